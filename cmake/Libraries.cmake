@@ -1,0 +1,21 @@
+# Every library Orrery links, one target each.  docs/architecture.md says what each is for.
+find_package(PkgConfig REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS C CXX)
+find_package(Threads REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
+pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson)
+pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
+pkg_check_modules(ARCHIVE REQUIRED IMPORTED_TARGET libarchive)
+find_package(dnnl REQUIRED)
+
+if(ORRERY_MPI)
+    find_package(MPI REQUIRED COMPONENTS C)
+    set(HDF5_PREFER_PARALLEL ON)
+endif()
+find_package(HDF5 REQUIRED COMPONENTS C)
+add_library(orrery_hdf5 INTERFACE)
+target_include_directories(orrery_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
+target_link_libraries(orrery_hdf5 INTERFACE ${HDF5_C_LIBRARIES})
+# H5Dopen and friends mean the 1.8 API whatever the library's own default is.
+target_compile_definitions(orrery_hdf5 INTERFACE H5_USE_18_API ${HDF5_C_DEFINITIONS})

@@ -1,0 +1,67 @@
+# orr_flags(target): warnings, sanitizers and the include root, for everything we compile.
+function(orr_flags target)
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+    target_compile_definitions(${target} PRIVATE _GNU_SOURCE ORRERY_VERSION="${PROJECT_VERSION}")
+    target_compile_options(${target} PRIVATE -Wall -Wextra -Werror -Wshadow -Wvla -Wformat=2 -Wundef
+        -Wpointer-arith -Wwrite-strings -Wimplicit-fallthrough
+        $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition>
+        -fno-math-errno)
+    if(ORRERY_SANITIZE)
+        target_compile_options(${target} PRIVATE -fsanitize=${ORRERY_SANITIZE} -fno-omit-frame-pointer
+            -fno-sanitize-recover=all)
+        target_link_options(${target} PRIVATE -fsanitize=${ORRERY_SANITIZE})
+    endif()
+endfunction()
+
+# orr_library(core SOURCES a.c b.c LIBS x y): one static library per folder; its LIBS are the arrows.
+function(orr_library name)
+    cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
+    add_library(orr_${name} STATIC ${A_SOURCES})
+    orr_flags(orr_${name})
+    target_link_libraries(orr_${name} PUBLIC ${A_LIBS})
+endfunction()
+
+# orr_test(core/options SOURCES extra.c LIBS orr_core RANKS 1 2 3 TIMEOUT 60 LABELS fast):
+# builds tests/core/test_options.c and registers it once, or once for each number of ranks.
+function(orr_test path)
+    cmake_parse_arguments(A "" "TIMEOUT" "SOURCES;LIBS;RANKS;LABELS;ENV" ${ARGN})
+    string(REPLACE "/" "_" target "test_${path}")
+    get_filename_component(dir ${path} DIRECTORY)
+    get_filename_component(base ${path} NAME)
+    add_executable(${target} ${PROJECT_SOURCE_DIR}/tests/${dir}/test_${base}.c ${A_SOURCES})
+    orr_flags(${target})
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+    target_compile_definitions(${target} PRIVATE ORRERY_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+        ORRERY_BINARY_DIR="${PROJECT_BINARY_DIR}")
+    target_link_libraries(${target} PRIVATE ${A_LIBS} cmocka)
+    if(NOT A_TIMEOUT)
+        set(A_TIMEOUT 120)
+    endif()
+    if(NOT A_RANKS)
+        add_test(NAME ${path} COMMAND ${target})
+        set(names ${path})
+    elseif(ORRERY_MPI)
+        foreach(n ${A_RANKS})
+            add_test(NAME ${path}@${n} COMMAND ${ORRERY_MPIRUN} -n ${n} $<TARGET_FILE:${target}>)
+            list(APPEND names ${path}@${n})
+            set_tests_properties(${path}@${n} PROPERTIES PROCESSORS 2)
+        endforeach()
+    else()
+        add_test(NAME ${path} COMMAND ${target})
+        set(names ${path})
+    endif()
+    set_tests_properties(${names} PROPERTIES TIMEOUT ${A_TIMEOUT} LABELS "${A_LABELS}"
+        ENVIRONMENT "${ORRERY_TEST_ENV};${A_ENV}")
+endfunction()
+
+# orr_pytest(nn/golden tests/nn/golden.py [ARGS a b] [TIMEOUT s]): an oracle script; its exit code is the verdict,
+# 77 means skipped (it says why).
+function(orr_pytest name script)
+    cmake_parse_arguments(A "" "TIMEOUT" "ARGS;LABELS;ENV" ${ARGN})
+    if(NOT A_TIMEOUT)
+        set(A_TIMEOUT 300)
+    endif()
+    add_test(NAME ${name} COMMAND ${ORRERY_PYTHON} ${PROJECT_SOURCE_DIR}/${script} ${A_ARGS})
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT} LABELS "${A_LABELS}" SKIP_RETURN_CODE 77
+        ENVIRONMENT "${ORRERY_TEST_ENV};${A_ENV}" PROCESSORS 2)
+endfunction()

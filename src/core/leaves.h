@@ -1,0 +1,66 @@
+/* core/leaves.h - how a batch is cut into leaves, leaves are dealt to ranks, and sums over leaves are ordered.
+ *
+ * A batch of B samples is cut into L leaves: leaf i holds samples [i*B/L, (i+1)*B/L) of the batch (integer division; a
+ * leaf may be empty).  Rank r of N owns leaves [r*L/N, (r+1)*L/N).
+ *
+ * Every ordered sum over leaves follows one binary tree.  A node over m leaves adds (left) + (right), where left holds
+ * the first h leaves, h the largest power of two below m.  The shape of a node depends on m alone, and the root on L
+ * alone, so the sum has the same bits however the leaves were dealt.  A rank's leaves decompose into runs: the maximal
+ * nodes of the root's tree that lie within them, left to right.  A rank sums each run by itself; the runs of all ranks
+ * are then summed along the rest of the tree (comm/reduce).  With L and N powers of two a rank has one run.
+ * Not collective. */
+#ifndef ORR_CORE_LEAVES_H
+#define ORR_CORE_LEAVES_H
+
+#include "core/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { ORR_MAX_LEAVES = 1024, ORR_MAX_RUNS = 24 /* 2 * (log2(1024) + 1), and some */ };
+
+typedef struct orr_leaf_plan {
+    int n_leaves;              /* L */
+    int first, last;           /* this rank's leaves [first, last) */
+    int n_runs;                /* 0 when the rank owns no leaf */
+    int run[ORR_MAX_RUNS + 1]; /* run i = leaves [run[i], run[i+1]) of the L */
+} orr_leaf_plan;
+
+/* ORR_ERR_OPTION unless 1 <= n_leaves <= ORR_MAX_LEAVES and 0 <= rank < size. */
+orr_status orr_leaf_plan_init(orr_leaf_plan *p, int n_leaves, int rank, int size);
+
+static inline int64_t orr_leaf_begin(int64_t batch, int n_leaves, int leaf)
+{
+    return batch * leaf / n_leaves;
+}
+
+/* Leaves in the left half of a node over m >= 2 leaves. */
+static inline int orr_leaf_split(int m)
+{
+    return 1 << (31 - __builtin_clz((unsigned)m - 1));
+}
+
+/* out[j] = tree sum over i of in[i*stride + j], j < n, i < m; m = 0 gives zeros.  out may be in (row 0) itself.
+ * in is overwritten: partial sums live in it.  Plain loops, vectorised; one call is one thread. */
+void orr_leaf_sum_f32(float *out, float *in, size_t stride, int m, size_t n);
+void orr_leaf_sum_f64(double *out, double *in, size_t stride, int m, size_t n);
+
+/* What a rank works on in one step: its samples, leaf after leaf.  Plain data that jobs fills and nn reads. */
+typedef struct orr_batch {
+    int n;                /* local samples */
+    int n_leaves;         /* local leaves */
+    const int *leaf;      /* n_leaves + 1: leaf i = local samples [leaf[i], leaf[i+1]) */
+    int n_runs;           /* local runs; parameter gradients are summed within each */
+    const int *run;       /* n_runs + 1: run i = local leaves [run[i], run[i+1]) */
+    int64_t n_global;     /* samples of the whole batch: what a mean divides by */
+    const uint64_t *keys; /* n stream keys (core/rng), one a sample; NULL when evaluating */
+} orr_batch;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

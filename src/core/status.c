@@ -1,0 +1,75 @@
+/* core/status.c - thread-local error sentence. */
+#include "core/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static _Thread_local char error_text[ORR_ERROR_MAX];
+static _Thread_local char error_where[96];
+
+orr_status orr_fail_at(const char *file, int line, orr_status code, const char *format, ...)
+{
+    char text[ORR_ERROR_MAX]; /* the arguments may point into error_text */
+    const char *slash = strrchr(file, '/');
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    memcpy(error_text, text, sizeof text);
+    snprintf(error_where, sizeof error_where, "%s:%d", slash ? slash + 1 : file, line);
+    return code;
+}
+
+orr_status orr_fail_prefix(orr_status code, const char *format, ...)
+{
+    char text[ORR_ERROR_MAX];
+    va_list ap;
+    int n;
+
+    va_start(ap, format);
+    n = vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    if (n < 0) n = 0;
+    if ((size_t)n < sizeof text) snprintf(text + n, sizeof text - (size_t)n, "%s", error_text);
+    memcpy(error_text, text, sizeof text);
+    return code;
+}
+
+const char *orr_error_text(void)
+{
+    return error_text;
+}
+
+const char *orr_error_where(void)
+{
+    return error_where;
+}
+
+void orr_error_clear(void)
+{
+    error_text[0] = error_where[0] = '\0';
+}
+
+const char *orr_status_name(orr_status st)
+{
+    switch (st) {
+    case ORR_OK: return "ok";
+    case ORR_PENDING: return "pending";
+    case ORR_ERR_NOMEM: return "out of memory";
+    case ORR_ERR_ARG: return "bad argument";
+    case ORR_ERR_IO: return "input/output error";
+    case ORR_ERR_FORMAT: return "bad input";
+    case ORR_ERR_SHAPE: return "bad shape";
+    case ORR_ERR_OPTION: return "bad job file";
+    case ORR_ERR_EXISTS: return "output exists";
+    case ORR_ERR_UNSUPPORTED: return "not supported";
+    case ORR_ERR_COMM: return "communication error";
+    case ORR_ERR_TIMEOUT: return "deadline passed";
+    case ORR_ERR_NUMERIC: return "not a finite number";
+    case ORR_ERR_INTERRUPTED: return "interrupted";
+    case ORR_ERR_INTERNAL: return "internal error";
+    }
+    return "unknown status";
+}

@@ -1,0 +1,64 @@
+/* core/status.h - what a function answers, and the one sentence that goes with a failure.
+ * A function returns ORR_OK (0), an error (< 0), or ORR_PENDING (> 0, only where the prototype says so).
+ * orr_fail() stores the sentence and where it was detected in thread-local memory and returns the code.  The
+ * sentence says what, where, and what to do; it is set where the fault is detected, passed up untouched, and
+ * printed once, by jobs.  No allocation, so that reporting out-of-memory cannot fail.   Not collective. */
+#ifndef ORR_CORE_STATUS_H
+#define ORR_CORE_STATUS_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum orr_status {
+    ORR_OK = 0,
+    ORR_PENDING = 1,           /* not an error: ask again */
+    ORR_ERR_NOMEM = -1,        /* memory */
+    ORR_ERR_ARG = -2,          /* a caller's mistake, also on the command line */
+    ORR_ERR_IO = -3,           /* the system refused: missing file, permission, disk full */
+    ORR_ERR_FORMAT = -4,       /* input whose content is wrong: ragged row, bad magic, truncated */
+    ORR_ERR_SHAPE = -5,        /* sizes that do not fit together */
+    ORR_ERR_OPTION = -6,       /* job file: unknown key, out of range, missing */
+    ORR_ERR_EXISTS = -7,       /* output that is already there */
+    ORR_ERR_UNSUPPORTED = -8,  /* known, and not available in this build or for this kind */
+    ORR_ERR_COMM = -9,         /* MPI */
+    ORR_ERR_TIMEOUT = -10,     /* a wait passed its deadline */
+    ORR_ERR_NUMERIC = -11,     /* NaN or Inf where there must be none */
+    ORR_ERR_INTERRUPTED = -12, /* a signal asked to stop; state was saved */
+    ORR_ERR_INTERNAL = -13     /* an Orrery defect */
+} orr_status;
+
+enum { ORR_ERROR_MAX = 1024 }; /* bytes of a sentence, with its end */
+
+#define orr_fail(code, ...) orr_fail_at(__FILE__, __LINE__, (code), __VA_ARGS__)
+
+/* Stores "text" and file:line for this thread; returns code. */
+orr_status orr_fail_at(const char *file, int line, orr_status code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Puts words before the stored sentence ("data/a.csv: " ...): for a caller who knows what the callee cannot.
+ * Returns code. */
+orr_status orr_fail_prefix(orr_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+const char *orr_error_text(void);  /* this thread's sentence, "" if none; valid until its next orr_fail */
+const char *orr_error_where(void); /* "file.c:123" of the sentence, "" if none */
+void orr_error_clear(void);        /* for a caller that swallows an error */
+const char *orr_status_name(orr_status st); /* "out of memory", "bad input", ... */
+
+/* Only where nothing is held: returns at once. */
+#define ORR_TRY(expr)                                                                              \
+    do {                                                                                           \
+        orr_status orr_try_st_ = (expr);                                                           \
+        if (orr_try_st_ != ORR_OK) return orr_try_st_;                                             \
+    } while (0)
+
+/* Where something is held: st receives the answer, control goes to the label on failure. */
+#define ORR_TRY_GOTO(st, label, expr)                                                              \
+    do {                                                                                           \
+        (st) = (expr);                                                                             \
+        if ((st) != ORR_OK) goto label;                                                            \
+    } while (0)
+
+#ifdef __cplusplus
+}
+#endif
+#endif

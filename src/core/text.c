@@ -1,0 +1,70 @@
+/* core/text.c - bounded growing text. */
+#include "core/text.h"
+#include "core/memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Makes room for n more bytes and the end; false when the buffer has failed. */
+static int reserve(orr_text *t, size_t n)
+{
+    size_t max = t->max ? t->max : (size_t)64 << 20;
+    size_t need = t->len + n + 1, cap = t->cap ? t->cap : 256;
+    char *s;
+
+    if (t->status != ORR_OK) return 0;
+    if (need <= t->cap) return 1;
+    if (need > max) {
+        t->status = orr_fail(ORR_ERR_NOMEM, "text of more than %zu bytes", max);
+        return 0;
+    }
+    while (cap < need)
+        cap *= 2;
+    if (!(s = orr_realloc(t->s, t->cap, cap, 1))) {
+        t->status = orr_fail(ORR_ERR_NOMEM, "out of memory: %zu bytes of text", cap);
+        return 0;
+    }
+    t->s = s;
+    t->cap = cap;
+    return 1;
+}
+
+void orr_text_addn(orr_text *t, const char *s, size_t n)
+{
+    if (!reserve(t, n)) return;
+    memcpy(t->s + t->len, s, n);
+    t->len += n;
+    t->s[t->len] = '\0';
+}
+
+void orr_text_add(orr_text *t, const char *s)
+{
+    orr_text_addn(t, s, strlen(s));
+}
+
+void orr_text_printf(orr_text *t, const char *format, ...)
+{
+    va_list ap;
+    int n;
+
+    va_start(ap, format);
+    n = vsnprintf(NULL, 0, format, ap);
+    va_end(ap);
+    if (n < 0 || !reserve(t, (size_t)n)) return;
+    va_start(ap, format);
+    vsnprintf(t->s + t->len, (size_t)n + 1, format, ap);
+    va_end(ap);
+    t->len += (size_t)n;
+}
+
+orr_status orr_text_status(const orr_text *t)
+{
+    return t->status;
+}
+
+void orr_text_free(orr_text *t)
+{
+    orr_free(t->s);
+    *t = (orr_text){ .max = t->max };
+}

@@ -1,0 +1,23 @@
+/* core/threads.h - how many threads this process should use.
+ * mpirun binds a rank to one core by default, and a pool larger than the cores it may use is slow beyond measure.
+ * Not collective. */
+#ifndef ORR_CORE_THREADS_H
+#define ORR_CORE_THREADS_H
+
+#include "core/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+int orr_cores_allowed(void); /* cores in this process's affinity mask, at least 1 */
+/* Sets the size of the OpenMP pool: wanted > 0 as asked (with a warning when it exceeds the cores allowed for
+ * ranks_on_node processes), 0 = OMP_NUM_THREADS if set, else cores allowed / ranks sharing the mask (at least 1).
+ * Returns the number of threads. */
+int orr_threads_init(int wanted, int ranks_on_node);
+double orr_now(void); /* seconds on the monotonic clock */
+
+#ifdef __cplusplus
+}
+#endif
+#endif
