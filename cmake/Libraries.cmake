@@ -7,7 +7,12 @@ pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson)
 pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
 pkg_check_modules(ARCHIVE REQUIRED IMPORTED_TARGET libarchive)
-find_package(dnnl REQUIRED)
+# oneDNN's own CMake package asks for OpenCL's headers, which we do not use.
+find_library(DNNL_LIBRARY dnnl REQUIRED)
+find_path(DNNL_INCLUDE_DIR dnnl.h REQUIRED)
+add_library(orrery_dnnl INTERFACE)
+target_include_directories(orrery_dnnl SYSTEM INTERFACE ${DNNL_INCLUDE_DIR})
+target_link_libraries(orrery_dnnl INTERFACE ${DNNL_LIBRARY})
 
 if(ORRERY_MPI)
     find_package(MPI REQUIRED COMPONENTS C)
