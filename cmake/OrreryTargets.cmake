@@ -62,6 +62,6 @@ function(orr_pytest name script)
         set(A_TIMEOUT 300)
     endif()
     add_test(NAME ${name} COMMAND ${ORRERY_PYTHON} ${PROJECT_SOURCE_DIR}/${script} ${A_ARGS})
-    set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT} LABELS "${A_LABELS}" SKIP_RETURN_CODE 77
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT} LABELS "oracle;${A_LABELS}" SKIP_RETURN_CODE 77
         ENVIRONMENT "${ORRERY_TEST_ENV};${A_ENV}" PROCESSORS 2)
 endfunction()

@@ -5,7 +5,12 @@
  *
  * Waiting: every blocking call is a non-blocking one polled with a deadline (opts.deadline seconds, ORR_WAIT in the
  * environment overrides).  Past it the call fails with ORR_ERR_TIMEOUT and names rank, host and operation; the
- * communicator is then unusable and the caller should abort.  Polling yields the core between tries.
+ * communicator is then unusable (later calls answer ORR_ERR_COMM, destroying leaves MPI alone) and the caller should
+ * abort.  Polling yields the core between tries.  MPI makes and frees communicators and windows by blocking calls only:
+ * a polled barrier before each makes sure that all ranks have come, so that only a rank that dies inside such a call
+ * can hang it.  Calls that move much wait up to the deadline for each GiB.
+ *
+ * All calls come from one thread.  Debug builds compare every collective call and its sizes over the ranks first.
  *
  * Sizes are size_t or int64_t throughout; what exceeds MPI's int is cut into pieces (or a derived type) inside.
  * Buffers of the non-blocking reduction are on loan until its end.   Errors: ORR_ERR_COMM with MPI's words,
@@ -31,7 +36,11 @@ typedef struct orr_reduction orr_reduction;
 typedef enum { ORR_I32, ORR_I64, ORR_F32, ORR_F64, ORR_U8 } orr_dtype;
 typedef enum { ORR_SUM, ORR_MIN, ORR_MAX } orr_reduce_op;
 
-typedef struct { double deadline; /* seconds */ } orr_comm_opts;
+typedef struct {
+    double deadline;      /* seconds that a wait may take */
+    int no_shared_reduce; /* 1: ordered sums go through messages even when all ranks share memory (for tests, timings) */
+    int ranks_per_node;   /* > 0: pretend that no more ranks share a node (for tests); 0: what MPI says */
+} orr_comm_opts;
 #define ORR_COMM_OPTS_INIT { .deadline = 600.0 }
 
 /* ---- life ---- */
@@ -57,7 +66,7 @@ orr_status orr_comm_allreduce(orr_comm *c, void *buf, size_t n, orr_dtype t, orr
 /* *out = sum of value over lower ranks; *total over all (may be NULL). */
 orr_status orr_comm_exscan(orr_comm *c, int64_t value, int64_t *out, int64_t *total);
 /* Every rank's bytes[rank] bytes, rank after rank, into out on every rank (on root alone for gather; out NULL elsewhere).
- * bytes holds size entries and is the same on all ranks. */
+ * bytes holds size entries and is the same on all ranks.  in may lie at its place in out. */
 orr_status orr_comm_allgather(orr_comm *c, const void *in, void *out, const size_t *bytes);
 orr_status orr_comm_gather(orr_comm *c, const void *in, void *out, const size_t *bytes, int root);
 /* The end of a phase: every rank brings its status and gets the worst one, the lowest failing rank's.  On failure every
@@ -73,7 +82,9 @@ void orr_window_destroy(orr_window *w);                  /* Collective. NULL is 
 
 /* ---- work shared out one piece at a time ---- */
 orr_status orr_counter_create(orr_counter **out, orr_comm *c);           /* from 0.  Collective. */
-/* *first = value before n was added, by any rank at any time: one-sided fetch-and-op, rank 0 does not take part.
+/* *first = value before n was added, by any rank at any time.  With all ranks on one node an atomic add in shared memory,
+ * which rank 0 cannot hold up.  Over several nodes a one-sided operation on rank 0's memory: networks with remote
+ * atomics (InfiniBand and the like) do it alone; over TCP it waits until rank 0 next enters any orr_comm call.
  * Not collective. */
 orr_status orr_counter_next(orr_counter *k, int64_t n, int64_t *first);
 void orr_counter_destroy(orr_counter *k);                                /* Collective. */
@@ -85,20 +96,27 @@ typedef enum {
 } orr_reduce_mode;
 
 /* Starts summing n elements (ORR_F32 or ORR_F64).  runs[i], i < plan->n_runs, is this rank's sum of its i-th run; the
- * result arrives in `out` (n elements; may be runs[0]) on every rank.  A rank without leaves brings no run.  At most
+ * sum over all ranks arrives in result (n elements; may be runs[0], else overlaps no run) on every rank.  A rank without
+ * leaves brings no run.  runs and result are on loan until the end; runs other than result are only read.  At most
  * ORR_MAX_REDUCTIONS at once; all ranks begin them in the same order.  All memory was set aside by
  * orr_comm_reduce_reserve: no allocation here.   Collective.
- * Ordered: each rank receives every rank's runs for its 1/N of the elements, adds along the tree, and the parts are
- * gathered: 2 (N-1)/N n elements each way when a rank has one run, as a ring moves.  Small n: all runs to all ranks. */
+ * Ordered: each rank adds every rank's runs of its 1/N of the elements along the tree, then all get all parts: through
+ * shared memory when all ranks are on one node, else through messages, 2 (N-1)/N n elements each way when a rank has one
+ * run, as a ring moves.  Small n: all runs to all ranks.
+ * When it fails, *out is NULL if nothing was begun (a caller's mistake); otherwise the communicator is broken. */
 orr_status orr_comm_reduce_begin(orr_reduction **out, orr_comm *c, const orr_leaf_plan *plan, orr_reduce_mode mode,
                                  void *const *runs, void *result, size_t n, orr_dtype t);
-orr_status orr_comm_reduce_test(orr_reduction *r);  /* ORR_OK done, ORR_PENDING, or an error; drives progress.  Not collective. */
-orr_status orr_comm_reduce_end(orr_reduction *r);   /* waits (with the deadline) and gives r back.  Not collective. */
+/* ORR_OK done, ORR_PENDING, or an error; drives the progress of all reductions of the communicator: nothing moves
+ * between calls.  Not collective. */
+orr_status orr_comm_reduce_test(orr_reduction *r);
+orr_status orr_comm_reduce_end(orr_reduction *r); /* waits (with the deadline) and gives r back.  Not collective. */
 enum { ORR_MAX_REDUCTIONS = 64 };
-/* Sets memory aside for reductions of up to n elements in all (sum over those in flight) under this plan.  Collective. */
+/* Sets memory aside for reductions under this plan of up to n elements in all, counting every one begun since none was
+ * in flight.  While none is in flight; may be called again, for more or for another plan.  All ranks get the same
+ * verdict.  Collective. */
 orr_status orr_comm_reduce_reserve(orr_comm *c, const orr_leaf_plan *plan, size_t n, orr_dtype t);
-/* Blocking form for small vectors of per-leaf values: in[i*n + j], i < local leaves (overwritten); out[n] everywhere.
- * Always ordered.  Collective. */
+/* Blocking form for small vectors of per-leaf values: in[i*n + j], i < local leaves (overwritten); out[n] everywhere
+ * (may be in).  Always ordered; needs no reserve, may come while other reductions are in flight.  Collective. */
 orr_status orr_comm_leaf_sum(orr_comm *c, const orr_leaf_plan *plan, double *in, double *out, size_t n);
 
 #ifdef __cplusplus

@@ -24,7 +24,7 @@ typedef struct orr_node {
     struct orr_node **items; /* children of a list or map, in order */
     int n_items;
     const char *file;   /* "job.yaml", or "command line" */
-    int line;           /* from 1; 0 on the command line */
+    int line;           /* from 1: of the key within a map, else of the value; 0 on the command line */
 } orr_node;
 
 typedef struct orr_config orr_config;
@@ -42,8 +42,13 @@ void orr_config_destroy(orr_config *c);
 const orr_node *orr_node_get(const orr_node *map, const char *key); /* NULL when absent or not a map */
 /* "file:line" or "command line" into buf, for messages; returns buf. */
 const char *orr_node_where(const orr_node *n, char *buf, size_t bytes);
-/* Appends the node as YAML that parses back to the same tree; indent in spaces for the lines after the first. */
+/* Appends the node as YAML that parses back to the same tree (text that could be nothing else than a string may come
+ * back quoted); indent in spaces for the lines after the first, and no newline after the last. */
 void orr_node_dump(const orr_node *n, orr_text *out, int indent);
+/* The same on one line: "{a: 1, b: [x, y]}". */
+void orr_node_dump_flow(const orr_node *n, orr_text *out);
+/* Appends s as one YAML scalar, in quotes when YAML would read it as anything else than this string. */
+void orr_yaml_string(orr_text *out, const char *s);
 
 #ifdef __cplusplus
 }

@@ -21,7 +21,8 @@ orr_status orr_leaf_plan_init(orr_leaf_plan *p, int n_leaves, int rank, int size
 {
     *p = (orr_leaf_plan){ 0 };
     if (n_leaves < 1 || n_leaves > ORR_MAX_LEAVES)
-        return orr_fail(ORR_ERR_OPTION, "a batch of %d leaves: give 1 to %d", n_leaves, ORR_MAX_LEAVES);
+        return orr_fail(ORR_ERR_OPTION, "a batch of %d leaves: give 1 to %d", n_leaves,
+                        ORR_MAX_LEAVES);
     if (size < 1 || rank < 0 || rank >= size)
         return orr_fail(ORR_ERR_OPTION, "rank %d of %d ranks", rank, size);
     p->n_leaves = n_leaves;
@@ -31,26 +32,34 @@ orr_status orr_leaf_plan_init(orr_leaf_plan *p, int n_leaves, int rank, int size
     return ORR_OK;
 }
 
-/* Folds each node into its first row. */
+/* Folds each node into its first row, one block of columns after another, so that partial sums are
+ * still in the cache when they are needed again. */
+enum { BLOCK_BYTES = 8192 };
+
 #define DEFINE_SUM(NAME, TYPE)                                                                     \
+    static void NAME##_add(TYPE *restrict left, const TYPE *restrict right, size_t n)              \
+    {                                                                                              \
+        for (size_t j = 0; j < n; j++)                                                             \
+            left[j] += right[j];                                                                   \
+    }                                                                                              \
     static void NAME##_node(TYPE *in, size_t stride, int m, size_t n)                              \
     {                                                                                              \
         if (m < 2) return;                                                                         \
         int h = orr_leaf_split(m);                                                                 \
-        TYPE *restrict left = in;                                                                  \
-        const TYPE *restrict right = in + (size_t)h * stride;                                      \
+        TYPE *right = in + (size_t)h * stride;                                                     \
         NAME##_node(in, stride, h, n);                                                             \
-        NAME##_node(in + (size_t)h * stride, stride, m - h, n);                                    \
-        for (size_t j = 0; j < n; j++)                                                             \
-            left[j] += right[j];                                                                   \
+        NAME##_node(right, stride, m - h, n);                                                      \
+        NAME##_add(in, right, n);                                                                  \
     }                                                                                              \
     void NAME(TYPE *out, TYPE *in, size_t stride, int m, size_t n)                                 \
     {                                                                                              \
+        const size_t block = BLOCK_BYTES / sizeof(TYPE);                                           \
         if (m == 0) {                                                                              \
             memset(out, 0, n * sizeof *out);                                                       \
             return;                                                                                \
         }                                                                                          \
-        NAME##_node(in, stride, m, n);                                                             \
+        for (size_t j = 0; j < n; j += block)                                                      \
+            NAME##_node(in + j, stride, m, n - j < block ? n - j : block);                         \
         if (out != in) memcpy(out, in, n * sizeof *out);                                           \
     }
 

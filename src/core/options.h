@@ -8,7 +8,8 @@
  *       ORR_OPTION_END };
  *
  * Reading a map: every key must be in the table (else: the sentence names file:line, the key, and the nearest one), every
- * value must parse in full and lie in its range, absent keys take their default, required ones must be there.
+ * value must parse in full and lie in its range, absent keys take their default, required ones must be there.  A key with
+ * nothing after it is an error, but for a section or node, where it is an empty one.  A quoted number is a text.
  * Strings and nodes in the struct are borrowed from the configuration tree.   Not collective. */
 #ifndef ORR_CORE_OPTIONS_H
 #define ORR_CORE_OPTIONS_H
@@ -47,7 +48,7 @@ typedef struct orr_option {
     const char *key;
     orr_option_type type;
     size_t offset;       /* in the struct */
-    const char *fallback;/* default, as YAML text; NULL: the key is required */
+    const char *fallback;/* default, as YAML text (of texts: the text itself, "" for an empty list); NULL: required */
     double min, max;     /* inclusive, for numbers (each element) */
     const char *choices;
     const struct orr_option *table; /* of a section */
@@ -67,7 +68,7 @@ typedef struct orr_option {
 #define ORR_OPTION_SECTION(S, f, tab, help) { #f, ORR_OPT_SECTION, offsetof(S, f), "", 0, 0, 0, tab, help }
 #define ORR_OPTION_END { 0, ORR_OPT_END, 0, 0, 0, 0, 0, 0, 0 }
 
-/* Fills *out from map (NULL = an empty one).  `what` names the map in messages ("train", "layer conv1d").  String
+/* Fills *out from map (NULL = an empty one).  `what` names the map in messages ("train", "layer conv1d"; "" for the file).  String
  * defaults point into the table.  ORR_ERR_OPTION as described above. */
 orr_status orr_options_read(void *out, const orr_option *table, const orr_node *map, const char *what);
 /* Appends "key: value" lines (sections nested) that read back to the same struct; indent in spaces. */

@@ -10,7 +10,7 @@ static _Thread_local char error_where[96];
 
 orr_status orr_fail_at(const char *file, int line, orr_status code, const char *format, ...)
 {
-    char text[ORR_ERROR_MAX]; /* the arguments may point into error_text */
+    char text[ORR_ERROR_MAX] = ""; /* the arguments may point into error_text */
     const char *slash = strrchr(file, '/');
     va_list ap;
 
@@ -24,7 +24,7 @@ orr_status orr_fail_at(const char *file, int line, orr_status code, const char *
 
 orr_status orr_fail_prefix(orr_status code, const char *format, ...)
 {
-    char text[ORR_ERROR_MAX];
+    char text[ORR_ERROR_MAX] = "";
     va_list ap;
     int n;
 
@@ -55,21 +55,36 @@ void orr_error_clear(void)
 const char *orr_status_name(orr_status st)
 {
     switch (st) {
-    case ORR_OK: return "ok";
-    case ORR_PENDING: return "pending";
-    case ORR_ERR_NOMEM: return "out of memory";
-    case ORR_ERR_ARG: return "bad argument";
-    case ORR_ERR_IO: return "input/output error";
-    case ORR_ERR_FORMAT: return "bad input";
-    case ORR_ERR_SHAPE: return "bad shape";
-    case ORR_ERR_OPTION: return "bad job file";
-    case ORR_ERR_EXISTS: return "output exists";
-    case ORR_ERR_UNSUPPORTED: return "not supported";
-    case ORR_ERR_COMM: return "communication error";
-    case ORR_ERR_TIMEOUT: return "deadline passed";
-    case ORR_ERR_NUMERIC: return "not a finite number";
-    case ORR_ERR_INTERRUPTED: return "interrupted";
-    case ORR_ERR_INTERNAL: return "internal error";
+    case ORR_OK:
+        return "ok";
+    case ORR_PENDING:
+        return "pending";
+    case ORR_ERR_NOMEM:
+        return "out of memory";
+    case ORR_ERR_ARG:
+        return "bad argument";
+    case ORR_ERR_IO:
+        return "input/output error";
+    case ORR_ERR_FORMAT:
+        return "bad input";
+    case ORR_ERR_SHAPE:
+        return "bad shape";
+    case ORR_ERR_OPTION:
+        return "bad job file";
+    case ORR_ERR_EXISTS:
+        return "output exists";
+    case ORR_ERR_UNSUPPORTED:
+        return "not supported";
+    case ORR_ERR_COMM:
+        return "communication error";
+    case ORR_ERR_TIMEOUT:
+        return "deadline passed";
+    case ORR_ERR_NUMERIC:
+        return "not a finite number";
+    case ORR_ERR_INTERRUPTED:
+        return "interrupted";
+    case ORR_ERR_INTERNAL:
+        return "internal error";
     }
     return "unknown status";
 }

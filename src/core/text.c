@@ -10,15 +10,15 @@
 static int reserve(orr_text *t, size_t n)
 {
     size_t max = t->max ? t->max : (size_t)64 << 20;
-    size_t need = t->len + n + 1, cap = t->cap ? t->cap : 256;
+    size_t need, cap = t->cap ? t->cap : 256;
     char *s;
 
     if (t->status != ORR_OK) return 0;
-    if (need <= t->cap) return 1;
-    if (need > max) {
+    if (__builtin_add_overflow(t->len + 1, n, &need) || need > max) {
         t->status = orr_fail(ORR_ERR_NOMEM, "text of more than %zu bytes", max);
         return 0;
     }
+    if (need <= t->cap) return 1;
     while (cap < need)
         cap *= 2;
     if (!(s = orr_realloc(t->s, t->cap, cap, 1))) {
@@ -51,6 +51,8 @@ void orr_text_printf(orr_text *t, const char *format, ...)
     va_start(ap, format);
     n = vsnprintf(NULL, 0, format, ap);
     va_end(ap);
+    if (n < 0 && t->status == ORR_OK)
+        t->status = orr_fail(ORR_ERR_ARG, "text that printf refuses: \"%.80s\"", format);
     if (n < 0 || !reserve(t, (size_t)n)) return;
     va_start(ap, format);
     vsnprintf(t->s + t->len, (size_t)n + 1, format, ap);

@@ -6,13 +6,18 @@
 
 #include "core/status.h"
 
+#include <stdint.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 int orr_cores_allowed(void); /* cores in this process's affinity mask, at least 1 */
+/* A hash of the affinity mask: processes of a node with the same key share their cores. */
+uint64_t orr_affinity_key(void);
 /* Sets the size of the OpenMP pool: wanted > 0 as asked (with a warning when it exceeds the cores allowed for
- * ranks_on_node processes), 0 = OMP_NUM_THREADS if set, else cores allowed / ranks sharing the mask (at least 1).
+ * ranks_on_node processes), 0 = OMP_NUM_THREADS if set, else cores allowed / ranks_on_node (at least 1).
+ * ranks_on_node counts the ranks that share the mask: all of a node when nothing is bound, 1 when each has its own.
  * Returns the number of threads. */
 int orr_threads_init(int wanted, int ranks_on_node);
 double orr_now(void); /* seconds on the monotonic clock */

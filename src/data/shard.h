@@ -40,6 +40,7 @@ typedef struct orr_schema {
     int y_width;                   /* ORR_Y_VALUE: numbers a target has, >= 1 */
     orr_id_type id_type;
     int id_bytes;                  /* ORR_ID_TEXT: fixed length, zero padded */
+    int id_is_row;                 /* ids are row numbers, not names from the survey (stored as attribute id_source: "row" or "column") */
     char class_names[ORR_MAX_CLASSES][ORR_DATA_NAME_MAX]; /* "" = its number */
     char channel_names[ORR_MAX_CHANNELS][ORR_DATA_NAME_MAX];
     char units[ORR_DATA_NAME_MAX];

@@ -1,4 +1,127 @@
-int main(void)
+/* jobs/main.c - orrery COMMAND [FILE] [key=value ...] */
+#include "core/text.h"
+#include "jobs/app.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const orr_command *const commands[] = {
+    &orr_cmd_synth, &orr_cmd_import,   &orr_cmd_info,
+    &orr_cmd_train, &orr_cmd_evaluate, &orr_cmd_predict,
+};
+enum { N_COMMANDS = sizeof commands / sizeof *commands };
+
+static void print_overview(void)
 {
+    printf("usage: orrery COMMAND [FILE] [key=value ...]\n\n"
+           "Trains neural networks on survey astronomy data, on one rank or on many (mpirun -n N "
+           "orrery ...).\n\n");
+    for (int i = 0; i < N_COMMANDS; i++)
+        printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    printf("\n  orrery COMMAND --help   what it takes, every key with its default\n"
+           "  orrery --version        version\n\n"
+           "Any key of a job file can be set on the line: orrery train job.yaml train.epochs=20 "
+           "train.lr=1e-4\n"
+           "Environment: ORR_LOG=info,comm:debug (log levels), ORR_WAIT=seconds (deadline of every "
+           "wait).\n"
+           "Exit codes: 0 done; 1 failed; 2 usage or job file; 75 stopped by a signal after saving "
+           "(start again).\n");
+}
+
+static void print_help(const orr_command *c)
+{
+    orr_text t = ORR_TEXT_INIT;
+
+    printf("usage: %s\n\n%s\n", c->usage, c->details);
+    if (c->options) {
+        orr_options_help(c->options, &t, "");
+        printf("\n%s\n%s", c->options_title, t.s ? t.s : "");
+    }
+    orr_text_free(&t);
+}
+
+static const orr_command *find_command(const char *name)
+{
+    for (int i = 0; i < N_COMMANDS; i++)
+        if (strcmp(commands[i]->name, name) == 0) return commands[i];
+    return NULL;
+}
+
+static orr_status unknown_command(const char *name)
+{
+    const char *names[N_COMMANDS], *near;
+
+    for (int i = 0; i < N_COMMANDS; i++)
+        names[i] = commands[i]->name;
+    near = orr_nearest(name, names, N_COMMANDS);
+    return near ? orr_fail(ORR_ERR_ARG, "unknown command \"%s\"; did you mean \"%s\"?", name, near)
+                : orr_fail(ORR_ERR_ARG, "unknown command \"%s\"; orrery --help lists them", name);
+}
+
+/* "a.b=c" is an assignment when what stands before '=' looks like a key. */
+static int is_assignment(const char *s)
+{
+    size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.");
+
+    return n > 0 && s[n] == '=';
+}
+
+static orr_status read_args(orr_args *a, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        if (is_assignment(argv[i])) {
+            if (a->n_assignments == (int)(sizeof a->assignments / sizeof *a->assignments))
+                return orr_fail(ORR_ERR_ARG, "more than %d assignments; put them in a job file",
+                                a->n_assignments);
+            a->assignments[a->n_assignments++] = argv[i];
+        } else if (argv[i][0] == '-' && argv[i][1] != '\0') {
+            return orr_fail(ORR_ERR_ARG, "unknown option \"%s\"; settings are key=value", argv[i]);
+        } else {
+            if (a->n_words == (int)(sizeof a->words / sizeof *a->words))
+                return orr_fail(ORR_ERR_ARG, "too many arguments at \"%s\"", argv[i]);
+            a->words[a->n_words++] = argv[i];
+        }
+    }
+    return ORR_OK;
+}
+
+static int wants_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return 1;
     return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const orr_command *command = argc > 1 ? find_command(argv[1]) : NULL;
+    orr_args args = { 0 };
+    orr_app app;
+    orr_status st;
+
+    if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+        printf("orrery %s\n", ORRERY_VERSION);
+        return ORR_EXIT_OK;
+    }
+    if (wants_help(argc, argv) || (argc == 2 && strcmp(argv[1], "help") == 0)) {
+        if (command)
+            print_help(command);
+        else
+            print_overview();
+        return ORR_EXIT_OK;
+    }
+    if (argc < 2) {
+        print_overview();
+        return ORR_EXIT_USAGE;
+    }
+    st = orr_app_start(&app, &argc, &argv);
+    if (st == ORR_OK) {
+        /* The same arguments everywhere: what is wrong with them is known to all without asking. */
+        st = command ? read_args(&args, argc - 2, argv + 2) : unknown_command(argv[1]);
+        if (st == ORR_OK)
+            st = command->run(&app, &args);
+        else
+            app.agreed = st;
+    }
+    return orr_app_finish(&app, command ? command->name : NULL, st);
 }

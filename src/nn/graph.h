@@ -33,10 +33,10 @@ orr_status orr_graph_create(orr_graph **out, orr_shape input);
  * (NULL: the previous node).  name may be NULL.  *node (may be NULL) is its number. */
 orr_status orr_graph_add(orr_graph *g, const char *kind, const char *name, const void *opts, const int *inputs,
                          int n_inputs, int *node);
-/* From a `layers:` list.  The list may be freed afterwards. */
+/* From a `layers:` list, or for _text from a document whose map has one.  The list may be freed afterwards. */
 orr_status orr_graph_parse(orr_graph **out, orr_shape input, const orr_node *layers);
 orr_status orr_graph_parse_text(orr_graph **out, orr_shape input, const char *yaml);
-/* Appends the `layers:` list as YAML, one layer a line. */
+/* Appends "layers:" and the list as YAML, one layer a line; options that have their default are left out. */
 orr_status orr_graph_dump(const orr_graph *g, orr_text *out);
 /* Appends a table for people: layer, output shape, parameters, and the total. */
 orr_status orr_graph_summary(const orr_graph *g, orr_text *out);
@@ -46,6 +46,11 @@ struct orr_layer *orr_graph_layer(const orr_graph *g, int i);           /* owned
 orr_shape orr_graph_input(const orr_graph *g);
 orr_shape orr_graph_output(const orr_graph *g);
 size_t orr_graph_n_params(const orr_graph *g);                          /* trainable */
+/* ORR_ERR_OPTION unless there is a layer, and every node but the last is read by one (parse has checked it). */
+orr_status orr_graph_check(const orr_graph *g);
+enum { ORR_SHAPE_TEXT = 48 };
+/* "64 x 64 x 3", "354 x 16" (a series), "500" (a vector) into buf; returns buf. */
+const char *orr_shape_text(orr_shape s, char buf[ORR_SHAPE_TEXT]);
 void orr_graph_destroy(orr_graph *g);
 
 /* Built-in models (nn/models/): "kepler-cnn", "kepler-cnn2", "moons".  ORR_ERR_OPTION with the nearest name. */

@@ -21,7 +21,7 @@
 extern "C" {
 #endif
 
-enum { ORR_MAX_INPUTS = 16, ORR_MAX_PARAMS = 2, ORR_NAME_MAX = 64 };
+enum { ORR_MAX_INPUTS = 16, ORR_MAX_PARAMS = 2, ORR_MAX_SCRATCH = 8, ORR_NAME_MAX = 64 };
 
 struct orr_kernels;
 typedef struct orr_layer orr_layer;
@@ -62,6 +62,7 @@ typedef struct orr_limits {
     int n_leaf_sizes;      /* every leaf size that may come, for kernels that prepare one plan a size */
     const int *leaf_sizes;
     int training;
+    int input_grad;        /* backward also computes the gradient of the net's input (orr_net_input_grad) */
 } orr_limits;
 
 typedef struct orr_layer_kind {
@@ -71,8 +72,10 @@ typedef struct orr_layer_kind {
     size_t opts_bytes;
     int min_inputs, max_inputs;
     int keeps_x, keeps_y;      /* backward reads x / y: the memory plan keeps them */
-    int in_place;              /* y may be x, and dx may be dy */
-    /* Checks options against l->in, fills l->out, l->params, l->states, l->stat_count, l->self.  ORR_ERR_SHAPE. */
+    int in_place;              /* y may be x[0], and dx[0] may be dy */
+    /* Checks options against l->in, fills l->out, l->params, l->states, l->stat_count, l->self; may change
+     * l->keeps_x, l->keeps_y, l->in_place.  ORR_ERR_SHAPE, ORR_ERR_OPTION; the graph puts the layer's name and input
+     * before the sentence. */
     orr_status (*infer)(orr_layer *l);
     /* Sets aside scratch and prepares kernels; nothing is allocated after it.  NULL: nothing to do. */
     orr_status (*plan)(orr_layer *l, const struct orr_kernels *k, const orr_limits *limits);
@@ -81,7 +84,7 @@ typedef struct orr_layer_kind {
     /* stat = sums over all leaves of what forward left; n_leaves = leaves with samples in the whole batch. */
     orr_status (*update_state)(orr_layer *l, const orr_real *stat, orr_real *state, int n_leaves);
     void (*unplan)(orr_layer *l, const struct orr_kernels *k); /* undoes plan */
-    void (*destroy)(orr_layer *l);                             /* frees self if infer made it */
+    void (*destroy)(orr_layer *l);                             /* frees self; NULL: orr_free(self) is enough */
 } orr_layer_kind;
 
 struct orr_layer {
@@ -92,11 +95,23 @@ struct orr_layer {
     int n_in;
     int inputs[ORR_MAX_INPUTS];/* node numbers */
     orr_shape in[ORR_MAX_INPUTS], out;
+    int keeps_x, keeps_y, in_place; /* the kind's, unless infer changed them */
     int n_params, n_states;
     orr_tensor_info params[ORR_MAX_PARAMS], states[ORR_MAX_PARAMS];
     size_t stat_count, stat_offset; /* within the gradient slab */
     void *self;                /* the kind's own */
+    int n_scratch;
+    void *scratch[ORR_MAX_SCRATCH]; /* from orr_layer_scratch */
 };
+
+/* For plan: n elements of `size` bytes from the kernel table, verified and freed by the net.  NULL when there are none. */
+void *orr_layer_scratch(orr_layer *l, const struct orr_kernels *k, size_t n, size_t size);
+/* Where each run's gradient of the tensor at `offset` goes; out holds batch->n_runs pointers. */
+static inline void orr_pass_grads(const orr_pass *p, size_t offset, orr_real **out)
+{
+    for (int r = 0; r < p->batch->n_runs; r++)
+        out[r] = p->grads[r] + offset;
+}
 
 const orr_layer_kind *orr_layer_kind_find(const char *kind); /* NULL when unknown */
 const orr_layer_kind *const *orr_layer_kinds(int *n);        /* for help, and for tests that visit every kind */

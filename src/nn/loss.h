@@ -2,7 +2,9 @@
  *   bce  mean(max(x,0) - x y + log1p(exp(-|x|))), output 1 x 1 x 1, labels 0 and 1; pos_weight multiplies the term of y = 1
  *   ce   mean(logsumexp(x) - x[label]), output 1 x 1 x C, labels 0..C-1
  *   mse  mean over samples of the mean over outputs of (x - y)^2, targets of the output's width
- * A target whose shape does not match is refused: nothing broadcasts.   Not collective. */
+ * A target whose shape does not match is refused: nothing broadcasts.  Computed in double from the logits; finite and
+ * with finite gradients for any finite logit.  A label outside its range gives NaN, never a read outside x.
+ * Not collective. */
 #ifndef ORR_NN_LOSS_H
 #define ORR_NN_LOSS_H
 
@@ -34,7 +36,7 @@ orr_status orr_loss_init(orr_loss *l, const char *name, orr_shape output, int n_
  * mean over b->n_global. */
 void orr_loss_eval(const orr_loss *l, const orr_batch *b, const orr_real *x, const int32_t *labels, const float *values,
                    double *leaf_sums, double *per_sample, orr_real *dx);
-/* Logits to what people read, in place on [n][outputs]: sigmoid, softmax, or nothing. */
+/* Logits x[n][outputs] to what people read, p[n][outputs]: sigmoid, softmax, or the numbers as they are. */
 void orr_loss_link(const orr_loss *l, int n, const orr_real *x, double *p);
 
 #ifdef __cplusplus

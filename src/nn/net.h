@@ -29,10 +29,13 @@ void orr_net_destroy(orr_net *net);
 /* Draws all parameters: torch's default init, keyed by (seed, parameter number in graph order); state to its start. */
 void orr_net_init(orr_net *net, uint64_t seed);
 
-/* x[n][input], in the order of the batch's leaves.  *y = n outputs, owned by the net, until the next forward. */
+/* x[n][input], in the order of the batch's leaves; it stays the caller's, and unchanged until backward is done.
+ * *y = n outputs, owned by the net, until the next forward. */
 orr_status orr_net_forward(orr_net *net, const orr_batch *b, const orr_real *x, int training, const orr_real **y);
 /* After a training forward with the same batch.  dy[n][output] is the gradient of the loss.  Fills grads(run). */
 orr_status orr_net_backward(orr_net *net, const orr_batch *b, const orr_real *dy);
+/* The gradient of x that the last backward left, NULL unless the net was created with limits.input_grad. */
+const orr_real *orr_net_input_grad(const orr_net *net);
 /* Called during backward each time [offset, offset + n) of every grads slab became final; ranges come in slab order and
  * cover [0, orr_net_slab_count).  NULL: nobody listens.  An error stops backward and is returned. */
 typedef orr_status (*orr_grad_ready)(void *ctx, size_t offset, size_t n);

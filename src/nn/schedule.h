@@ -2,10 +2,13 @@
  *   constant  lr
  *   onecycle  torch's OneCycleLR, two phases, cosine: T = steps in all, up = pct T - 1, down = T - 1 - up, from
  *             lr/div up to lr, down to lr/div/final_div; lr is the maximum
- *   cosine    linear warm-up over warmup steps, then lr_min + (lr - lr_min)(1 + cos(pi q))/2 over the rest
+ *             Source: Smith & Topin 2019, arXiv:1708.07120
+ *   cosine    warm-up lr (s + 1)/(warmup + 1) for s < warmup, then lr_min + (lr - lr_min)(1 + cos(pi q))/2 with
+ *             q = (s - warmup)/(steps - warmup).  Source: Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts
  *   plateau   torch's ReduceLROnPlateau (relative threshold): after more than patience epochs without an improvement
  *             the rate is multiplied by factor, not below lr_min, no change under 1e-8
- * A value without pointers: all its state is in `state`, which a checkpoint copies.   Not collective. */
+ * A step past the last one has the last one's rate.  A value that owns nothing: all that changes is in `state`, which a
+ * checkpoint copies.   Not collective. */
 #ifndef ORR_NN_SCHEDULE_H
 #define ORR_NN_SCHEDULE_H
 
@@ -42,6 +45,7 @@ typedef struct orr_schedule {
     orr_schedule_state state;
 } orr_schedule;
 
+/* ORR_ERR_OPTION with what is wrong. */
 orr_status orr_schedule_init(orr_schedule *s, const orr_schedule_opts *o, double lr, int64_t total_steps, int maximise);
 double orr_schedule_lr(const orr_schedule *s, int64_t step);       /* step from 0 */
 void orr_schedule_epoch_end(orr_schedule *s, double metric);       /* plateau; nothing for the others */

@@ -57,10 +57,12 @@ void orr_table_close(orr_table *t);
 /* Csv needs a scan before rows are known; other formats have n_parts 0.  The input is cut into n_parts byte ranges of about
  * 16 MiB (quotes that span ranges are resolved afterwards); scan_part(i) counts rows in one; any rank may do any part.  When
  * all counts (orr_scan values, plain data) are in one array on every rank, scan_end makes rows addressable. */
-typedef struct { int64_t rows[2], quotes, first_error_line; } orr_scan; /* rows if the range begins outside / inside quotes */
+typedef struct { int64_t rows[2], quotes; } orr_scan; /* rows that begin in it if it begins outside / inside quotes */
 int orr_table_n_parts(const orr_table *t);
 orr_status orr_table_scan_part(const orr_table *t, int part, orr_scan *out);
 orr_status orr_table_scan_end(orr_table *t, const orr_scan *parts);
+/* All of it in one process: every part, scan_end, the labels of all rows, set_label_range. */
+orr_status orr_table_scan(orr_table *t);
 
 int64_t orr_table_rows(const orr_table *t);
 /* Number of classes and the largest label need a look at every label (cheap: that column alone): rows [first, first+n) ->

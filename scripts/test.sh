@@ -1,0 +1,99 @@
+#!/bin/sh
+# Builds and tests everything that can be tested on one machine:
+#   release  all tests
+#   asan     the C tests that are not slow, under the address and undefined-behaviour sanitizers
+#   no-mpi   builds, and the fast tests
+# A step that does not build, runs no test or overruns its time counts as one failure; the others still run.
+# The last line is "N passed, N failed"; the exit status says whether all passed.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+passed=0
+failed=0
+skipped=0
+failures=
+jobs=${ORRERY_JOBS:-$(nproc)}
+
+if [ "$(id -u)" -eq 0 ]; then # Open MPI refuses root unless told twice
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+fi
+
+fail() { # WHAT
+    failed=$((failed + 1))
+    failures="$failures
+  $1"
+}
+
+finish() {
+    [ -z "$failures" ] || printf '\nfailed:%s\n' "$failures"
+    [ "$skipped" -eq 0 ] || printf '\n%s skipped\n' "$skipped"
+    printf '\n%s passed, %s failed\n' "$passed" "$failed"
+    [ "$failed" -eq 0 ]
+    exit
+}
+
+build() { # PRESET
+    printf '\n== %s: build ==\n' "$1"
+    cmake --preset "$1" -DBUILD_TESTING=ON >"build/$1.log" 2>&1 || {
+        tail -n 40 "build/$1.log"
+        fail "$1: configure"
+        return 1
+    }
+    cmake --build --preset "$1" --parallel "$jobs" >"build/$1.log" 2>&1 || {
+        tail -n 80 "build/$1.log"
+        fail "$1: build"
+        return 1
+    }
+}
+
+count() { # WORD REPORT: an attribute of the report's first element
+    sed -n "/<testsuite /,/>/s/.*[[:space:]]$1=\"\([0-9]*\)\".*/\1/p" "$2" | head -n 1
+}
+
+run() { # PRESET SECONDS [ctest's selection]
+    preset=$1
+    limit=$2
+    shift 2
+    report=$PWD/build/$preset/tests.xml
+    list=build/$preset/Testing/Temporary/LastTestsFailed.log
+    rm -f "$report" "$list"
+    printf '\n== %s: test ==\n' "$preset"
+    timeout -k 30 "$limit" ctest --test-dir "build/$preset" --output-on-failure --parallel "$jobs" \
+        --timeout 300 --output-junit "$report" "$@"
+    verdict=$?
+    if [ ! -s "$report" ]; then
+        fail "$preset: the tests ended without a report (limit ${limit} s, status $verdict)"
+        return
+    fi
+    tests=$(count tests "$report")
+    bad=$(count failures "$report")
+    missed=$(($(count skipped "$report") + $(count disabled "$report")))
+    passed=$((passed + tests - bad - missed))
+    skipped=$((skipped + missed))
+    if [ "$bad" -gt 0 ]; then
+        failed=$((failed + bad))
+        failures="$failures
+$(sed "s/^[0-9]*:/  $preset: /" "$list" 2>/dev/null)"
+    elif [ "$tests" -eq 0 ] || [ "$verdict" -ne 0 ]; then
+        fail "$preset: $tests tests, status $verdict"
+    fi
+}
+
+sh scripts/setup.sh || {
+    fail 'setup'
+    finish
+}
+mkdir -p build
+
+build release && run release 900
+
+if build asan; then
+    export UBSAN_OPTIONS=print_stacktrace=1
+    # Open MPI keeps what it allocates, so leaks are looked for where no MPI is.
+    ASAN_OPTIONS=detect_leaks=1 run asan 300 -LE 'slow|oracle|mpi' -E '@|^jobs/|^comm/'
+    ASAN_OPTIONS=detect_leaks=0 run asan 300 -LE 'slow|oracle' -R '@|^jobs/|^comm/'
+fi
+
+build no-mpi && run no-mpi 180 -L fast -LE 'slow|oracle'
+
+finish

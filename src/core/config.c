@@ -1,0 +1,581 @@
+/* core/config.c - YAML text to a tree with places, and overrides into it.
+ * libyaml loads a document; it is copied into nodes that the tree owns, aliases as copies of their
+ * own, so that an override changes one place only.  What a tree allocates stays until it goes:
+ * readers borrow its text. */
+#include "core/config.h"
+#include "core/file.h"
+#include "core/memory.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <yaml.h>
+
+/* Bounds that a job file never meets; aliases of aliases would pass them. */
+enum {
+    MAX_FILE = 4 << 20,
+    MAX_DEPTH = 64,
+    MAX_NODES = 1 << 16,
+    MAX_KEYS = 4096,
+    MAX_KEY_BYTES = 255
+};
+
+typedef struct block {
+    struct block *next;
+    max_align_t data[];
+} block;
+
+struct orr_config {
+    orr_node *root;
+    block *blocks;
+    int n_nodes;
+};
+
+/* One document on its way into a tree. */
+typedef struct {
+    orr_config *c;
+    yaml_document_t *doc;
+    const char *file; /* owned by the tree */
+    int has_lines;    /* 0 on the command line */
+} builder;
+
+static void *tree_alloc(orr_config *c, size_t n, size_t size)
+{
+    size_t bytes;
+    block *b = NULL;
+
+    if (!__builtin_mul_overflow(n, size, &bytes) &&
+        !__builtin_add_overflow(bytes, sizeof(block), &bytes))
+        b = orr_alloc(1, bytes);
+    if (!b) {
+        (void)orr_fail(ORR_ERR_NOMEM, "out of memory: %zu items of a job file", n);
+        return NULL;
+    }
+    b->next = c->blocks;
+    c->blocks = b;
+    return b->data;
+}
+
+static char *tree_text(orr_config *c, const char *s, size_t n)
+{
+    char *copy = tree_alloc(c, n + 1, 1);
+
+    if (copy) memcpy(copy, s, n);
+    return copy;
+}
+
+static orr_node *tree_node(orr_config *c, orr_node_type type, const char *file, int line)
+{
+    orr_node *node;
+
+    if (c->n_nodes >= MAX_NODES) {
+        (void)orr_fail(ORR_ERR_OPTION, "%s: more than %d values; are there aliases within aliases?",
+                       file, (int)MAX_NODES);
+        return NULL;
+    }
+    if (!(node = tree_alloc(c, 1, sizeof *node))) return NULL;
+    c->n_nodes++;
+    *node = (orr_node){ .type = type, .scalar = "", .file = file, .line = line };
+    return node;
+}
+
+/* The code that goes with a failed tree_node: memory, or too many. */
+static orr_status tree_full(const orr_config *c)
+{
+    return c->n_nodes >= MAX_NODES ? ORR_ERR_OPTION : ORR_ERR_NOMEM;
+}
+
+static orr_status fail_mark(const builder *b, yaml_mark_t at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static orr_status fail_mark(const builder *b, yaml_mark_t at, const char *format, ...)
+{
+    char text[ORR_ERROR_MAX / 2];
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    if (!b->has_lines) return orr_fail(ORR_ERR_OPTION, "%s: %s", b->file, text);
+    return orr_fail(ORR_ERR_OPTION, "%s:%zu:%zu: %s", b->file, at.line + 1, at.column + 1, text);
+}
+
+static int is_null_word(const char *s)
+{
+    return !*s || !strcmp(s, "~") || !strcmp(s, "null") || !strcmp(s, "Null") || !strcmp(s, "NULL");
+}
+
+static orr_status build(builder *b, orr_node **out, const yaml_node_t *y, int depth);
+
+static orr_status build_scalar(builder *b, orr_node *node, const yaml_node_t *y)
+{
+    const char *s = (const char *)y->data.scalar.value;
+
+    if (strlen(s) != y->data.scalar.length)
+        return fail_mark(b, y->start_mark, "text with a NUL character in it");
+    node->quoted = y->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+    if (!node->quoted && is_null_word(s)) return ORR_OK;
+    node->type = ORR_NODE_SCALAR;
+    node->scalar = tree_text(b->c, s, y->data.scalar.length);
+    return node->scalar ? ORR_OK : ORR_ERR_NOMEM;
+}
+
+static orr_status build_list(builder *b, orr_node *node, const yaml_node_t *y, int depth)
+{
+    yaml_node_item_t *first = y->data.sequence.items.start, *end = y->data.sequence.items.top;
+
+    node->type = ORR_NODE_LIST;
+    if (first == end) return ORR_OK;
+    node->items = tree_alloc(b->c, (size_t)(end - first), sizeof *node->items);
+    if (!node->items) return ORR_ERR_NOMEM;
+    for (yaml_node_item_t *i = first; i < end; i++) {
+        ORR_TRY(build(b, &node->items[node->n_items], yaml_document_get_node(b->doc, *i), depth));
+        node->n_items++;
+    }
+    return ORR_OK;
+}
+
+/* Checks a key and gives its text, owned by the tree. */
+static orr_status build_key(builder *b, const orr_node *map, const char **out, const yaml_node_t *y)
+{
+    const char *s = (const char *)y->data.scalar.value;
+    const orr_node *twin;
+
+    if (y->type != YAML_SCALAR_NODE || strlen(s) != y->data.scalar.length ||
+        y->data.scalar.length > MAX_KEY_BYTES)
+        return fail_mark(b, y->start_mark, "a key must be a word of at most %d bytes",
+                         (int)MAX_KEY_BYTES);
+    if ((twin = orr_node_get(map, s))) {
+        if (!b->has_lines) return fail_mark(b, y->start_mark, "key \"%s\" is given twice", s);
+        return fail_mark(b, y->start_mark, "key \"%s\" is given twice, first on line %d", s,
+                         twin->line);
+    }
+    *out = tree_text(b->c, s, y->data.scalar.length);
+    return *out ? ORR_OK : ORR_ERR_NOMEM;
+}
+
+static orr_status build_map(builder *b, orr_node *node, const yaml_node_t *y, int depth)
+{
+    yaml_node_pair_t *first = y->data.mapping.pairs.start, *end = y->data.mapping.pairs.top;
+
+    node->type = ORR_NODE_MAP;
+    if (first == end) return ORR_OK;
+    if (end - first > MAX_KEYS)
+        return fail_mark(b, y->start_mark, "a map of more than %d keys", (int)MAX_KEYS);
+    node->items = tree_alloc(b->c, (size_t)(end - first), sizeof *node->items);
+    if (!node->items) return ORR_ERR_NOMEM;
+    for (yaml_node_pair_t *p = first; p < end; p++) {
+        const yaml_node_t *k = yaml_document_get_node(b->doc, p->key);
+        const char *key = NULL;
+        orr_node *item = NULL;
+
+        ORR_TRY(build_key(b, node, &key, k));
+        ORR_TRY(build(b, &item, yaml_document_get_node(b->doc, p->value), depth));
+        item->key = key;
+        if (b->has_lines) item->line = (int)k->start_mark.line + 1; /* where the reader looks */
+        node->items[node->n_items++] = item;
+    }
+    return ORR_OK;
+}
+
+static orr_status build(builder *b, orr_node **out, const yaml_node_t *y, int depth)
+{
+    int line = b->has_lines ? (int)y->start_mark.line + 1 : 0;
+    const char *tag = (const char *)y->tag;
+    orr_node *node;
+
+    if (depth >= MAX_DEPTH)
+        return fail_mark(b, y->start_mark,
+                         "nested more than %d deep; does an alias contain itself?", (int)MAX_DEPTH);
+    if (tag && strcmp(tag, YAML_STR_TAG) && strcmp(tag, YAML_SEQ_TAG) && strcmp(tag, YAML_MAP_TAG))
+        return fail_mark(b, y->start_mark, "tag \"%.80s\": tags have no meaning here, remove it",
+                         tag);
+    if (!(node = tree_node(b->c, ORR_NODE_NULL, b->file, line))) return tree_full(b->c);
+    *out = node;
+    switch (y->type) {
+    case YAML_SCALAR_NODE:
+        return build_scalar(b, node, y);
+    case YAML_SEQUENCE_NODE:
+        return build_list(b, node, y, depth + 1);
+    case YAML_MAPPING_NODE:
+        return build_map(b, node, y, depth + 1);
+    case YAML_NO_NODE:
+        break;
+    }
+    return orr_fail(ORR_ERR_INTERNAL, "%s: a YAML node of no type", b->file);
+}
+
+static orr_status fail_parser(const builder *b, const yaml_parser_t *p)
+{
+    const char *problem = p->problem ? p->problem : "cannot be read as YAML";
+
+    if (p->error == YAML_MEMORY_ERROR)
+        return orr_fail(ORR_ERR_NOMEM, "out of memory while reading %s", b->file);
+    if (p->error == YAML_READER_ERROR) {
+        if (!b->has_lines) return orr_fail(ORR_ERR_OPTION, "%s: %s", b->file, problem);
+        return orr_fail(ORR_ERR_OPTION, "%s:%zu:%zu: %s (byte %zu)", b->file, p->mark.line + 1,
+                        p->mark.column + 1, problem, p->problem_offset);
+    }
+    return fail_mark(b, p->problem_mark, "%s%s%s", problem, p->context ? " " : "",
+                     p->context ? p->context : "");
+}
+
+/* Refuses a second document. */
+static orr_status expect_end(builder *b, yaml_parser_t *parser)
+{
+    yaml_document_t more;
+    orr_status st = ORR_OK;
+
+    if (!yaml_parser_load(parser, &more)) return fail_parser(b, parser);
+    if (yaml_document_get_root_node(&more))
+        st = fail_mark(b, more.start_mark, "a second document; one file holds one");
+    yaml_document_delete(&more);
+    return st;
+}
+
+/* Text to a node of tree c; *out is a NULL node when the text says nothing. */
+static orr_status parse_node(orr_config *c, orr_node **out, const char *text, const char *name,
+                             int has_lines)
+{
+    orr_status st = ORR_OK;
+    yaml_parser_t parser;
+    yaml_document_t doc;
+    builder b = { .c = c, .doc = &doc, .has_lines = has_lines };
+    const yaml_node_t *root;
+
+    if (!(b.file = tree_text(c, name, strlen(name)))) return ORR_ERR_NOMEM;
+    if (!yaml_parser_initialize(&parser))
+        return orr_fail(ORR_ERR_NOMEM, "out of memory while reading %s", name);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, strlen(text));
+    if (!yaml_parser_load(&parser, &doc)) {
+        st = fail_parser(&b, &parser);
+        goto done;
+    }
+    if ((root = yaml_document_get_root_node(&doc))) {
+        st = build(&b, out, root, 0);
+        if (st == ORR_OK) st = expect_end(&b, &parser);
+    } else if (!(*out = tree_node(c, ORR_NODE_NULL, b.file, has_lines ? 1 : 0))) {
+        st = tree_full(c);
+    }
+    yaml_document_delete(&doc);
+done:
+    yaml_parser_delete(&parser);
+    return st;
+}
+
+orr_status orr_config_parse(orr_config **out, const char *text, const char *name)
+{
+    orr_status st = ORR_OK;
+    orr_config *c = orr_alloc(1, sizeof *c);
+
+    *out = NULL;
+    if (!c) return orr_fail(ORR_ERR_NOMEM, "out of memory while reading %s", name);
+    ORR_TRY_GOTO(st, done, parse_node(c, &c->root, text, name, 1));
+    if (c->root->type == ORR_NODE_NULL) c->root->type = ORR_NODE_MAP;
+    if (c->root->type != ORR_NODE_MAP) {
+        st = orr_fail(ORR_ERR_OPTION, "%s:%d: a job file is a map of \"key: value\" lines",
+                      c->root->file, c->root->line);
+        goto done;
+    }
+    *out = c;
+    c = NULL;
+done:
+    orr_config_destroy(c);
+    return st;
+}
+
+orr_status orr_config_load(orr_config **out, const char *path)
+{
+    orr_status st = ORR_OK;
+    char *text = NULL;
+    size_t bytes = 0;
+
+    *out = NULL;
+    ORR_TRY(orr_read_file(&text, &bytes, path, MAX_FILE));
+    if (strlen(text) != bytes)
+        st = orr_fail(ORR_ERR_OPTION, "%s: has NUL bytes in it; is it a YAML file?", path);
+    else
+        st = orr_config_parse(out, text, path);
+    orr_free(text);
+    return st;
+}
+
+orr_status orr_config_empty(orr_config **out)
+{
+    orr_config *c = orr_alloc(1, sizeof *c);
+
+    *out = NULL;
+    if (!c || !(c->root = tree_node(c, ORR_NODE_MAP, "command line", 0))) {
+        orr_config_destroy(c);
+        return orr_fail(ORR_ERR_NOMEM, "out of memory for a configuration");
+    }
+    *out = c;
+    return ORR_OK;
+}
+
+const orr_node *orr_config_root(const orr_config *c)
+{
+    return c->root;
+}
+
+void orr_config_destroy(orr_config *c)
+{
+    if (!c) return;
+    for (block *b = c->blocks, *next; b; b = next) {
+        next = b->next;
+        orr_free(b);
+    }
+    orr_free(c);
+}
+
+static orr_node *find(const orr_node *map, const char *key)
+{
+    if (!map || map->type != ORR_NODE_MAP) return NULL;
+    for (int i = 0; i < map->n_items; i++)
+        if (!strcmp(map->items[i]->key, key)) return map->items[i];
+    return NULL;
+}
+
+const orr_node *orr_node_get(const orr_node *map, const char *key)
+{
+    return find(map, key);
+}
+
+const char *orr_node_where(const orr_node *n, char *buf, size_t bytes)
+{
+    if (n->line > 0)
+        snprintf(buf, bytes, "%s:%d", n->file, n->line);
+    else
+        snprintf(buf, bytes, "%s", n->file);
+    return buf;
+}
+
+/* Overrides. */
+
+/* Puts an empty item called key at the end of a map. */
+static orr_status append(orr_config *c, orr_node *map, orr_node **out, const char *key)
+{
+    orr_node **items, *item;
+
+    if (map->n_items >= MAX_KEYS)
+        return orr_fail(ORR_ERR_OPTION, "command line: a map of more than %d keys", (int)MAX_KEYS);
+    if (!(item = tree_node(c, ORR_NODE_NULL, "command line", 0))) return tree_full(c);
+    if (!(item->key = tree_text(c, key, strlen(key)))) return ORR_ERR_NOMEM;
+    items = tree_alloc(c, (size_t)map->n_items + 1, sizeof(orr_node *));
+    if (!items) return ORR_ERR_NOMEM;
+    if (map->n_items) memcpy(items, map->items, (size_t)map->n_items * sizeof(orr_node *));
+    items[map->n_items] = item;
+    map->items = items;
+    map->n_items++;
+    *out = item;
+    return ORR_OK;
+}
+
+/* The item of a list that a number names, NULL when there is none. */
+static orr_node *list_item(const orr_node *list, const char *word)
+{
+    size_t n = strspn(word, "0123456789");
+    int i = 0;
+
+    if (!n || n > 6 || word[n]) return NULL;
+    for (; *word; word++)
+        i = 10 * i + (*word - '0');
+    return i < list->n_items ? list->items[i] : NULL;
+}
+
+/* One step along the path: the item called word of *at, made when it is not there. */
+static orr_status step(orr_config *c, orr_node **at, const char *word, const char *assignment)
+{
+    orr_node *node = *at, *next;
+
+    if (node->type == ORR_NODE_NULL) node->type = ORR_NODE_MAP;
+    if (node->type == ORR_NODE_LIST) {
+        if (!(next = list_item(node, word)))
+            return orr_fail(ORR_ERR_OPTION,
+                            "command line: \"%s\": the list has %d items, counted from 0; \"%s\" "
+                            "is not one of them",
+                            assignment, node->n_items, word);
+    } else if (node->type == ORR_NODE_SCALAR) {
+        return orr_fail(ORR_ERR_OPTION,
+                        "command line: \"%s\": \"%s\" lies within the single value \"%.60s\"",
+                        assignment, word, node->scalar);
+    } else if (!(next = find(node, word))) {
+        ORR_TRY(append(c, node, &next, word));
+    }
+    *at = next;
+    return ORR_OK;
+}
+
+/* Walks "a.b.c" (cut into words in place) from the root. */
+static orr_status walk(orr_config *c, orr_node **at, char *path, const char *assignment)
+{
+    *at = c->root;
+    for (char *word = path, *dot; word; word = dot ? dot + 1 : NULL) {
+        if ((dot = strchr(word, '.'))) *dot = '\0';
+        if (!*word || strlen(word) > MAX_KEY_BYTES)
+            return orr_fail(
+                ORR_ERR_OPTION,
+                "command line: \"%s\": write keys joined by dots before the =", assignment);
+        ORR_TRY(step(c, at, word, assignment));
+    }
+    return ORR_OK;
+}
+
+orr_status orr_config_set(orr_config *c, const char *assignment)
+{
+    const char *equals = strchr(assignment, '=');
+    orr_node *value = NULL, *at = NULL;
+    const char *key;
+    char *path;
+
+    if (!equals) return orr_fail(ORR_ERR_ARG, "command line: \"%s\" is not key=value", assignment);
+    if (!(path = tree_text(c, assignment, (size_t)(equals - assignment)))) return ORR_ERR_NOMEM;
+    ORR_TRY(parse_node(c, &value, equals + 1, "command line", 0));
+    ORR_TRY(walk(c, &at, path, assignment));
+    key = at->key;
+    *at = *value;
+    at->key = key;
+    return ORR_OK;
+}
+
+/* Dumps. */
+
+static int is_word_char(unsigned char ch)
+{
+    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
+           ch == '_';
+}
+
+/* True when YAML reads s, in block and in flow context, as a plain scalar of these very characters.
+ */
+static int is_plain(const char *s)
+{
+    size_t n = strlen(s);
+
+    if (!n || s[n - 1] == ' ' || !strncmp(s, "...", 3)) return 0;
+    if (!is_word_char((unsigned char)s[0]) && s[0] != '/' && s[0] != '.' &&
+        !(strchr("+-", s[0]) && (is_word_char((unsigned char)s[1]) || s[1] == '.')))
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        if (!is_word_char((unsigned char)s[i]) && !strchr(" ./+-()=%@*~", s[i])) return 0;
+    return 1;
+}
+
+/* True when s could be taken for something other than a string: a number, a date, a truth value,
+ * nothing. */
+static int is_ambiguous(const char *s)
+{
+    static const char *const words[] = { "true", "false", "yes", "no", "on", "off", "null" };
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!strcasecmp(s, words[i])) return 1;
+    return (s[0] >= '0' && s[0] <= '9') || strchr("+-", s[0]) ||
+           (s[0] == '.' && strncmp(s, "./", 2) != 0 && strncmp(s, "../", 3) != 0);
+}
+
+/* Bytes of the character at s that YAML wants escaped (0: none), and its code point. */
+static int must_escape(const unsigned char *s, unsigned *code)
+{
+    *code = s[0];
+    if (s[0] < 0x20 || s[0] == 0x7F) return 1;
+    if (s[0] == 0xC2 && s[1] >= 0x80 && s[1] <= 0x9F) {
+        *code = s[1];
+        return 2;
+    }
+    if ((s[0] == 0xE2 && s[1] == 0x80 && (s[2] == 0xA8 || s[2] == 0xA9)) ||
+        (s[0] == 0xEF && ((s[1] == 0xBB && s[2] == 0xBF) || (s[1] == 0xBF && s[2] >= 0xBE)))) {
+        *code = (s[0] & 0x0Fu) << 12 | (s[1] & 0x3Fu) << 6 | (s[2] & 0x3Fu);
+        return 3;
+    }
+    return 0;
+}
+
+static void add_quoted(orr_text *out, const char *text)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    unsigned code;
+    int n;
+
+    orr_text_add(out, "\"");
+    while (*s) {
+        if (*s == '"' || *s == '\\') {
+            orr_text_printf(out, "\\%c", *s++);
+        } else if (*s == '\n') {
+            orr_text_add(out, "\\n");
+            s++;
+        } else if ((n = must_escape(s, &code))) {
+            orr_text_printf(out, "\\u%04X", code);
+            s += n;
+        } else {
+            orr_text_addn(out, (const char *)s++, 1);
+        }
+    }
+    orr_text_add(out, "\"");
+}
+
+void orr_yaml_string(orr_text *out, const char *s)
+{
+    if (is_plain(s) && !is_ambiguous(s))
+        orr_text_add(out, s);
+    else
+        add_quoted(out, s);
+}
+
+static void add_scalar(orr_text *out, const orr_node *n)
+{
+    if (n->type == ORR_NODE_NULL)
+        orr_text_add(out, "null");
+    else if (!n->quoted && is_plain(n->scalar))
+        orr_text_add(out, n->scalar);
+    else
+        add_quoted(out, n->scalar);
+}
+
+static int is_container(const orr_node *n)
+{
+    return (n->type == ORR_NODE_LIST || n->type == ORR_NODE_MAP) && n->n_items > 0;
+}
+
+void orr_node_dump(const orr_node *n, orr_text *out, int indent)
+{
+    if (!is_container(n)) {
+        orr_node_dump_flow(n, out);
+        return;
+    }
+    for (int i = 0; i < n->n_items; i++) {
+        const orr_node *item = n->items[i];
+
+        if (i) orr_text_printf(out, "\n%*s", indent, "");
+        if (n->type == ORR_NODE_LIST) {
+            orr_text_add(out, "- ");
+        } else {
+            orr_yaml_string(out, item->key);
+            if (is_container(item))
+                orr_text_printf(out, ":\n%*s", indent + 2, "");
+            else
+                orr_text_add(out, ": ");
+        }
+        orr_node_dump(item, out, indent + 2);
+    }
+}
+
+void orr_node_dump_flow(const orr_node *n, orr_text *out)
+{
+    int is_map = n->type == ORR_NODE_MAP;
+
+    if (n->type != ORR_NODE_LIST && !is_map) {
+        add_scalar(out, n);
+        return;
+    }
+    orr_text_add(out, is_map ? "{" : "[");
+    for (int i = 0; i < n->n_items; i++) {
+        if (i) orr_text_add(out, ", ");
+        if (is_map) {
+            orr_yaml_string(out, n->items[i]->key);
+            orr_text_add(out, ": ");
+        }
+        orr_node_dump_flow(n->items[i], out);
+    }
+    orr_text_add(out, is_map ? "}" : "]");
+}

@@ -1,0 +1,282 @@
+/* data/hdf5_util.c - quiet, deterministic HDF5 with one sentence for each failure. */
+#include "data/hdf5_util.h"
+
+#include "core/memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void orr_h5_quiet_begin(orr_h5_quiet *q)
+{
+    q->func = NULL;
+    q->data = NULL;
+    H5Eget_auto2(H5E_DEFAULT, &q->func, &q->data);
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+}
+
+void orr_h5_quiet_end(const orr_h5_quiet *q)
+{
+    H5Eset_auto2(H5E_DEFAULT, q->func, q->data);
+}
+
+/* Keeps the description of the innermost frame, which names the cause. */
+static herr_t first_reason(unsigned n, const H5E_error2_t *frame, void *payload)
+{
+    if (n == 0 && frame->desc) snprintf(payload, 256, "%s", frame->desc);
+    return 0;
+}
+
+orr_status orr_h5_fail_at(const char *file, int line, orr_status code, const char *format, ...)
+{
+    char text[ORR_ERROR_MAX], reason[256] = "";
+    va_list ap;
+
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, first_reason, reason);
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    return orr_fail_at(file, line, code, "%s%s%s%s", text, reason[0] ? " (HDF5: " : "", reason,
+                       reason[0] ? ")" : "");
+}
+
+/* Access properties for every file: format bounds that do not follow the library's version, and no locks, which
+ * network file systems may lack and which a renamed-when-whole file does not need. */
+static hid_t access_list(void)
+{
+    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
+
+    if (fapl < 0) return fapl;
+    H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V110);
+#if H5_VERSION_GE(1, 10, 7)
+    H5Pset_file_locking(fapl, 0, 1);
+#endif
+    return fapl;
+}
+
+orr_status orr_h5_create(hid_t *out, const char *path)
+{
+    orr_status st = ORR_OK;
+    hid_t fapl = access_list(), fcpl = H5Pcreate(H5P_FILE_CREATE);
+
+    *out = -1;
+    H5Pset_obj_track_times(fcpl, 0);
+    H5Pset_alignment(fapl, 65536, 4096); /* large datasets begin on a page */
+    *out = H5Fcreate(path, H5F_ACC_TRUNC, fcpl, fapl);
+    if (*out < 0) st = orr_h5_fail(ORR_ERR_IO, "%s: cannot create the file", path);
+    H5Pclose(fcpl);
+    H5Pclose(fapl);
+    return st;
+}
+
+orr_status orr_h5_open(hid_t *out, const char *path)
+{
+    orr_status st = ORR_OK;
+    hid_t fapl = access_list();
+
+    *out = H5Fopen(path, H5F_ACC_RDONLY, fapl);
+    if (*out < 0)
+        st = orr_h5_fail(ORR_ERR_FORMAT, "%s: not an HDF5 file, or a truncated one", path);
+    H5Pclose(fapl);
+    return st;
+}
+
+hid_t orr_h5_dcpl(void)
+{
+    hid_t dcpl = H5Pcreate(H5P_DATASET_CREATE);
+
+    H5Pset_obj_track_times(dcpl, 0);
+    H5Pset_alloc_time(dcpl, H5D_ALLOC_TIME_EARLY);
+    H5Pset_fill_time(dcpl, H5D_FILL_TIME_NEVER);
+    return dcpl;
+}
+
+orr_status orr_h5_dataset(hid_t *out, hid_t loc, const char *name, hid_t type, int rank,
+                          const hsize_t *dims, hid_t dcpl)
+{
+    orr_status st = ORR_OK;
+    hid_t own = dcpl < 0 ? orr_h5_dcpl() : -1;
+    hid_t space = H5Screate_simple(rank, dims, NULL);
+
+    *out = H5Dcreate2(loc, name, type, space, H5P_DEFAULT, dcpl < 0 ? own : dcpl, H5P_DEFAULT);
+    if (*out < 0) st = orr_h5_fail(ORR_ERR_IO, "cannot create dataset /%s", name);
+    if (space >= 0) H5Sclose(space);
+    if (own >= 0) H5Pclose(own);
+    return st;
+}
+
+orr_status orr_h5_write_column(hid_t loc, const char *name, hid_t type, int rank, const hsize_t *dims,
+                               const void *data)
+{
+    orr_status st;
+    hid_t set = -1;
+
+    ORR_TRY(orr_h5_dataset(&set, loc, name, type, rank, dims, -1));
+    st = H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0
+             ? orr_h5_fail(ORR_ERR_IO, "cannot write dataset /%s", name)
+             : ORR_OK;
+    H5Dclose(set);
+    return st;
+}
+
+hid_t orr_h5_string_type(size_t bytes)
+{
+    hid_t type = H5Tcopy(H5T_C_S1);
+
+    H5Tset_size(type, bytes ? bytes : 1);
+    H5Tset_strpad(type, H5T_STR_NULLPAD);
+    return type;
+}
+
+hid_t orr_h5_half_type(void)
+{
+    hid_t type = H5Tcopy(H5T_IEEE_F32LE);
+
+    H5Tset_fields(type, 15, 10, 5, 0, 10); /* sign, exponent and its bits, fraction and its bits */
+    H5Tset_size(type, 2);
+    H5Tset_ebias(type, 15);
+    return type;
+}
+
+/* One attribute of n elements (n < 0: a scalar). */
+static orr_status put(hid_t loc, const char *name, hid_t type, int n, const void *data)
+{
+    orr_status st = ORR_OK;
+    hsize_t dim = n < 0 ? 0 : (hsize_t)n;
+    hid_t space = n < 0 ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &dim, NULL);
+    hid_t attr = H5Acreate2(loc, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+
+    if (attr < 0 || H5Awrite(attr, type, data) < 0)
+        st = orr_h5_fail(ORR_ERR_IO, "cannot write attribute %s", name);
+    if (attr >= 0) H5Aclose(attr);
+    if (space >= 0) H5Sclose(space);
+    return st;
+}
+
+orr_status orr_h5_put_int(hid_t loc, const char *name, int64_t value)
+{
+    return put(loc, name, H5T_STD_I64LE, -1, &value);
+}
+
+orr_status orr_h5_put_text(hid_t loc, const char *name, const char *text)
+{
+    hid_t type = orr_h5_string_type(strlen(text));
+    orr_status st = put(loc, name, type, -1, text);
+
+    H5Tclose(type);
+    return st;
+}
+
+orr_status orr_h5_put_texts(hid_t loc, const char *name, const char *first, size_t stride, int n)
+{
+    orr_status st = ORR_OK;
+    size_t width = 1;
+    char *packed = NULL;
+    hid_t type = -1;
+
+    for (int i = 0; i < n; i++) {
+        size_t len = strnlen(first + (size_t)i * stride, stride);
+        if (len > width) width = len;
+    }
+    if (!(packed = orr_alloc((size_t)n, width)))
+        return orr_fail(ORR_ERR_NOMEM, "attribute %s: no memory for %d names", name, n);
+    for (int i = 0; i < n; i++) {
+        const char *s = first + (size_t)i * stride;
+        memcpy(packed + (size_t)i * width, s, strnlen(s, stride));
+    }
+    type = orr_h5_string_type(width);
+    st = put(loc, name, type, n, packed);
+    H5Tclose(type);
+    orr_free(packed);
+    return st;
+}
+
+int orr_h5_has(hid_t loc, const char *name)
+{
+    return H5Aexists(loc, name) > 0;
+}
+
+orr_status orr_h5_get_int(hid_t loc, const char *path, const char *name, int64_t *value)
+{
+    orr_status st = ORR_OK;
+    hid_t attr = H5Aopen(loc, name, H5P_DEFAULT), space = attr < 0 ? -1 : H5Aget_space(attr);
+
+    if (attr < 0)
+        st = orr_fail(ORR_ERR_FORMAT, "%s: attribute %s is missing", path, name);
+    else if (H5Sget_simple_extent_npoints(space) != 1 || H5Aread(attr, H5T_NATIVE_INT64, value) < 0)
+        st = orr_fail(ORR_ERR_FORMAT, "%s: attribute %s is not one integer", path, name);
+    if (space >= 0) H5Sclose(space);
+    if (attr >= 0) H5Aclose(attr);
+    return st;
+}
+
+/* All strings of an attribute as they lie in the file, n of `width` bytes each, without ends. */
+static orr_status get_strings(hid_t loc, const char *path, const char *name, char **out,
+                              size_t *width, int64_t *n)
+{
+    orr_status st = ORR_OK;
+    hid_t attr = H5Aopen(loc, name, H5P_DEFAULT), type = -1, space = -1;
+
+    *out = NULL;
+    if (attr < 0) return orr_fail(ORR_ERR_FORMAT, "%s: attribute %s is missing", path, name);
+    type = H5Aget_type(attr);
+    space = H5Aget_space(attr);
+    if (H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type)) {
+        st = orr_fail(ORR_ERR_FORMAT, "%s: attribute %s is not a string of fixed length", path, name);
+        goto done;
+    }
+    *width = H5Tget_size(type);
+    *n = H5Sget_simple_extent_npoints(space);
+    if (!(*out = orr_alloc((size_t)(*n < 0 ? 0 : *n) + 1, *width)))
+        st = orr_fail(ORR_ERR_NOMEM, "%s: no memory for attribute %s", path, name);
+    else if (H5Aread(attr, type, *out) < 0)
+        st = orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot read attribute %s", path, name);
+    if (st != ORR_OK) {
+        orr_free(*out);
+        *out = NULL;
+    }
+done:
+    if (space >= 0) H5Sclose(space);
+    if (type >= 0) H5Tclose(type);
+    H5Aclose(attr);
+    return st;
+}
+
+orr_status orr_h5_get_texts(hid_t loc, const char *path, const char *name, char *first, size_t stride,
+                            int n)
+{
+    orr_status st;
+    char *raw;
+    size_t width = 0;
+    int64_t have = 0;
+
+    ORR_TRY(get_strings(loc, path, name, &raw, &width, &have));
+    st = have == n ? ORR_OK
+                   : orr_fail(ORR_ERR_FORMAT, "%s: attribute %s has %lld strings instead of %d", path,
+                              name, (long long)have, n);
+    for (int i = 0; st == ORR_OK && i < n; i++) {
+        size_t len = strnlen(raw + (size_t)i * width, width);
+        if (len >= stride) {
+            st = orr_fail(ORR_ERR_FORMAT, "%s: string %d of attribute %s is longer than %zu bytes",
+                          path, i, name, stride - 1);
+            break;
+        }
+        memset(first + (size_t)i * stride, 0, stride);
+        memcpy(first + (size_t)i * stride, raw + (size_t)i * width, len);
+    }
+    orr_free(raw);
+    return st;
+}
+
+orr_status orr_h5_get_text(hid_t loc, const char *path, const char *name, char *buf, size_t bytes)
+{
+    return orr_h5_get_texts(loc, path, name, buf, bytes, 1);
+}
+
+orr_status orr_h5_dup_text(hid_t loc, const char *path, const char *name, char **out)
+{
+    size_t width = 0;
+    int64_t n = 0;
+
+    return get_strings(loc, path, name, out, &width, &n); /* one zeroed element more: always ended */
+}

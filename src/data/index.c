@@ -1,0 +1,310 @@
+/* data/index.c - index.h5: the manifest of a shard set, and virtual datasets over all its shards.
+ *
+ * /shards is a group with one dataset a column (file, rows, bytes, sha256).  The virtual datasets name their sources by
+ * file name alone, which HDF5 looks for beside the index, so that a set may be moved as a folder. */
+#include "data/shard_file.h"
+
+#include "core/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Manifest and ids of a set in memory. */
+typedef struct manifest {
+    int n;
+    int64_t total;
+    int64_t *rows, *bytes, *first; /* first row of each shard in the set */
+    char (*file)[ORR_SHARD_NAME_MAX];
+    char (*sha)[ORR_SHA256_HEX - 1]; /* 64 digits, no end */
+    char *ids;
+} manifest;
+
+static void manifest_free(manifest *m)
+{
+    orr_free(m->rows);
+    orr_free(m->bytes);
+    orr_free(m->first);
+    orr_free(m->file);
+    orr_free(m->sha);
+    orr_free(m->ids);
+}
+
+static orr_status manifest_alloc(manifest *m, int n)
+{
+    size_t count = (size_t)n;
+
+    m->n = n;
+    m->rows = orr_alloc(count, sizeof *m->rows);
+    m->bytes = orr_alloc(count, sizeof *m->bytes);
+    m->first = orr_alloc(count, sizeof *m->first);
+    m->file = orr_alloc(count, sizeof *m->file);
+    m->sha = orr_alloc(count, sizeof *m->sha);
+    if (m->rows && m->bytes && m->first && m->file && m->sha) return ORR_OK;
+    return orr_fail(ORR_ERR_NOMEM, "no memory for the manifest of %d shards", n);
+}
+
+/* Opens shard i and compares its schema with the set's. */
+static orr_status open_shard(const char *dir, const manifest *m, int i, const orr_schema *s, hid_t *file,
+                             char path[ORR_PATH_MAX], int64_t *rows)
+{
+    orr_status st;
+    orr_schema *have = NULL;
+
+    *file = -1;
+    ORR_TRY(orr_path_join(path, dir, m->file[i]));
+    if (!orr_path_exists(path)) return orr_fail(ORR_ERR_FORMAT, "%s: is missing", path);
+    if (!(have = orr_alloc(1, sizeof *have))) return orr_fail(ORR_ERR_NOMEM, "no memory for a schema");
+    ORR_TRY_GOTO(st, done, orr_h5_open(file, path));
+    ORR_TRY_GOTO(st, done, orr_schema_get(*file, path, ORR_SHARD_FORMAT, have, rows));
+    ORR_TRY_GOTO(st, done, orr_schema_same(s, have, path));
+done:
+    if (st != ORR_OK && *file >= 0) {
+        H5Fclose(*file);
+        *file = -1;
+    }
+    orr_free(have);
+    return st;
+}
+
+static orr_status survey(manifest *m, const char *dir, const orr_schema *s)
+{
+    for (int i = 0; i < m->n; i++) {
+        char path[ORR_PATH_MAX], sha[ORR_SHA256_HEX];
+        struct stat info;
+        hid_t file;
+
+        orr_shard_name(m->file[i], i);
+        ORR_TRY(open_shard(dir, m, i, s, &file, path, &m->rows[i]));
+        H5Fclose(file);
+        ORR_TRY(orr_sha256_file(sha, path));
+        memcpy(m->sha[i], sha, sizeof m->sha[i]);
+        if (stat(path, &info) != 0) return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
+        m->bytes[i] = info.st_size;
+        m->first[i] = m->total;
+        m->total += m->rows[i];
+    }
+    return ORR_OK;
+}
+
+static orr_status read_ids(manifest *m, const char *dir, const orr_schema *s)
+{
+    orr_status st = ORR_OK;
+    size_t id_bytes = orr_schema_id_bytes(s), y_bytes = orr_schema_y_bytes(s);
+    int64_t most = 0;
+    void *y = NULL;
+
+    for (int i = 0; i < m->n; i++)
+        if (m->rows[i] > most) most = m->rows[i];
+    m->ids = orr_alloc((size_t)m->total, id_bytes);
+    y = orr_alloc((size_t)most, y_bytes ? y_bytes : 1);
+    if (!m->ids || !y) {
+        st = orr_fail(ORR_ERR_NOMEM, "no memory for %" PRId64 " ids", m->total);
+        goto done;
+    }
+    for (int i = 0; st == ORR_OK && i < m->n; i++) {
+        char path[ORR_PATH_MAX];
+        int64_t rows;
+        hid_t file;
+
+        ORR_TRY_GOTO(st, done, open_shard(dir, m, i, s, &file, path, &rows));
+        st = rows != m->rows[i]
+                 ? orr_fail(ORR_ERR_FORMAT, "%s: changed while the index was being written", path)
+                 : orr_shard_columns(file, path, s, rows, y, m->ids + (size_t)m->first[i] * id_bytes);
+        H5Fclose(file);
+    }
+done:
+    orr_free(y);
+    return st;
+}
+
+/* ---- unique ids ---- */
+typedef struct tagged { uint64_t key; int64_t row; } tagged; /* key: the integer, or the first 8 bytes of the text */
+typedef struct id_table { const char *ids; size_t bytes; int text; } id_table;
+
+static uint64_t id_prefix(const id_table *t, int64_t row)
+{
+    uint64_t key = 0;
+
+    memcpy(&key, t->ids + (size_t)row * t->bytes, t->bytes < 8 ? t->bytes : 8);
+    return key;
+}
+
+static int same_rest(const id_table *t, int64_t a, int64_t b)
+{
+    return memcmp(t->ids + (size_t)a * t->bytes, t->ids + (size_t)b * t->bytes, t->bytes);
+}
+
+static int by_id(const void *pa, const void *pb, void *payload)
+{
+    const tagged *a = pa, *b = pb;
+    const id_table *t = payload;
+    int rest;
+
+    if (a->key != b->key) return a->key < b->key ? -1 : 1;
+    rest = t->text ? same_rest(t, a->row, b->row) : 0;
+    if (rest != 0) return rest;
+    return a->row < b->row ? -1 : a->row > b->row;
+}
+
+static int shard_of(const manifest *m, int64_t row)
+{
+    int i = m->n - 1;
+
+    while (m->first[i] > row)
+        i--;
+    return i;
+}
+
+static orr_status twice(const manifest *m, const id_table *t, int64_t a, int64_t b)
+{
+    int sa = shard_of(m, a), sb = shard_of(m, b);
+    char id[ORR_ID_TEXT_MAX + 1] = "";
+
+    if (t->text)
+        snprintf(id, sizeof id, "%.*s", (int)t->bytes, t->ids + (size_t)a * t->bytes);
+    else
+        snprintf(id, sizeof id, "%" PRId64, (int64_t)id_prefix(t, a));
+    return orr_fail(ORR_ERR_FORMAT, "id %s stands twice in the set: rows %" PRId64 " (%s, row %" PRId64 ") and %" PRId64
+                    " (%s, row %" PRId64 "); ids must be unique",
+                    id, a, m->file[sa], a - m->first[sa], b, m->file[sb], b - m->first[sb]);
+}
+
+static orr_status check_unique(const manifest *m, const orr_schema *s)
+{
+    orr_status st = ORR_OK;
+    id_table t = { m->ids, orr_schema_id_bytes(s), s->id_type == ORR_ID_TEXT };
+    tagged *order = orr_alloc((size_t)m->total, sizeof *order);
+
+    if (!order) return orr_fail(ORR_ERR_NOMEM, "no memory to sort %" PRId64 " ids", m->total);
+    for (int64_t i = 0; i < m->total; i++)
+        order[i] = (tagged){ id_prefix(&t, i), i };
+    qsort_r(order, (size_t)m->total, sizeof *order, by_id, &t);
+    for (int64_t i = 1; st == ORR_OK && i < m->total; i++)
+        if (order[i].key == order[i - 1].key &&
+            (!t.text || same_rest(&t, order[i].row, order[i - 1].row) == 0))
+            st = twice(m, &t, order[i - 1].row, order[i].row);
+    orr_free(order);
+    return st;
+}
+
+/* ---- the file ---- */
+static orr_status put_virtual(hid_t file, const manifest *m, const char *name, hid_t type, int rank,
+                              hsize_t dims[4])
+{
+    orr_status st = ORR_OK;
+    hid_t dcpl = H5Pcreate(H5P_DATASET_CREATE), set = -1, all;
+    hsize_t start[4] = { 0 }, count[4] = { dims[0], dims[1], dims[2], dims[3] };
+
+    H5Pset_obj_track_times(dcpl, 0);
+    dims[0] = (hsize_t)m->total;
+    all = H5Screate_simple(rank, dims, NULL);
+    for (int i = 0; st == ORR_OK && i < m->n; i++) {
+        hid_t part;
+
+        start[0] = (hsize_t)m->first[i];
+        count[0] = (hsize_t)m->rows[i];
+        part = H5Screate_simple(rank, count, NULL);
+        H5Sselect_hyperslab(all, H5S_SELECT_SET, start, NULL, count, NULL);
+        if (H5Pset_virtual(dcpl, all, m->file[i], name, part) < 0)
+            st = orr_h5_fail(ORR_ERR_IO, "cannot make /%s a virtual dataset", name);
+        H5Sclose(part);
+    }
+    if (st == ORR_OK) st = orr_h5_dataset(&set, file, name, type, rank, dims, dcpl);
+    if (set >= 0) H5Dclose(set);
+    H5Sclose(all);
+    H5Pclose(dcpl);
+    H5Tclose(type);
+    return st;
+}
+
+static orr_status put_manifest(hid_t file, const manifest *m)
+{
+    orr_status st;
+    hsize_t n = (hsize_t)m->n;
+    hid_t gcpl = H5Pcreate(H5P_GROUP_CREATE), name = orr_h5_string_type(ORR_SHARD_NAME_MAX);
+    hid_t sha = orr_h5_string_type(sizeof m->sha[0]), group;
+
+    H5Pset_obj_track_times(gcpl, 0);
+    group = H5Gcreate2(file, "shards", H5P_DEFAULT, gcpl, H5P_DEFAULT);
+    if (group < 0) {
+        st = orr_h5_fail(ORR_ERR_IO, "cannot create group /shards");
+        goto done;
+    }
+    ORR_TRY_GOTO(st, done, orr_h5_write_column(group, "file", name, 1, &n, m->file));
+    ORR_TRY_GOTO(st, done, orr_h5_write_column(group, "rows", H5T_STD_I64LE, 1, &n, m->rows));
+    ORR_TRY_GOTO(st, done, orr_h5_write_column(group, "bytes", H5T_STD_I64LE, 1, &n, m->bytes));
+    ORR_TRY_GOTO(st, done, orr_h5_write_column(group, "sha256", sha, 1, &n, m->sha));
+done:
+    if (group >= 0) H5Gclose(group);
+    H5Tclose(name);
+    H5Tclose(sha);
+    H5Pclose(gcpl);
+    return st;
+}
+
+static size_t text_bytes(const orr_provenance *p)
+{
+    size_t n = p && p->job ? strlen(p->job) : 0;
+
+    for (int i = 0; p && i < p->n_inputs; i++)
+        n += strlen(p->inputs[i]) + 128;
+    return 2 * n;
+}
+
+static orr_status write_index(const char *tmp, const manifest *m, const orr_schema *s,
+                              const orr_provenance *p)
+{
+    orr_status st;
+    hsize_t dims[4] = { 0 };
+    hid_t file = -1;
+    int rank, fd = open(tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    size_t room = ((size_t)1 << 19) + (size_t)m->n * 1024 + text_bytes(p);
+
+    if (fd < 0) return orr_fail(ORR_ERR_IO, "%s: cannot create: %s", tmp, strerror(errno));
+    ORR_TRY_GOTO(st, done, orr_h5_create(&file, tmp));
+    ORR_TRY_GOTO(st, done, orr_file_reserve(fd, tmp, room));
+    ORR_TRY_GOTO(st, done, orr_schema_put(file, ORR_INDEX_FORMAT, s, p));
+    ORR_TRY_GOTO(st, done, put_manifest(file, m));
+    rank = orr_schema_x_dims(s, m->total, dims);
+    ORR_TRY_GOTO(st, done, put_virtual(file, m, "x", orr_schema_x_type(s), rank, dims));
+    rank = orr_schema_y_dims(s, m->total, dims);
+    if (s->y_type != ORR_Y_NONE)
+        ORR_TRY_GOTO(st, done, put_virtual(file, m, "y", orr_schema_y_type(s), rank, dims));
+    ORR_TRY_GOTO(st, done, put_virtual(file, m, "id", orr_schema_id_type(s), 1, dims));
+done:
+    if (file >= 0 && H5Fclose(file) < 0 && st == ORR_OK)
+        st = orr_h5_fail(ORR_ERR_IO, "%s: cannot finish the file", tmp);
+    close(fd);
+    return st;
+}
+
+orr_status orr_index_write(const char *dir, int n_shards, const orr_schema *s, const orr_provenance *p)
+{
+    orr_status st;
+    orr_h5_quiet quiet;
+    manifest m = { 0 };
+    char path[ORR_PATH_MAX], tmp[ORR_PATH_MAX];
+
+    if (n_shards < 1) return orr_fail(ORR_ERR_ARG, "%s: a set needs at least one shard", dir);
+    ORR_TRY(orr_schema_check(s));
+    ORR_TRY(orr_path_join(path, dir, ORR_INDEX_NAME));
+    ORR_TRY(orr_tmp_path(tmp, path));
+    if (orr_path_exists(path)) return orr_fail(ORR_ERR_EXISTS, "%s: exists already", path);
+    orr_h5_quiet_begin(&quiet);
+    ORR_TRY_GOTO(st, done, manifest_alloc(&m, n_shards));
+    ORR_TRY_GOTO(st, done, survey(&m, dir, s));
+    ORR_TRY_GOTO(st, done, read_ids(&m, dir, s));
+    ORR_TRY_GOTO(st, done, check_unique(&m, s));
+    st = write_index(tmp, &m, s, p);
+    if (st == ORR_OK) st = orr_commit_file(tmp, path);
+    if (st != ORR_OK) unlink(tmp);
+done:
+    orr_h5_quiet_end(&quiet);
+    manifest_free(&m);
+    return st;
+}

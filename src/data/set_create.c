@@ -1,0 +1,54 @@
+/* data/set_create.c - the folder of a new shard set. */
+#include "data/shard_file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static int is_set_file(const char *name)
+{
+    return orr_shard_number(name, 1) >= 0 || strcmp(name, ORR_INDEX_NAME ".tmp") == 0;
+}
+
+/* Looks at every entry: *foreign gets the first name that no unfinished set would have, *n counts the others. */
+static orr_status look(const char *dir, char foreign[256], int *n, int remove)
+{
+    orr_status st = ORR_OK;
+    struct dirent *e;
+    DIR *d = opendir(dir);
+
+    foreign[0] = '\0';
+    *n = 0;
+    if (!d) return orr_fail(ORR_ERR_IO, "%s: cannot list: %s", dir, strerror(errno));
+    while (st == ORR_OK && (e = readdir(d))) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
+        if (!is_set_file(e->d_name)) {
+            memcpy(foreign, e->d_name, strlen(e->d_name) + 1);
+            break;
+        }
+        ++*n;
+        if (remove && unlinkat(dirfd(d), e->d_name, 0) != 0)
+            st = orr_fail(ORR_ERR_IO, "%s/%s: cannot remove: %s", dir, e->d_name, strerror(errno));
+    }
+    closedir(d);
+    return st;
+}
+
+orr_status orr_set_create(const char *dir, int overwrite)
+{
+    char foreign[256], index[ORR_PATH_MAX];
+    int n;
+
+    ORR_TRY(orr_make_dirs(dir));
+    ORR_TRY(orr_path_join(index, dir, ORR_INDEX_NAME));
+    if (orr_path_exists(index))
+        return orr_fail(ORR_ERR_EXISTS, "%s: holds a finished shard set; remove it or choose another folder", dir);
+    ORR_TRY(look(dir, foreign, &n, 0));
+    if (foreign[0])
+        return orr_fail(ORR_ERR_EXISTS, "%s: is not empty (it holds %s); choose another folder", dir, foreign);
+    if (n > 0 && !overwrite)
+        return orr_fail(ORR_ERR_EXISTS, "%s: holds %d files of an unfinished shard set; remove them or ask to overwrite",
+                        dir, n);
+    return n > 0 ? look(dir, foreign, &n, 1) : ORR_OK;
+}

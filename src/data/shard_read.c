@@ -1,0 +1,484 @@
+/* data/shard_read.c - a shard set opened for reading.
+ * Labels and ids are held in memory.  Samples are read by pread where a shard stores them contiguously and in this
+ * machine's form, which takes HDF5 out of the hot path; otherwise (compressed, foreign byte order) by H5Dread. */
+#include "data/shard_file.h"
+
+#include "core/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { CHUNK_CACHE_BYTES = 32 << 20 };
+
+typedef struct shard {
+    char file[ORR_SHARD_NAME_MAX];
+    char sha[ORR_SHA256_HEX];
+    int64_t rows, bytes, first; /* first: row in the set */
+    off_t x_offset;             /* of contiguous native data; -1: read through HDF5 */
+} shard;
+
+struct orr_dataset {
+    char path[ORR_PATH_MAX]; /* as given */
+    char dir[ORR_PATH_MAX];
+    orr_schema schema;
+    int n_shards;
+    shard *shards;
+    int64_t rows;
+    void *y; /* int32 or float */
+    char *ids;
+    uint64_t *keys;
+    char *provenance;
+    int open_shard; /* whose file is open below; -1 none */
+    int fd;
+    hid_t file, x;
+};
+
+static void close_shard(orr_dataset *d)
+{
+    if (d->fd >= 0) close(d->fd);
+    if (d->x >= 0) H5Dclose(d->x);
+    if (d->file >= 0) H5Fclose(d->file);
+    d->fd = -1;
+    d->x = d->file = -1;
+    d->open_shard = -1;
+}
+
+void orr_dataset_close(orr_dataset *d)
+{
+    if (!d) return;
+    close_shard(d);
+    orr_free(d->shards);
+    orr_free(d->y);
+    orr_free(d->ids);
+    orr_free(d->keys);
+    orr_free(d->provenance);
+    orr_free(d);
+}
+
+/* ---- the index ---- */
+/* Column `name` of /shards: n elements of `type`, `stride` bytes apart in memory as in type. */
+static orr_status manifest_column(hid_t file, const char *path, const char *name, hid_t type, int64_t n,
+                                  void *out)
+{
+    orr_status st = ORR_OK;
+    hid_t set = H5Dopen2(file, name, H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
+
+    if (set < 0 || H5Sget_simple_extent_npoints(space) != n ||
+        H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) < 0)
+        st = orr_fail(ORR_ERR_FORMAT, "%s: the manifest's column /%s is missing or has another length", path,
+                      name);
+    if (space >= 0) H5Sclose(space);
+    if (set >= 0) H5Dclose(set);
+    return st;
+}
+
+static int64_t manifest_length(hid_t file)
+{
+    hid_t set = H5Dopen2(file, "shards/rows", H5P_DEFAULT), space;
+    int64_t n;
+
+    if (set < 0) return -1;
+    space = H5Dget_space(set);
+    n = H5Sget_simple_extent_npoints(space);
+    H5Sclose(space);
+    H5Dclose(set);
+    return n;
+}
+
+static orr_status check_manifest(orr_dataset *d, const char *path, int64_t index_rows)
+{
+    for (int i = 0; i < d->n_shards; i++) {
+        shard *s = &d->shards[i];
+        char want[ORR_SHARD_NAME_MAX];
+
+        orr_shard_name(want, i);
+        if (strcmp(s->file, want) != 0 || s->rows < 1 || s->rows > INT64_MAX / 2 - d->rows)
+            return orr_fail(ORR_ERR_FORMAT, "%s: entry %d of the manifest is not %s with its rows", path, i,
+                            want);
+        s->first = d->rows;
+        d->rows += s->rows;
+    }
+    if (d->rows != index_rows)
+        return orr_fail(ORR_ERR_FORMAT, "%s: the manifest has %" PRId64 " rows, /x has %" PRId64, path, d->rows,
+                        index_rows);
+    return ORR_OK;
+}
+
+static orr_status read_manifest(orr_dataset *d, hid_t file, const char *path, int64_t index_rows)
+{
+    orr_status st = ORR_ERR_NOMEM;
+    int64_t n = manifest_length(file), *numbers = NULL;
+    char *texts = NULL;
+    hid_t name = orr_h5_string_type(ORR_SHARD_NAME_MAX), sha = orr_h5_string_type(ORR_SHA256_HEX - 1);
+
+    if (n < 1 || n > 10000000) {
+        st = orr_fail(ORR_ERR_FORMAT, "%s: has no manifest /shards", path);
+        goto done;
+    }
+    d->n_shards = (int)n;
+    d->shards = orr_alloc((size_t)n, sizeof *d->shards);
+    numbers = orr_alloc((size_t)n, sizeof *numbers);
+    texts = orr_alloc((size_t)n, ORR_SHA256_HEX);
+    if (!d->shards || !numbers || !texts) {
+        orr_fail(st, "%s: no memory for the manifest of %d shards", path, d->n_shards);
+        goto done;
+    }
+    ORR_TRY_GOTO(st, done, manifest_column(file, path, "shards/rows", H5T_NATIVE_INT64, n, numbers));
+    for (int i = 0; i < d->n_shards; i++)
+        d->shards[i].rows = numbers[i];
+    ORR_TRY_GOTO(st, done, manifest_column(file, path, "shards/bytes", H5T_NATIVE_INT64, n, numbers));
+    for (int i = 0; i < d->n_shards; i++)
+        d->shards[i].bytes = numbers[i];
+    ORR_TRY_GOTO(st, done, manifest_column(file, path, "shards/sha256", sha, n, texts));
+    for (int i = 0; i < d->n_shards; i++)
+        memcpy(d->shards[i].sha, texts + i * (ORR_SHA256_HEX - 1), ORR_SHA256_HEX - 1);
+    ORR_TRY_GOTO(st, done, manifest_column(file, path, "shards/file", name, n, texts));
+    for (int i = 0; i < d->n_shards; i++)
+        memcpy(d->shards[i].file, texts + i * ORR_SHARD_NAME_MAX, ORR_SHARD_NAME_MAX - 1);
+    st = check_manifest(d, path, index_rows);
+done:
+    H5Tclose(name);
+    H5Tclose(sha);
+    orr_free(numbers);
+    orr_free(texts);
+    return st;
+}
+
+static orr_status read_index(orr_dataset *d)
+{
+    orr_status st;
+    char path[ORR_PATH_MAX];
+    int64_t rows;
+    hid_t file = -1;
+
+    ORR_TRY(orr_path_join(path, d->dir, ORR_INDEX_NAME));
+    if (!orr_path_exists(path))
+        return orr_fail(ORR_ERR_IO, "%s: no shard set here, or one whose writing did not finish (there is no %s)",
+                        d->path, ORR_INDEX_NAME);
+    ORR_TRY(orr_h5_open(&file, path));
+    ORR_TRY_GOTO(st, done, orr_schema_get(file, path, ORR_INDEX_FORMAT, &d->schema, &rows));
+    ORR_TRY_GOTO(st, done, orr_h5_dup_text(file, path, "provenance", &d->provenance));
+    st = read_manifest(d, file, path, rows);
+done:
+    H5Fclose(file);
+    return st;
+}
+
+/* ---- the shards ---- */
+static orr_status shard_path(const orr_dataset *d, int i, char path[ORR_PATH_MAX])
+{
+    return orr_path_join(path, d->dir, d->shards[i].file);
+}
+
+static orr_status check_shard_file(const orr_dataset *d, int i, const char *path, int verify)
+{
+    const shard *s = &d->shards[i];
+    struct stat info;
+    char sha[ORR_SHA256_HEX];
+
+    if (stat(path, &info) != 0)
+        return orr_fail(errno == ENOENT ? ORR_ERR_FORMAT : ORR_ERR_IO, "%s: shard %d of the set's %d: %s", path, i,
+                        d->n_shards, errno == ENOENT ? "is missing" : strerror(errno));
+    if (info.st_size != s->bytes)
+        return orr_fail(ORR_ERR_FORMAT, "%s: has %lld bytes, the index says %" PRId64 ": truncated or replaced",
+                        path, (long long)info.st_size, s->bytes);
+    if (!verify) return ORR_OK;
+    ORR_TRY(orr_sha256_file(sha, path));
+    if (strcmp(sha, s->sha) != 0)
+        return orr_fail(ORR_ERR_FORMAT, "%s: its content is not what the index says (sha256 %.12s..., not %.12s...)",
+                        path, sha, s->sha);
+    return ORR_OK;
+}
+
+/* Where x lies when it can be read without HDF5, -1 otherwise. */
+static off_t native_offset(hid_t x, const orr_schema *s, int64_t rows, int64_t file_bytes)
+{
+    hid_t dcpl = H5Dget_create_plist(x), type = H5Dget_type(x), want = orr_schema_x_type(s);
+    haddr_t at = HADDR_UNDEF;
+    int64_t bytes = rows * (int64_t)orr_schema_x_bytes(s);
+
+    if (H5Pget_layout(dcpl) == H5D_CONTIGUOUS && H5Pget_external_count(dcpl) == 0 &&
+        H5Tequal(type, want) > 0)
+        at = H5Dget_offset(x);
+    H5Tclose(want);
+    H5Tclose(type);
+    H5Pclose(dcpl);
+    if (at == HADDR_UNDEF || (int64_t)at > file_bytes - bytes) return -1;
+    return (off_t)at;
+}
+
+static orr_status read_shard_columns(orr_dataset *d, int i, const char *path, hid_t file)
+{
+    orr_status st;
+    shard *s = &d->shards[i];
+    const size_t first = (size_t)s->first;
+    orr_schema *have = orr_alloc(1, sizeof *have);
+    int64_t rows;
+    hid_t x;
+
+    if (!have) return orr_fail(ORR_ERR_NOMEM, "%s: no memory for a schema", path);
+    ORR_TRY_GOTO(st, done, orr_schema_get(file, path, ORR_SHARD_FORMAT, have, &rows));
+    ORR_TRY_GOTO(st, done, orr_schema_same(&d->schema, have, path));
+    if (rows != s->rows) {
+        st = orr_fail(ORR_ERR_FORMAT, "%s: has %" PRId64 " rows, the index says %" PRId64, path, rows, s->rows);
+        goto done;
+    }
+    ORR_TRY_GOTO(st, done,
+                 orr_shard_columns(file, path, have, rows,
+                                   (char *)d->y + first * orr_schema_y_bytes(have),
+                                   d->ids + first * orr_schema_id_bytes(have)));
+    x = H5Dopen2(file, "x", H5P_DEFAULT);
+    s->x_offset = native_offset(x, have, rows, s->bytes);
+    H5Dclose(x);
+done:
+    orr_free(have);
+    return st;
+}
+
+static orr_status read_shards(orr_dataset *d, int verify)
+{
+    size_t n = (size_t)d->rows, y_bytes = orr_schema_y_bytes(&d->schema);
+
+    d->y = orr_alloc(n, y_bytes ? y_bytes : 1);
+    d->ids = orr_alloc(n, orr_schema_id_bytes(&d->schema));
+    d->keys = orr_alloc(n, sizeof *d->keys);
+    if (!d->y || !d->ids || !d->keys)
+        return orr_fail(ORR_ERR_NOMEM, "%s: no memory for labels and ids of %" PRId64 " rows", d->path, d->rows);
+    for (int i = 0; i < d->n_shards; i++) {
+        char path[ORR_PATH_MAX];
+        orr_status st;
+        hid_t file;
+
+        ORR_TRY(shard_path(d, i, path));
+        ORR_TRY(check_shard_file(d, i, path, verify));
+        ORR_TRY(orr_h5_open(&file, path));
+        st = read_shard_columns(d, i, path, file);
+        H5Fclose(file);
+        ORR_TRY(st);
+    }
+    return ORR_OK;
+}
+
+static size_t id_length(const orr_dataset *d, int64_t row)
+{
+    return strnlen(d->ids + (size_t)row * (size_t)d->schema.id_bytes, (size_t)d->schema.id_bytes);
+}
+
+static orr_status make_keys(orr_dataset *d)
+{
+    if (d->schema.id_type == ORR_ID_INT) {
+        memcpy(d->keys, d->ids, (size_t)d->rows * sizeof *d->keys);
+        return ORR_OK;
+    }
+    for (int64_t i = 0; i < d->rows; i++) {
+        char hex[ORR_SHA256_HEX];
+        orr_sha256 *h = NULL;
+        orr_status st;
+
+        ORR_TRY(orr_sha256_begin(&h));
+        st = orr_sha256_add(h, d->ids + (size_t)i * (size_t)d->schema.id_bytes, id_length(d, i));
+        if (st != ORR_OK) {
+            orr_sha256_destroy(h);
+            return st;
+        }
+        ORR_TRY(orr_sha256_end(h, hex));
+        hex[16] = '\0';
+        d->keys[i] = strtoull(hex, NULL, 16);
+    }
+    return ORR_OK;
+}
+
+static orr_status find_dir(orr_dataset *d, const char *path)
+{
+    size_t len = strlen(path), tail = strlen(ORR_INDEX_NAME);
+
+    if (len >= ORR_PATH_MAX) return orr_fail(ORR_ERR_ARG, "path of a shard set: %zu bytes are too long", len);
+    memcpy(d->path, path, len + 1);
+    if (len >= tail && strcmp(path + len - tail, ORR_INDEX_NAME) == 0 && !orr_path_is_dir(path))
+        return orr_path_dir(d->dir, path);
+    memcpy(d->dir, path, len + 1);
+    return ORR_OK;
+}
+
+orr_status orr_dataset_open(orr_dataset **out, const char *path, int verify)
+{
+    orr_status st;
+    orr_h5_quiet quiet;
+    orr_dataset *d;
+
+    *out = NULL;
+    if (!(d = orr_alloc(1, sizeof *d))) return orr_fail(ORR_ERR_NOMEM, "%s: no memory", path);
+    d->open_shard = d->fd = -1;
+    d->file = d->x = -1;
+    orr_h5_quiet_begin(&quiet);
+    ORR_TRY_GOTO(st, done, find_dir(d, path));
+    ORR_TRY_GOTO(st, done, read_index(d));
+    ORR_TRY_GOTO(st, done, read_shards(d, verify));
+    ORR_TRY_GOTO(st, done, make_keys(d));
+    *out = d;
+    d = NULL; /* handed over */
+done:
+    orr_dataset_close(d);
+    orr_h5_quiet_end(&quiet);
+    return st;
+}
+
+/* ---- what a set holds ---- */
+const orr_schema *orr_dataset_schema(const orr_dataset *d)
+{
+    return &d->schema;
+}
+
+const char *orr_dataset_path(const orr_dataset *d)
+{
+    return d->path;
+}
+
+int64_t orr_dataset_rows(const orr_dataset *d)
+{
+    return d->rows;
+}
+
+int orr_dataset_n_shards(const orr_dataset *d)
+{
+    return d->n_shards;
+}
+
+const int32_t *orr_dataset_labels(const orr_dataset *d)
+{
+    return d->schema.y_type == ORR_Y_CLASS ? d->y : NULL;
+}
+
+const float *orr_dataset_values(const orr_dataset *d)
+{
+    return d->schema.y_type == ORR_Y_VALUE ? d->y : NULL;
+}
+
+const uint64_t *orr_dataset_keys(const orr_dataset *d)
+{
+    return d->keys;
+}
+
+const char *orr_dataset_provenance(const orr_dataset *d)
+{
+    return d->provenance;
+}
+
+void orr_dataset_id(const orr_dataset *d, int64_t row, char *buf, size_t bytes)
+{
+    if (d->schema.id_type == ORR_ID_INT)
+        snprintf(buf, bytes, "%" PRId64, (int64_t)d->keys[row]);
+    else
+        snprintf(buf, bytes, "%.*s", (int)id_length(d, row),
+                 d->ids + (size_t)row * (size_t)d->schema.id_bytes);
+}
+
+/* ---- samples ---- */
+static orr_status open_shard(orr_dataset *d, int i, const char *path)
+{
+    hid_t dapl;
+
+    if (d->open_shard == i) return ORR_OK;
+    close_shard(d);
+    if (d->shards[i].x_offset >= 0) {
+        d->fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (d->fd < 0) return orr_fail(ORR_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
+    } else {
+        ORR_TRY(orr_h5_open(&d->file, path));
+        dapl = H5Pcreate(H5P_DATASET_ACCESS);
+        H5Pset_chunk_cache(dapl, 1009, CHUNK_CACHE_BYTES, 1.0); /* chunks cut by a range come again */
+        d->x = H5Dopen2(d->file, "x", dapl);
+        H5Pclose(dapl);
+        if (d->x < 0) return orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot open /x", path);
+    }
+    d->open_shard = i;
+    return ORR_OK;
+}
+
+static orr_status read_at(int fd, const char *path, off_t at, size_t bytes, char *out)
+{
+    size_t done = 0;
+
+    while (done < bytes) {
+        size_t want = bytes - done < (size_t)1 << 30 ? bytes - done : (size_t)1 << 30;
+        ssize_t n = pread(fd, out + done, want, at + (off_t)done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return orr_fail(ORR_ERR_IO, "%s: cannot read /x: %s", path, strerror(errno));
+        if (n == 0) return orr_fail(ORR_ERR_FORMAT, "%s: ends within /x: truncated", path);
+        done += (size_t)n;
+    }
+    return ORR_OK;
+}
+
+static orr_status read_hdf5(orr_dataset *d, const char *path, int64_t first, int64_t n, char *out)
+{
+    orr_status st = ORR_OK;
+    hsize_t start[4] = { (hsize_t)first }, count[4];
+    int rank = orr_schema_x_dims(&d->schema, n, count);
+    hid_t type = orr_schema_x_type(&d->schema), space = H5Dget_space(d->x);
+    hid_t memory = H5Screate_simple(rank, count, NULL);
+
+    H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL);
+    if (H5Dread(d->x, type, memory, space, H5P_DEFAULT, out) < 0)
+        st = orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot read rows %" PRId64 " to %" PRId64 " of /x", path, first,
+                         first + n - 1);
+    H5Sclose(memory);
+    H5Sclose(space);
+    H5Tclose(type);
+    return st;
+}
+
+static int find_shard(const orr_dataset *d, int64_t row)
+{
+    int lo = 0, hi = d->n_shards - 1;
+
+    while (lo < hi) {
+        int mid = (lo + hi + 1) / 2;
+        if (d->shards[mid].first <= row)
+            lo = mid;
+        else
+            hi = mid - 1;
+    }
+    return lo;
+}
+
+static orr_status read_rows(orr_dataset *d, int64_t first, int64_t n, char *out)
+{
+    const size_t bytes = orr_schema_x_bytes(&d->schema);
+
+    for (int i = find_shard(d, first); n > 0; i++) {
+        const shard *s = &d->shards[i];
+        int64_t at = first - s->first, here = s->rows - at < n ? s->rows - at : n;
+        char path[ORR_PATH_MAX];
+
+        ORR_TRY(shard_path(d, i, path));
+        ORR_TRY(open_shard(d, i, path));
+        if (d->fd >= 0)
+            ORR_TRY(read_at(d->fd, path, s->x_offset + (off_t)at * (off_t)bytes, (size_t)here * bytes, out));
+        else
+            ORR_TRY(read_hdf5(d, path, at, here, out));
+        out += (size_t)here * bytes;
+        first += here;
+        n -= here;
+    }
+    return ORR_OK;
+}
+
+orr_status orr_dataset_read_x(orr_dataset *d, int64_t first, int64_t n, void *x)
+{
+    orr_status st;
+    orr_h5_quiet quiet;
+
+    if (first < 0 || n < 0 || first > d->rows - n)
+        return orr_fail(ORR_ERR_ARG, "%s: rows %" PRId64 " to %" PRId64 " asked of a set of %" PRId64, d->path, first,
+                        first + n - 1, d->rows);
+    orr_h5_quiet_begin(&quiet);
+    st = read_rows(d, first, n, x);
+    orr_h5_quiet_end(&quiet);
+    return st;
+}

@@ -1,0 +1,177 @@
+/* jobs/app.c - start, agreement, end. */
+#include "jobs/app.h"
+#include "core/log.h"
+#include "core/threads.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef ORRERY_MPI
+#include "comm/mpi/mpi_comm.h"
+#include <mpi.h>
+#endif
+
+const orr_option orr_runtime_options[] = {
+    ORR_OPTION_INT(orr_runtime_opts, threads, "0", 0, 4096,
+                   "threads a rank; 0 = cores it may use, shared by the ranks of the node"),
+    ORR_OPTION_BOOL(orr_runtime_opts, progress, "true", "show progress lines"),
+    ORR_OPTION_END,
+};
+
+static volatile sig_atomic_t signal_seen;
+
+static void on_signal(int number)
+{
+    (void)number;
+    signal_seen = 1;
+}
+
+int orr_app_signalled(void)
+{
+    return signal_seen != 0;
+}
+
+static void install_signals(void)
+{
+    static const int numbers[] = { SIGTERM, SIGINT, SIGUSR1, SIGUSR2 };
+    struct sigaction action;
+
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        sigaction(numbers[i], &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+#ifdef ORRERY_MPI
+/* Launchers say so in the environment; a plain start then needs no MPI and begins at once. */
+static int launched_by_mpi(void)
+{
+    static const char *const names[] = {
+        "OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE", "MPI_LOCALNRANKS", "ORR_MPI"
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (getenv(names[i])) return 1;
+    return 0;
+}
+
+static orr_status start_mpi(orr_app *app, int *argc, char ***argv)
+{
+    orr_comm_opts opts = ORR_COMM_OPTS_INIT;
+    int provided, initialised;
+
+    MPI_Initialized(&initialised);
+    if (!initialised) {
+        if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
+            return orr_fail(ORR_ERR_COMM, "MPI did not start");
+        app->mpi_started = 1;
+    }
+    return orr_comm_mpi_create(&app->world, MPI_COMM_WORLD, &opts);
+}
+#endif
+
+orr_status orr_app_start(orr_app *app, int *argc, char ***argv)
+{
+    *app = (orr_app){ .size = 1, .started = orr_now() };
+    install_signals();
+#ifdef ORRERY_MPI
+    if (launched_by_mpi())
+        ORR_TRY(start_mpi(app, argc, argv));
+    else
+        ORR_TRY(orr_comm_self_create(&app->world));
+#else
+    (void)argc;
+    (void)argv;
+    ORR_TRY(orr_comm_self_create(&app->world));
+#endif
+    app->rank = orr_comm_rank(app->world);
+    app->size = orr_comm_size(app->world);
+    app->threads = 1;
+    return orr_log_init(NULL, app->rank, app->size);
+}
+
+void orr_app_runtime(orr_app *app, const orr_runtime_opts *o)
+{
+    app->threads = orr_threads_init(o->threads, orr_comm_node_size(app->world));
+}
+
+orr_status orr_app_agree(orr_app *app, orr_status st)
+{
+    st = orr_comm_agree(app->world, st);
+    app->agreed = st;
+    return st;
+}
+
+static int exit_code(orr_status st)
+{
+    switch (st) {
+    case ORR_OK:
+        return ORR_EXIT_OK;
+    case ORR_ERR_OPTION:
+    case ORR_ERR_ARG:
+        return ORR_EXIT_USAGE;
+    case ORR_ERR_INTERRUPTED:
+        return ORR_EXIT_REQUEUE;
+    default:
+        return ORR_EXIT_FAILED;
+    }
+}
+
+int orr_app_finish(orr_app *app, const char *command, orr_status st)
+{
+    int together = st == ORR_OK || st == app->agreed || app->size == 1;
+    int code = exit_code(st);
+
+    fflush(stdout);
+    if (st != ORR_OK && (!together || app->rank == 0)) {
+        if (together)
+            fprintf(stderr, "orrery%s%s: %s\n", command ? " " : "", command ? command : "",
+                    orr_error_text());
+        else
+            fprintf(stderr, "orrery %s: rank %d (%s): %s\n", command ? command : "", app->rank,
+                    app->world ? orr_comm_host(app->world) : "?", orr_error_text());
+        if (orr_log_on(ORR_DEBUG, "jobs")) fprintf(stderr, "  detected at %s\n", orr_error_where());
+    }
+#ifdef ORRERY_MPI
+    if (!together) MPI_Abort(MPI_COMM_WORLD, code);
+#endif
+    orr_log_file(NULL);
+    orr_comm_destroy(app->world);
+    app->world = NULL;
+#ifdef ORRERY_MPI
+    if (app->mpi_started) MPI_Finalize();
+#endif
+    return code;
+}
+
+void orr_app_print(const orr_app *app, const char *format, ...)
+{
+    va_list ap;
+
+    if (app->rank != 0) return;
+    va_start(ap, format);
+    vprintf(format, ap);
+    va_end(ap);
+}
+
+orr_status orr_job_config(orr_config **out, const char *file, const orr_args *args)
+{
+    orr_config *c = NULL;
+    orr_status st = file ? orr_config_load(&c, file) : orr_config_empty(&c);
+
+    for (int i = 0; st == ORR_OK && i < args->n_assignments; i++)
+        st = orr_config_set(c, args->assignments[i]);
+    if (st != ORR_OK) {
+        orr_config_destroy(c);
+        c = NULL;
+    }
+    *out = c;
+    return st;
+}

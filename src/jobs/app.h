@@ -1,0 +1,72 @@
+/* jobs/app.h - one running program: who takes part, and how it ends.
+ * The only place that knows argv, MPI_COMM_WORLD, exit codes and standard output.
+ *
+ * Ending.  A command is a sequence of phases; each ends with orr_app_agree, after which every rank
+ * holds the same status.  A command that returns an agreed failure ends everywhere with one printed
+ * sentence and the same exit code.  A failure that one rank met alone, where the others wait for
+ * it, ends the job by MPI_Abort after that rank has printed it. Exit codes: 0 done; 1 failed; 2
+ * usage or job file; 75 stopped by a signal after saving, start again to go on. */
+#ifndef ORR_JOBS_APP_H
+#define ORR_JOBS_APP_H
+
+#include "comm/comm.h"
+#include "core/config.h"
+#include "core/options.h"
+#include "core/status.h"
+
+enum { ORR_EXIT_OK = 0, ORR_EXIT_FAILED = 1, ORR_EXIT_USAGE = 2, ORR_EXIT_REQUEUE = 75 };
+
+typedef struct orr_app {
+    orr_comm *world;
+    int rank, size;
+    int threads;       /* OpenMP threads of this process */
+    int mpi_started;   /* MPI_Init was ours to call */
+    orr_status agreed; /* the last failure all ranks know of */
+    double started;    /* orr_now() at start */
+} orr_app;
+
+/* What every job file may hold beside its own keys; never part of a result. */
+typedef struct orr_runtime_opts {
+    int threads; /* 0: from the cores this process may use */
+    int progress;
+} orr_runtime_opts;
+extern const orr_option orr_runtime_options[];
+
+/* Starts MPI when the process was launched as one of several ranks (or when forced by ORR_MPI=1);
+ * else one rank and no MPI. */
+orr_status orr_app_start(orr_app *app, int *argc, char ***argv);
+void orr_app_runtime(orr_app *app, const orr_runtime_opts *o);
+/* Ends a phase (orr_comm_agree).  Collective. */
+orr_status orr_app_agree(orr_app *app, orr_status st);
+/* Prints what there is to print about st, ends MPI, returns the exit code.  Collective when st is
+ * ORR_OK or agreed. */
+int orr_app_finish(orr_app *app, const char *command, orr_status st);
+/* True once SIGTERM, SIGINT, SIGUSR1 or SIGUSR2 has come to this rank. */
+int orr_app_signalled(void);
+/* printf to standard output on rank 0 alone. */
+void orr_app_print(const orr_app *app, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* ---- commands ---- */
+typedef struct orr_args {
+    int n_words;
+    const char *words[16]; /* what is not key=value */
+    int n_assignments;
+    const char *assignments[64]; /* "key=value" */
+} orr_args;
+
+typedef struct orr_command {
+    const char *name, *summary, *usage, *details;
+    const orr_option *options; /* the job's rows, for --help and the reference; NULL: none */
+    const char *options_title;
+    orr_status (*run)(orr_app *app, const orr_args *args);
+} orr_command;
+
+extern const orr_command orr_cmd_synth, orr_cmd_import, orr_cmd_info, orr_cmd_train,
+    orr_cmd_evaluate, orr_cmd_predict;
+
+/* The job file (NULL: none) with the assignments laid over it.  Rank 0's view is what all ranks get
+ * told apart by agree. */
+orr_status orr_job_config(orr_config **out, const char *file, const orr_args *args);
+
+#endif

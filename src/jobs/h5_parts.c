@@ -1,0 +1,232 @@
+/* jobs/h5_parts.c - checksummed datasets. */
+#include "jobs/h5_parts.h"
+#include "core/memory.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static orr_status add_to_sum(orr_h5_file *f, const char *name, const void *data, size_t bytes)
+{
+    ORR_TRY(orr_sha256_add(f->sum, name, strlen(name) + 1));
+    return orr_sha256_add(f->sum, data, bytes);
+}
+
+orr_status orr_h5_begin(orr_h5_file *f, const char *path, const char *format)
+{
+    *f = (orr_h5_file){ .id = -1, .path = path };
+    orr_h5_quiet_begin(&f->quiet);
+    ORR_TRY(orr_tmp_path(f->tmp, path));
+    ORR_TRY(orr_sha256_begin(&f->sum));
+    ORR_TRY(orr_h5_create(&f->id, f->tmp));
+    ORR_TRY(orr_h5_put_text(f->id, "format", format));
+    return orr_h5_put_text(f->id, "orrery", ORRERY_VERSION);
+}
+
+orr_status orr_h5_put_array(orr_h5_file *f, const char *name, hid_t type, size_t element_bytes,
+                            int n_dims, const hsize_t *dims, const void *data)
+{
+    size_t count = 1;
+
+    for (int i = 0; i < n_dims; i++)
+        count *= (size_t)dims[i];
+    ORR_TRY(add_to_sum(f, name, data, count * element_bytes));
+    orr_text_addn(&f->names, name, strlen(name) + 1);
+    return orr_h5_write_column(f->id, name, type, n_dims, dims, data);
+}
+
+orr_status orr_h5_put_string(orr_h5_file *f, const char *name, const char *text)
+{
+    size_t bytes = strlen(text) + 1;
+    hsize_t one = 1;
+    hid_t type = orr_h5_string_type(bytes);
+    orr_status st = orr_h5_put_array(f, name, type, bytes, 1, &one, text);
+
+    H5Tclose(type);
+    return st;
+}
+
+static void give_back(orr_h5_file *f)
+{
+    if (f->id >= 0) H5Fclose(f->id);
+    orr_sha256_destroy(f->sum);
+    orr_text_free(&f->names);
+    orr_h5_quiet_end(&f->quiet);
+    f->id = -1;
+    f->sum = NULL;
+}
+
+/* Adds one dataset, as it now lies on disk, to a sum. */
+static orr_status sum_dataset(const orr_h5_file *f, hid_t id, const char *name, orr_sha256 *sum)
+{
+    hid_t d = H5Dopen2(id, name, H5P_DEFAULT), type = d >= 0 ? H5Dget_type(d) : -1,
+          space = d >= 0 ? H5Dget_space(d) : -1;
+    size_t bytes = type >= 0 && space >= 0
+                       ? H5Tget_size(type) * (size_t)H5Sget_simple_extent_npoints(space)
+                       : 0;
+    void *data = orr_alloc(bytes, 1);
+    orr_status st = ORR_OK;
+
+    if (!data)
+        st = orr_fail(ORR_ERR_NOMEM, "out of memory: %zu bytes to read back", bytes);
+    else if (type < 0 || space < 0 ||
+             (bytes && H5Dread(d, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0))
+        st = orr_h5_fail(ORR_ERR_IO, "%s: %s cannot be read back after writing", f->path, name);
+    if (st == ORR_OK) st = orr_sha256_add(sum, name, strlen(name) + 1);
+    if (st == ORR_OK) st = orr_sha256_add(sum, data, bytes);
+    orr_free(data);
+    if (space >= 0) H5Sclose(space);
+    if (type >= 0) H5Tclose(type);
+    if (d >= 0) H5Dclose(d);
+    return st;
+}
+
+/* The closed .tmp opens again and holds what was put into it. */
+static orr_status check_on_disk(const orr_h5_file *f, const char *want)
+{
+    char have[ORR_SHA256_HEX];
+    orr_sha256 *sum = NULL;
+    hid_t id = -1;
+    orr_status st = orr_sha256_begin(&sum);
+
+    if (st == ORR_OK) st = orr_h5_open(&id, f->tmp);
+    for (size_t at = 0; st == ORR_OK && at < f->names.len; at += strlen(f->names.s + at) + 1)
+        st = sum_dataset(f, id, f->names.s + at, sum);
+    if (id >= 0) H5Fclose(id);
+    if (st == ORR_OK) {
+        st = orr_sha256_end(sum, have);
+        sum = NULL;
+    }
+    orr_sha256_destroy(sum);
+    if (st == ORR_OK && strcmp(have, want) != 0)
+        st = orr_fail(ORR_ERR_IO,
+                      "%s: what was read back is not what was written; is the disk full or broken?",
+                      f->path);
+    return st;
+}
+
+orr_status orr_h5_commit(orr_h5_file *f, orr_status so_far)
+{
+    char sum[ORR_SHA256_HEX] = "";
+    orr_status st = so_far == ORR_OK ? orr_text_status(&f->names) : so_far;
+
+    if (st == ORR_OK) {
+        st = orr_sha256_end(f->sum, sum);
+        f->sum = NULL;
+    }
+    if (st == ORR_OK) st = orr_h5_put_text(f->id, "sha256", sum);
+    if (st == ORR_OK && H5Fflush(f->id, H5F_SCOPE_LOCAL) < 0)
+        st = orr_h5_fail(ORR_ERR_IO, "%s: could not be written (is the disk full?)", f->path);
+    if (f->id >= 0) {
+        herr_t closed = H5Fclose(f->id);
+        f->id = -1;
+        if (st == ORR_OK && closed < 0)
+            st = orr_h5_fail(ORR_ERR_IO, "%s: could not be written (is the disk full?)", f->path);
+    }
+    if (st == ORR_OK) st = check_on_disk(f, sum);
+    if (st == ORR_OK) st = orr_commit_file(f->tmp, f->path);
+    if (st != ORR_OK && f->tmp[0]) unlink(f->tmp);
+    give_back(f);
+    return st;
+}
+
+orr_status orr_h5_load_begin(orr_h5_file *f, const char *path, const char *format)
+{
+    char found[64];
+
+    *f = (orr_h5_file){ .id = -1, .path = path };
+    orr_h5_quiet_begin(&f->quiet);
+    ORR_TRY(orr_sha256_begin(&f->sum));
+    ORR_TRY(orr_h5_open(&f->id, path));
+    if (!orr_h5_has(f->id, "format") ||
+        orr_h5_get_text(f->id, path, "format", found, sizeof found) != ORR_OK)
+        return orr_fail(ORR_ERR_FORMAT, "%s: an HDF5 file, but not one of Orrery's (%s expected)",
+                        path, format);
+    if (strcmp(found, format) != 0)
+        return orr_fail(ORR_ERR_FORMAT, "%s: its format is %s; %s is expected here", path, found,
+                        format);
+    return ORR_OK;
+}
+
+int64_t orr_h5_count(orr_h5_file *f, const char *name)
+{
+    hid_t d = -1, space = -1;
+    int64_t n = -1;
+
+    if (H5Lexists(f->id, name, H5P_DEFAULT) <= 0) return -1;
+    d = H5Dopen2(f->id, name, H5P_DEFAULT);
+    if (d >= 0) space = H5Dget_space(d);
+    if (space >= 0) n = H5Sget_simple_extent_npoints(space);
+    if (space >= 0) H5Sclose(space);
+    if (d >= 0) H5Dclose(d);
+    return n;
+}
+
+orr_status orr_h5_get_array(orr_h5_file *f, const char *name, hid_t type, size_t element_bytes,
+                            size_t count, void *data)
+{
+    int64_t n = orr_h5_count(f, name);
+    hid_t d;
+    herr_t ok;
+
+    if (n < 0) return orr_fail(ORR_ERR_FORMAT, "%s: has no dataset %s", f->path, name);
+    if ((size_t)n != count)
+        return orr_fail(ORR_ERR_FORMAT, "%s: %s holds %lld numbers, %zu expected", f->path, name,
+                        (long long)n, count);
+    d = H5Dopen2(f->id, name, H5P_DEFAULT);
+    ok = count ? H5Dread(d, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) : 0;
+    if (d >= 0) H5Dclose(d);
+    if (d < 0 || ok < 0)
+        return orr_h5_fail(ORR_ERR_FORMAT, "%s: %s cannot be read; the file is damaged", f->path,
+                           name);
+    return add_to_sum(f, name, data, count * element_bytes);
+}
+
+orr_status orr_h5_get_string(orr_h5_file *f, const char *name, char **out)
+{
+    hid_t d, type;
+    size_t bytes;
+    char *text;
+    orr_status st;
+
+    *out = NULL;
+    if (orr_h5_count(f, name) != 1)
+        return orr_fail(ORR_ERR_FORMAT, "%s: has no text %s", f->path, name);
+    d = H5Dopen2(f->id, name, H5P_DEFAULT);
+    type = H5Dget_type(d);
+    bytes = H5Tget_size(type);
+    st = H5Tget_class(type) == H5T_STRING && bytes < ((size_t)1 << 30)
+             ? ORR_OK
+             : orr_fail(ORR_ERR_FORMAT, "%s: %s is not a text", f->path, name);
+    if (st == ORR_OK && !(text = orr_alloc(bytes + 1, 1)))
+        st = orr_fail(ORR_ERR_NOMEM, "out of memory: %zu bytes of text", bytes);
+    if (st == ORR_OK) {
+        hid_t read_as = orr_h5_string_type(bytes);
+        st = orr_h5_get_array(f, name, read_as, bytes, 1, text);
+        H5Tclose(read_as);
+        if (st == ORR_OK)
+            *out = text;
+        else
+            orr_free(text);
+    }
+    H5Tclose(type);
+    H5Dclose(d);
+    return st;
+}
+
+orr_status orr_h5_load_end(orr_h5_file *f, orr_status so_far, int check)
+{
+    char sum[ORR_SHA256_HEX], stored[ORR_SHA256_HEX];
+    orr_status st = so_far;
+
+    if (st == ORR_OK && check) {
+        st = orr_sha256_end(f->sum, sum);
+        f->sum = NULL;
+        if (st == ORR_OK) st = orr_h5_get_text(f->id, f->path, "sha256", stored, sizeof stored);
+        if (st == ORR_OK && strcmp(sum, stored) != 0)
+            st = orr_fail(ORR_ERR_FORMAT,
+                          "%s: its content does not match its checksum; the file is damaged",
+                          f->path);
+    }
+    give_back(f);
+    return st;
+}

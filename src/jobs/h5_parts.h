@@ -1,0 +1,42 @@
+/* jobs/h5_parts.h - the parts that checkpoints and model files are made of: arrays and texts as
+ * datasets, read and written whole, with a running sha256 over all that goes through, so that a
+ * damaged file is known.   Not collective. */
+#ifndef ORR_JOBS_H5_PARTS_H
+#define ORR_JOBS_H5_PARTS_H
+
+#include "core/file.h"
+#include "core/text.h"
+#include "data/hdf5_util.h"
+
+typedef struct orr_h5_file {
+    hid_t id;
+    const char *path; /* the file's name in messages; borrowed */
+    orr_sha256 *sum;  /* over names and contents, in the order of the calls */
+    orr_text names;   /* of the datasets written, each with its NUL: what is read back */
+    orr_h5_quiet quiet;
+    char tmp[ORR_PATH_MAX];
+} orr_h5_file;
+
+/* path + ".tmp" with attributes format and version. */
+orr_status orr_h5_begin(orr_h5_file *f, const char *path, const char *format);
+orr_status orr_h5_put_array(orr_h5_file *f, const char *name, hid_t type, size_t element_bytes,
+                            int n_dims, const hsize_t *dims, const void *data);
+orr_status orr_h5_put_string(orr_h5_file *f, const char *name, const char *text);
+/* Writes attribute sha256, closes, reads every dataset back and compares, syncs, renames.  Frees
+ * everything either way; on failure the .tmp is gone and what was under path before still is. */
+orr_status orr_h5_commit(orr_h5_file *f, orr_status so_far);
+
+/* Opens for reading; ORR_ERR_FORMAT unless attribute format says `format`. */
+orr_status orr_h5_load_begin(orr_h5_file *f, const char *path, const char *format);
+/* Reads a dataset of exactly `count` elements. */
+orr_status orr_h5_get_array(orr_h5_file *f, const char *name, hid_t type, size_t element_bytes,
+                            size_t count, void *data);
+orr_status orr_h5_get_string(orr_h5_file *f, const char *name,
+                             char **out); /* *out is the caller's to orr_free */
+/* Elements of a dataset; -1 when there is none of that name. */
+int64_t orr_h5_count(orr_h5_file *f, const char *name);
+/* With check: ORR_ERR_FORMAT when the sha256 of what was read (all of it, in writing order) is not
+ * the file's. */
+orr_status orr_h5_load_end(orr_h5_file *f, orr_status so_far, int check);
+
+#endif

@@ -1,0 +1,218 @@
+/* jobs/predictions.c - one row a sample, as csv, npy or HDF5. */
+#include "core/file.h"
+#include "core/memory.h"
+#include "jobs/h5_parts.h"
+#include "jobs/report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef enum { AS_CSV, AS_NPY, AS_H5 } kind;
+
+static orr_status kind_of(kind *out, const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
+    if (dot && strcmp(dot, ".csv") == 0)
+        *out = AS_CSV;
+    else if (dot && strcmp(dot, ".npy") == 0)
+        *out = AS_NPY;
+    else if (dot && (strcmp(dot, ".h5") == 0 || strcmp(dot, ".hdf5") == 0))
+        *out = AS_H5;
+    else
+        return orr_fail(
+            ORR_ERR_ARG,
+            "%s: predictions are written as .csv, .npy or .h5; give one of these endings", path);
+    return ORR_OK;
+}
+
+orr_status orr_predictions_check(const char *path, int overwrite)
+{
+    kind k = AS_CSV;
+
+    ORR_TRY(kind_of(&k, path));
+    if (!overwrite && orr_path_exists(path))
+        return orr_fail(ORR_ERR_EXISTS, "%s exists; remove it or say overwrite=true", path);
+    return ORR_OK;
+}
+
+static int columns(const orr_model *m)
+{
+    return orr_model_n_classes(m) ? orr_model_n_classes(m) : m->outputs;
+}
+
+static int named_class(const orr_model *m, const double *p, double threshold)
+{
+    int best = 0, n = columns(m);
+
+    if (n == 2) return p[1] > threshold;
+    for (int i = 1; i < n; i++)
+        if (p[i] > p[best]) best = i;
+    return best;
+}
+
+/* A field that spreadsheets and csv readers take whole. */
+static void put_field(FILE *f, const char *s)
+{
+    if (!strpbrk(s, ",\"\r\n")) {
+        fputs(s, f);
+        return;
+    }
+    fputc('"', f);
+    for (; *s; s++) {
+        if (*s == '"') fputc('"', f);
+        fputc(*s, f);
+    }
+    fputc('"', f);
+}
+
+static void csv_header(FILE *f, const orr_model *m, int truth)
+{
+    char name[ORR_DATA_NAME_MAX], column[ORR_DATA_NAME_MAX + 16];
+    int n = columns(m), classes = orr_model_n_classes(m);
+
+    fputs("id", f);
+    if (classes) {
+        fputs(truth ? ",label,predicted" : ",predicted", f);
+        if (n == 2) {
+            fputs(",probability", f);
+        } else {
+            for (int i = 0; i < n; i++) {
+                snprintf(column, sizeof column, "probability_%s",
+                         orr_class_name(&m->schema, i, name, sizeof name));
+                fputc(',', f);
+                put_field(f, column);
+            }
+        }
+    } else {
+        for (int i = 0; truth && i < n; i++)
+            fprintf(f, ",target_%d", i);
+        for (int i = 0; i < n; i++)
+            fprintf(f, ",value_%d", i);
+    }
+    fputc('\n', f);
+}
+
+static void csv_row(FILE *f, const orr_model *m, const orr_samples *samples, int64_t row,
+                    const double *p, double threshold, int truth)
+{
+    char id[ORR_ID_TEXT_MAX + 1], name[ORR_DATA_NAME_MAX];
+    int n = columns(m);
+
+    orr_dataset_id(samples->set, row, id, sizeof id);
+    put_field(f, id);
+    if (orr_model_n_classes(m)) {
+        if (truth) {
+            fputc(',', f);
+            put_field(f, orr_class_name(&m->schema, orr_dataset_labels(samples->set)[row], name,
+                                        sizeof name));
+        }
+        fputc(',', f);
+        put_field(f, orr_class_name(&m->schema, named_class(m, p, threshold), name, sizeof name));
+        for (int i = n == 2 ? 1 : 0; i < n; i++)
+            fprintf(f, ",%.9g", p[i]);
+    } else {
+        for (int i = 0; truth && i < n; i++)
+            fprintf(f, ",%.9g", (double)orr_dataset_values(samples->set)[row * n + i]);
+        for (int i = 0; i < n; i++)
+            fprintf(f, ",%.9g", p[i]);
+    }
+    fputc('\n', f);
+}
+
+static void write_csv(FILE *f, const orr_model *m, const orr_samples *samples, const int64_t *rows,
+                      const orr_scores *s, double threshold)
+{
+    int truth = orr_has_truth(m, samples);
+
+    csv_header(f, m, truth);
+    for (int64_t i = 0; i < s->n && !ferror(f); i++)
+        csv_row(f, m, samples, rows[i], s->p + i * columns(m), threshold, truth);
+}
+
+/* The npy header is fixed text: version 1.0, padded to 64 bytes, as numpy.save writes it. */
+static void write_npy(FILE *f, const orr_model *m, const orr_scores *s)
+{
+    char header[256];
+    int n = snprintf(header, sizeof header,
+                     "{'descr': '<f4', 'fortran_order': False, 'shape': (%lld, %d), }",
+                     (long long)s->n, columns(m));
+    int padded = (10 + n + 1 + 63) / 64 * 64 - 10;
+
+    fwrite("\x93NUMPY\x01\x00", 1, 8, f);
+    fputc(padded & 255, f);
+    fputc(padded >> 8, f);
+    fprintf(f, "%s%*s\n", header, padded - n - 1, "");
+    for (int64_t i = 0; i < s->n * columns(m) && !ferror(f); i++) {
+        float v = (float)s->p[i];
+        fwrite(&v, sizeof v, 1, f);
+    }
+}
+
+static orr_status write_stream(const char *path, kind k, const orr_model *m,
+                               const orr_samples *samples, const int64_t *rows, const orr_scores *s,
+                               double threshold)
+{
+    char tmp[ORR_PATH_MAX];
+    FILE *f;
+    int bad;
+
+    ORR_TRY(orr_tmp_path(tmp, path));
+    if (!(f = fopen(tmp, "wb"))) return orr_fail(ORR_ERR_IO, "%s: %s", tmp, strerror(errno));
+    if (k == AS_CSV)
+        write_csv(f, m, samples, rows, s, threshold);
+    else
+        write_npy(f, m, s);
+    bad = ferror(f) | (fflush(f) != 0);
+    if (bad) orr_fail(ORR_ERR_IO, "%s: %s; nothing was written", path, strerror(errno));
+    if (fclose(f) != 0 && !bad)
+        bad = orr_fail(ORR_ERR_IO, "%s: %s; nothing was written", path, strerror(errno));
+    if (!bad && orr_commit_file(tmp, path) == ORR_OK) return ORR_OK;
+    unlink(tmp);
+    return ORR_ERR_IO;
+}
+
+static orr_status write_h5(const char *path, const orr_model *m, const orr_samples *samples,
+                           const int64_t *rows, const orr_scores *s)
+{
+    hsize_t dims[2] = { (hsize_t)s->n, (hsize_t)columns(m) };
+    char *ids = orr_alloc((size_t)s->n + 1, ORR_ID_TEXT_MAX + 1);
+    int32_t *labels = orr_alloc((size_t)s->n + 1, sizeof *labels);
+    hid_t text = orr_h5_string_type(ORR_ID_TEXT_MAX + 1);
+    orr_h5_file f;
+    orr_status st = orr_h5_begin(&f, path, "orrery-predictions-1");
+
+    if (st == ORR_OK && (!ids || !labels)) st = orr_fail(ORR_ERR_NOMEM, "out of memory: %s", path);
+    if (st == ORR_OK) {
+        for (int64_t i = 0; i < s->n; i++) {
+            orr_dataset_id(samples->set, rows[i], ids + i * (ORR_ID_TEXT_MAX + 1),
+                           ORR_ID_TEXT_MAX + 1);
+            if (orr_dataset_labels(samples->set))
+                labels[i] = orr_dataset_labels(samples->set)[rows[i]];
+        }
+        st = orr_h5_put_array(&f, "id", text, ORR_ID_TEXT_MAX + 1, 1, dims, ids);
+    }
+    if (st == ORR_OK && orr_has_truth(m, samples) && orr_model_n_classes(m))
+        st = orr_h5_put_array(&f, "y", H5T_NATIVE_INT32, sizeof *labels, 1, dims, labels);
+    if (st == ORR_OK)
+        st = orr_h5_put_array(&f, "p", H5T_NATIVE_DOUBLE, sizeof *s->p, 2, dims, s->p);
+    st = orr_h5_commit(&f, st);
+    H5Tclose(text);
+    orr_free(ids);
+    orr_free(labels);
+    return st;
+}
+
+orr_status orr_predictions_write(const char *path, int overwrite, const orr_model *m,
+                                 const orr_samples *samples, const int64_t *rows,
+                                 const orr_scores *s, double threshold)
+{
+    kind k = AS_CSV;
+
+    ORR_TRY(kind_of(&k, path));
+    ORR_TRY(orr_predictions_check(path, overwrite));
+    return k == AS_H5 ? write_h5(path, m, samples, rows, s)
+                      : write_stream(path, k, m, samples, rows, s, threshold);
+}

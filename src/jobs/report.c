@@ -1,0 +1,151 @@
+/* jobs/report.c - tables and JSON of scores. */
+#include "jobs/report.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static void add(cJSON *o, const char *key, double v)
+{
+    if (isfinite(v))
+        cJSON_AddNumberToObject(o, key, v);
+    else
+        cJSON_AddNullToObject(o, key);
+}
+
+static void add_classes(cJSON *o, const orr_classification *c, const orr_schema *schema)
+{
+    cJSON *list = cJSON_AddArrayToObject(o, "classes"),
+          *matrix = cJSON_AddArrayToObject(o, "confusion");
+    char name[ORR_DATA_NAME_MAX];
+
+    for (int i = 0; i < c->n_classes; i++) {
+        const orr_class_metrics *k = &c->classes[i];
+        cJSON *item = cJSON_CreateObject(), *row = cJSON_CreateArray();
+        cJSON_AddStringToObject(item, "name", orr_class_name(schema, i, name, sizeof name));
+        add(item, "support", (double)k->support);
+        add(item, "predicted", (double)k->predicted);
+        add(item, "correct", (double)k->correct);
+        add(item, "precision", k->precision);
+        add(item, "recall", k->recall);
+        add(item, "f1", k->f1);
+        add(item, "auc", k->auc);
+        cJSON_AddItemToArray(list, item);
+        for (int j = 0; j < c->n_classes; j++)
+            cJSON_AddItemToArray(row,
+                                 cJSON_CreateNumber((double)c->confusion[i * c->n_classes + j]));
+        cJSON_AddItemToArray(matrix, row);
+    }
+}
+
+cJSON *orr_scores_brief(const orr_scores *s)
+{
+    cJSON *o = cJSON_CreateObject();
+    const orr_classification *c = s->classification;
+
+    add(o, "samples", (double)s->n);
+    add(o, "loss", s->loss);
+    if (c) {
+        add(o, "accuracy", c->accuracy);
+        add(o, "balanced_accuracy", c->balanced_accuracy);
+        add(o, "auc", c->auc);
+        if (c->n_classes == 2) {
+            add(o, "average_precision", c->average_precision);
+            add(o, "precision", c->classes[1].precision);
+            add(o, "recall", c->classes[1].recall);
+        }
+        add(o, "f1", orr_scores_metric(s, "f1"));
+    } else if (s->n_classes == 0) {
+        add(o, "rmse", s->regression.rmse);
+        add(o, "mae", s->regression.mae);
+        add(o, "bias", s->regression.bias);
+        add(o, "sigma_mad", s->regression.sigma_mad);
+        add(o, "r2", s->regression.r2);
+    }
+    return o;
+}
+
+cJSON *orr_scores_json(const orr_scores *s, const orr_schema *schema)
+{
+    cJSON *o = orr_scores_brief(s);
+
+    if (s->classification) {
+        add(o, "log_loss", s->classification->log_loss);
+        add(o, "macro_f1", s->classification->macro_f1);
+        add(o, "baseline_accuracy", s->classification->baseline_accuracy);
+        add_classes(o, s->classification, schema);
+    }
+    return o;
+}
+
+static void table_row(orr_text *t, const char *name, double v)
+{
+    if (isfinite(v))
+        orr_text_printf(t, "  %-20s %.6g\n", name, v);
+    else
+        orr_text_printf(t, "  %-20s not defined here\n", name);
+}
+
+static void class_tables(const orr_classification *c, const orr_schema *schema, orr_text *t)
+{
+    char name[ORR_DATA_NAME_MAX];
+    int shown = c->n_classes <= 20 ? c->n_classes : 0;
+
+    orr_text_printf(t, "\n  %-16s %9s %9s %9s %9s %9s\n", "class", "support", "precision", "recall",
+                    "f1", "auc");
+    for (int i = 0; i < c->n_classes; i++) {
+        const orr_class_metrics *k = &c->classes[i];
+        orr_text_printf(t, "  %-16.16s %9lld %9.4f %9.4f %9.4f ",
+                        orr_class_name(schema, i, name, sizeof name), (long long)k->support,
+                        k->precision, k->recall, k->f1);
+        if (isfinite(k->auc))
+            orr_text_printf(t, "%9.4f\n", k->auc);
+        else
+            orr_text_printf(t, "%9s\n", "-");
+    }
+    if (!shown) return;
+    orr_text_printf(t, "\n  confusion (rows: true, columns: predicted)\n  %-16s", "");
+    for (int j = 0; j < shown; j++)
+        orr_text_printf(t, " %9.9s", orr_class_name(schema, j, name, sizeof name));
+    orr_text_add(t, "\n");
+    for (int i = 0; i < shown; i++) {
+        orr_text_printf(t, "  %-16.16s", orr_class_name(schema, i, name, sizeof name));
+        for (int j = 0; j < shown; j++)
+            orr_text_printf(t, " %9lld", (long long)c->confusion[i * c->n_classes + j]);
+        orr_text_add(t, "\n");
+    }
+}
+
+void orr_scores_table(const orr_scores *s, const orr_schema *schema, const char *title,
+                      orr_text *out)
+{
+    const orr_classification *c = s->classification;
+
+    orr_text_printf(out, "%s: %lld samples\n", title, (long long)s->n);
+    if (!c && s->n_classes) {
+        orr_text_add(out, "  no labels: nothing to compare with\n");
+        return;
+    }
+    table_row(out, "loss", s->loss);
+    if (!c) {
+        table_row(out, "rmse", s->regression.rmse);
+        table_row(out, "mae", s->regression.mae);
+        table_row(out, "bias", s->regression.bias);
+        table_row(out, "sigma_mad", s->regression.sigma_mad);
+        table_row(out, "r2", s->regression.r2);
+        return;
+    }
+    table_row(out, "accuracy", c->accuracy);
+    table_row(out, "  always-one-class", c->baseline_accuracy);
+    table_row(out, "balanced accuracy", c->balanced_accuracy);
+    if (c->n_classes == 2) {
+        table_row(out, "precision", c->classes[1].precision);
+        table_row(out, "recall", c->classes[1].recall);
+        table_row(out, "F1", c->classes[1].f1);
+        table_row(out, "average precision", c->average_precision);
+    } else {
+        table_row(out, "macro F1", c->macro_f1);
+    }
+    table_row(out, "ROC-AUC", c->auc);
+    class_tables(c, schema, out);
+}

@@ -1,0 +1,141 @@
+/* jobs/run.c - the run folder. */
+#include "jobs/run.h"
+#include "core/memory.h"
+#include "jobs/train_job.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+orr_status orr_run_path(const orr_run *r, char out[ORR_PATH_MAX], const char *name)
+{
+    return orr_path_join(out, r->dir, name);
+}
+
+static orr_status take_lock(orr_run *r)
+{
+    char path[ORR_PATH_MAX];
+
+    ORR_TRY(orr_run_path(r, path, ".lock"));
+    r->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (r->lock < 0) return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
+    if (flock(r->lock, LOCK_EX | LOCK_NB) != 0)
+        return orr_fail(ORR_ERR_EXISTS,
+                        "%s: another job is running here; wait for it, or give another run folder",
+                        r->dir);
+    return ORR_OK;
+}
+
+/* Compares with, or writes, job.yaml. */
+static orr_status check_job(orr_run *r, const char *job)
+{
+    char path[ORR_PATH_MAX];
+    char *then = NULL;
+    orr_status st;
+
+    ORR_TRY(orr_run_path(r, path, "job.yaml"));
+    if (!orr_path_exists(path)) return orr_write_file(path, job, strlen(job));
+    ORR_TRY(orr_read_file(&then, NULL, path, (size_t)16 << 20));
+    st = orr_train_job_compare(job, then, r->dir);
+    orr_free(then);
+    return st;
+}
+
+orr_status orr_run_open(orr_run *r, const char *dir, const char *job, int *resume)
+{
+    char path[ORR_PATH_MAX];
+    orr_status st;
+
+    *r = (orr_run){ .lock = -1 };
+    ORR_TRY(orr_path_join(r->dir, "", dir));
+    if (orr_path_exists(dir) && !orr_path_is_dir(dir))
+        return orr_fail(ORR_ERR_EXISTS, "%s is a file; give a folder for the run", dir);
+    ORR_TRY(orr_make_dirs(dir));
+    ORR_TRY_GOTO(st, failed, take_lock(r));
+    ORR_TRY_GOTO(st, failed, check_job(r, job));
+    ORR_TRY_GOTO(st, failed, orr_run_path(r, path, "checkpoint-last.h5"));
+    *resume = orr_path_exists(path);
+    return ORR_OK;
+failed:
+    orr_run_close(r);
+    return st;
+}
+
+/* Opens name for appending after its first `bytes` bytes; what a killed start wrote after them
+ * goes. */
+static orr_status open_table(FILE **out, const orr_run *r, const char *name, int64_t bytes,
+                             const char *header)
+{
+    char path[ORR_PATH_MAX];
+    int fd;
+
+    ORR_TRY(orr_run_path(r, path, name));
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0) return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
+    if (bytes >= 0) {
+        if (lseek(fd, 0, SEEK_END) < bytes) {
+            close(fd);
+            return orr_fail(
+                ORR_ERR_FORMAT,
+                "%s: shorter than when the checkpoint was written; the run was tampered with",
+                path);
+        }
+        if (ftruncate(fd, bytes) != 0) {
+            close(fd);
+            return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
+        }
+    }
+    if (!(*out = fdopen(fd, "a"))) {
+        close(fd);
+        return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
+    }
+    if (lseek(fd, 0, SEEK_END) == 0 && header && (fputs(header, *out) == EOF || fflush(*out) != 0))
+        return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
+    return ORR_OK;
+}
+
+orr_status orr_run_open_tables(orr_run *r, int64_t metrics_bytes, int64_t history_bytes,
+                               const char *history_header)
+{
+    ORR_TRY(open_table(&r->metrics, r, "metrics.jsonl", metrics_bytes, NULL));
+    ORR_TRY(open_table(&r->history, r, "history.csv", history_bytes, history_header));
+    return open_table(&r->timing, r, "timing.csv", -1,
+                      "epoch,ranks,threads,seconds,samples_per_second,loader_wait_seconds\n");
+}
+
+static orr_status append(FILE *f, const orr_run *r, const char *line)
+{
+    if (!line) return ORR_OK;
+    if (fputs(line, f) == EOF || fflush(f) != 0)
+        return orr_fail(ORR_ERR_IO, "%s: %s; the run's tables cannot grow", r->dir,
+                        strerror(errno));
+    return ORR_OK;
+}
+
+orr_status orr_run_append(orr_run *r, const char *metrics_line, const char *history_line,
+                          const char *timing_line)
+{
+    ORR_TRY(append(r->metrics, r, metrics_line));
+    ORR_TRY(append(r->history, r, history_line));
+    return append(r->timing, r, timing_line);
+}
+
+orr_status orr_run_sizes(orr_run *r, int64_t *metrics_bytes, int64_t *history_bytes)
+{
+    *metrics_bytes = lseek(fileno(r->metrics), 0, SEEK_END);
+    *history_bytes = lseek(fileno(r->history), 0, SEEK_END);
+    if (*metrics_bytes < 0 || *history_bytes < 0)
+        return orr_fail(ORR_ERR_IO, "%s: %s", r->dir, strerror(errno));
+    return ORR_OK;
+}
+
+void orr_run_close(orr_run *r)
+{
+    if (r->metrics) fclose(r->metrics);
+    if (r->history) fclose(r->history);
+    if (r->timing) fclose(r->timing);
+    if (r->lock >= 0) close(r->lock);
+    *r = (orr_run){ .lock = -1 };
+}

@@ -1,0 +1,37 @@
+/* jobs/run.h - the folder of one training run.
+ *   job.yaml              resolved job, written once; another job is refused
+ *   metrics.jsonl         one JSON object an epoch: the truth; holds nothing that depends on ranks,
+ * hosts or clocks history.csv           the same for people and plots timing.csv            seconds
+ * and rates of this machine, an epoch a line checkpoint-last.h5, checkpoint-best.h5, model.h5,
+ * predictions-*.csv, report.json, log.txt Only rank 0 writes; a lock file keeps a second job out.
+ * Not collective, unless said. */
+#ifndef ORR_JOBS_RUN_H
+#define ORR_JOBS_RUN_H
+
+#include "core/file.h"
+#include "core/status.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+typedef struct orr_run {
+    char dir[ORR_PATH_MAX];
+    int lock; /* descriptor, -1 = none */
+    FILE *metrics, *history, *timing;
+} orr_run;
+
+/* Makes or opens the folder; an existing one must hold the same job. *resume = 1 when there is a
+ * checkpoint to go on from. */
+orr_status orr_run_open(orr_run *r, const char *dir, const char *job, int *resume);
+/* Opens the tables for appending, cut back to the sizes a checkpoint remembers (0: new). */
+orr_status orr_run_open_tables(orr_run *r, int64_t metrics_bytes, int64_t history_bytes,
+                               const char *history_header);
+/* Appends whole lines and flushes; sizes afterwards (for the checkpoint) may be NULL. */
+orr_status orr_run_append(orr_run *r, const char *metrics_line, const char *history_line,
+                          const char *timing_line);
+orr_status orr_run_sizes(orr_run *r, int64_t *metrics_bytes, int64_t *history_bytes);
+void orr_run_close(orr_run *r);
+/* dir/name */
+orr_status orr_run_path(const orr_run *r, char out[ORR_PATH_MAX], const char *name);
+
+#endif

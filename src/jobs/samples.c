@@ -1,0 +1,264 @@
+/* jobs/samples.c - caching, fitting and leak checks over a shard set. */
+#include "jobs/samples.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "core/rng.h"
+#include "data/loader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static orr_status open_set(orr_samples *s, const char *path, int verify)
+{
+    ORR_TRY(orr_dataset_open(&s->set, path, verify));
+    if (orr_dataset_rows(s->set) == 0)
+        return orr_fail(ORR_ERR_FORMAT, "%s: the set is empty; nothing to do with it", path);
+    return ORR_OK;
+}
+
+orr_status orr_samples_open(orr_samples *s, orr_app *app, const char *path, int verify)
+{
+    orr_status st;
+
+    *s = (orr_samples){ 0 };
+    /* One rank hashes when asked to; all of them would read the same bytes. */
+    ORR_TRY_GOTO(st, failed, orr_app_agree(app, open_set(s, path, verify && app->rank == 0)));
+    st = orr_window_create(&s->window, app->world, orr_cache_bytes(s->set));
+    ORR_TRY_GOTO(st, failed, orr_app_agree(app, st));
+    st = orr_cache_fill(s->set, orr_window_base(s->window), orr_comm_node_rank(app->world),
+                        orr_comm_node_size(app->world));
+    ORR_TRY_GOTO(st, failed, orr_app_agree(app, st));
+    ORR_TRY_GOTO(st, failed, orr_window_fence(s->window));
+    s->cache = orr_window_base(s->window);
+    return ORR_OK;
+failed:
+    orr_samples_close(s);
+    return st;
+}
+
+void orr_samples_close(orr_samples *s)
+{
+    orr_window_destroy(s->window);
+    orr_dataset_close(s->set);
+    *s = (orr_samples){ 0 };
+}
+
+const void *orr_samples_row(const orr_samples *s, int64_t row)
+{
+    return (const char *)s->cache + (size_t)row * orr_schema_x_bytes(orr_dataset_schema(s->set));
+}
+
+/* Sums of block `block` of the rows, gathered into x first: stored rows need not be neighbours. */
+static orr_status fit_block(const orr_samples *s, const int64_t *rows, int64_t n, int64_t block,
+                            orr_transform *t, char *x, double *sums, void *scratch)
+{
+    size_t bytes = orr_schema_x_bytes(orr_dataset_schema(s->set));
+    int64_t first = block * ORR_FIT_BLOCK,
+            last = first + ORR_FIT_BLOCK < n ? first + ORR_FIT_BLOCK : n;
+
+    for (int64_t i = first; i < last; i++)
+        memcpy(x + (size_t)(i - first) * bytes, orr_samples_row(s, rows[i]), bytes);
+    return orr_transform_fit_block(t, x, (int)(last - first), sums, scratch);
+}
+
+/* One pass: ranks take blocks in turn, everyone adds them in block order. */
+static orr_status fit_pass(orr_app *app, const orr_samples *s, const int64_t *rows, int64_t n,
+                           orr_transform *t)
+{
+    size_t size = orr_transform_fit_size(t), bytes = orr_schema_x_bytes(orr_dataset_schema(s->set));
+    int64_t n_blocks = (n + ORR_FIT_BLOCK - 1) / ORR_FIT_BLOCK;
+    double *mine = orr_alloc(size + 1, sizeof(double)),
+           *all = orr_alloc(size * (size_t)app->size + 1, sizeof(double));
+    double *total = orr_alloc(size + 1, sizeof(double));
+    size_t *counts = orr_alloc((size_t)app->size, sizeof(size_t));
+    char *x = orr_alloc(ORR_FIT_BLOCK, bytes);
+    void *scratch = orr_alloc(orr_transform_scratch_bytes(t), 1);
+    orr_status st = ORR_OK;
+
+    if (!mine || !all || !total || !counts || !x || !scratch)
+        st = orr_fail(ORR_ERR_NOMEM, "out of memory: statistics of %zu numbers", size);
+    ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
+    for (int64_t at = 0; at < n_blocks; at += app->size) {
+        int here = (int)(n_blocks - at < app->size ? n_blocks - at : app->size);
+        for (int r = 0; r < app->size; r++)
+            counts[r] = r < here ? size * sizeof(double) : 0;
+        if (app->rank < here) st = fit_block(s, rows, n, at + app->rank, t, x, mine, scratch);
+        ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
+        ORR_TRY_GOTO(st, done, orr_comm_allgather(app->world, mine, all, counts));
+        for (int b = 0; b < here; b++)
+            for (size_t j = 0; j < size; j++)
+                total[j] += all[(size_t)b * size + j];
+    }
+    st = orr_app_agree(app, orr_transform_fit_end(t, total, n));
+done:
+    orr_free(mine);
+    orr_free(all);
+    orr_free(total);
+    orr_free(counts);
+    orr_free(x);
+    orr_free(scratch);
+    return st;
+}
+
+orr_status orr_samples_fit(orr_app *app, const orr_samples *s, const int64_t *rows, int64_t n,
+                           orr_transform *t)
+{
+    while (orr_transform_n_fits(t) > 0)
+        ORR_TRY(fit_pass(app, s, rows, n, t));
+    return ORR_OK;
+}
+
+/* ---- overlap ---- */
+typedef struct mark {
+    uint64_t hash; /* of the id, or of the stored sample */
+    int32_t part;
+    int32_t pad;
+    int64_t row;
+} mark;
+
+static int by_hash(const void *a, const void *b)
+{
+    const mark *x = a, *y = b;
+
+    if (x->hash != y->hash) return x->hash < y->hash ? -1 : 1;
+    if (x->part != y->part) return x->part < y->part ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+/* 64 bits of a sample's content: words through a multiply-xor mix.  A match is compared byte by
+ * byte afterwards, so this only has to be quick and even. */
+static uint64_t content_hash(const void *x, size_t bytes)
+{
+    const unsigned char *p = x;
+    uint64_t h = 0x9E3779B97F4A7C15u ^ bytes, w;
+
+    for (; bytes >= sizeof w; p += sizeof w, bytes -= sizeof w) {
+        memcpy(&w, p, sizeof w);
+        h = (h ^ w) * 0xD6E8FEB86659FD93u;
+        h ^= h >> 32;
+    }
+    w = 0;
+    memcpy(&w, p, bytes);
+    h = (h ^ w) * 0xD6E8FEB86659FD93u;
+    return h ^ (h >> 29);
+}
+
+/* Are the two really the same?  Hashes of contents and of text ids may meet by chance. */
+static int same(const orr_part *a, int64_t row_a, const orr_part *b, int64_t row_b, int ids)
+{
+    const orr_schema *s = orr_dataset_schema(a->samples->set),
+                     *t = orr_dataset_schema(b->samples->set);
+    char id_a[ORR_ID_TEXT_MAX + 1], id_b[ORR_ID_TEXT_MAX + 1];
+
+    if (ids) {
+        orr_dataset_id(a->samples->set, row_a, id_a, sizeof id_a);
+        orr_dataset_id(b->samples->set, row_b, id_b, sizeof id_b);
+        return s->id_type == t->id_type && strcmp(id_a, id_b) == 0;
+    }
+    return orr_schema_x_bytes(s) == orr_schema_x_bytes(t) &&
+           memcmp(orr_samples_row(a->samples, row_a), orr_samples_row(b->samples, row_b),
+                  orr_schema_x_bytes(s)) == 0;
+}
+
+static orr_status report_overlap(const orr_part *parts, const mark *marks, int64_t n, int ids,
+                                 const char *policy)
+{
+    int64_t shared = 0;
+    const mark *first = NULL;
+    char id_a[ORR_ID_TEXT_MAX + 1], id_b[ORR_ID_TEXT_MAX + 1];
+
+    for (int64_t i = 0; i + 1 < n; i++)
+        if (marks[i].hash == marks[i + 1].hash && marks[i].part != marks[i + 1].part &&
+            same(&parts[marks[i].part], marks[i].row, &parts[marks[i + 1].part], marks[i + 1].row,
+                 ids)) {
+            if (!first) first = &marks[i];
+            shared++;
+        }
+    if (!first) return ORR_OK;
+    orr_dataset_id(parts[first[0].part].samples->set, first[0].row, id_a, sizeof id_a);
+    orr_dataset_id(parts[first[1].part].samples->set, first[1].row, id_b, sizeof id_b);
+    if (strcmp(policy, "warn") == 0) {
+        orr_log0(ORR_WARN, "data",
+                 "%lld %s stand in more than one of the splits, such as %s in %s and %s in %s",
+                 (long long)shared, ids ? "ids" : "samples", id_a, parts[first[0].part].name, id_b,
+                 parts[first[1].part].name);
+        return ORR_OK;
+    }
+    return orr_fail(ORR_ERR_FORMAT,
+                    "%lld %s stand in more than one of the splits: %s in %s and %s in %s; a score "
+                    "would be too good; mend the sets, "
+                    "or set data.overlap to warn or allow",
+                    (long long)shared, ids ? "ids" : "identical samples", id_a,
+                    parts[first[0].part].name, id_b, parts[first[1].part].name);
+}
+
+/* Marks of rows [n*part/size, ...) of the concatenated parts; all ranks then hold all of them. */
+static orr_status gather_marks(orr_app *app, const orr_part *parts, int n_parts, int64_t n, int ids,
+                               mark *marks)
+{
+    size_t *bytes = orr_alloc((size_t)app->size, sizeof *bytes);
+    int64_t first = n * app->rank / app->size, last = n * (app->rank + 1) / app->size, at = 0;
+    mark *mine = orr_alloc((size_t)(last - first) + 1, sizeof *mine);
+    orr_status st = ORR_OK;
+
+    if (!bytes || !mine)
+        st = orr_fail(ORR_ERR_NOMEM, "out of memory: leak check of %lld samples", (long long)n);
+    ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
+    for (int p = 0; p < n_parts; p++) {
+        size_t x_bytes = orr_schema_x_bytes(orr_dataset_schema(parts[p].samples->set));
+        for (int64_t i = 0; i < parts[p].n; i++, at++) {
+            if (at < first || at >= last) continue;
+            int64_t row = parts[p].rows[i];
+            mine[at - first] =
+                (mark){ .part = p,
+                        .row = row,
+                        .hash =
+                            ids ? orr_dataset_keys(parts[p].samples->set)[row]
+                                : content_hash(orr_samples_row(parts[p].samples, row), x_bytes) };
+        }
+    }
+    for (int r = 0; r < app->size; r++)
+        bytes[r] = (size_t)(n * (r + 1) / app->size - n * r / app->size) * sizeof *marks;
+    st = orr_comm_allgather(app->world, mine, marks, bytes);
+done:
+    orr_free(bytes);
+    orr_free(mine);
+    return st;
+}
+
+/* Row numbers given as ids say nothing about two sets; ids from a column do, and so do those of one
+ * set. */
+static int ids_comparable(const orr_part *parts, int n_parts)
+{
+    for (int i = 0; i < n_parts; i++)
+        if (parts[i].samples != parts[0].samples &&
+            (orr_dataset_schema(parts[i].samples->set)->id_is_row ||
+             orr_dataset_schema(parts[0].samples->set)->id_is_row))
+            return 0;
+    return 1;
+}
+
+orr_status orr_parts_check_overlap(orr_app *app, const orr_part *parts, int n_parts,
+                                   const char *policy)
+{
+    int64_t n = 0;
+    mark *marks;
+    orr_status st = ORR_OK;
+
+    if (strcmp(policy, "allow") == 0 || n_parts < 2) return ORR_OK;
+    for (int p = 0; p < n_parts; p++)
+        n += parts[p].n;
+    marks = orr_alloc((size_t)n + 1, sizeof *marks);
+    if (!marks)
+        st = orr_fail(ORR_ERR_NOMEM, "out of memory: leak check of %lld samples", (long long)n);
+    ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
+    for (int ids = ids_comparable(parts, n_parts); ids >= 0; ids--) {
+        ORR_TRY_GOTO(st, done, gather_marks(app, parts, n_parts, n, ids, marks));
+        qsort(marks, (size_t)n, sizeof *marks, by_hash);
+        ORR_TRY_GOTO(st, done, orr_app_agree(app, report_overlap(parts, marks, n, ids, policy)));
+    }
+done:
+    orr_free(marks);
+    return st;
+}

@@ -1,0 +1,44 @@
+/* jobs/step.h - one data-parallel training step.
+ *
+ * forward; loss; backward, whose finished ranges are gathered into buckets that start their
+ * reduction while backward goes on; one small ordered sum of loss, counts and the control word;
+ * then norm, clipping, optimiser, running moments.  Nothing is allocated in a step. With one rank
+ * and one run there is nothing to reduce and nothing is copied.   Collective. */
+#ifndef ORR_JOBS_STEP_H
+#define ORR_JOBS_STEP_H
+
+#include "data/loader.h"
+#include "jobs/app.h"
+#include "jobs/model.h"
+#include "nn/optimiser.h"
+
+typedef struct orr_step_opts {
+    int leaves;
+    orr_reduce_mode mode;
+    double clip_norm;
+    size_t bucket_bytes;
+    int64_t batch; /* the largest whole batch */
+} orr_step_opts;
+
+typedef struct orr_stepper orr_stepper;
+
+/* What a step tells every rank alike. */
+typedef struct orr_step_result {
+    double loss; /* sum over the whole batch's samples */
+    int64_t samples, correct;
+    double grad_norm;
+    int stop;    /* a signal came to some rank */
+    int skipped; /* not finite: nothing was changed */
+} orr_step_result;
+
+/* Leaf sizes of whole batches of this many samples, as this rank's limits need them; appends to
+ * sizes[*n] what is not there. */
+void orr_step_leaf_sizes(const orr_leaf_plan *plan, int64_t batch, int *sizes, int *n);
+
+orr_status orr_stepper_create(orr_stepper **out, orr_app *app, const orr_model *m, orr_net *net,
+                              orr_optimiser *optimiser, const orr_leaf_plan *plan,
+                              const orr_step_opts *o);
+void orr_stepper_destroy(orr_stepper *s);
+orr_status orr_step(orr_stepper *s, const orr_loaded *batch, double lr, orr_step_result *out);
+
+#endif

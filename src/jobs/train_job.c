@@ -1,0 +1,173 @@
+/* jobs/train_job.c - option tables of the training job. */
+#include "jobs/train_job.h"
+#include "core/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const orr_option data_options[] = {
+    ORR_OPTION_STRING(orr_data_opts, train, NULL, "shard set to train on"),
+    ORR_OPTION_STRING(orr_data_opts, validation, "",
+                      "shard set that chooses the best epoch; \"\" = a part of train"),
+    ORR_OPTION_STRING(orr_data_opts, test, "",
+                      "shard set evaluated once, at the end; \"\" = none, or test_fraction"),
+    ORR_OPTION_REAL(orr_data_opts, validation_fraction, "0.2", 0, 0.95,
+                    "share of train kept for validation when none is named (stratified); 0 = none"),
+    ORR_OPTION_REAL(
+        orr_data_opts, test_fraction, "0", 0, 0.95,
+        "share of train kept for the final test when none is named (stratified), cut off first"),
+    ORR_OPTION_INT64(orr_data_opts, split_seed, "1", 0, 4294967295.0, "seed of those splits"),
+    ORR_OPTION_CHOICE(orr_data_opts, sampling, "shuffled", "shuffled|file|balanced",
+                      "order of an epoch; balanced draws classes by shares"),
+    ORR_OPTION_REALS(orr_data_opts, shares, "[]", 0, 1e9,
+                     "balanced: share of each class, any scale; [] = equal"),
+    ORR_OPTION_INT64(orr_data_opts, epoch_length, "0", 0, 1e15,
+                     "samples an epoch draws; 0 = rows of the training split"),
+    ORR_OPTION_CHOICE(orr_data_opts, overlap, "refuse", "refuse|warn|allow",
+                      "what happens when two splits share an id or a sample"),
+    ORR_OPTION_BOOL(orr_data_opts, verify, "false", "check every shard's sha256 before training"),
+    ORR_OPTION_NODE(orr_data_opts, transforms,
+                    "list of deterministic steps, saved with the model: standardise, "
+                    "moving_average, affine, log, asinh, reshape"),
+    ORR_OPTION_NODE(orr_data_opts, augment,
+                    "list of random steps, training only: roll, flip, rotate90, noise, scale"),
+    ORR_OPTION_END,
+};
+
+static const orr_option model_options[] = {
+    ORR_OPTION_STRING(orr_model_opts, name, "", "built-in model: kepler-cnn, kepler-cnn2, moons"),
+    ORR_OPTION_NODE(orr_model_opts, layers, "or a list of layers of one's own (docs/job-file.md)"),
+    ORR_OPTION_CHOICE(orr_model_opts, kernels, "cpu", "cpu|check",
+                      "cpu: oneDNN, OpenBLAS and own loops; check: plain C, slow, the oracle"),
+    ORR_OPTION_END,
+};
+
+static const orr_option train_options[] = {
+    ORR_OPTION_INT64(orr_train_opts, epochs, "10", 1, 1e9, "passes over the training split"),
+    ORR_OPTION_INT64(orr_train_opts, batch, "32", 1, 1e7, "samples of a batch, over all ranks"),
+    ORR_OPTION_INT(orr_train_opts, leaves, "8", 1, ORR_MAX_LEAVES,
+                   "slices a batch is cut into; sums follow a tree over them, so results depend on "
+                   "this and not on ranks"),
+    ORR_OPTION_CHOICE(orr_train_opts, reduce, "ordered", "ordered|fast",
+                      "ordered: same bytes on any number of ranks; fast: MPI's own order"),
+    ORR_OPTION_INT64(orr_train_opts, seed, "1", 0, 9e15,
+                     "seed of weights, order, augmentation and dropout"),
+    ORR_OPTION_REAL(orr_train_opts, lr, "0.001", 0, 1000,
+                    "learning rate (its maximum for onecycle and cosine)"),
+    ORR_OPTION_CHOICE(orr_train_opts, loss, "auto", "auto|bce|ce|mse",
+                      "auto: bce for one output and two classes, ce for classes, mse for values"),
+    ORR_OPTION_REAL(orr_train_opts, pos_weight, "1", 0, 1e9, "bce: weight of the positive class"),
+    ORR_OPTION_REAL(orr_train_opts, clip_norm, "0", 0, 1e30,
+                    "largest L2 norm of the gradient over all parameters; 0 = no clipping"),
+    ORR_OPTION_SECTION(orr_train_opts, optimiser, orr_optimiser_options, "how weights move"),
+    ORR_OPTION_SECTION(orr_train_opts, schedule, orr_schedule_options,
+                       "how the learning rate moves"),
+    ORR_OPTION_CHOICE(orr_train_opts, select, "auto",
+                      "auto|loss|accuracy|balanced_accuracy|auc|average_precision|f1|recall|rmse",
+                      "validation metric that names the best epoch; auto = loss"),
+    ORR_OPTION_INT64(orr_train_opts, patience, "0", 0, 1e9,
+                     "stop after this many evaluations without a better one; 0 = never"),
+    ORR_OPTION_INT64(orr_train_opts, evaluate_every, "1", 1, 1e9,
+                     "epochs between evaluations of the validation split"),
+    ORR_OPTION_INT64(orr_train_opts, checkpoint_steps, "0", 0, 1e15,
+                     "steps between checkpoints; 0 = at the end of each epoch"),
+    ORR_OPTION_INT64(orr_train_opts, max_steps, "0", 0, 1e15,
+                     "stop after this many steps; 0 = epochs decide"),
+    ORR_OPTION_BOOL(orr_train_opts, drop_last, "false",
+                    "leave out the smaller last batch of an epoch"),
+    ORR_OPTION_INT64(
+        orr_train_opts, nonfinite_limit, "5", 1, 1e9,
+        "steps in a row with NaN or Inf before the run goes back to its last checkpoint and stops"),
+    ORR_OPTION_REAL(orr_train_opts, bucket_mib, "4", 0.001, 4096,
+                    "gradient bytes that start on their way together, MiB"),
+    ORR_OPTION_REAL(orr_train_opts, threshold, "0.5", 0, 1,
+                    "probability above which the positive class is named"),
+    ORR_OPTION_END,
+};
+
+const orr_option orr_train_job_options[] = {
+    ORR_OPTION_STRING(orr_train_job, run, NULL,
+                      "folder of the run; an existing run is gone on with"),
+    ORR_OPTION_SECTION(orr_train_job, data, data_options, "samples"),
+    ORR_OPTION_SECTION(orr_train_job, model, model_options, "network"),
+    ORR_OPTION_SECTION(orr_train_job, train, train_options, "training"),
+    ORR_OPTION_SECTION(orr_train_job, runtime, orr_runtime_options,
+                       "this start only, not part of the run"),
+    ORR_OPTION_END,
+};
+
+orr_status orr_train_job_read(orr_train_job *job, const orr_config *c)
+{
+    const orr_node *root = orr_config_root(c);
+    char where[512];
+
+    ORR_TRY(orr_options_read(job, orr_train_job_options, root, "the job file"));
+    if ((job->model.name[0] != '\0') == (job->model.layers != NULL)) {
+        const orr_node *model = orr_node_get(root, "model");
+        return orr_fail(ORR_ERR_OPTION, "%s: model needs either name or layers%s",
+                        orr_node_where(model ? model : root, where, sizeof where),
+                        job->model.layers ? ", not both" : "");
+    }
+    if (job->run[0] == '\0') return orr_fail(ORR_ERR_OPTION, "run: give the folder of the run");
+    if (job->train.batch < job->train.leaves)
+        return orr_fail(
+            ORR_ERR_OPTION,
+            "train.batch is %lld and train.leaves %d: a batch cannot have more leaves than samples",
+            (long long)job->train.batch, job->train.leaves);
+    return ORR_OK;
+}
+
+orr_status orr_train_job_dump(const orr_train_job *job, orr_text *out)
+{
+    orr_option rows[8];
+    int n = 0;
+
+    for (const orr_option *o = orr_train_job_options; o->type != ORR_OPT_END; o++)
+        if (strcmp(o->key, "runtime") != 0) rows[n++] = *o;
+    rows[n] = (orr_option)ORR_OPTION_END;
+    return orr_options_dump(job, rows, out, 0);
+}
+
+/* The n-th line of text without its end; NULL after the last. */
+static const char *next_line(const char **text, size_t *n)
+{
+    const char *s = *text, *end;
+
+    if (*s == '\0') return NULL;
+    end = strchr(s, '\n');
+    *n = end ? (size_t)(end - s) : strlen(s);
+    *text = end ? end + 1 : s + *n;
+    return s;
+}
+
+orr_status orr_train_job_compare(const char *now, const char *then, const char *path)
+{
+    char diff[400];
+    size_t used = 0;
+
+    if (strcmp(now, then) == 0) return ORR_OK;
+    diff[0] = '\0';
+    for (;;) {
+        size_t n = 0, m = 0;
+        const char *a = next_line(&now, &n), *b = next_line(&then, &m);
+
+        if (!a && !b) break;
+        if (a && b && n == m && memcmp(a, b, n) == 0) continue;
+        while (a && n > 0 && *a == ' ')
+            a++, n--;
+        while (b && m > 0 && *b == ' ')
+            b++, m--;
+        used += (size_t)snprintf(diff + used, sizeof diff - used, "%s\"%.*s\" was \"%.*s\"",
+                                 used ? "; " : "", (int)n, a ? a : "", (int)m, b ? b : "");
+        if (used + 100 > sizeof diff) break;
+    }
+    return orr_fail(ORR_ERR_OPTION,
+                    "%s holds a run of another job: %s; give another run folder, or the same job",
+                    path, diff);
+}
+
+int orr_select_maximise(const char *select)
+{
+    return strcmp(select, "auto") != 0 && strcmp(select, "loss") != 0 &&
+           strcmp(select, "rmse") != 0;
+}

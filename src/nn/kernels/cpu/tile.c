@@ -1,0 +1,100 @@
+/* nn/kernels/cpu/tile.c - register tiles for AVX-512 (24 accumulators of 16), AVX2 (12 of 8) and the rest (12 of 4). */
+#include "nn/kernels/cpu/tile.h"
+
+#include "nn/kernels/cpu/isa.h"
+
+#define DEFINE_DOT(NAME, TARGET, V, O, S)                                                          \
+    TARGET static void NAME(int k, const float *w, size_t ldw, const float *x, size_t ldx,         \
+                            float *acc)                                                            \
+    {                                                                                              \
+        enum { LANES = sizeof(V) / sizeof(float) };                                                \
+        V sum[S][O];                                                                               \
+        ORR_UNROLL for (int s = 0; s < S; s++)                                                     \
+            ORR_UNROLL for (int o = 0; o < O; o++)                                                 \
+                sum[s][o] = *(const V *)(acc + (size_t)(s * O + o) * LANES);                       \
+        for (int i = 0; i < k; i += LANES) {                                                       \
+            V row[O];                                                                              \
+            ORR_UNROLL for (int o = 0; o < O; o++)                                                 \
+                row[o] = *(const V *)(w + (size_t)o * ldw + i);                                    \
+            ORR_UNROLL for (int s = 0; s < S; s++) {                                               \
+                V in = *(const V *)(x + (size_t)s * ldx + i);                                      \
+                ORR_UNROLL for (int o = 0; o < O; o++)                                             \
+                    sum[s][o] += in * row[o];                                                      \
+            }                                                                                      \
+        }                                                                                          \
+        ORR_UNROLL for (int s = 0; s < S; s++)                                                     \
+            ORR_UNROLL for (int o = 0; o < O; o++)                                                 \
+                *(V *)(acc + (size_t)(s * O + o) * LANES) = sum[s][o];                             \
+    }
+
+#define DEFINE_OUTER(NAME, TARGET, V, W, I)                                                        \
+    TARGET static void NAME(const orr_outer_args *p)                                               \
+    {                                                                                              \
+        enum { LANES = sizeof(V) / sizeof(float) };                                                \
+        V sum[I][W];                                                                               \
+        const float *a = p->a, *b = p->b;                                                          \
+        const size_t ai = p->ai, aj = p->aj, ldb = p->ldb, ahead = (size_t)p->ahead * ldb;         \
+        ORR_UNROLL for (int i = 0; i < I; i++)                                                     \
+            ORR_UNROLL for (int v = 0; v < W; v++)                                                 \
+                sum[i][v] = (V){ 0 };                                                              \
+        for (int j = 0; j < p->n; j++, a += aj, b += ldb) {                                        \
+            V row[W];                                                                              \
+            ORR_UNROLL for (int v = 0; v < W; v++)                                                 \
+                row[v] = *(const V *)(b + v * LANES);                                              \
+            if (ahead)                                                                             \
+                ORR_UNROLL for (int v = 0; v < W; v++)                                             \
+                    __builtin_prefetch(b + ahead + v * LANES);                                     \
+            ORR_UNROLL for (int i = 0; i < I; i++)                                                 \
+                ORR_UNROLL for (int v = 0; v < W; v++)                                             \
+                    sum[i][v] += a[i * ai] * row[v];                                               \
+        }                                                                                          \
+        for (int m = 0; m < p->n_add; m++)                                                         \
+            ORR_UNROLL for (int i = 0; i < I; i++)                                                 \
+                ORR_UNROLL for (int v = 0; v < W; v++)                                             \
+                    sum[i][v] += *(const V *)(p->add[m] + (size_t)(i * W + v) * LANES);            \
+        ORR_UNROLL for (int i = 0; i < I; i++)                                                     \
+            ORR_UNROLL for (int v = 0; v < W; v++)                                                 \
+                *(V *)(p->c + i * p->ldc + v * LANES) = sum[i][v];                                 \
+    }
+
+#define DEFINE_TILES(ISA, TARGET, V, W)                                                            \
+    DEFINE_DOT(dot_##ISA##_n1, TARGET, V, 1, 1)                                                    \
+    DEFINE_DOT(dot_##ISA##_n2, TARGET, V, 1, 2)                                                    \
+    DEFINE_DOT(dot_##ISA##_n4, TARGET, V, 1, 4)                                                    \
+    DEFINE_DOT(dot_##ISA##_n6, TARGET, V, 1, 6)                                                    \
+    DEFINE_DOT(dot_##ISA##_w1, TARGET, V, W, 1)                                                    \
+    DEFINE_DOT(dot_##ISA##_w2, TARGET, V, W, 2)                                                    \
+    DEFINE_DOT(dot_##ISA##_w4, TARGET, V, W, 4)                                                    \
+    DEFINE_DOT(dot_##ISA##_w6, TARGET, V, W, 6)                                                    \
+    DEFINE_OUTER(outer_##ISA##_n1, TARGET, V, 1, 1)                                                \
+    DEFINE_OUTER(outer_##ISA##_n2, TARGET, V, 1, 2)                                                \
+    DEFINE_OUTER(outer_##ISA##_n4, TARGET, V, 1, 4)                                                \
+    DEFINE_OUTER(outer_##ISA##_n6, TARGET, V, 1, 6)                                                \
+    DEFINE_OUTER(outer_##ISA##_w1, TARGET, V, W, 1)                                                \
+    DEFINE_OUTER(outer_##ISA##_w2, TARGET, V, W, 2)                                                \
+    DEFINE_OUTER(outer_##ISA##_w4, TARGET, V, W, 4)                                                \
+    DEFINE_OUTER(outer_##ISA##_w6, TARGET, V, W, 6)                                                \
+    static const orr_tiles tiles_##ISA = {                                                         \
+        .lanes = sizeof(V) / sizeof(float),                                                        \
+        .wide = W,                                                                                 \
+        .dot = { { dot_##ISA##_n1, dot_##ISA##_n2, dot_##ISA##_n4, dot_##ISA##_n6 },               \
+                 { dot_##ISA##_w1, dot_##ISA##_w2, dot_##ISA##_w4, dot_##ISA##_w6 } },             \
+        .outer = { { outer_##ISA##_n1, outer_##ISA##_n2, outer_##ISA##_n4, outer_##ISA##_n6 },     \
+                   { outer_##ISA##_w1, outer_##ISA##_w2, outer_##ISA##_w4, outer_##ISA##_w6 } },   \
+    };
+
+DEFINE_TILES(base, , orr_f4, 2)
+#if defined(__x86_64__)
+DEFINE_TILES(avx2, ORR_AVX2, orr_f8, 2)
+DEFINE_TILES(avx512, ORR_AVX512, orr_f16, 4)
+#endif
+
+const orr_tiles *orr_tiles_get(void)
+{
+#if defined(__x86_64__)
+    orr_isa isa = orr_cpu_isa();
+    if (isa == ORR_ISA_AVX512) return &tiles_avx512;
+    if (isa == ORR_ISA_AVX2) return &tiles_avx2;
+#endif
+    return &tiles_base;
+}

@@ -1,0 +1,172 @@
+/* nn/layers/conv.c - cross-correlation of a series (conv1d) or an image (conv2d), channels last.
+ * Source: LeCun, Bottou, Bengio, Haffner 1998, section II.A.  conv1d is conv2d on one row. */
+#include "core/memory.h"
+#include "nn/kernels.h"
+#include "nn/layer.h"
+#include "nn/layers/kinds.h"
+#include "nn/layers/opts.h"
+#include "nn/layers/window.h"
+
+typedef struct conv {
+    orr_conv_shape shape;
+    void *plan;
+} conv;
+
+enum { COLUMN = sizeof(int) }; /* the second number of a pair */
+
+static const orr_option conv1d_options[] = {
+    ORR_OPTION_INT(orr_conv_opts, filters, NULL, 1, 1 << 20, "output channels"),
+    { "size", ORR_OPT_INT, offsetof(orr_conv_opts, size) + COLUMN, NULL, 1, 65535, 0, 0,
+      "taps of the kernel" },
+    { "stride", ORR_OPT_INT, offsetof(orr_conv_opts, stride) + COLUMN, "1", 1, 65535, 0, 0,
+      "step from one output to the next" },
+    ORR_OPTION_STRINGS(orr_conv_opts, padding, "valid",
+                       "zeros at the ends: valid (none), same, or a number on both sides"),
+    { "dilation", ORR_OPT_INT, offsetof(orr_conv_opts, dilation) + COLUMN, "1", 1, 65535, 0, 0,
+      "distance between taps" },
+    ORR_OPTION_INT(orr_conv_opts, groups, "1", 1, 1 << 20, "divides channels and filters"),
+    ORR_OPTION_BOOL(orr_conv_opts, bias, "true", "add a bias"),
+    ORR_OPTION_END,
+};
+
+static const orr_option conv2d_options[] = {
+    ORR_OPTION_INT(orr_conv_opts, filters, NULL, 1, 1 << 20, "output channels"),
+    ORR_OPTION_PAIR(orr_conv_opts, size, NULL, 1, 65535, "height and width of the kernel"),
+    ORR_OPTION_PAIR(orr_conv_opts, stride, "1", 1, 65535, "step down and to the right"),
+    ORR_OPTION_STRINGS(
+        orr_conv_opts, padding, "valid",
+        "zeros around: valid (none), same, a number, or [above and below, left and right]"),
+    ORR_OPTION_PAIR(orr_conv_opts, dilation, "1", 1, 65535, "distance between taps"),
+    ORR_OPTION_INT(orr_conv_opts, groups, "1", 1, 1 << 20, "divides channels and filters"),
+    ORR_OPTION_BOOL(orr_conv_opts, bias, "true", "add a bias"),
+    ORR_OPTION_END,
+};
+
+static void describe_params(orr_layer *l, const orr_conv_shape *s, int one_d, int bias)
+{
+    int per_group = s->c / s->groups, fan_in = s->r * s->s * per_group;
+
+    l->params[0] = (orr_tensor_info){ .name = "weight",
+                                      .n_dims = 4,
+                                      .dims = { s->k, s->r, s->s, per_group },
+                                      .conv = 1,
+                                      .one_d = one_d,
+                                      .count = (size_t)s->k * (size_t)fan_in,
+                                      .fan_in = fan_in };
+    l->params[1] = (orr_tensor_info){
+        .name = "bias", .n_dims = 1, .dims = { s->k }, .count = (size_t)s->k, .fan_in = fan_in
+    };
+    l->n_params = bias ? 2 : 1;
+}
+
+static orr_status conv_infer(orr_layer *l, int one_d)
+{
+    const orr_conv_opts *o = l->opts;
+    orr_window rows = { .size = o->size[0], .stride = o->stride[0], .dilation = o->dilation[0] };
+    orr_window cols = { .size = o->size[1], .stride = o->stride[1], .dilation = o->dilation[1] };
+    orr_shape in = l->in[0];
+    conv *c;
+
+    if (one_d && in.h != 1)
+        return orr_fail(ORR_ERR_SHAPE, "conv1d takes a series: use conv2d for images");
+    if (one_d && o->padding.n != 1)
+        return orr_fail(ORR_ERR_OPTION, "conv1d takes one padding for both ends");
+    if (in.c % o->groups || o->filters % o->groups)
+        return orr_fail(ORR_ERR_SHAPE, "%d groups do not divide %d channels into %d filters",
+                        o->groups, in.c, o->filters);
+    if (one_d)
+        rows = (orr_window){ .size = 1, .stride = 1, .dilation = 1, .out = 1 };
+    else
+        ORR_TRY(orr_window_fit(&rows, in.h, &o->padding, 0));
+    ORR_TRY(orr_window_fit(&cols, in.w, &o->padding, 1));
+    if ((int64_t)rows.size * cols.size * (in.c / o->groups) > INT32_MAX)
+        return orr_fail(ORR_ERR_SHAPE, "a kernel of %d x %d x %d is too large", rows.size,
+                        cols.size, in.c / o->groups);
+    if (!(c = l->self = orr_alloc(1, sizeof *c)))
+        return orr_fail(ORR_ERR_NOMEM, "%zu bytes", sizeof *c);
+    c->shape = (orr_conv_shape){ .h = in.h,
+                                 .w = in.w,
+                                 .c = in.c,
+                                 .k = o->filters,
+                                 .r = rows.size,
+                                 .s = cols.size,
+                                 .stride_h = rows.stride,
+                                 .stride_w = cols.stride,
+                                 .dilation_h = rows.dilation,
+                                 .dilation_w = cols.dilation,
+                                 .pad_top = rows.before,
+                                 .pad_left = cols.before,
+                                 .pad_bottom = rows.after,
+                                 .pad_right = cols.after,
+                                 .groups = o->groups,
+                                 .ho = rows.out,
+                                 .wo = cols.out };
+    l->out = (orr_shape){ rows.out, cols.out, o->filters };
+    describe_params(l, &c->shape, one_d, o->bias);
+    return ORR_OK;
+}
+
+static orr_status conv1d_infer(orr_layer *l)
+{
+    return conv_infer(l, 1);
+}
+
+static orr_status conv2d_infer(orr_layer *l)
+{
+    return conv_infer(l, 0);
+}
+
+static orr_status conv_plan(orr_layer *l, const orr_kernels *k, const orr_limits *limits)
+{
+    conv *c = l->self;
+
+    return k->conv_plan(&c->plan, &c->shape, limits);
+}
+
+static void conv_unplan(orr_layer *l, const orr_kernels *k)
+{
+    conv *c = l->self;
+
+    if (c->plan) k->conv_unplan(c->plan);
+    c->plan = NULL;
+}
+
+static orr_status conv_forward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+{
+    conv *c = l->self;
+    const orr_real *bias = l->n_params == 2 ? p->params + l->params[1].offset : NULL;
+
+    k->conv_forward(c->plan, p->batch, p->x[0], p->params + l->params[0].offset, bias, p->y);
+    return ORR_OK;
+}
+
+static orr_status conv_backward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+{
+    conv *c = l->self;
+    orr_real *dw[ORR_MAX_RUNS], *db[ORR_MAX_RUNS];
+
+    orr_pass_grads(p, l->params[0].offset, dw);
+    if (l->n_params == 2) orr_pass_grads(p, l->params[1].offset, db);
+    k->conv_backward_params(c->plan, p->batch, p->x[0], p->dy, dw, l->n_params == 2 ? db : NULL);
+    if (p->dx[0])
+        k->conv_backward_data(c->plan, p->batch, p->dy, p->params + l->params[0].offset, p->dx[0]);
+    return ORR_OK;
+}
+
+#define CONV_KIND(NAME, HELP)                                                                      \
+    const orr_layer_kind orr_kind_##NAME = {                                                       \
+        .kind = #NAME,                                                                             \
+        .help = HELP,                                                                              \
+        .options = NAME##_options,                                                                 \
+        .opts_bytes = sizeof(orr_conv_opts),                                                       \
+        .min_inputs = 1,                                                                           \
+        .max_inputs = 1,                                                                           \
+        .keeps_x = 1,                                                                              \
+        .infer = NAME##_infer,                                                                     \
+        .plan = conv_plan,                                                                         \
+        .forward = conv_forward,                                                                   \
+        .backward = conv_backward,                                                                 \
+        .unplan = conv_unplan,                                                                     \
+    }
+CONV_KIND(conv1d, "convolution of a series");
+CONV_KIND(conv2d, "convolution of an image");

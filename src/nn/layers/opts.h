@@ -1,0 +1,47 @@
+/* nn/layers/opts.h - the option structs of the layer kinds, for graphs built in C (orr_graph_add).
+ * A struct with every default: orr_options_read(&o, kind->options, NULL, ...) where nothing is
+ * required; the keys and their meaning stand in the tables beside each kind.   Not collective. */
+#ifndef ORR_NN_LAYERS_OPTS_H
+#define ORR_NN_LAYERS_OPTS_H
+
+#include "core/options.h"
+
+typedef struct orr_linear_opts {
+    int units, bias;
+} orr_linear_opts;
+
+/* conv1d reads the second number of each pair. */
+typedef struct orr_conv_opts {
+    int filters, size[2], stride[2], dilation[2], groups, bias;
+    orr_strings
+        padding; /* valid | same | a number | two numbers: above and below, left and right */
+} orr_conv_opts;
+
+/* The 1-D kinds read the second number of each pair; stride 0 = size. */
+typedef struct orr_pool_opts {
+    int size[2], stride[2], count_include_pad;
+    orr_strings padding; /* as above */
+} orr_pool_opts;
+
+typedef struct orr_norm_opts {
+    double eps, momentum;
+    const char *over; /* leaf | batch */
+} orr_norm_opts;
+
+typedef struct orr_activation_opts {
+    double alpha; /* leaky_relu: slope; elu: scale */
+} orr_activation_opts;
+
+typedef struct orr_prelu_opts {
+    int per_channel;
+} orr_prelu_opts;
+
+typedef struct orr_dropout_opts {
+    double rate;
+} orr_dropout_opts;
+
+typedef struct orr_flatten_opts {
+    const char *order; /* torch | last */
+} orr_flatten_opts;
+
+#endif

@@ -1,0 +1,187 @@
+/* nn/layers/pool.c - maximum and average over sliding windows, and the average over all pixels.
+ * padding: same is TensorFlow's, where an average leaves the padding out; a number is torch's, on
+ * both sides, where an average counts it unless count_include_pad is off.  Lengths round down, as
+ * in both. */
+#include "core/memory.h"
+#include "nn/kernels.h"
+#include "nn/layer.h"
+#include "nn/layers/kinds.h"
+#include "nn/layers/opts.h"
+#include "nn/layers/window.h"
+
+typedef struct pool {
+    orr_pool_shape shape;
+    uint16_t *arg; /* place of each maximum */
+} pool;
+
+enum { COLUMN = sizeof(int) }; /* the second number of a pair */
+
+#define SERIES_WINDOW                                                                              \
+    { "size", ORR_OPT_INT,           offsetof(orr_pool_opts, size) + COLUMN, NULL, 1, 65535, 0,    \
+      0,      "length of the window" },                                                            \
+        { "stride", ORR_OPT_INT, offsetof(orr_pool_opts, stride) + COLUMN,    "0", 0, 65535,       \
+          0,        0,           "step from one output to the next; 0 = size" },                   \
+        ORR_OPTION_STRINGS(orr_pool_opts, padding, "valid",                                        \
+                           "valid (none), same, or a number on both sides")
+#define IMAGE_WINDOW                                                                               \
+    ORR_OPTION_PAIR(orr_pool_opts, size, NULL, 1, 65535, "height and width of the window"),        \
+        ORR_OPTION_PAIR(orr_pool_opts, stride, "0", 0, 65535,                                      \
+                        "step down and to the right; 0 = size"),                                   \
+        ORR_OPTION_STRINGS(orr_pool_opts, padding, "valid",                                        \
+                           "valid (none), same, a number, or [above and below, left and right]")
+#define COUNT_PAD                                                                                  \
+    ORR_OPTION_BOOL(orr_pool_opts, count_include_pad, "true",                                      \
+                    "a padding number counts as zeros in the average (torch)")
+
+static const orr_option max_pool1d_options[] = { SERIES_WINDOW, ORR_OPTION_END };
+static const orr_option max_pool2d_options[] = { IMAGE_WINDOW, ORR_OPTION_END };
+static const orr_option avg_pool1d_options[] = { SERIES_WINDOW, COUNT_PAD, ORR_OPTION_END };
+static const orr_option avg_pool2d_options[] = { IMAGE_WINDOW, COUNT_PAD, ORR_OPTION_END };
+
+static orr_status set_shape(orr_layer *l, const orr_pool_shape *s)
+{
+    pool *p;
+
+    if ((int64_t)s->r * s->s > 65536)
+        return orr_fail(ORR_ERR_SHAPE, "a window of %d x %d has more than 65536 places", s->r,
+                        s->s);
+    if (!(p = l->self = orr_alloc(1, sizeof *p)))
+        return orr_fail(ORR_ERR_NOMEM, "%zu bytes", sizeof *p);
+    p->shape = *s;
+    l->out = (orr_shape){ s->ho, s->wo, s->c };
+    return ORR_OK;
+}
+
+static orr_status fit(orr_window *w, int in, const orr_pool_opts *o, int axis)
+{
+    *w = (orr_window){ .size = o->size[axis],
+                       .stride = o->stride[axis] ? o->stride[axis] : o->size[axis],
+                       .dilation = 1 };
+    ORR_TRY(orr_window_fit(w, in, &o->padding, axis));
+    if (!w->same && 2 * w->before > w->size)
+        return orr_fail(ORR_ERR_SHAPE, "padding %d is more than half of the window of %d",
+                        w->before, w->size);
+    return ORR_OK;
+}
+
+static orr_status pool_infer(orr_layer *l, int one_d)
+{
+    const orr_pool_opts *o = l->opts;
+    orr_window rows = { .size = 1, .stride = 1, .dilation = 1, .out = 1 }, cols;
+    orr_shape in = l->in[0];
+
+    if (one_d && in.h != 1)
+        return orr_fail(ORR_ERR_SHAPE, "%s takes a series: use the 2-D kind for images",
+                        l->kind->kind);
+    if (one_d && o->padding.n != 1)
+        return orr_fail(ORR_ERR_OPTION, "%s takes one padding for both ends", l->kind->kind);
+    if (!one_d) ORR_TRY(fit(&rows, in.h, o, 0));
+    ORR_TRY(fit(&cols, in.w, o, 1));
+    return set_shape(l, &(orr_pool_shape){ .h = in.h,
+                                           .w = in.w,
+                                           .c = in.c,
+                                           .r = rows.size,
+                                           .s = cols.size,
+                                           .stride_h = rows.stride,
+                                           .stride_w = cols.stride,
+                                           .pad_top = rows.before,
+                                           .pad_left = cols.before,
+                                           .ho = rows.out,
+                                           .wo = cols.out,
+                                           .count_padding = o->count_include_pad && !cols.same });
+}
+
+static orr_status series_infer(orr_layer *l)
+{
+    return pool_infer(l, 1);
+}
+
+static orr_status image_infer(orr_layer *l)
+{
+    return pool_infer(l, 0);
+}
+
+/* One window over everything; its places are not numbered, so any size will do. */
+static orr_status global_infer(orr_layer *l)
+{
+    orr_shape in = l->in[0];
+    pool *p = l->self = orr_alloc(1, sizeof *p);
+
+    if (!p) return orr_fail(ORR_ERR_NOMEM, "%zu bytes", sizeof *p);
+    p->shape = (orr_pool_shape){ .h = in.h,
+                                 .w = in.w,
+                                 .c = in.c,
+                                 .r = in.h,
+                                 .s = in.w,
+                                 .stride_h = 1,
+                                 .stride_w = 1,
+                                 .ho = 1,
+                                 .wo = 1 };
+    l->out = (orr_shape){ 1, 1, in.c };
+    return ORR_OK;
+}
+
+static orr_status max_plan(orr_layer *l, const orr_kernels *k, const orr_limits *limits)
+{
+    pool *p = l->self;
+    size_t n = (size_t)limits->max_samples * orr_shape_count(l->out);
+
+    if (!(p->arg = orr_layer_scratch(l, k, n, sizeof *p->arg)))
+        return orr_fail(ORR_ERR_NOMEM, "layer %s: places of %zu maxima", l->name, n);
+    return ORR_OK;
+}
+
+static orr_status max_forward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+{
+    pool *s = l->self;
+
+    k->max_pool_forward(p->batch->n, &s->shape, p->x[0], p->y, s->arg);
+    return ORR_OK;
+}
+
+static orr_status max_backward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+{
+    pool *s = l->self;
+
+    if (p->dx[0]) k->max_pool_backward(p->batch->n, &s->shape, p->dy, s->arg, p->dx[0]);
+    return ORR_OK;
+}
+
+static orr_status avg_forward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+{
+    pool *s = l->self;
+
+    k->avg_pool_forward(p->batch->n, &s->shape, p->x[0], p->y);
+    return ORR_OK;
+}
+
+static orr_status avg_backward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+{
+    pool *s = l->self;
+
+    if (p->dx[0]) k->avg_pool_backward(p->batch->n, &s->shape, p->dy, p->dx[0]);
+    return ORR_OK;
+}
+
+#define POOL_KIND(NAME, HELP, OPTIONS, BYTES, INFER, PLAN, OP)                                     \
+    const orr_layer_kind orr_kind_##NAME = {                                                       \
+        .kind = #NAME,                                                                             \
+        .help = HELP,                                                                              \
+        .options = OPTIONS,                                                                        \
+        .opts_bytes = BYTES,                                                                       \
+        .min_inputs = 1,                                                                           \
+        .max_inputs = 1,                                                                           \
+        .infer = INFER,                                                                            \
+        .plan = PLAN,                                                                              \
+        .forward = OP##_forward,                                                                   \
+        .backward = OP##_backward,                                                                 \
+    }
+POOL_KIND(max_pool1d, "maximum over windows of a series", max_pool1d_options, sizeof(orr_pool_opts),
+          series_infer, max_plan, max);
+POOL_KIND(max_pool2d, "maximum over windows of an image", max_pool2d_options, sizeof(orr_pool_opts),
+          image_infer, max_plan, max);
+POOL_KIND(avg_pool1d, "average over windows of a series", avg_pool1d_options, sizeof(orr_pool_opts),
+          series_infer, NULL, avg);
+POOL_KIND(avg_pool2d, "average over windows of an image", avg_pool2d_options, sizeof(orr_pool_opts),
+          image_infer, NULL, avg);
+POOL_KIND(global_avg_pool, "average over all pixels", NULL, 0, global_infer, NULL, avg);

@@ -1,0 +1,441 @@
+/* nn/net.c - slabs, activations, and the walk through the layers forward and back. */
+#include "nn/net.h"
+
+#include "core/memory.h"
+#include "nn/net_impl.h"
+
+#include <string.h>
+
+void *orr_layer_scratch(orr_layer *l, const orr_kernels *k, size_t n, size_t size)
+{
+    size_t bytes;
+    void *p;
+
+    if (l->n_scratch == ORR_MAX_SCRATCH || __builtin_mul_overflow(n, size, &bytes)) return NULL;
+    if (!(p = k->alloc(bytes))) return NULL;
+    return l->scratch[l->n_scratch++] = p;
+}
+
+/* ---- create ---- */
+
+static orr_status check_limits(const orr_limits *l)
+{
+    if (l->max_samples < 1 || l->max_leaves < 1 || l->max_runs < 1 || l->max_runs > ORR_MAX_RUNS ||
+        l->n_leaf_sizes < 0 || (l->n_leaf_sizes && !l->leaf_sizes))
+        return orr_fail(ORR_ERR_ARG,
+                        "a net for %d samples, %d leaves, %d runs (at most %d), %d leaf sizes",
+                        l->max_samples, l->max_leaves, l->max_runs, ORR_MAX_RUNS, l->n_leaf_sizes);
+    return ORR_OK;
+}
+
+static orr_status copy_limits(orr_net *net, const orr_limits *limits)
+{
+    size_t n = (size_t)limits->n_leaf_sizes;
+
+    net->limits = *limits;
+    if (!(net->leaf_sizes = orr_alloc(n, sizeof *net->leaf_sizes)))
+        return orr_fail(ORR_ERR_NOMEM, "net: %zu leaf sizes", n);
+    if (n) memcpy(net->leaf_sizes, limits->leaf_sizes, n * sizeof *net->leaf_sizes);
+    net->limits.leaf_sizes = net->leaf_sizes;
+    return ORR_OK;
+}
+
+/* Puts n elements at the next aligned place; returns it. */
+static size_t place(size_t *end, size_t n)
+{
+    size_t at = *end;
+
+    *end = at + (n + ORR_SLAB_STEP - 1) / ORR_SLAB_STEP * ORR_SLAB_STEP;
+    return at;
+}
+
+/* Parameters and statistics in backward order, state in graph order. */
+static orr_status lay_out_slabs(orr_net *net)
+{
+    int n = net->g->n;
+
+    if (!(net->begin = orr_alloc((size_t)n + 1, sizeof *net->begin)))
+        return orr_fail(ORR_ERR_NOMEM, "net: %d layers", n);
+    for (int i = n - 1; i >= 0; i--) {
+        orr_layer *l = net->g->layers[i];
+        net->begin[i] = net->n_params;
+        for (int k = 0; k < l->n_params; k++)
+            l->params[k].offset = place(&net->n_params, l->params[k].count);
+    }
+    net->n_slab = net->n_params;
+    for (int i = n - 1; i >= 0; i--)
+        net->g->layers[i]->stat_offset = place(&net->n_slab, net->g->layers[i]->stat_count);
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < net->g->layers[i]->n_states; k++)
+            net->g->layers[i]->states[k].offset =
+                place(&net->n_state, net->g->layers[i]->states[k].count);
+    return ORR_OK;
+}
+
+/* n numbers from the kernel table. */
+static orr_status get_reals(orr_real **out, const orr_net *net, size_t n, const char *what)
+{
+    size_t bytes;
+
+    if (__builtin_mul_overflow(n, sizeof **out, &bytes) || !(*out = net->k->alloc(bytes)))
+        return orr_fail(ORR_ERR_NOMEM, "net: %zu numbers for %s", n, what);
+    return ORR_OK;
+}
+
+static orr_status make_slabs(orr_net *net)
+{
+    int runs = net->limits.training ? net->limits.max_runs : 0;
+
+    ORR_TRY(get_reals(&net->params, net, net->n_params, "parameters"));
+    memset(net->params, 0, net->n_params * sizeof *net->params);
+    ORR_TRY(get_reals(&net->state, net, net->n_state, "state"));
+    memset(net->state, 0, net->n_state * sizeof *net->state);
+    if (!(net->grads = orr_alloc((size_t)runs, sizeof *net->grads)))
+        return orr_fail(ORR_ERR_NOMEM, "net: %d slabs", runs);
+    for (int r = 0; r < runs; r++) {
+        ORR_TRY(get_reals(&net->grads[r], net, net->n_slab, "gradients"));
+        memset(net->grads[r], 0, net->n_slab * sizeof **net->grads);
+    }
+    return ORR_OK;
+}
+
+static orr_status make_activations(orr_net *net)
+{
+    size_t samples = (size_t)net->limits.max_samples, n;
+
+    ORR_TRY(orr_plan_make(&net->plan, net->g, &net->limits));
+    if (!(net->slots = orr_alloc((size_t)net->plan.n_slots, sizeof *net->slots)))
+        return orr_fail(ORR_ERR_NOMEM, "net: %d buffers", net->plan.n_slots);
+    for (int i = 0; i < net->plan.n_slots; i++) {
+        if (__builtin_mul_overflow(samples, net->plan.slot[i], &n))
+            return orr_fail(ORR_ERR_NOMEM, "net: activations of %zu samples", samples);
+        ORR_TRY(get_reals(&net->slots[i], net, n, "activations"));
+    }
+    return ORR_OK;
+}
+
+static orr_status plan_layers(orr_net *net)
+{
+    for (int i = 0; i < net->g->n; i++) {
+        orr_layer *l = net->g->layers[i];
+        if (l->kind->plan) ORR_TRY(l->kind->plan(l, net->k, &net->limits));
+    }
+    return ORR_OK;
+}
+
+orr_status orr_net_create(orr_net **out, orr_graph *g, const orr_kernels *k,
+                          const orr_limits *limits)
+{
+    orr_status st = ORR_OK;
+    orr_net *net = NULL;
+
+    *out = NULL;
+    ORR_TRY(orr_graph_check(g));
+    ORR_TRY(check_limits(limits));
+    if (g->has_net) return orr_fail(ORR_ERR_ARG, "the graph has a net already");
+    if (!(net = orr_alloc(1, sizeof *net)))
+        return orr_fail(ORR_ERR_NOMEM, "net: %zu bytes", sizeof *net);
+    net->g = g;
+    net->k = k;
+    g->has_net = 1;
+    ORR_TRY_GOTO(st, done, copy_limits(net, limits));
+    ORR_TRY_GOTO(st, done, lay_out_slabs(net));
+    ORR_TRY_GOTO(st, done, make_slabs(net));
+    ORR_TRY_GOTO(st, done, make_activations(net));
+    ORR_TRY_GOTO(st, done, plan_layers(net));
+    ORR_TRY_GOTO(st, done, orr_net_list_tensors(net));
+    *out = net;
+    net = NULL;
+done:
+    orr_net_destroy(net);
+    return st;
+}
+
+static void free_reals(const orr_net *net, orr_real *p)
+{
+    if (p) net->k->free(p);
+}
+
+static void unplan_layers(orr_net *net)
+{
+    for (int i = 0; i < net->g->n; i++) {
+        orr_layer *l = net->g->layers[i];
+        if (l->kind->unplan) l->kind->unplan(l, net->k);
+        while (l->n_scratch)
+            net->k->free(l->scratch[--l->n_scratch]);
+    }
+    net->g->has_net = 0;
+}
+
+void orr_net_destroy(orr_net *net)
+{
+    if (!net) return;
+    unplan_layers(net);
+    for (int i = 0; net->slots && i < net->plan.n_slots; i++)
+        free_reals(net, net->slots[i]);
+    orr_free(net->slots);
+    orr_plan_free(&net->plan);
+    for (int r = 0; net->grads && net->limits.training && r < net->limits.max_runs; r++)
+        free_reals(net, net->grads[r]);
+    orr_free(net->grads);
+    free_reals(net, net->params);
+    free_reals(net, net->state);
+    orr_free(net->tensors);
+    orr_free(net->begin);
+    orr_free(net->leaf_sizes);
+    orr_free(net);
+}
+
+/* ---- the walk ---- */
+
+static orr_status check_batch(const orr_net *net, const orr_batch *b, int training)
+{
+    const orr_limits *l = &net->limits;
+
+    if (training && !l->training)
+        return orr_fail(ORR_ERR_ARG, "training with a net that was made for evaluation");
+    if (b->n < 0 || b->n > l->max_samples || b->n_leaves < 0 || b->n_leaves > l->max_leaves ||
+        b->n_runs < 0 || b->n_runs > l->max_runs)
+        return orr_fail(ORR_ERR_ARG,
+                        "a batch of %d samples, %d leaves, %d runs for a net of at most %d, %d, %d",
+                        b->n, b->n_leaves, b->n_runs, l->max_samples, l->max_leaves, l->max_runs);
+    if (b->n_leaves ? b->leaf[0] != 0 || b->leaf[b->n_leaves] != b->n : b->n != 0)
+        return orr_fail(ORR_ERR_ARG, "the %d leaves do not hold the %d samples", b->n_leaves, b->n);
+    if (training &&
+        (b->n_runs ? b->run[0] != 0 || b->run[b->n_runs] != b->n_leaves : b->n_leaves != 0))
+        return orr_fail(ORR_ERR_ARG, "the %d runs do not hold the %d leaves", b->n_runs,
+                        b->n_leaves);
+    for (int i = 0; i < b->n_leaves; i++) {
+        int size = b->leaf[i + 1] - b->leaf[i], known = size == 0 || l->n_leaf_sizes == 0;
+        for (int k = 0; k < l->n_leaf_sizes && !known; k++)
+            known = size == l->leaf_sizes[k];
+        if (!known)
+            return orr_fail(ORR_ERR_ARG,
+                            "leaf %d holds %d samples, a size the net was not made for", i, size);
+    }
+    return ORR_OK;
+}
+
+/* Leaf sums where the local leaves are the whole batch; ctx is the batch. */
+static orr_status local_leaf_sum(void *ctx, double *in, double *out, size_t n)
+{
+    orr_leaf_sum_f64(out, in, n, ((const orr_batch *)ctx)->n_leaves, n);
+    return ORR_OK;
+}
+
+/* What forward and backward of layer i share. */
+static orr_pass make_pass(const orr_net *net, const orr_batch *b, int training)
+{
+    orr_pass p = { .batch = b,
+                   .training = training,
+                   .params = net->params,
+                   .grads = net->grads,
+                   .state = net->state,
+                   .leaf_sum = net->leaf_sum,
+                   .leaf_sum_ctx = net->leaf_sum_ctx };
+
+    if (!p.leaf_sum) {
+        p.leaf_sum = local_leaf_sum;
+        p.leaf_sum_ctx = (void *)(uintptr_t)b; /* only read */
+    }
+    return p;
+}
+
+static orr_real *value_of(const orr_net *net, int node)
+{
+    return net->slots[net->plan.y[node]];
+}
+
+static const orr_real *input_of(const orr_net *net, int node, const orr_real *x)
+{
+    return node == 0 ? x : value_of(net, node);
+}
+
+static void poison(const orr_net *net, orr_real *x, size_t n)
+{
+    if (net->k->poison) net->k->poison(x, n);
+}
+
+static void poison_stats(const orr_net *net, const orr_batch *b, const orr_layer *l)
+{
+    for (int r = 0; r < b->n_runs; r++)
+        poison(net, net->grads[r] + l->stat_offset, l->stat_count);
+}
+
+static void poison_grads(const orr_net *net, const orr_batch *b, const orr_layer *l)
+{
+    for (int r = 0; r < b->n_runs; r++)
+        for (int k = 0; k < l->n_params; k++)
+            poison(net, net->grads[r] + l->params[k].offset, l->params[k].count);
+}
+
+orr_status orr_net_forward(orr_net *net, const orr_batch *b, const orr_real *x, int training,
+                           const orr_real **y)
+{
+    orr_pass p;
+
+    *y = NULL;
+    net->forward_done = 0;
+    ORR_TRY(check_batch(net, b, training));
+    p = make_pass(net, b, training);
+    for (int i = 0; i < net->g->n; i++) {
+        orr_layer *l = net->g->layers[i];
+        for (int k = 0; k < l->n_in; k++)
+            p.x[k] = input_of(net, l->inputs[k], x);
+        p.y = value_of(net, i + 1);
+        if (!net->plan.y_in_place[i + 1]) poison(net, p.y, (size_t)b->n * orr_shape_count(l->out));
+        if (training) poison_stats(net, b, l);
+        ORR_TRY(l->kind->forward(l, net->k, &p));
+    }
+    net->x = x;
+    net->forward_done = training;
+    net->forward_n = b->n;
+    net->forward_leaves = b->n_leaves;
+    *y = value_of(net, net->g->n);
+    return ORR_OK;
+}
+
+/* Backward of layer i (node i + 1), and its share of the gradients of nodes with several readers.
+ */
+static orr_status layer_backward(orr_net *net, orr_pass *p, int i, const orr_real *dy)
+{
+    orr_layer *l = net->g->layers[i];
+    const orr_plan_dx *dx = net->plan.dx[i];
+
+    p->y = l->keeps_y ? value_of(net, i + 1) : NULL;
+    p->dy = i == net->g->n - 1 ? dy : net->slots[net->plan.y_grad[i + 1]];
+    for (int k = 0; k < l->n_in; k++) {
+        p->x[k] = l->keeps_x ? input_of(net, l->inputs[k], net->x) : NULL;
+        p->dx[k] = dx[k].slot < 0 ? NULL : net->slots[dx[k].slot];
+        if (p->dx[k] && p->dx[k] != p->dy)
+            poison(net, p->dx[k], (size_t)p->batch->n * orr_shape_count(l->in[k]));
+    }
+    poison_grads(net, p->batch, l);
+    ORR_TRY(l->kind->backward(l, net->k, p));
+    for (int k = 0; k < l->n_in; k++) {
+        if (!dx[k].add) continue;
+        orr_real *sum = net->slots[net->plan.y_grad[l->inputs[k]]];
+        net->k->add((size_t)p->batch->n * orr_shape_count(l->in[k]), sum, p->dx[k], sum);
+    }
+    return ORR_OK;
+}
+
+static orr_status report(const orr_net *net, size_t from, size_t to)
+{
+    if (!net->on_grad || from == to) return ORR_OK;
+    return net->on_grad(net->on_grad_ctx, from, to - from);
+}
+
+orr_status orr_net_backward(orr_net *net, const orr_batch *b, const orr_real *dy)
+{
+    orr_pass p;
+
+    if (!net->forward_done || net->forward_n != b->n || net->forward_leaves != b->n_leaves)
+        return orr_fail(ORR_ERR_ARG,
+                        "backward needs a training forward of the same batch before it");
+    ORR_TRY(check_batch(net, b, 1));
+    net->forward_done = 0; /* in-place layers spend what forward kept */
+    p = make_pass(net, b, 1);
+    for (int i = net->g->n - 1; i >= 0; i--) {
+        size_t end = i > 0 ? net->begin[i - 1] : net->n_params;
+        if (net->plan.wants_grad[i + 1]) ORR_TRY(layer_backward(net, &p, i, dy));
+        ORR_TRY(report(net, net->begin[i], end));
+    }
+    return report(net, net->n_params, net->n_slab);
+}
+
+orr_status orr_net_update_state(orr_net *net, const orr_real *slab, int n_leaves)
+{
+    for (int i = 0; i < net->g->n; i++) {
+        orr_layer *l = net->g->layers[i];
+        if (l->kind->update_state)
+            ORR_TRY(l->kind->update_state(l, slab + l->stat_offset, net->state, n_leaves));
+    }
+    return ORR_OK;
+}
+
+void orr_net_on_grad(orr_net *net, orr_grad_ready callback, void *ctx)
+{
+    net->on_grad = callback;
+    net->on_grad_ctx = ctx;
+}
+
+void orr_net_on_leaf_sum(orr_net *net, orr_status (*leaf_sum)(void *, double *, double *, size_t),
+                         void *ctx)
+{
+    net->leaf_sum = leaf_sum;
+    net->leaf_sum_ctx = ctx;
+}
+
+/* ---- what it holds ---- */
+
+const orr_real *orr_net_input_grad(const orr_net *net)
+{
+    return net->plan.y_grad[0] < 0 ? NULL : net->slots[net->plan.y_grad[0]];
+}
+
+size_t orr_net_param_count(const orr_net *net)
+{
+    return net->n_params;
+}
+
+size_t orr_net_slab_count(const orr_net *net)
+{
+    return net->n_slab;
+}
+
+size_t orr_net_state_count(const orr_net *net)
+{
+    return net->n_state;
+}
+
+orr_real *orr_net_params(orr_net *net)
+{
+    return net->params;
+}
+
+orr_real *orr_net_grads(orr_net *net, int run)
+{
+    return run >= 0 && net->limits.training && run < net->limits.max_runs ? net->grads[run] : NULL;
+}
+
+orr_real *orr_net_state(orr_net *net)
+{
+    return net->state;
+}
+
+size_t orr_net_activation_bytes(const orr_net *net)
+{
+    size_t n = 0;
+
+    for (int i = 0; i < net->plan.n_slots; i++)
+        n += net->plan.slot[i];
+    return n * (size_t)net->limits.max_samples * sizeof(orr_real);
+}
+
+size_t orr_net_activation_bytes_unshared(const orr_net *net)
+{
+    return net->plan.unshared * (size_t)net->limits.max_samples * sizeof(orr_real);
+}
+
+static orr_status verify_one(const orr_net *net, const void *p, const char *what, int i)
+{
+    orr_status st = net->k->verify(p);
+
+    return st == ORR_OK ? st : orr_fail_prefix(st, "%s %d: ", what, i);
+}
+
+orr_status orr_net_verify(const orr_net *net)
+{
+    if (!net->k->verify) return ORR_OK;
+    ORR_TRY(verify_one(net, net->params, "parameter slab", 0));
+    ORR_TRY(verify_one(net, net->state, "state slab", 0));
+    for (int r = 0; net->limits.training && r < net->limits.max_runs; r++)
+        ORR_TRY(verify_one(net, net->grads[r], "gradient slab", r));
+    for (int i = 0; i < net->plan.n_slots; i++)
+        ORR_TRY(verify_one(net, net->slots[i], "activation buffer", i));
+    for (int i = 0; i < net->g->n; i++)
+        for (int k = 0; k < net->g->layers[i]->n_scratch; k++)
+            ORR_TRY(verify_one(net, net->g->layers[i]->scratch[k], net->g->layers[i]->name, k));
+    return ORR_OK;
+}

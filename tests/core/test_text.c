@@ -1,0 +1,86 @@
+/* tests/core/test_text.c - growing, the bound, and failures that stick. */
+#include "core/core_test.h"
+#include "core/memory.h"
+#include "core/text.h"
+
+static void grows(void **state)
+{
+    orr_text t = ORR_TEXT_INIT;
+
+    (void)state;
+    for (int i = 0; i < 1000; i++)
+        orr_text_printf(&t, "%d,", i % 10);
+    orr_text_add(&t, "end");
+    orr_text_addn(&t, "!?", 1);
+    assert_ok(orr_text_status(&t));
+    assert_int_equal(t.len, 2004);
+    assert_int_equal(strlen(t.s), 2004);
+    assert_memory_equal(t.s + 1990, "5,6,7,8,9,end!", 15);
+    orr_text_free(&t);
+    assert_null(t.s);
+    orr_text_add(&t, "again");
+    assert_string_equal(t.s, "again");
+    orr_text_free(&t);
+}
+
+static void empty_is_a_string(void **state)
+{
+    orr_text t = ORR_TEXT_INIT;
+
+    (void)state;
+    orr_text_add(&t, "");
+    assert_string_equal(t.s, "");
+    orr_text_free(&t);
+}
+
+static void bound_is_exact_and_sticks(void **state)
+{
+    orr_text t = { .max = 10 };
+
+    (void)state;
+    orr_text_add(&t, "123456789"); /* nine and the end */
+    assert_ok(orr_text_status(&t));
+    orr_text_add(&t, "0");
+    assert_failure(orr_text_status(&t), ORR_ERR_NOMEM, "text of more than 10 bytes");
+    assert_string_equal(t.s, "123456789");
+    orr_text_free(&t);
+    assert_int_equal(t.max, 10);
+    t.max = 300;
+    for (int i = 0; i < 400; i++)
+        orr_text_add(&t, "x");
+    assert_int_equal(orr_text_status(&t), ORR_ERR_NOMEM);
+    assert_int_equal(t.len, 299);
+    orr_text_printf(&t, "y");
+    assert_int_equal(t.len, 299);
+    orr_text_free(&t);
+    orr_text_addn(&t, "x", SIZE_MAX); /* a length that overflows */
+    assert_int_equal(orr_text_status(&t), ORR_ERR_NOMEM);
+    orr_text_free(&t);
+}
+
+static void no_memory_sticks(void **state)
+{
+    orr_text t = ORR_TEXT_INIT;
+
+    (void)state;
+    orr_alloc_fail_at(2);
+    orr_text_add(&t, "first");
+    for (int i = 0; i < 300; i++)
+        orr_text_add(&t, "x"); /* the second allocation */
+    orr_alloc_fail_at(0);
+    assert_failure(orr_text_status(&t), ORR_ERR_NOMEM, "out of memory: 512 bytes of text");
+    assert_memory_equal(t.s, "firstxxx", 8);
+    orr_text_free(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(grows),
+        cmocka_unit_test(empty_is_a_string),
+        cmocka_unit_test(bound_is_exact_and_sticks),
+        cmocka_unit_test(no_memory_sticks),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

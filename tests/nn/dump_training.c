@@ -1,0 +1,126 @@
+/* tests/nn/dump_training.c - losses, optimisers and schedules on the cases of loss.py, optimiser.py
+ * and schedule.py. */
+#include "cases.h"
+
+#include "core/memory.h"
+#include "nn/loss.h"
+#include "nn/optimiser.h"
+#include "nn/schedule.h"
+
+#include <string.h>
+
+static orr_real *reals(const double *x, int64_t n)
+{
+    orr_real *y = orr_alloc((size_t)n, sizeof *y);
+
+    for (int64_t i = 0; y && i < n; i++)
+        y[i] = (orr_real)x[i];
+    return y;
+}
+static int give(FILE *out, const orr_real *x, size_t n)
+{
+    double *d = orr_alloc(n, sizeof *d);
+
+    for (size_t i = 0; d && i < n; i++)
+        d[i] = (double)x[i];
+    int ok = d && case_write(out, d, n);
+    orr_free(d);
+    return ok;
+}
+
+/* ints: kind, n, outputs, n_classes, n_global; reals: pos_weight; arrays: x, targets.
+ * Answers the leaf sums (two leaves), each sample's loss, the gradient, and what orr_loss_link
+ * makes of x. */
+static int loss(const test_case *c, FILE *out)
+{
+    static const char *const names[] = { "bce", "ce", "mse" };
+    const int n = (int)c->i[1], width = (int)c->i[2], leaf[3] = { 0, n / 3, n };
+    const orr_batch b = { .n = n, .n_leaves = 2, .leaf = leaf, .n_global = c->i[4] };
+    orr_loss l;
+    orr_real *x = reals(c->a[0], c->len[0]), *dx = reals(c->a[0], c->len[0]);
+    int32_t *labels = orr_alloc((size_t)c->len[1], sizeof *labels);
+    float *values = orr_alloc((size_t)c->len[1], sizeof *values);
+    double *each = orr_alloc((size_t)n, sizeof *each), *p = orr_alloc((size_t)c->len[0], sizeof *p),
+           sums[2];
+    int ok = orr_loss_init(&l, names[c->i[0]], (orr_shape){ 1, 1, width }, (int)c->i[3], width,
+                           c->r[0]) == ORR_OK;
+
+    for (int64_t i = 0; i < c->len[1]; i++) {
+        labels[i] = (int32_t)c->a[1][i];
+        values[i] = (float)c->a[1][i];
+    }
+    if (ok) {
+        orr_loss_eval(&l, &b, x, labels, values, sums, each, dx);
+        orr_loss_link(&l, n, x, p);
+        ok = case_write(out, sums, 2) & case_write(out, each, (size_t)n);
+        ok &= give(out, dx, (size_t)c->len[0]) & case_write(out, p, (size_t)c->len[0]);
+    }
+    orr_free(x), orr_free(dx), orr_free(labels), orr_free(values), orr_free(each), orr_free(p);
+    return ok;
+}
+
+/* ints: kind, keras, nesterov, n, steps; reals: beta1, beta2, epsilon, weight_decay, momentum, lr,
+ * max_norm; arrays: w, gradients[steps][n].  Answers w after all steps, each step's norm, and the
+ * slabs. */
+static int optimiser(const test_case *c, FILE *out)
+{
+    static const char *const kinds[] = { "adam", "adamw", "sgd" };
+    const orr_optimiser_opts o = {
+        kinds[c->i[0]], c->r[0], c->r[1],     c->r[2], c->i[1] ? "keras" : "torch",
+        c->r[3],        c->r[4], (int)c->i[2]
+    };
+    const size_t n = (size_t)c->i[3], steps = (size_t)c->i[4];
+    orr_optimiser *opt;
+    if (orr_optimiser_create(&opt, &o, n) != ORR_OK) return 0;
+    orr_real *w = reals(c->a[0], c->len[0]), *g = reals(c->a[1], c->len[1]);
+    double *norm = orr_alloc(steps, sizeof *norm);
+    int ok;
+
+    for (size_t t = 0; t < steps; t++) {
+        norm[t] = orr_grad_norm(g + t * n, n);
+        orr_optimiser_step(opt, w, g + t * n, c->r[5], orr_clip_scale(norm[t], c->r[6]));
+    }
+    ok = give(out, w, n) & case_write(out, norm, steps);
+    for (int i = 0; i < orr_optimiser_n_slabs(opt); i++)
+        ok &= give(out, orr_optimiser_slab(opt, i, NULL), n);
+    orr_optimiser_destroy(opt);
+    orr_free(w), orr_free(g), orr_free(norm);
+    return ok;
+}
+
+/* ints: kind, steps, warmup, patience, maximise; reals: lr, pct, div, final_div, lr_min, factor,
+ * threshold; arrays: the metric of each epoch (plateau).  Answers the rate of each step, or after
+ * each epoch. */
+static int schedule(const test_case *c, FILE *out)
+{
+    static const char *const kinds[] = { "constant", "onecycle", "cosine", "plateau" };
+    const orr_schedule_opts o = { kinds[c->i[0]], c->r[1], c->r[2], c->r[3],     c->i[2],
+                                  c->r[4],        c->r[5], c->r[6], (int)c->i[3] };
+    const int plateau = c->i[0] == 3;
+    const int64_t n = plateau ? c->len[0] : c->i[1];
+    orr_schedule s;
+    if (orr_schedule_init(&s, &o, c->r[0], c->i[1], (int)c->i[4]) != ORR_OK) return 0;
+    double *lr = orr_alloc((size_t)n, sizeof *lr);
+
+    for (int64_t t = 0; t < n; t++) {
+        if (plateau) orr_schedule_epoch_end(&s, c->a[0][t]);
+        lr[t] = orr_schedule_lr(&s, t);
+    }
+    int ok = case_write(out, lr, (size_t)n);
+    orr_free(lr);
+    return ok;
+}
+
+static int answer(const test_case *c, FILE *out)
+{
+    if (strcmp(c->op, "loss") == 0) return loss(c, out);
+    if (strcmp(c->op, "optimiser") == 0) return optimiser(c, out);
+    if (strcmp(c->op, "schedule") == 0) return schedule(c, out);
+    orr_fail(ORR_ERR_ARG, "unknown op");
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    return case_main(argc, argv, answer);
+}

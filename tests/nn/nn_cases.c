@@ -1,0 +1,137 @@
+/* tests/nn/nn_cases.c - the nets, the batch, the numbers. */
+#include "nn_cases.h"
+
+#include "core/rng.h"
+
+#include <stdio.h>
+
+#define VECTOR(C)      { 1, 1, C }
+#define SERIES(W, C)   { 1, W, C }
+#define IMAGE(H, W, C) { H, W, C }
+
+const nn_case nn_cases[] = {
+    { "linear", VECTOR(4), " - linear: {units: 3}\n" },
+    { "linear", VECTOR(5), " - linear: {units: 4}\n - linear: {units: 1, bias: false}\n" },
+    { "conv1d", SERIES(9, 2), " - conv1d: {filters: 3, size: 3}\n" },
+    { "conv1d", SERIES(8, 3), " - conv1d: {filters: 2, size: 4, stride: 3, padding: same}\n" },
+    { "conv1d", SERIES(9, 4),
+      " - conv1d: {filters: 6, size: 3, dilation: 2, padding: 2, groups: 2, bias: false}\n" },
+    { "conv2d", IMAGE(5, 6, 2), " - conv2d: {filters: 3, size: 3}\n" },
+    { "conv2d", IMAGE(5, 6, 2),
+      " - conv2d: {filters: 2, size: [3, 2], stride: [2, 1], padding: [1, 0], dilation: [1, 2]}\n" },
+    { "conv2d", IMAGE(4, 5, 3), " - conv2d: {filters: 6, size: 5, padding: same, groups: 3}\n" },
+    { "conv2d", IMAGE(6, 7, 2), " - conv2d: {filters: 3, size: 4, stride: 2, padding: same}\n" },
+    { "max_pool1d", SERIES(8, 3), " - max_pool1d: {size: 3}\n" },
+    { "max_pool1d", SERIES(8, 3), " - max_pool1d: {size: 3, stride: 2, padding: 1}\n" },
+    { "max_pool2d", IMAGE(5, 6, 2), " - max_pool2d: {size: 2}\n" },
+    { "max_pool2d", IMAGE(5, 6, 2),
+      " - max_pool2d: {size: [3, 2], stride: [1, 2], padding: same}\n" },
+    { "avg_pool1d", SERIES(8, 3), " - avg_pool1d: {size: 3}\n" },
+    { "avg_pool1d", SERIES(8, 3), " - avg_pool1d: {size: 4, stride: 2, padding: 2}\n" },
+    { "avg_pool2d", IMAGE(5, 6, 2), " - avg_pool2d: {size: 2, stride: 1, padding: same}\n" },
+    { "avg_pool2d", IMAGE(5, 6, 2),
+      " - avg_pool2d: {size: 3, padding: [1, 0], count_include_pad: false}\n" },
+    { "global_avg_pool", IMAGE(3, 5, 4), " - global_avg_pool\n" },
+    { "batch_norm", SERIES(4, 3), " - batch_norm\n" },
+    { "batch_norm", VECTOR(3), " - batch_norm: {eps: 0.01}\n" },
+    { "batch_norm", SERIES(4, 3), " - batch_norm: {over: batch}\n" },
+    { "batch_norm", VECTOR(3), " - linear: {units: 4}\n - batch_norm: {over: batch}\n - tanh\n" },
+    { "relu", IMAGE(3, 4, 2), " - relu\n" },
+    { "leaky_relu", SERIES(5, 2), " - leaky_relu: {slope: 0.2}\n" },
+    { "prelu", SERIES(5, 3), " - prelu\n" },
+    { "prelu", IMAGE(2, 3, 3), " - prelu: {per_channel: true}\n" },
+    { "elu", SERIES(5, 2), " - elu: {alpha: 1.5}\n" },
+    { "silu", SERIES(5, 2), " - silu\n" },
+    { "sigmoid", VECTOR(6), " - sigmoid\n" },
+    { "tanh", VECTOR(6), " - tanh\n" },
+    { "softmax", SERIES(3, 5), " - softmax\n" },
+    { "dropout", IMAGE(3, 2, 3), " - dropout: {rate: 0.3}\n" },
+    { "dropout", VECTOR(6), " - linear: {units: 9}\n - relu\n - dropout\n - linear: {units: 2}\n" },
+    { "flatten", IMAGE(3, 2, 3), " - flatten\n - linear: {units: 2}\n" },
+    { "flatten", IMAGE(3, 2, 3), " - tanh\n - flatten: {order: last}\n - linear: {units: 2}\n" },
+    { "concat", SERIES(4, 2),
+      " - conv1d: {filters: 3, size: 1, name: a}\n - relu\n"
+      " - conv1d: {filters: 2, size: 3, padding: 1, input: a, name: b}\n"
+      " - concat: {inputs: [relu1, b, input, b]}\n" },
+    { "add", SERIES(4, 2),
+      " - conv1d: {filters: 2, size: 3, padding: same}\n - tanh\n"
+      " - conv1d: {filters: 2, size: 3, padding: same, name: c}\n"
+      " - add: {inputs: [c, tanh1, input]}\n - silu\n - add: {inputs: [silu1, silu1]}\n" },
+    { "add", IMAGE(4, 4, 2),
+      " - conv2d: {filters: 3, size: 3, padding: same, name: stem}\n - batch_norm\n - relu\n"
+      " - conv2d: {filters: 3, size: 3, padding: same}\n - batch_norm: {over: batch}\n - relu\n"
+      " - dropout: {rate: 0.25}\n - add: {inputs: [dropout1, relu1], name: sum}\n - elu\n"
+      " - max_pool2d: {size: 2, name: p}\n - avg_pool2d: {size: 2, input: sum, name: q}\n"
+      " - concat: {inputs: [p, q]}\n - flatten\n - linear: {units: 5}\n - silu\n"
+      " - linear: {units: 1}\n" },
+};
+const int n_nn_cases = sizeof nn_cases / sizeof *nn_cases;
+
+const int nn_leaf_begin[NN_LEAVES + 1] = { 0, 2, 2, 3, 6, 7, 9 };
+
+double nn_number(uint64_t stream, uint64_t i)
+{
+    uint64_t key = orr_rng_key(stream, ORR_RNG_TEST, 0, 0, 0);
+
+    return 2.0 * (double)orr_rng_unit(orr_rng_block(key, i).v[0]) - 1.0;
+}
+
+void nn_fill(orr_real *x, size_t n, uint64_t stream)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = (orr_real)nn_number(stream, i);
+}
+
+orr_status nn_batch_init(nn_batch *t, int rank, int size)
+{
+    *t = (nn_batch){ 0 };
+    ORR_TRY(orr_leaf_plan_init(&t->plan, NN_LEAVES, rank, size));
+    t->first_sample = nn_leaf_begin[t->plan.first];
+    for (int i = t->plan.first; i <= t->plan.last; i++)
+        t->leaf[i - t->plan.first] = nn_leaf_begin[i] - t->first_sample;
+    for (int i = 0; i <= t->plan.n_runs; i++)
+        t->run[i] = t->plan.run[i] - t->plan.first;
+    t->b = (orr_batch){ .n_leaves = t->plan.last - t->plan.first, .leaf = t->leaf,
+                        .n_runs = t->plan.n_runs, .run = t->run,
+                        .n_global = nn_leaf_begin[NN_LEAVES], .keys = t->keys };
+    t->b.n = t->leaf[t->b.n_leaves];
+    for (int i = 0; i < t->b.n; i++)
+        t->keys[i] = orr_rng_key(7, ORR_RNG_TEST, 1, (uint64_t)(t->first_sample + i), 0);
+    return ORR_OK;
+}
+
+void nn_batch_three_runs(nn_batch *t)
+{
+    const int run[] = { 0, 3, 4, 6 };
+
+    for (int i = 0; i < 4; i++)
+        t->run[i] = run[i];
+    t->b.n_runs = 3;
+}
+
+orr_status nn_case_graph(orr_graph **out, const nn_case *c)
+{
+    char text[2048];
+
+    snprintf(text, sizeof text, "layers:\n%s", c->layers);
+    return orr_graph_parse_text(out, c->input, text);
+}
+
+orr_status nn_case_net(orr_net **out, orr_graph *g, const orr_kernels *k, int training)
+{
+    static const int sizes[] = { 1, 2, 3 };
+    orr_limits limits = { .max_samples = nn_leaf_begin[NN_LEAVES], .max_leaves = NN_LEAVES,
+                          .max_runs = 6, .n_leaf_sizes = 3, .leaf_sizes = sizes,
+                          .training = training, .input_grad = training };
+    orr_net_tensor t;
+
+    ORR_TRY(orr_net_create(out, g, k, &limits));
+    orr_net_init(*out, 11);
+    for (int i = 0; i < orr_net_n_tensors(*out); i++) {
+        orr_net_tensor_info(*out, i, &t);
+        orr_real *x = (t.is_state ? orr_net_state(*out) : orr_net_params(*out)) + t.offset;
+        for (size_t j = 0; j < t.count; j++) /* variances stay positive, and all stays exact in float */
+            x[j] = (orr_real)(float)((double)(float)x[j] + 0.25 * nn_number(100 + (uint64_t)i, j));
+    }
+    return ORR_OK;
+}

@@ -1,0 +1,42 @@
+/* tests/nn/nn_cases.h - small nets for every layer kind, batches with uneven and empty leaves, and reproducible
+ * numbers: shared by the tests of layers and by the program that dumps the double build's answers. */
+#ifndef TESTS_NN_CASES_H
+#define TESTS_NN_CASES_H
+
+#include "nn/graph.h"
+#include "nn/net.h"
+
+typedef struct nn_case {
+    const char *kind; /* the kind it is there for */
+    orr_shape input;
+    const char *layers; /* YAML, without "layers:" */
+} nn_case;
+
+extern const nn_case nn_cases[];
+extern const int n_nn_cases;
+
+enum { NN_LEAVES = 6, NN_MAX_SAMPLES = 16 };
+
+/* A batch of NN_LEAVES leaves, one of them empty and one of a single sample; rank's share of it. */
+typedef struct nn_batch {
+    orr_batch b;
+    orr_leaf_plan plan;
+    int leaf[NN_LEAVES + 1], run[ORR_MAX_RUNS + 1];
+    uint64_t keys[NN_MAX_SAMPLES];
+    int first_sample; /* in the whole batch */
+} nn_batch;
+
+/* Where the whole batch's leaves begin; [NN_LEAVES] = its samples. */
+extern const int nn_leaf_begin[NN_LEAVES + 1];
+orr_status nn_batch_init(nn_batch *t, int rank, int size);
+/* The same samples with several runs whatever the tree says: leaves 0-2, 3, 4-5. */
+void nn_batch_three_runs(nn_batch *t);
+
+/* Uniform in [-1, 1), exact in float; a function of both arguments. */
+double nn_number(uint64_t stream, uint64_t i);
+orr_status nn_case_graph(orr_graph **out, const nn_case *c);
+/* A net for the case's batches, its parameters drawn and then moved off their special values. */
+orr_status nn_case_net(orr_net **out, orr_graph *g, const orr_kernels *k, int training);
+void nn_fill(orr_real *x, size_t n, uint64_t stream);
+
+#endif
