@@ -177,7 +177,6 @@ orr_status orr_loader_next(orr_loader *l, const orr_loaded **out)
     if (st == ORR_OK) {
         slot *before = &l->slots[(l->given + l->n_slots - 1) % l->n_slots];
         before->ready = 0;
-        s->ready = 1;
         l->given++;
         pthread_cond_signal(&l->freed);
         *out = &s->out;

@@ -166,6 +166,7 @@ orr_status orr_schema_put(hid_t file, const char *format, const orr_schema *s, c
         memcpy(used[1 + i], axes[4 - s->n_dims + i], 2);
     ORR_TRY(orr_h5_put_text(file, "format", format));
     ORR_TRY(orr_h5_put_texts(file, "axes", used[0], 2, 1 + s->n_dims));
+    ORR_TRY(orr_h5_put_text(file, "id_source", s->id_is_row ? "row" : "column"));
     ORR_TRY(orr_h5_put_text(file, "y", y_names[s->y_type]));
     if (s->y_type == ORR_Y_CLASS) {
         ORR_TRY(orr_h5_put_int(file, "n_classes", s->n_classes));
@@ -282,10 +283,14 @@ static orr_status get_id(hid_t file, const char *path, orr_schema *s, int64_t ro
 {
     hid_t type;
     int rank, variable;
+    char source[16] = "";
     hsize_t dims[4] = { 0 };
     H5T_class_t class;
     size_t size;
 
+    if (orr_h5_has(file, "id_source"))
+        ORR_TRY(orr_h5_get_text(file, path, "id_source", source, sizeof source));
+    s->id_is_row = strcmp(source, "row") == 0;
     ORR_TRY(column_shape(file, path, "id", &type, &rank, dims));
     if (type < 0) return disagree(path, "id", rows);
     class = H5Tget_class(type);
@@ -340,8 +345,9 @@ orr_status orr_schema_same(const orr_schema *set, const orr_schema *s, const cha
         (s->y_type == ORR_Y_VALUE && set->y_width != s->y_width))
         return orr_fail(ORR_ERR_FORMAT, "%s: its /y (%s) has another kind or size than the set's (%s)", path,
                         y_names[s->y_type], y_names[set->y_type]);
-    if (set->id_type != s->id_type || (s->id_type == ORR_ID_TEXT && set->id_bytes != s->id_bytes))
-        return orr_fail(ORR_ERR_FORMAT, "%s: its ids are %s, the set's %s, or of another length", path,
+    if (set->id_type != s->id_type || !set->id_is_row != !s->id_is_row ||
+        (s->id_type == ORR_ID_TEXT && set->id_bytes != s->id_bytes))
+        return orr_fail(ORR_ERR_FORMAT, "%s: its ids are %s, the set's %s, or of another length or source", path,
                         id_names[s->id_type], id_names[set->id_type]);
     if ((s->y_type == ORR_Y_CLASS && !same_names(set->class_names, s->class_names, s->n_classes)) ||
         (s->c <= ORR_MAX_CHANNELS && !same_names(set->channel_names, s->channel_names, s->c)) ||

@@ -13,6 +13,7 @@
 #include "core/config.h"
 #include "core/options.h"
 #include "core/status.h"
+#include "core/text.h"
 
 enum { ORR_EXIT_OK = 0, ORR_EXIT_FAILED = 1, ORR_EXIT_USAGE = 2, ORR_EXIT_REQUEUE = 75 };
 
@@ -59,6 +60,7 @@ typedef struct orr_command {
     const char *name, *summary, *usage, *details;
     const orr_option *options; /* the job's rows, for --help and the reference; NULL: none */
     const char *options_title;
+    void (*more_help)(orr_text *out); /* further tables; NULL: none */
     orr_status (*run)(orr_app *app, const orr_args *args);
 } orr_command;
 

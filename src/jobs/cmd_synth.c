@@ -35,17 +35,23 @@ static orr_status run(orr_app *app, const orr_args *args)
     return orr_app_agree(app, st);
 }
 
+static void survey_help(orr_text *out)
+{
+    orr_text_add(out, "\nKeys of kepler:\n");
+    orr_options_help(orr_synth_kepler_options, out, "");
+    orr_text_add(out, "\nKeys of moons:\n");
+    orr_options_help(orr_synth_moons_options, out, "");
+}
+
 const orr_command orr_cmd_synth = {
     .name = "synth",
     .summary = "make a stand-in survey, in the format of the published one",
     .usage = "orrery synth kepler|moons out=FOLDER [key=value ...]",
-    .details = "kepler: light curves with trends, noise and, for some, transits; train.csv and "
-               "test.csv with the header LABEL,FLUX.1,...\n"
-               "moons:  scikit-learn's two moons, number for number; train.csv and test.csv "
-               "without header, label first\n\n"
-               "Keys of kepler: out, stars (5087), test_stars (570), samples (3197), positives "
-               "(share, 0.00727), seed, overwrite\n"
-               "Keys of moons:  out, samples (600), noise (0.25), test_size (0.25), seed (0), "
-               "split_seed (1), overwrite",
+    .details =
+        "kepler: light curves with trends, noise and, for some, transits;\n"
+        "        train.csv and test.csv with the header LABEL,FLUX.1,... (2 = planet, 1 = none)\n"
+        "moons:  scikit-learn's two moons, number for number;\n"
+        "        train.csv and test.csv without header, label first",
+    .more_help = survey_help,
     .run = run,
 };

@@ -2,6 +2,8 @@
 #include "core/log.h"
 #include "jobs/app.h"
 #include "jobs/trainer.h"
+#include "nn/graph.h"
+#include "nn/layer.h"
 
 static orr_status run(orr_app *app, const orr_args *args)
 {
@@ -25,6 +27,20 @@ static orr_status run(orr_app *app, const orr_args *args)
     return st;
 }
 
+static void layer_help(orr_text *out)
+{
+    int n;
+    const orr_layer_kind *const *kinds = orr_layer_kinds(&n);
+
+    orr_text_add(out, "\nLayers (model.layers is a list of them; each takes the one before it "
+                      "unless it says input: NAME\n"
+                      "or inputs: [NAME, NAME]; name: NAME names it):\n");
+    for (int i = 0; i < n; i++) {
+        orr_text_printf(out, "%s: %s\n", kinds[i]->kind, kinds[i]->help);
+        if (kinds[i]->options) orr_options_help(kinds[i]->options, out, "  ");
+    }
+}
+
 const orr_command orr_cmd_train = {
     .name = "train",
     .summary = "train a network, or go on with a run that was stopped",
@@ -35,5 +51,6 @@ const orr_command orr_cmd_train = {
                "number of ranks, to the same bytes.",
     .options = orr_train_job_options,
     .options_title = "Keys of the job file (and of key=value):",
+    .more_help = layer_help,
     .run = run,
 };

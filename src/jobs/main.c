@@ -32,11 +32,13 @@ static void print_help(const orr_command *c)
 {
     orr_text t = ORR_TEXT_INIT;
 
-    printf("usage: %s\n\n%s\n", c->usage, c->details);
+    orr_text_printf(&t, "usage: %s\n\n%s\n", c->usage, c->details);
     if (c->options) {
+        orr_text_printf(&t, "\n%s\n", c->options_title);
         orr_options_help(c->options, &t, "");
-        printf("\n%s\n%s", c->options_title, t.s ? t.s : "");
     }
+    if (c->more_help) c->more_help(&t);
+    printf("%s", t.s ? t.s : "");
     orr_text_free(&t);
 }
 

@@ -123,7 +123,7 @@ orr_status orr_train_job_dump(const orr_train_job *job, orr_text *out)
     int n = 0;
 
     for (const orr_option *o = orr_train_job_options; o->type != ORR_OPT_END; o++)
-        if (strcmp(o->key, "runtime") != 0) rows[n++] = *o;
+        if (strcmp(o->key, "runtime") != 0 && strcmp(o->key, "run") != 0) rows[n++] = *o;
     rows[n] = (orr_option)ORR_OPTION_END;
     return orr_options_dump(job, rows, out, 0);
 }

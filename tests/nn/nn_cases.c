@@ -1,6 +1,7 @@
 /* tests/nn/nn_cases.c - the nets, the batch, the numbers. */
 #include "nn_cases.h"
 
+#include "core/memory.h"
 #include "core/rng.h"
 
 #include <stdio.h>
@@ -35,7 +36,7 @@ const nn_case nn_cases[] = {
     { "batch_norm", SERIES(4, 3), " - batch_norm\n" },
     { "batch_norm", VECTOR(3), " - batch_norm: {eps: 0.01}\n" },
     { "batch_norm", SERIES(4, 3), " - batch_norm: {over: batch}\n" },
-    { "batch_norm", VECTOR(3), " - linear: {units: 4}\n - batch_norm: {over: batch}\n - tanh\n" },
+    { "batch_norm", VECTOR(3), " - linear: {units: 4, bias: false}\n - batch_norm: {over: batch}\n - tanh\n" },
     { "relu", IMAGE(3, 4, 2), " - relu\n" },
     { "leaky_relu", SERIES(5, 2), " - leaky_relu: {slope: 0.2}\n" },
     { "prelu", SERIES(5, 3), " - prelu\n" },
@@ -58,8 +59,8 @@ const nn_case nn_cases[] = {
       " - conv1d: {filters: 2, size: 3, padding: same, name: c}\n"
       " - add: {inputs: [c, tanh1, input]}\n - silu\n - add: {inputs: [silu1, silu1]}\n" },
     { "add", IMAGE(4, 4, 2),
-      " - conv2d: {filters: 3, size: 3, padding: same, name: stem}\n - batch_norm\n - relu\n"
-      " - conv2d: {filters: 3, size: 3, padding: same}\n - batch_norm: {over: batch}\n - relu\n"
+      " - conv2d: {filters: 3, size: 3, padding: same, name: stem, bias: false}\n - batch_norm\n - relu\n"
+      " - conv2d: {filters: 3, size: 3, padding: same, bias: false}\n - batch_norm: {over: batch}\n - relu\n"
       " - dropout: {rate: 0.25}\n - add: {inputs: [dropout1, relu1], name: sum}\n - elu\n"
       " - max_pool2d: {size: 2, name: p}\n - avg_pool2d: {size: 2, input: sum, name: q}\n"
       " - concat: {inputs: [p, q]}\n - flatten\n - linear: {units: 5}\n - silu\n"
@@ -134,4 +135,79 @@ orr_status nn_case_net(orr_net **out, orr_graph *g, const orr_kernels *k, int tr
             x[j] = (orr_real)(float)((double)(float)x[j] + 0.25 * nn_number(100 + (uint64_t)i, j));
     }
     return ORR_OK;
+}
+
+static orr_status add_part(nn_answer *a, const char *name, const orr_real *v, size_t n)
+{
+    size_t at = a->begin[a->n_parts];
+
+    if (a->n_parts == NN_MAX_PARTS || at + n > NN_ANSWER_MAX)
+        return orr_fail(ORR_ERR_INTERNAL, "an answer of too many parts or numbers");
+    for (size_t i = 0; i < n; i++)
+        a->v[at + i] = (double)v[i];
+    snprintf(a->name[a->n_parts], sizeof a->name[0], "%.63s", name);
+    a->begin[++a->n_parts] = at + n;
+    return ORR_OK;
+}
+
+/* The sum over runs goes into the first run's slab. */
+static orr_status add_tensors(nn_answer *a, orr_net *net, const nn_batch *batch)
+{
+    orr_status st = ORR_OK;
+    orr_net_tensor t;
+    orr_real *file = orr_alloc(NN_ANSWER_MAX, sizeof *file), *sum = orr_net_grads(net, 0);
+    int holding = 0;
+
+    if (!file) return orr_fail(ORR_ERR_NOMEM, "an answer");
+    for (int r = 1; r < batch->b.n_runs; r++)
+        for (size_t i = 0; i < orr_net_slab_count(net); i++)
+            sum[i] += orr_net_grads(net, r)[i];
+    for (int i = 0; i < NN_LEAVES; i++)
+        holding += nn_leaf_begin[i + 1] > nn_leaf_begin[i];
+    ORR_TRY_GOTO(st, done, orr_net_update_state(net, sum, holding));
+    for (int i = 0; i < orr_net_n_tensors(net); i++) {
+        orr_net_tensor_info(net, i, &t);
+        orr_net_export(net, i, t.is_state ? orr_net_state(net) : sum, file);
+        ORR_TRY_GOTO(st, done, add_part(a, t.name, file, t.count));
+    }
+done:
+    orr_free(file);
+    return st;
+}
+
+orr_status nn_case_answer(nn_answer *a, int index, const orr_kernels *k)
+{
+    const nn_case *c = &nn_cases[index];
+    orr_status st = ORR_OK;
+    orr_graph *g = NULL;
+    orr_net *net = NULL;
+    nn_batch batch;
+    const orr_real *y;
+    size_t n_x, n_y;
+    orr_real *x = orr_alloc(NN_ANSWER_MAX, sizeof *x), *dy = orr_alloc(NN_ANSWER_MAX, sizeof *dy);
+
+    a->n_parts = 0;
+    a->begin[0] = 0;
+    ORR_TRY_GOTO(st, done, nn_batch_init(&batch, 0, 1));
+    nn_batch_three_runs(&batch);
+    ORR_TRY_GOTO(st, done, nn_case_graph(&g, c));
+    ORR_TRY_GOTO(st, done, nn_case_net(&net, g, k, 1));
+    n_x = (size_t)batch.b.n * orr_shape_count(c->input);
+    n_y = (size_t)batch.b.n * orr_shape_count(orr_graph_output(g));
+    nn_fill(x, n_x, 1000 + (uint64_t)index);
+    nn_fill(dy, n_y, 2000 + (uint64_t)index);
+    ORR_TRY_GOTO(st, done, orr_net_forward(net, &batch.b, x, 1, &y));
+    ORR_TRY_GOTO(st, done, add_part(a, "output", y, n_y));
+    ORR_TRY_GOTO(st, done, orr_net_backward(net, &batch.b, dy));
+    ORR_TRY_GOTO(st, done, add_part(a, "gradient of the input", orr_net_input_grad(net), n_x));
+    ORR_TRY_GOTO(st, done, add_tensors(a, net, &batch));
+    ORR_TRY_GOTO(st, done, orr_net_forward(net, &batch.b, x, 0, &y));
+    ORR_TRY_GOTO(st, done, add_part(a, "output in evaluation", y, n_y));
+    st = orr_net_verify(net);
+done:
+    orr_net_destroy(net);
+    orr_graph_destroy(g);
+    orr_free(x);
+    orr_free(dy);
+    return st;
 }

@@ -39,4 +39,15 @@ orr_status nn_case_graph(orr_graph **out, const nn_case *c);
 orr_status nn_case_net(orr_net **out, orr_graph *g, const orr_kernels *k, int training);
 void nn_fill(orr_real *x, size_t n, uint64_t stream);
 
+/* Everything a net answers about a case, part after part: outputs in training, gradient of the input, each parameter's
+ * gradient (summed over runs, PyTorch's order), state after the update, outputs in evaluation. */
+enum { NN_MAX_PARTS = 48, NN_ANSWER_MAX = 1 << 14 };
+typedef struct nn_answer {
+    int n_parts;
+    size_t begin[NN_MAX_PARTS + 1];
+    char name[NN_MAX_PARTS][64];
+    double v[NN_ANSWER_MAX];
+} nn_answer;
+orr_status nn_case_answer(nn_answer *a, int index, const orr_kernels *k);
+
 #endif

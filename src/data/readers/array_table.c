@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BLOCK_BYTES = 16 << 20 };
+enum { BLOCK_BYTES = 16 << 20, MAX_BLOCK_BYTES = 256 << 20 };
 
 /* Arrays of several files, one after the other along the rows. */
 typedef struct {
@@ -359,15 +359,25 @@ static orr_status fail_if_bad(const job *j, const span *w, int64_t i, size_t bad
     return bad == j->values ? ORR_OK : fail_value(j->s, w, w->row + i, bad, v[bad], j->s->base.schema.x_type);
 }
 
+static int all_finite(const void *p, size_t n)
+{
+    const uint32_t *bits = p;
+    int bad = 0;
+
+    for (size_t i = 0; i < n; i++)
+        bad |= (bits[i] & 0x7f800000u) == 0x7f800000u;
+    return !bad;
+}
+
 static orr_status do_sample(const job *j, const span *w, int64_t i, double *v)
 {
     const arrays *s = j->s;
     const char *p = w->p + (size_t)(i * w->strides[0]) * w->a->elem_bytes;
     char *dst = (char *)j->out->x + (size_t)(w->to + i) * j->x_bytes;
 
-    if (is_plain(s, w) && (s->base.keep_nan || s->base.schema.x_type == ORR_X_U8)) {
+    if (is_plain(s, w)) {
         memcpy(dst, p, j->x_bytes);
-        return ORR_OK;
+        if (s->base.keep_nan || s->base.schema.x_type == ORR_X_U8 || all_finite(dst, j->values)) return ORR_OK;
     }
     gather(s, w, p, v);
     if (s->base.zscore) {
@@ -399,9 +409,10 @@ static orr_status read_blocks(job *j, span *w)
 {
     arrays *s = (arrays *)j->s; /* for the lock alone */
     size_t row_bytes = j->values * w->a->elem_bytes;
-    int64_t chunk = w->a->h5_chunk_rows, rows = BLOCK_BYTES / (int64_t)row_bytes / chunk * chunk;
-    int64_t end = w->row + w->n, stride = 1;
+    int64_t chunk = w->a->h5_chunk_rows, rows, end = w->row + w->n, stride = 1;
 
+    if (chunk > MAX_BLOCK_BYTES / (int64_t)row_bytes) chunk = 1;
+    rows = BLOCK_BYTES / (int64_t)row_bytes / chunk * chunk;
     if (rows < chunk) rows = chunk;
     if (rows > w->n) rows = w->n;
     if (j->block_bytes < (size_t)rows * row_bytes) {

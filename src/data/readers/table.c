@@ -255,7 +255,7 @@ static orr_status find_format(const char **out, const orr_table_opts *o)
 orr_status orr_table_open_parts(orr_table **out, const orr_table_opts *o, const char *dir,
                                 size_t part_bytes)
 {
-    const char *format;
+    const char *format = NULL;
 
     *out = NULL;
     if (o->files.n == 0) return orr_fail(ORR_ERR_OPTION, "input: no files are listed");

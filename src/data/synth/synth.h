@@ -4,7 +4,8 @@
  *           label 2 = planet, 1 = none (raw fluxes)
  *   moons   the exact recipe of scikit-learn's make_moons(600, noise=0.25) with numpy's RandomState(0), split by
  *           train_test_split(test_size=0.25, random_state=1): train.csv and test.csv, no header, label first
- * Every row depends on (seed, row) alone.   Not collective: rank 0 or each rank its rows. */
+ * Every row depends on (seed, row) alone; the test stars are rows from 2^40 on, so train's size does not move them.
+ * Errors: ORR_ERR_EXISTS when a file is there and overwrite is not set; a file appears whole or not at all.   Not collective: rank 0 or each rank its rows. */
 #ifndef ORR_DATA_SYNTH_H
 #define ORR_DATA_SYNTH_H
 
@@ -37,7 +38,7 @@ typedef struct orr_synth_moons_opts {
 extern const orr_option orr_synth_moons_options[];
 orr_status orr_synth_moons(const orr_synth_moons_opts *o);
 /* One star: flux[samples]; *label 0 or 1.  What the CSV holds, before printing. */
-void orr_synth_kepler_star(int64_t seed, int64_t star, int64_t samples, double positives, float *flux, int *label);
+orr_status orr_synth_kepler_star(int64_t seed, int64_t star, int64_t samples, double positives, float *flux, int *label);
 
 #ifdef __cplusplus
 }

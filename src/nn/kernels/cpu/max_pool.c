@@ -30,7 +30,7 @@ typedef void (*window_backward)(int c, int place, const float *dy, const uint16_
                     V v = *(const V *)(x + ((size_t)i * s->w + j) * s->c + at);                    \
                     VI wins = (VI)(v > best) | ((VI)(v != v) & (VI)(best == best));                \
                     best = (V)(((VI)v & wins) | ((VI)best & ~wins));                               \
-                    place = ((VI){ 0 } + k & wins) | (place & ~wins);                              \
+                    place = (((VI){ 0 } + k) & wins) | (place & ~wins);                            \
                 }                                                                                  \
             *(V *)(y + at) = best;                                                                 \
             *(VU *)(arg + at) = __builtin_convertvector(place, VU);                                \

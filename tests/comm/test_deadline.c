@@ -1,0 +1,214 @@
+/* A rank that does not come: the others fail within the deadline, and the sentence names rank, host and operation. */
+#include "comm/ranks.h"
+#include "core/threads.h"
+
+static const double deadline = 0.4;
+
+typedef struct {
+    const char *name; /* what the sentence must say */
+    orr_comm_opts opts;
+    orr_status (*call)(orr_comm *c, orr_window *w, const orr_leaf_plan *plan);
+    int everyone;    /* every rank that came fails; otherwise at least rank 0 does */
+    int names_absent; /* the sentence names the rank that did not come */
+} operation;
+
+static orr_status call_barrier(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+{
+    (void)w, (void)plan;
+    return orr_comm_barrier(c);
+}
+
+static orr_status call_bcast(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+{
+    int x = 0;
+
+    (void)w, (void)plan;
+    return orr_comm_bcast(c, &x, sizeof x, orr_comm_size(c) - 1);
+}
+
+static orr_status call_allreduce(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+{
+    float x = 0;
+
+    (void)w, (void)plan;
+    return orr_comm_allreduce(c, &x, 1, ORR_F32, ORR_SUM);
+}
+
+static orr_status call_exscan(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+{
+    int64_t a, b;
+
+    (void)w, (void)plan;
+    return orr_comm_exscan(c, 1, &a, &b);
+}
+
+static orr_status call_allgather(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+{
+    char in = 0, out[8];
+    size_t bytes[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
+
+    (void)w, (void)plan;
+    return orr_comm_allgather(c, &in, out, bytes);
+}
+
+static orr_status call_gather(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+{
+    char in = 0, out[8];
+    size_t bytes[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
+
+    (void)w, (void)plan;
+    return orr_comm_gather(c, &in, out, bytes, 0);
+}
+
+static orr_status call_agree(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+{
+    (void)w, (void)plan;
+    return orr_comm_agree(c, ORR_OK);
+}
+
+static orr_status call_split(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+{
+    orr_comm *part;
+
+    (void)w, (void)plan;
+    return orr_comm_split(&part, c, 0, 0);
+}
+
+static orr_status call_window(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+{
+    (void)plan;
+    return orr_window_create(&w, c, 100);
+}
+
+static orr_status call_fence(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+{
+    (void)c, (void)plan;
+    return orr_window_fence(w);
+}
+
+static orr_status call_counter(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+{
+    orr_counter *k;
+
+    (void)w, (void)plan;
+    return orr_counter_create(&k, c);
+}
+
+static orr_status call_leaf_sum(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+{
+    double in[16] = { 0 }, out[1];
+
+    (void)w;
+    return orr_comm_leaf_sum(c, plan, in, out, 1);
+}
+
+static orr_status reduce(orr_comm *c, const orr_leaf_plan *plan, orr_reduce_mode mode)
+{
+    enum { N = 100000 };
+    static float run[ORR_MAX_RUNS][N], result[N]; /* MPI may go on using them */
+    void *runs[ORR_MAX_RUNS];
+    orr_reduction *r;
+
+    for (int i = 0; i < plan->n_runs; i++)
+        runs[i] = run[i];
+    ORR_TRY(orr_comm_reduce_begin(&r, c, plan, mode, runs, result, N, ORR_F32));
+    return orr_comm_reduce_end(r);
+}
+
+static orr_status call_ordered(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+{
+    (void)w;
+    return reduce(c, plan, ORR_REDUCE_ORDERED);
+}
+
+static orr_status call_fast(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+{
+    (void)w;
+    return reduce(c, plan, ORR_REDUCE_FAST);
+}
+
+#define SHARED   { .deadline = 0.4 }
+#define MESSAGES { .deadline = 0.4, .no_shared_reduce = 1 }
+static const operation operations[] = {
+    { "barrier", SHARED, call_barrier, 1, 0 },     { "bcast", SHARED, call_bcast, 1, 0 },
+    { "allreduce", SHARED, call_allreduce, 1, 0 }, { "exscan", SHARED, call_exscan, 1, 0 },
+    { "allgather", SHARED, call_allgather, 1, 0 }, { "gather", SHARED, call_gather, 0, 0 },
+    { "allreduce", SHARED, call_agree, 1, 0 },     { "split", SHARED, call_split, 1, 0 },
+    { "allreduce", SHARED, call_window, 1, 0 },    { "window fence", SHARED, call_fence, 1, 0 },
+    { "allreduce", SHARED, call_counter, 1, 0 },   { "reduce", SHARED, call_leaf_sum, 1, 1 },
+    { "reduce", SHARED, call_ordered, 1, 1 },      { "reduce", MESSAGES, call_ordered, 1, 1 },
+    { "reduce", MESSAGES, call_fast, 1, 0 },
+};
+
+static void check_sentence(const orr_comm *c, const operation *op)
+{
+    char own[200], absent[100];
+    const char *text = orr_error_text();
+
+    snprintf(own, sizeof own, "rank %d of %d (%s): ", orr_comm_rank(c), orr_comm_size(c), orr_comm_host(c));
+    snprintf(absent, sizeof absent, "rank %d did not come", orr_comm_size(c) - 1);
+    if (strncmp(text, own, strlen(own)) != 0 || !strstr(text, op->name) ||
+        (op->names_absent && !strstr(text, absent)))
+        fail_msg("%s: \"%s\"", op->name, text);
+}
+
+static void stay_away(const operation *op)
+{
+    orr_comm *c = NULL;
+    orr_window *w = NULL;
+    orr_leaf_plan plan;
+    orr_status st;
+    double start, took;
+
+    ranks_ok(orr_comm_mpi_create(&c, MPI_COMM_WORLD, &op->opts));
+    ranks_ok(orr_leaf_plan_init(&plan, 8, orr_comm_rank(c), orr_comm_size(c)));
+    ranks_ok(orr_window_create(&w, c, 100));
+    ranks_ok(orr_comm_reduce_reserve(c, &plan, 100000, ORR_F32));
+    if (orr_comm_rank(c) < orr_comm_size(c) - 1) {
+        start = orr_now();
+        st = op->call(c, w, &plan);
+        took = orr_now() - start;
+        if (op->everyone || orr_comm_rank(c) == 0) {
+            assert_int_equal(st, ORR_ERR_TIMEOUT);
+            check_sentence(c, op);
+            if (took < deadline || took > deadline + 2) fail_msg("%s: took %g s", op->name, took);
+            assert_int_equal(orr_comm_barrier(c), ORR_ERR_COMM); /* unusable from now on */
+            orr_window_destroy(w);
+            orr_comm_destroy(c); /* returns at once */
+            if (orr_now() - start > deadline + 3) fail_msg("%s: destroying waited", op->name);
+        }
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+}
+
+static void test_absent_rank(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
+        stay_away(&operations[i]);
+}
+
+static void test_environment(void **state)
+{
+    orr_comm *c = NULL;
+    double start;
+
+    (void)state;
+    setenv("ORR_WAIT", "0.2", 1);
+    ranks_ok(orr_comm_mpi_create(&c, MPI_COMM_WORLD, NULL)); /* 600 s otherwise */
+    unsetenv("ORR_WAIT");
+    start = orr_now();
+    if (orr_comm_rank(c) == 0) {
+        assert_int_equal(orr_comm_barrier(c), ORR_ERR_TIMEOUT);
+        assert_non_null(strstr(orr_error_text(), "0.2 s"));
+        assert_true(orr_now() - start < 2);
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_absent_rank),
+    cmocka_unit_test(test_environment),
+};
+
+RANKS_MAIN(tests, 60)

@@ -1,0 +1,319 @@
+/* Sums over leaves: the bytes must be those of core/leaves' tree over all leaves, whatever the number of ranks. */
+#include "comm/ranks.h"
+#include "core/leaves.h"
+
+static const int leaf_counts[] = { 1, 2, 3, 5, 8, 12, 16, 32 };
+enum { N_LEAF_COUNTS = sizeof leaf_counts / sizeof *leaf_counts };
+
+/* Numbers of very different sizes, so that any other order of adding shows. */
+static double leaf_value(int leaf, size_t j)
+{
+    static const double scale[] = { 1e-6, 1, 3e4, 1e-3 };
+    uint64_t x = ranks_random((uint64_t)leaf, 11, j);
+
+    return ((double)(x >> 11) * 0x1p-53 - 0.5) * scale[x & 3];
+}
+
+typedef struct {
+    orr_comm *c;
+    orr_leaf_plan plan;
+    size_t n, width;
+    orr_dtype type;
+    char *leaves;  /* of this rank, one after the other; each run is summed into its first */
+    char *oracle;  /* sum of all leaves */
+    char *result;  /* apart from the runs */
+    void *runs[ORR_MAX_RUNS];
+} job;
+
+static void put(job *b, char *to, size_t j, double v)
+{
+    if (b->type == ORR_F32)
+        ((float *)to)[j] = (float)v;
+    else
+        ((double *)to)[j] = v;
+}
+
+static void tree_sum(const job *b, char *out, char *in, int m)
+{
+    if (b->type == ORR_F32)
+        orr_leaf_sum_f32((float *)out, (float *)in, b->n, m, b->n);
+    else
+        orr_leaf_sum_f64((double *)out, (double *)in, b->n, m, b->n);
+}
+
+static void set_up(job *b, orr_comm *c, int n_leaves, size_t n, orr_dtype t)
+{
+    size_t width = t == ORR_F32 ? 4 : 8, row = n * width;
+    char *all = orr_alloc((size_t)n_leaves + 1, row);
+
+    *b = (job){ .c = c, .n = n, .width = width, .type = t };
+    ranks_ok(orr_leaf_plan_init(&b->plan, n_leaves, orr_comm_rank(c), orr_comm_size(c)));
+    b->leaves = orr_alloc((size_t)(b->plan.last - b->plan.first) + 1, row);
+    b->oracle = orr_alloc(n + 1, width);
+    b->result = orr_alloc(n + 1, width);
+    for (int i = 0; i < n_leaves; i++)
+        for (size_t j = 0; j < n; j++)
+            put(b, all + (size_t)i * row, j, leaf_value(i, j));
+    if (b->plan.n_runs > 0)
+        memcpy(b->leaves, all + (size_t)b->plan.first * row, (size_t)(b->plan.last - b->plan.first) * row);
+    tree_sum(b, b->oracle, all, n_leaves);
+    for (int i = 0; i < b->plan.n_runs; i++) {
+        b->runs[i] = b->leaves + (size_t)(b->plan.run[i] - b->plan.first) * row;
+        tree_sum(b, b->runs[i], b->runs[i], b->plan.run[i + 1] - b->plan.run[i]);
+    }
+    memset(b->result, 0x77, (n + 1) * width);
+    orr_free(all);
+}
+
+static void tear_down(job *b)
+{
+    orr_free(b->leaves);
+    orr_free(b->oracle);
+    orr_free(b->result);
+}
+
+static void check_result(const job *b, const char *result)
+{
+    if (memcmp(result, b->oracle, b->n * b->width) == 0) return;
+    for (size_t j = 0; j < b->n; j++)
+        if (memcmp(result + j * b->width, b->oracle + j * b->width, b->width) != 0)
+            fail_msg("element %zu of %zu differs (%d leaves)", j, b->n, b->plan.n_leaves);
+}
+
+static void reduce_whole(job *b)
+{
+    int64_t allocs, copy_bytes = (int64_t)(b->n * b->width);
+    char *before = b->plan.n_runs ? orr_alloc(b->n + 1, b->width) : NULL;
+    orr_reduction *r = NULL;
+
+    ranks_ok(orr_comm_reduce_reserve(b->c, &b->plan, b->n, b->type));
+    if (before) memcpy(before, b->runs[0], (size_t)copy_bytes);
+    allocs = orr_alloc_count();
+    ranks_ok(orr_comm_reduce_begin(&r, b->c, &b->plan, ORR_REDUCE_ORDERED, b->runs, b->result, b->n, b->type));
+    ranks_ok(orr_comm_reduce_end(r));
+    assert_int_equal(orr_alloc_count(), allocs);
+    check_result(b, b->result);
+    for (size_t i = 0; i < b->width; i++)
+        assert_int_equal((unsigned char)b->result[b->n * b->width + i], 0x77); /* not beyond its end */
+    if (before) { /* runs were only read; now into the first of them */
+        assert_memory_equal(before, b->runs[0], (size_t)copy_bytes);
+        orr_free(before);
+    }
+    char *result = b->plan.n_runs ? b->runs[0] : b->result;
+    ranks_ok(orr_comm_reduce_begin(&r, b->c, &b->plan, ORR_REDUCE_ORDERED, b->runs, result, b->n, b->type));
+    ranks_ok(orr_comm_reduce_end(r));
+    check_result(b, result);
+}
+
+static void test_ordered(void **state)
+{
+    static const size_t sizes[] = { 0, 1, 15, 16, 17, 1000, 4099, 20011 };
+
+    (void)state;
+    for (int o = 0; o < 4; o++) {
+        orr_comm *c = ranks_comm(o);
+        for (int l = 0; l < N_LEAF_COUNTS; l++)
+            for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+                for (int f64 = 0; f64 < 2; f64++) {
+                    job b;
+                    if (sizes[s] > 5000 && (l + o + f64) % 3) continue; /* keeps the test short */
+                    set_up(&b, c, leaf_counts[l], sizes[s], f64 ? ORR_F64 : ORR_F32);
+                    reduce_whole(&b);
+                    tear_down(&b);
+                }
+        orr_comm_destroy(c);
+    }
+}
+
+/* Many chunks through the pipe, more than it has room for. */
+static void test_long(void **state)
+{
+    (void)state;
+    for (int o = 0; o < 2; o++) {
+        orr_comm *c = ranks_comm(o);
+        job b;
+        set_up(&b, c, 6, 700001, ORR_F32);
+        reduce_whole(&b);
+        tear_down(&b);
+        orr_comm_destroy(c);
+    }
+}
+
+/* The values above do tell orders apart: else the tests before prove nothing. */
+static void test_order_matters(void **state)
+{
+    orr_comm *c = ranks_comm(0);
+    job b;
+    int differ = 0;
+
+    (void)state;
+    set_up(&b, c, 8, 1000, ORR_F32);
+    for (size_t j = 0; j < b.n; j++) {
+        float sum = 0;
+        for (int i = 0; i < 8; i++)
+            sum += (float)leaf_value(i, j);
+        differ += sum != ((float *)b.oracle)[j];
+    }
+    assert_true(differ > 100);
+    tear_down(&b);
+    orr_comm_destroy(c);
+}
+
+/* Buckets of one slab, as the backward pass begins them; ended last first, with sums of a few values in between. */
+static void buckets(orr_comm *c, int n_leaves, orr_dtype t, int round)
+{
+    enum { N = 9 };
+    static const size_t edge[N + 1] = { 0, 0, 1, 100, 5000, 5016, 30000, 30001, 60000, 60007 };
+    orr_reduction *r[N];
+    double in[64 * 3], out[3], all[64 * 3], want[3];
+    int64_t allocs;
+    job b;
+
+    set_up(&b, c, n_leaves, edge[N], t);
+    ranks_ok(orr_comm_reduce_reserve(c, &b.plan, b.n, t));
+    memset(in, 0, sizeof in);
+    ranks_ok(orr_comm_leaf_sum(c, &b.plan, in, out, 3)); /* its own memory is there from now on */
+    allocs = orr_alloc_count();
+    for (int i = 0; i < N; i++) {
+        void *runs[ORR_MAX_RUNS];
+        for (int k = 0; k < b.plan.n_runs; k++)
+            runs[k] = (char *)b.runs[k] + edge[i] * b.width;
+        ranks_ok(orr_comm_reduce_begin(&r[i], c, &b.plan, ORR_REDUCE_ORDERED, runs, b.result + edge[i] * b.width,
+                                       edge[i + 1] - edge[i], t));
+        orr_status st = orr_comm_reduce_test(r[(i * 5 + round) % (i + 1)]);
+        assert_true(st == ORR_OK || st == ORR_PENDING);
+        if (i != 5) continue;
+        for (int k = 0; k < n_leaves * 3; k++)
+            all[k] = leaf_value(k / 3, (size_t)(k % 3));
+        memcpy(in, all + 3 * b.plan.first, (size_t)(b.plan.last - b.plan.first) * 3 * sizeof *in);
+        orr_leaf_sum_f64(want, all, 3, n_leaves, 3);
+        ranks_ok(orr_comm_leaf_sum(c, &b.plan, in, out, 3));
+        assert_memory_equal(out, want, sizeof want);
+    }
+    for (int i = N - 1; i >= 0; i--)
+        ranks_ok(orr_comm_reduce_end(r[i]));
+    assert_int_equal(orr_alloc_count(), allocs);
+    check_result(&b, b.result);
+    tear_down(&b);
+}
+
+static void test_in_flight(void **state)
+{
+    (void)state;
+    for (int o = 0; o < 4; o++) {
+        orr_comm *c = ranks_comm(o);
+        for (int l = 0; l < N_LEAF_COUNTS; l++)
+            for (int round = 0; round < 2; round++)
+                buckets(c, leaf_counts[l], round ? ORR_F32 : ORR_F64, round);
+        orr_comm_destroy(c);
+    }
+}
+
+static void test_fast(void **state)
+{
+    (void)state;
+    for (int o = 0; o < 3; o++) {
+        orr_comm *c = ranks_comm(o);
+        for (int f64 = 0; f64 < 2; f64++) {
+            orr_reduction *r = NULL;
+            job b;
+            set_up(&b, c, 12, 3001, f64 ? ORR_F64 : ORR_F32);
+            ranks_ok(orr_comm_reduce_reserve(c, &b.plan, b.n, b.type));
+            ranks_ok(orr_comm_reduce_begin(&r, c, &b.plan, ORR_REDUCE_FAST, b.runs, b.result, b.n, b.type));
+            ranks_ok(orr_comm_reduce_end(r));
+            for (size_t j = 0; j < b.n; j++) {
+                double got = f64 ? ((double *)b.result)[j] : (double)((float *)b.result)[j];
+                double want = f64 ? ((double *)b.oracle)[j] : (double)((float *)b.oracle)[j];
+                if (got - want > 0.05 || want - got > 0.05) fail_msg("element %zu: %g, not %g", j, got, want);
+            }
+            tear_down(&b);
+        }
+        orr_comm_destroy(c);
+    }
+}
+
+static void test_leaf_sum(void **state)
+{
+    static const size_t sizes[] = { 1, 5, 3000 };
+
+    (void)state;
+    for (int o = 0; o < RANKS_OPTS; o++) {
+        orr_comm *c = ranks_comm(o);
+        for (int l = 0; l < N_LEAF_COUNTS; l++)
+            for (int s = 0; s < 3; s++) {
+                size_t n = sizes[s], m = (size_t)leaf_counts[l];
+                orr_leaf_plan plan;
+                double *all = orr_alloc(m * n, sizeof *all), *want = orr_alloc(n, sizeof *want);
+                double *in = orr_alloc((m + 1) * n, sizeof *in);
+                for (size_t k = 0; k < m * n; k++)
+                    all[k] = leaf_value((int)(k / n), k % n);
+                ranks_ok(orr_leaf_plan_init(&plan, leaf_counts[l], orr_comm_rank(c), orr_comm_size(c)));
+                memcpy(in, all + (size_t)plan.first * n, (size_t)(plan.last - plan.first) * n * sizeof *in);
+                orr_leaf_sum_f64(want, all, n, leaf_counts[l], n);
+                ranks_ok(orr_comm_leaf_sum(c, &plan, in, in, n));
+                assert_memory_equal(in, want, n * sizeof *want);
+                orr_free(all);
+                orr_free(want);
+                orr_free(in);
+            }
+        orr_comm_destroy(c);
+    }
+}
+
+static void test_mistakes(void **state)
+{
+    orr_comm *c = ranks_comm(0);
+    int size = orr_comm_size(c), rank = orr_comm_rank(c);
+    orr_reduction *r = NULL, *second = NULL;
+    job b;
+
+    (void)state;
+    set_up(&b, c, 4, 100, ORR_F32);
+    assert_int_equal(orr_comm_reduce_begin(&r, c, &b.plan, ORR_REDUCE_ORDERED, b.runs, b.result, 1, ORR_F32),
+                     ORR_ERR_ARG); /* nothing set aside */
+    assert_int_equal(orr_comm_reduce_reserve(c, &b.plan, 100, ORR_I32), ORR_ERR_ARG);
+    if (size > 1) { /* one rank differs: all are told */
+        assert_int_equal(orr_comm_reduce_reserve(c, &b.plan, rank == size - 1 ? 99 : 100, ORR_F32), ORR_ERR_ARG);
+        assert_non_null(strstr(orr_error_text(), "number of elements"));
+        orr_leaf_plan other;
+        ranks_ok(orr_leaf_plan_init(&other, 4, (rank + 1) % size, size));
+        assert_int_equal(orr_comm_reduce_reserve(c, rank == 0 ? &other : &b.plan, 100, ORR_F32), ORR_ERR_ARG);
+    }
+    ranks_ok(orr_comm_reduce_reserve(c, &b.plan, 100, ORR_F32));
+    ranks_ok(orr_comm_reduce_begin(&r, c, &b.plan, ORR_REDUCE_ORDERED, b.runs, b.result, 60, ORR_F32));
+    assert_int_equal(orr_comm_reduce_begin(&second, c, &b.plan, ORR_REDUCE_ORDERED, b.runs, b.result, 41, ORR_F32),
+                     ORR_ERR_ARG);
+    assert_null(second);
+    assert_int_equal(orr_comm_reduce_reserve(c, &b.plan, 200, ORR_F32), ORR_ERR_ARG);
+    ranks_ok(orr_comm_reduce_end(r));
+    ranks_ok(orr_comm_barrier(c));
+    tear_down(&b);
+    orr_comm_destroy(c);
+}
+
+/* Ranks that begin different reductions through shared memory are told so. */
+static void test_mismatch(void **state)
+{
+    orr_comm *c = ranks_comm(0);
+    orr_reduction *r = NULL;
+    orr_status st;
+    job b;
+
+    (void)state;
+    set_up(&b, c, 4, 100, ORR_F32);
+    ranks_ok(orr_comm_reduce_reserve(c, &b.plan, 100, ORR_F32));
+    st = orr_comm_reduce_begin(&r, c, &b.plan, ORR_REDUCE_ORDERED, b.runs, b.result,
+                               orr_comm_rank(c) == 0 ? 50 : 49, ORR_F32);
+    if (st == ORR_OK) st = orr_comm_reduce_end(r);
+    assert_int_equal(st, orr_comm_size(c) > 1 ? ORR_ERR_ARG : ORR_OK);
+    tear_down(&b);
+    orr_comm_destroy(c);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_order_matters), cmocka_unit_test(test_ordered),  cmocka_unit_test(test_long),
+    cmocka_unit_test(test_in_flight),     cmocka_unit_test(test_fast),     cmocka_unit_test(test_leaf_sum),
+    cmocka_unit_test(test_mistakes),      cmocka_unit_test(test_mismatch),
+};
+
+RANKS_MAIN(tests, 110)

@@ -1,0 +1,132 @@
+"""Every command as a user types it: synth, import, info, train, evaluate, predict; outputs agree with one another and with the libraries
+that people read them with."""
+import csv
+import json
+import os
+import unittest
+
+import h5py
+import numpy as np
+import orrery as o
+from sklearn import metrics
+
+
+class Commands(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.train, cls.test = o.small_kepler()
+        cls.job = o.job("commands.yaml", cls.train, cls.test)
+        cls.run = o.tmp("run")
+        o.orrery("train", cls.job, "run=" + cls.run)
+
+    def test_help(self):
+        r = o.orrery("--help")
+        for name in ("synth", "import", "info", "train", "evaluate", "predict"):
+            self.assertIn(name, r.out)
+            self.assertIn("usage: ", o.orrery(name, "--help").out)
+        self.assertIn("train.optimiser.beta1", o.orrery("train", "--help").out)
+        self.assertIn("input.label", o.orrery("import", "--help").out)
+        self.assertRegex(o.orrery("--version").out, r"^orrery \d+\.\d+")
+        self.assertIn("did you mean \"train\"", o.orrery("trian", code=2).err)
+
+    def test_run_folder(self):
+        for name in ("job.yaml", "metrics.jsonl", "history.csv", "timing.csv", "checkpoint-last.h5", "checkpoint-best.h5", "model.h5",
+                     "report.json", "predictions-validation.csv", "predictions-test.csv", "log.txt"):
+            self.assertTrue(os.path.exists(os.path.join(self.run, name)), name)
+        self.assertFalse([n for n in os.listdir(self.run) if n.endswith(".tmp")])
+        lines = [json.loads(line) for line in open(os.path.join(self.run, "metrics.jsonl"))]
+        self.assertEqual([m["epoch"] for m in lines], [1, 2, 3])
+        self.assertTrue(all(m["train_loss"] > 0 and m["validation"]["samples"] == 48 for m in lines))
+
+    def test_evaluate_is_sklearn(self):
+        report = json.loads(o.orrery("evaluate", self.run, self.test, "format=json").out)
+        rows = list(csv.DictReader(open(os.path.join(self.run, "predictions-test.csv"))))
+        y = np.array([r["label"] == "planet" for r in rows])
+        p = np.array([float(r["probability"]) for r in rows])
+        self.assertEqual(len(rows), 60)
+        self.assertAlmostEqual(report["accuracy"], metrics.accuracy_score(y, p > 0.5), places=12)
+        self.assertAlmostEqual(report["auc"], metrics.roc_auc_score(y, p), places=12)
+        self.assertAlmostEqual(report["precision"], metrics.precision_score(y, p > 0.5, zero_division=0), places=12)
+        self.assertAlmostEqual(report["recall"], metrics.recall_score(y, p > 0.5), places=12)
+        self.assertAlmostEqual(report["f1"], metrics.f1_score(y, p > 0.5), places=12)
+        self.assertEqual(report["confusion"], metrics.confusion_matrix(y, p > 0.5).tolist())
+        self.assertEqual(report, json.load(open(os.path.join(self.run, "report.json")))["test"])
+        table = o.orrery("evaluate", self.run, self.test).out
+        for word in ("accuracy", "recall", "ROC-AUC", "confusion", "planet"):
+            self.assertIn(word, table)
+
+    def test_predict_formats_agree(self):
+        for ending in ("csv", "npy", "h5"):
+            o.orrery("predict", self.run, self.test, "out=" + o.tmp("p." + ending), ranks=2 if o.MPIRUN and ending == "npy" else 0)
+        rows = list(csv.DictReader(open(o.tmp("p.csv"))))
+        array = np.load(o.tmp("p.npy"))
+        with h5py.File(o.tmp("p.h5")) as f:
+            self.assertTrue(np.array_equal(f["p"][:].astype("f4"), array))
+            self.assertEqual([i.decode() for i in f["id"][:]], [r["id"] for r in rows])
+        self.assertTrue(np.array_equal(np.array([r["probability"] for r in rows], dtype="f4"), array[:, 1]))
+        self.assertEqual(o.sha(o.tmp("p.csv")), o.sha(os.path.join(self.run, "predictions-test.csv")))
+        self.assertIn("exists", o.orrery("predict", self.run, self.test, "out=" + o.tmp("p.csv"), code=1).err)
+        o.orrery("predict", self.run, self.test, "out=" + o.tmp("p.csv"), "overwrite=true")
+
+    def test_model_has_torch_shapes(self):
+        with h5py.File(os.path.join(self.run, "model.h5")) as f:
+            w = f["weights"]
+            self.assertEqual(w["conv1d1.weight"].shape, (8, 2, 5))
+            self.assertEqual(w["batch_norm1.running_mean"].shape, (8,))
+            self.assertEqual(w["linear2.weight"].shape, (1, 20))
+
+    def test_info(self):
+        out = o.orrery("info", self.train, "verify=true").out
+        for word in ("240", "planet", "300 x 1", "sha256"):
+            self.assertIn(word, out)
+        self.assertIn("conv1d", o.orrery("info", self.run).out)
+        self.assertIn("a checkpoint", o.orrery("info", os.path.join(self.run, "checkpoint-last.h5")).out)
+        self.assertIn("a model", o.orrery("info", os.path.join(self.run, "model.h5")).out)
+
+    def test_import_bytes_do_not_depend_on_ranks(self):
+        if not o.MPIRUN:
+            return
+        one = o.tree(self.train)
+        self.assertGreater(len(one), 4)
+        for n in (2, 3, 5):
+            o.orrery("import", os.path.join(o.SOURCE, "examples/kepler/import.yaml"), f"input.files={o.tmp('survey')}/train.csv",
+                     "out=" + o.tmp(f"import-{n}"), "shard_mib=0.05", ranks=n)
+            self.assertEqual(o.tree(o.tmp(f"import-{n}")), one)
+
+    def test_import_is_what_h5py_reads(self):
+        table = np.genfromtxt(o.tmp("survey/train.csv"), delimiter=",", skip_header=1)
+        with h5py.File(os.path.join(self.train, "index.h5")) as f:
+            self.assertTrue(np.array_equal(f["x"][:].reshape(240, 300), table[:, 1:].astype("f4")))
+            self.assertTrue(np.array_equal(f["y"][:], table[:, 0] - 1))
+
+    def test_several_inputs(self):
+        a = o.write("a.csv", "label,x,y\n0,1,2\n1,3,4\n")
+        b = o.write("b.csv", "label,x,y\n2,5,6\n")
+        job = o.write("two.yaml", f"inputs:\n  - {{files: [{a}], label: label, shape: [2]}}\n  - {{files: [{b}], label: label, shape: [2]}}\n")
+        o.orrery("import", job, "out=" + o.tmp("two"))
+        with h5py.File(o.tmp("two/index.h5")) as f:
+            self.assertEqual(f["x"][:].tolist(), [[1, 2], [3, 4], [5, 6]])
+            self.assertEqual(f["y"][:].tolist(), [0, 1, 2])
+            self.assertEqual(f["id"][:].tolist(), [0, 1, 2])
+
+    def test_regression(self):
+        rng = np.random.default_rng(1)
+        x = rng.normal(size=(400, 3))
+        y = x @ [1.0, -2.0, 0.5] + 0.1 * rng.normal(size=400)
+        np.savetxt(o.tmp("r.csv"), np.column_stack([y, x]), delimiter=",", header="t,a,b,c", comments="")
+        o.orrery("import", f"input.files={o.tmp('r.csv')}", "input.target=t", "input.shape=[3]", "out=" + o.tmp("r"))
+        job = o.write("r.yaml", f"""
+run: {o.tmp('r-run')}
+data: {{train: {o.tmp('r')}, test_fraction: 0.25, transforms: [standardise: {{per: feature}}]}}
+model: {{layers: [linear: {{units: 16}}, tanh, linear: {{units: 1}}]}}
+train: {{epochs: 40, batch: 32, lr: 0.02}}
+runtime: {{progress: false}}
+""")
+        o.orrery("train", job)
+        report = json.load(open(o.tmp("r-run/report.json")))["test"]
+        self.assertLess(report["rmse"], 0.25)
+        self.assertGreater(report["r2"], 0.95)
+
+
+if __name__ == "__main__":
+    unittest.main()

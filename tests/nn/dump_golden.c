@@ -1,0 +1,203 @@
+/* tests/nn/dump_golden.c MODEL TABLE FOLDER - trains a built-in model for a few steps on made-up data and leaves what
+ * golden.py needs to do the same with PyTorch: weights before, batch, dropout masks, outputs, gradients, losses, weights
+ * after.  Every file is raw float32 in PyTorch's layout; `manifest` lists "name dim dim ...". */
+#include "core/memory.h"
+#include "core/rng.h"
+#include "nn/layers/opts.h"
+#include "nn/loss.h"
+#include "nn/net.h"
+#include "nn/optimiser.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { STEPS = 20, SEED = 4 };
+
+typedef struct golden {
+    const char *folder;
+    FILE *manifest;
+    orr_shape input;
+    int n;
+    const orr_kernels *k;
+    orr_graph *g;
+    orr_net *net;
+    orr_optimiser *adam;
+    orr_loss loss;
+    orr_batch batch;
+    uint64_t keys[64];
+    int32_t labels[64];
+    orr_real *x, *file, dy[64];
+    double losses[STEPS];
+} golden;
+
+static orr_status save(golden *t, const char *prefix, const char *name, const orr_real *v,
+                       const int *dims, int n_dims)
+{
+    char path[512];
+    size_t n = 1;
+    FILE *f;
+
+    for (int i = 0; i < n_dims; i++)
+        n *= (size_t)dims[i];
+    snprintf(path, sizeof path, "%s/%s.%s", t->folder, prefix, name);
+    if (!(f = fopen(path, "wb"))) return orr_fail(ORR_ERR_IO, "%s: cannot write", path);
+    n -= fwrite(v, sizeof *v, n, f);
+    if (fclose(f) || n) return orr_fail(ORR_ERR_IO, "%s: short write", path);
+    fprintf(t->manifest, "%s.%s", prefix, name);
+    for (int i = 0; i < n_dims; i++)
+        fprintf(t->manifest, " %d", dims[i]);
+    fprintf(t->manifest, "\n");
+    return ORR_OK;
+}
+
+/* Parameters and state, or the gradients of the parameters. */
+static orr_status save_tensors(golden *t, const char *prefix, int gradients)
+{
+    orr_net_tensor info;
+
+    for (int i = 0; i < orr_net_n_tensors(t->net); i++) {
+        orr_net_tensor_info(t->net, i, &info);
+        if (info.is_state && gradients) continue;
+        orr_net_export(t->net, i,
+                       info.is_state ? orr_net_state(t->net)
+                       : gradients   ? orr_net_grads(t->net, 0)
+                                     : orr_net_params(t->net),
+                       t->file);
+        ORR_TRY(save(t, prefix, info.name, t->file, info.dims, info.n_dims));
+    }
+    return ORR_OK;
+}
+
+static orr_status save_masks(golden *t, int step)
+{
+    for (int i = 0; i < orr_graph_n_layers(t->g); i++) {
+        const orr_layer *l = orr_graph_layer(t->g, i);
+        int dims[2] = { t->n, (int)orr_shape_count(l->out) };
+        char prefix[32];
+
+        if (strcmp(l->kind->kind, "dropout")) continue;
+        double rate = ((const orr_dropout_opts *)l->opts)->rate;
+        for (int s = 0; s < dims[0]; s++) {
+            uint64_t key = orr_rng_key(t->keys[s], ORR_RNG_DROPOUT, (uint64_t)l->index, 0, 0);
+            for (int j = 0; j < dims[1]; j++) {
+                double u = orr_rng_unit(orr_rng_block(key, (uint64_t)j / 4).v[j % 4]);
+                t->file[s * dims[1] + j] = u < rate ? 0 : 1;
+            }
+        }
+        snprintf(prefix, sizeof prefix, "mask%d", step);
+        ORR_TRY(save(t, prefix, l->name, t->file, dims, 2));
+    }
+    return ORR_OK;
+}
+
+static void make_data(golden *t)
+{
+    orr_rng r = orr_rng_stream(orr_rng_key(SEED, ORR_RNG_TEST, 0, 0, 0));
+    size_t per = orr_shape_count(t->input);
+
+    for (int i = 0; i < t->n; i++) {
+        t->labels[i] = i % 2;
+        for (size_t j = 0; j < per; j++)
+            t->x[(size_t)i * per + j] = (orr_real)(orr_rng_normal(&r) + 0.3 * t->labels[i]);
+    }
+}
+
+static orr_status save_batch(golden *t)
+{
+    int dims[3] = { t->n, t->input.c, t->input.w }, n = t->n;
+    orr_real labels[64];
+
+    t->k->transpose(t->n, t->input.w, t->input.c, t->x, t->file);
+    ORR_TRY(save(t, "batch", "x", t->file, dims, t->input.w > 1 ? 3 : 2));
+    for (int i = 0; i < n; i++)
+        labels[i] = (orr_real)t->labels[i];
+    return save(t, "batch", "labels", labels, &n, 1);
+}
+
+static orr_status step(golden *t, int i)
+{
+    const orr_real *y;
+
+    for (int s = 0; s < t->n; s++)
+        t->keys[s] = orr_rng_key(SEED, ORR_RNG_TEST, 1 + (uint64_t)i, (uint64_t)s, 0);
+    ORR_TRY(save_masks(t, i));
+    ORR_TRY(orr_net_forward(t->net, &t->batch, t->x, 1, &y));
+    if (i == 0) ORR_TRY(save(t, "first", "output", y, &t->n, 1));
+    orr_loss_eval(&t->loss, &t->batch, y, t->labels, NULL, &t->losses[i], NULL, t->dy);
+    t->losses[i] /= t->n;
+    ORR_TRY(orr_net_backward(t->net, &t->batch, t->dy));
+    if (i == 0) ORR_TRY(save_tensors(t, "grad", 1));
+    orr_optimiser_step(t->adam, orr_net_params(t->net), orr_net_grads(t->net, 0), 1e-3, 1);
+    return orr_net_update_state(t->net, orr_net_grads(t->net, 0), 1);
+}
+
+static orr_status train(golden *t)
+{
+    int leaf[2] = { 0, t->n }, run[2] = { 0, 1 }, steps = STEPS;
+    orr_real losses[STEPS];
+    const orr_real *y;
+
+    t->batch = (orr_batch){ .n = t->n, .n_leaves = 1, .leaf = leaf, .n_runs = 1, .run = run,
+                            .n_global = t->n, .keys = t->keys };
+    make_data(t);
+    ORR_TRY(save_batch(t));
+    ORR_TRY(save_tensors(t, "before", 0));
+    for (int i = 0; i < STEPS; i++)
+        ORR_TRY(step(t, i));
+    for (int i = 0; i < STEPS; i++)
+        losses[i] = (orr_real)t->losses[i];
+    ORR_TRY(save(t, "train", "losses", losses, &steps, 1));
+    ORR_TRY(save_tensors(t, "after", 0));
+    ORR_TRY(orr_net_forward(t->net, &t->batch, t->x, 0, &y));
+    return save(t, "last", "output", y, &t->n, 1);
+}
+
+static orr_status prepare(golden *t, const char *model, const char *table)
+{
+    orr_optimiser_opts o;
+    orr_limits limits = { .max_samples = t->n, .max_leaves = 1, .max_runs = 1, .n_leaf_sizes = 1,
+                          .leaf_sizes = &t->n, .training = 1 };
+    size_t most;
+
+    ORR_TRY(orr_kernels_find(&t->k, table));
+    ORR_TRY(orr_model_build(&t->g, model, t->input));
+    ORR_TRY(orr_net_create(&t->net, t->g, t->k, &limits));
+    orr_net_init(t->net, SEED);
+    ORR_TRY(orr_options_read(&o, orr_optimiser_options, NULL, "optimiser"));
+    o.kind = "adam";
+    ORR_TRY(orr_optimiser_create(&t->adam, &o, orr_net_param_count(t->net)));
+    ORR_TRY(orr_loss_init(&t->loss, "bce", orr_graph_output(t->g), 2, 0, 1));
+    most = orr_net_param_count(t->net) + (size_t)t->n * orr_shape_count(t->input) + (1 << 18);
+    if (!(t->x = orr_alloc((size_t)t->n * orr_shape_count(t->input), sizeof *t->x)) ||
+        !(t->file = orr_alloc(most, sizeof *t->file)))
+        return orr_fail(ORR_ERR_NOMEM, "golden");
+    return ORR_OK;
+}
+
+int main(int argc, char **argv)
+{
+    orr_status st = ORR_OK;
+    golden *t = orr_alloc(1, sizeof *t);
+    char path[512];
+
+    if (argc != 4 || !t) return 2;
+    int moons = !strcmp(argv[1], "moons");
+    t->folder = argv[3];
+    t->n = moons ? 32 : 8;
+    t->input = moons ? (orr_shape){ 1, 1, 2 } : (orr_shape){ 1, 3197, 2 };
+    snprintf(path, sizeof path, "%s/manifest", t->folder);
+    if (!(t->manifest = fopen(path, "w"))) return 2;
+    ORR_TRY_GOTO(st, done, prepare(t, argv[1], argv[2]));
+    ORR_TRY_GOTO(st, done, train(t));
+    st = orr_net_verify(t->net);
+done:
+    if (st != ORR_OK) fprintf(stderr, "%s\n", orr_error_text());
+    orr_optimiser_destroy(t->adam);
+    orr_net_destroy(t->net);
+    orr_graph_destroy(t->g);
+    orr_free(t->x);
+    orr_free(t->file);
+    st = fclose(t->manifest) ? ORR_ERR_IO : st;
+    orr_free(t);
+    return st != ORR_OK;
+}

@@ -1,0 +1,638 @@
+/* tests/nn/test_kernels_cpu.c - the cpu table against the check table, and bit for bit against itself: a batch of leaves
+ * against the leaves one by one, one thread against two, a run's gradient against the tree over its leaves'. */
+#include "core/leaves.h"
+#include "core/memory.h"
+#include "core/rng.h"
+#include "nn/kernels.h"
+
+#include <math.h>
+#include <omp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { MAX_SAMPLES = 40, MAX_TEST_LEAVES = 16, N_BATCHES = 4 };
+
+typedef struct test_batch {
+    int n_leaves, sizes[MAX_TEST_LEAVES], n_runs, runs[4];
+} test_batch;
+
+static const test_batch batches[N_BATCHES] = {
+    { 1, { 5 }, 1, { 0, 1 } },
+    { 7, { 0, 3, 2, 0, 4, 1, 2 }, 3, { 0, 4, 6, 7 } },
+    { 8, { 3, 3, 3, 3, 3, 3, 3, 3 }, 1, { 0, 8 } },
+    { 11, { 1, 2, 3, 0, 1, 2, 3, 1, 2, 13, 0 }, 2, { 0, 8, 11 } },
+};
+
+static const int leaf_sizes[] = { 0, 1, 2, 3, 4, 5, 13 };
+static const orr_limits limits = { .max_samples = MAX_SAMPLES, .max_leaves = MAX_TEST_LEAVES, .max_runs = 4,
+                                   .n_leaf_sizes = 7, .leaf_sizes = leaf_sizes, .training = 1 };
+
+typedef struct batch_memory {
+    int leaf[MAX_TEST_LEAVES + 1];
+    uint64_t keys[MAX_SAMPLES];
+    orr_batch b;
+} batch_memory;
+
+static const orr_batch *make_batch(batch_memory *m, const test_batch *t)
+{
+    m->leaf[0] = 0;
+    for (int i = 0; i < t->n_leaves; i++)
+        m->leaf[i + 1] = m->leaf[i] + t->sizes[i];
+    for (int i = 0; i < MAX_SAMPLES; i++)
+        m->keys[i] = 77u + (uint64_t)i * 1000003u;
+    m->b = (orr_batch){ .n = m->leaf[t->n_leaves], .n_leaves = t->n_leaves, .leaf = m->leaf, .n_runs = t->n_runs,
+                        .run = t->runs, .n_global = m->leaf[t->n_leaves], .keys = m->keys };
+    return &m->b;
+}
+
+static float *floats(size_t n, uint64_t seed)
+{
+    orr_rng r = orr_rng_stream(orr_rng_key(5, ORR_RNG_TEST, seed, 0, 0));
+    float *x = orr_alloc(n + 16, sizeof *x);
+
+    assert_non_null(x);
+    for (size_t i = 0; seed && i < n; i++)
+        x[i] = 2.0f * orr_rng_unit(orr_rng_u32(&r)) - 1.0f;
+    return x;
+}
+
+/* Room for a sum of `terms` products of numbers below 1: six standard errors of its rounding, and the last places. */
+static double room(double terms)
+{
+    return 1.2e-7 * (8 + 0.6 * terms);
+}
+
+static void near(const char *what, size_t n, const float *got, const float *want, double tol)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!(fabs((double)got[i] - (double)want[i]) <= tol))
+            fail_msg("%s: element %zu of %zu is %.9g, the oracle says %.9g (room %.2g)", what, i, n, (double)got[i],
+                     (double)want[i], tol);
+}
+
+static void same(const char *what, size_t n, const float *got, const float *want)
+{
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(&got[i], &want[i], sizeof *got) != 0)
+            fail_msg("%s: element %zu of %zu is %.9g, expected the bits of %.9g", what, i, n, (double)got[i],
+                     (double)want[i]);
+}
+
+/* ---- layers with weights: dense (conv NULL) and convolution ---- */
+typedef struct weighted {
+    int in, out;                 /* dense */
+    const orr_conv_shape *conv;
+    size_t n_x, n_y, n_w, n_b;   /* elements of a sample, of the weights, of the bias */
+} weighted;
+
+typedef struct result {
+    float *y, *dx, *dw[4], *db[4];
+} result;
+
+typedef struct inputs {
+    float *x, *w, *bias, *dy;
+} inputs;
+
+static result new_result(const weighted *l)
+{
+    result r = { .y = floats(MAX_SAMPLES * l->n_y, 0), .dx = floats(MAX_SAMPLES * l->n_x, 0) };
+
+    for (int i = 0; i < 4; i++) {
+        r.dw[i] = floats(l->n_w, 0);
+        r.db[i] = floats(l->n_b, 0);
+        memset(r.dw[i], 0xff, l->n_w * sizeof(float)); /* NaN: whatever is not written shows */
+        memset(r.db[i], 0xff, l->n_b * sizeof(float));
+    }
+    memset(r.y, 0xff, MAX_SAMPLES * l->n_y * sizeof(float));
+    memset(r.dx, 0xff, MAX_SAMPLES * l->n_x * sizeof(float));
+    return r;
+}
+
+static void free_result(result *r)
+{
+    orr_free(r->y);
+    orr_free(r->dx);
+    for (int i = 0; i < 4; i++) {
+        orr_free(r->dw[i]);
+        orr_free(r->db[i]);
+    }
+}
+
+static void run_layer(const orr_kernels *k, const weighted *l, const orr_batch *b, const inputs *in, int with_bias,
+                      result *r)
+{
+    const float *bias = with_bias ? in->bias : NULL;
+    float *const *db = with_bias ? r->db : NULL;
+    void *plan;
+
+    if (!l->conv) {
+        k->linear_forward(b, l->in, l->out, in->x, in->w, bias, r->y);
+        k->linear_backward_data(b, l->in, l->out, in->dy, in->w, r->dx);
+        k->linear_backward_params(b, l->in, l->out, in->x, in->dy, r->dw, db);
+        return;
+    }
+    assert_int_equal(k->conv_plan(&plan, l->conv, &limits), ORR_OK);
+    int64_t allocations = orr_alloc_count();
+    k->conv_forward(plan, b, in->x, in->w, bias, r->y);
+    k->conv_backward_data(plan, b, in->dy, in->w, r->dx);
+    k->conv_backward_params(plan, b, in->x, in->dy, r->dw, db);
+    if (k == &orr_kernels_cpu) assert_int_equal(orr_alloc_count(), allocations);
+    k->conv_unplan(plan);
+}
+
+/* Every leaf by itself gives the same bits, and the tree over the leaves' gradients the run's. */
+static void check_leaves(const char *name, const weighted *l, const orr_batch *b, const inputs *in, const result *all)
+{
+    const int one_run[2] = { 0, 1 };
+    float *dw = floats(MAX_TEST_LEAVES * l->n_w, 0), *db = floats(MAX_TEST_LEAVES * l->n_b, 0);
+    result r = new_result(l);
+
+    for (int i = 0; i < b->n_leaves; i++) {
+        size_t s = (size_t)b->leaf[i];
+        int n = b->leaf[i + 1] - b->leaf[i], leaf[2] = { 0, n };
+        orr_batch one = { .n = n, .n_leaves = 1, .leaf = leaf, .n_runs = 1, .run = one_run, .n_global = b->n };
+        inputs part = { in->x + s * l->n_x, in->w, in->bias, in->dy + s * l->n_y };
+        run_layer(&orr_kernels_cpu, l, &one, &part, 1, &r);
+        same(name, (size_t)n * l->n_y, r.y, all->y + s * l->n_y);
+        same(name, (size_t)n * l->n_x, r.dx, all->dx + s * l->n_x);
+        memcpy(dw + i * l->n_w, r.dw[0], l->n_w * sizeof *dw);
+        memcpy(db + i * l->n_b, r.db[0], l->n_b * sizeof *db);
+    }
+    for (int i = 0; i < b->n_runs; i++) {
+        int m = b->run[i + 1] - b->run[i];
+        orr_leaf_sum_f32(r.dw[0], dw + b->run[i] * l->n_w, l->n_w, m, l->n_w);
+        orr_leaf_sum_f32(r.db[0], db + b->run[i] * l->n_b, l->n_b, m, l->n_b);
+        same(name, l->n_w, all->dw[i], r.dw[0]);
+        same(name, l->n_b, all->db[i], r.db[0]);
+    }
+    free_result(&r);
+    orr_free(dw);
+    orr_free(db);
+}
+
+static void compare(const char *name, const weighted *l, const orr_batch *b, const result *got, const result *want,
+                    const double tol[3])
+{
+    near(name, (size_t)b->n * l->n_y, got->y, want->y, tol[0]);
+    near(name, (size_t)b->n * l->n_x, got->dx, want->dx, tol[1]);
+    for (int i = 0; i < b->n_runs; i++) {
+        near(name, l->n_w, got->dw[i], want->dw[i], tol[2]);
+        near(name, l->n_b, got->db[i], want->db[i], tol[2]);
+    }
+}
+
+static void identical(const char *name, const weighted *l, const orr_batch *b, const result *got, const result *want)
+{
+    same(name, (size_t)b->n * l->n_y, got->y, want->y);
+    same(name, (size_t)b->n * l->n_x, got->dx, want->dx);
+    for (int i = 0; i < b->n_runs; i++) {
+        same(name, l->n_w, got->dw[i], want->dw[i]);
+        same(name, l->n_b, got->db[i], want->db[i]);
+    }
+}
+
+/* tol: forward, data gradient, parameter gradient */
+static void exercise(const char *name, const weighted *l, const double tol[3])
+{
+    inputs in = { floats(MAX_SAMPLES * l->n_x, 1), floats(l->n_w, 2), floats(l->n_b, 3), floats(MAX_SAMPLES * l->n_y, 4) };
+
+    for (int i = 0; i < N_BATCHES; i++) {
+        batch_memory m;
+        const orr_batch *b = make_batch(&m, &batches[i]);
+        result check = new_result(l), one = new_result(l), two = new_result(l);
+        omp_set_num_threads(1);
+        run_layer(&orr_kernels_check, l, b, &in, 1, &check);
+        run_layer(&orr_kernels_cpu, l, b, &in, 1, &one);
+        compare(name, l, b, &one, &check, tol);
+        omp_set_num_threads(2);
+        run_layer(&orr_kernels_cpu, l, b, &in, 1, &two);
+        assert_int_equal(omp_get_max_threads(), 2);
+        identical(name, l, b, &two, &one);
+        check_leaves(name, l, b, &in, &one);
+        if (i == 0) { /* without a bias */
+            run_layer(&orr_kernels_check, l, b, &in, 0, &check);
+            run_layer(&orr_kernels_cpu, l, b, &in, 0, &two);
+            near(name, (size_t)b->n * l->n_y, two.y, check.y, tol[0]);
+        }
+        free_result(&check);
+        free_result(&one);
+        free_result(&two);
+    }
+    orr_free(in.x);
+    orr_free(in.w);
+    orr_free(in.bias);
+    orr_free(in.dy);
+}
+
+static void test_linear(void **state)
+{
+    static const int sizes[][2] = { { 1, 1 },   { 2, 20 },  { 20, 1 },  { 3, 65 },   { 15, 7 },  { 16, 16 },
+                                    { 17, 3 },  { 31, 13 }, { 64, 6 },  { 65, 5 },   { 250, 64 }, { 64, 1 },
+                                    { 333, 37 }, { 7, 130 }, { 8, 5 },  { 1000, 50 }, { 513, 66 } };
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        int n_in = sizes[i][0], n_out = sizes[i][1];
+        weighted l = { .in = n_in, .out = n_out, .n_x = (size_t)n_in, .n_y = (size_t)n_out,
+                       .n_w = (size_t)n_in * n_out, .n_b = (size_t)n_out };
+        char name[64];
+        snprintf(name, sizeof name, "linear %d -> %d", n_in, n_out);
+        exercise(name, &l, (const double[]){ room(n_in), room(n_out), room(24) });
+    }
+}
+
+typedef struct conv_case {
+    int h, w, c, k, r, s, stride_h, stride_w, dil_h, dil_w, pad[4] /* top left bottom right */, groups;
+} conv_case;
+
+static const conv_case conv_cases[] = {
+    { 1, 50, 2, 6, 1, 3, 1, 1, 1, 1, { 0 }, 1 },
+    { 1, 211, 6, 16, 1, 3, 1, 1, 1, 1, { 0 }, 1 },
+    { 1, 1400, 2, 6, 1, 3, 1, 1, 1, 1, { 0 }, 1 },
+    { 1, 37, 2, 8, 1, 3, 1, 1, 1, 1, { 0, 1, 0, 1 }, 1 },
+    { 1, 40, 16, 32, 1, 3, 1, 1, 1, 1, { 0 }, 1 },
+    { 1, 1, 3, 5, 1, 1, 1, 1, 1, 1, { 0 }, 1 },
+    { 12, 13, 1, 32, 3, 3, 1, 1, 1, 1, { 0 }, 1 },
+    { 14, 14, 1, 3, 3, 3, 1, 1, 1, 1, { 1, 1, 1, 1 }, 1 },
+    { 9, 11, 3, 17, 5, 3, 2, 3, 1, 1, { 2, 0, 1, 1 }, 1 },
+    { 16, 16, 17, 8, 3, 3, 1, 1, 1, 1, { 1, 1, 1, 1 }, 1 },
+    { 15, 12, 8, 2, 3, 3, 1, 1, 2, 3, { 2, 3, 2, 3 }, 1 },
+    { 8, 8, 6, 6, 3, 3, 2, 2, 1, 1, { 0, 0, 1, 1 }, 6 },
+    { 7, 9, 12, 6, 3, 2, 1, 1, 1, 1, { 3, 2, 0, 1 }, 3 },
+    { 7, 7, 34, 68, 3, 3, 1, 2, 1, 1, { 1, 1, 1, 1 }, 2 },
+    { 6, 6, 3, 4, 1, 1, 1, 1, 1, 1, { 1, 1, 1, 1 }, 1 },
+    { 6, 6, 64, 64, 1, 1, 2, 2, 1, 1, { 0 }, 1 },
+    { 9, 9, 32, 64, 3, 3, 1, 1, 1, 1, { 0 }, 1 },
+    { 8, 8, 64, 64, 3, 3, 1, 1, 1, 1, { 1, 1, 1, 1 }, 1 },
+    { 9, 8, 64, 48, 3, 3, 2, 2, 1, 1, { 0, 1, 1, 0 }, 1 },
+    { 8, 8, 33, 65, 3, 3, 1, 1, 2, 2, { 2, 2, 2, 2 }, 1 },
+    { 5, 5, 40, 16, 3, 3, 1, 1, 1, 1, { 1, 1, 1, 1 }, 1 },
+};
+
+static orr_conv_shape shape_of(const conv_case *c)
+{
+    orr_conv_shape s = { .h = c->h, .w = c->w, .c = c->c, .k = c->k, .r = c->r, .s = c->s, .stride_h = c->stride_h,
+                         .stride_w = c->stride_w, .dilation_h = c->dil_h, .dilation_w = c->dil_w,
+                         .pad_top = c->pad[0], .pad_left = c->pad[1], .pad_bottom = c->pad[2], .pad_right = c->pad[3],
+                         .groups = c->groups };
+
+    s.ho = (s.h + s.pad_top + s.pad_bottom - (s.r - 1) * s.dilation_h - 1) / s.stride_h + 1;
+    s.wo = (s.w + s.pad_left + s.pad_right - (s.s - 1) * s.dilation_w - 1) / s.stride_w + 1;
+    return s;
+}
+
+static void test_conv(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof conv_cases / sizeof *conv_cases; i++) {
+        orr_conv_shape s = shape_of(&conv_cases[i]);
+        size_t taps = (size_t)s.r * s.s;
+        weighted l = { .conv = &s, .n_x = (size_t)s.h * s.w * s.c, .n_y = (size_t)s.ho * s.wo * s.k,
+                       .n_w = (size_t)s.k * taps * (s.c / s.groups), .n_b = (size_t)s.k };
+        char name[96];
+        snprintf(name, sizeof name, "conv %dx%dx%d -> %dx%dx%d, %dx%d, groups %d", s.h, s.w, s.c, s.ho, s.wo, s.k, s.r,
+                 s.s, s.groups);
+        exercise(name, &l,
+                 (const double[]){ room((double)taps * s.c / s.groups), room((double)taps * s.k / s.groups),
+                                   room(13.0 * s.ho * s.wo) });
+    }
+}
+
+static void test_conv_plan_fails_cleanly(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof conv_cases / sizeof *conv_cases; i += 4) {
+        orr_conv_shape s = shape_of(&conv_cases[i]);
+        void *plan = &s;
+        int n = 1;
+        for (;; n++) {
+            orr_alloc_fail_at(n);
+            orr_status st = orr_kernels_cpu.conv_plan(&plan, &s, &limits);
+            orr_alloc_fail_at(0);
+            if (st == ORR_OK) break;
+            assert_int_equal(st, ORR_ERR_NOMEM);
+            assert_null(plan);
+            assert_true(n < 500);
+        }
+        assert_true(n > 3);
+        orr_kernels_cpu.conv_unplan(plan);
+    }
+}
+
+/* ---- pooling ---- */
+static const orr_pool_shape pools[] = {
+    { 1, 31, 6, 1, 3, 1, 3, 0, 0, 1, 10, 0 },   { 1, 1065, 16, 1, 3, 1, 3, 0, 0, 1, 355, 0 },
+    { 1, 40, 8, 1, 3, 1, 3, 0, 0, 1, 13, 1 },   { 8, 9, 1, 2, 2, 2, 2, 0, 0, 4, 4, 0 },
+    { 7, 7, 3, 3, 3, 2, 2, 1, 1, 4, 4, 0 },     { 7, 7, 17, 3, 3, 2, 2, 1, 1, 4, 4, 1 },
+    { 12, 12, 64, 2, 2, 2, 2, 0, 0, 6, 6, 0 },  { 6, 6, 2, 3, 2, 1, 1, 0, 0, 4, 5, 0 },
+    { 5, 5, 20, 5, 5, 5, 5, 0, 0, 1, 1, 1 },    { 6, 7, 10, 2, 2, 3, 3, 0, 0, 2, 2, 0 },
+    { 12, 12, 300, 12, 12, 12, 12, 0, 0, 1, 1, 0 }, { 24, 24, 32, 2, 2, 2, 2, 0, 0, 12, 12, 0 },
+};
+
+typedef struct pooled {
+    float *y, *dx, *avg, *avg_dx;
+    uint16_t *arg;
+} pooled;
+
+static void run_pool(const orr_kernels *k, int n, const orr_pool_shape *s, const float *x, const float *dy, pooled *r)
+{
+    k->max_pool_forward(n, s, x, r->y, r->arg);
+    k->max_pool_backward(n, s, dy, r->arg, r->dx);
+    k->avg_pool_forward(n, s, x, r->avg);
+    k->avg_pool_backward(n, s, dy, r->avg_dx);
+}
+
+static pooled new_pooled(size_t in, size_t out)
+{
+    return (pooled){ floats(in + out, 9), floats(in + out, 9), floats(in + out, 9), floats(in + out, 9),
+                     orr_alloc(out + 16, sizeof(uint16_t)) };
+}
+
+static void free_pooled(pooled *p)
+{
+    orr_free(p->y);
+    orr_free(p->dx);
+    orr_free(p->avg);
+    orr_free(p->avg_dx);
+    orr_free(p->arg);
+}
+
+static void test_pool(void **state)
+{
+    enum { N = 9 };
+    (void)state;
+    for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
+        const orr_pool_shape *s = &pools[i];
+        size_t in = (size_t)s->h * s->w * s->c, out = (size_t)s->ho * s->wo * s->c;
+        float *x = floats(N * in, 11), *dy = floats(N * out, 12);
+        pooled want = new_pooled(N * in, N * out), one = new_pooled(N * in, N * out), two = new_pooled(N * in, N * out);
+        for (size_t e = 0; e < N * in; e += 5) /* ties */
+            x[e] = 0.5f;
+        x[N * in / 2] = NAN;
+        run_pool(&orr_kernels_check, N, s, x, dy, &want);
+        omp_set_num_threads(1);
+        run_pool(&orr_kernels_cpu, N, s, x, dy, &one);
+        assert_memory_equal(one.arg, want.arg, N * out * sizeof *want.arg);
+        assert_memory_equal(one.y, want.y, N * out * sizeof *want.y);
+        near("max pool gradient", N * in, one.dx, want.dx, room(s->r * s->s));
+        x[N * in / 2] = 0.0f;
+        run_pool(&orr_kernels_check, N, s, x, dy, &want);
+        run_pool(&orr_kernels_cpu, N, s, x, dy, &one);
+        near("average pool", N * out, one.avg, want.avg, 2e-7);
+        near("average pool gradient", N * in, one.avg_dx, want.avg_dx, room(s->r * s->s));
+        omp_set_num_threads(2);
+        run_pool(&orr_kernels_cpu, N, s, x, dy, &two);
+        same("max pool", N * out, two.y, one.y);
+        same("max pool gradient", N * in, two.dx, one.dx);
+        same("average pool", N * out, two.avg, one.avg);
+        same("average pool gradient", N * in, two.avg_dx, one.avg_dx);
+        for (int n = 0; n < N; n++) {
+            run_pool(&orr_kernels_cpu, 1, s, x + n * in, dy + n * out, &two);
+            same("max pool of one sample", out, two.y, one.y + n * out);
+            same("max pool gradient of one sample", in, two.dx, one.dx + n * in);
+            same("average pool gradient of one sample", in, two.avg_dx, one.avg_dx + n * in);
+        }
+        free_pooled(&want);
+        free_pooled(&one);
+        free_pooled(&two);
+        orr_free(x);
+        orr_free(dy);
+    }
+}
+
+/* ---- element-wise ---- */
+static void test_activation(void **state)
+{
+    static const size_t lengths[] = { 1, 15, 64, 100, 70001 };
+    enum { MANY = 70001 };
+    float *x = floats(MANY, 21), *dy = floats(MANY, 22), *y = floats(MANY, 0), *want = floats(MANY, 0),
+          *got = floats(MANY, 0), *dx = floats(MANY, 0);
+
+    (void)state;
+    for (size_t i = 0; i < MANY; i++)
+        x[i] *= i % 7 == 0 ? 120.0f : i % 3 == 0 ? 1e-3f : 6.0f;
+    x[0] = 0.0f;
+    x[1] = -0.0f;
+    for (int a = ORR_RELU; a <= ORR_TANH; a++)
+        for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+            const double alpha = a == ORR_ELU ? 1.25 : 0.125;
+            size_t n = lengths[i];
+            orr_kernels_check.act_forward(a, alpha, n, x, want);
+            omp_set_num_threads(1);
+            orr_kernels_cpu.act_forward(a, alpha, n, x, y);
+            for (size_t e = 0; e < n; e++)
+                if (!(fabsf(y[e] - want[e]) <= 1e-6f * fabsf(want[e]) + 2e-37f))
+                    fail_msg("activation %d of %.9g is %.9g, not %.9g", a, (double)x[e], (double)y[e], (double)want[e]);
+            orr_kernels_check.act_backward(a, alpha, n, x, want, dy, got);
+            orr_kernels_cpu.act_backward(a, alpha, n, x, want, dy, dx);
+            near("activation gradient", n, dx, got, 3e-6);
+            omp_set_num_threads(2);
+            orr_kernels_cpu.act_forward(a, alpha, n, x, got);
+            same("activation on two threads", n, got, y);
+            if (n > 90) { /* an element's bits do not depend on its place */
+                orr_kernels_cpu.act_forward(a, alpha, 50, x + 33, got);
+                same("activation of a part", 50, got, y + 33);
+                orr_kernels_cpu.act_backward(a, alpha, 50, x + 33, want + 33, dy + 33, got);
+                same("activation gradient of a part", 50, got, dx + 33);
+            }
+            memcpy(got, x, n * sizeof *got);
+            orr_kernels_cpu.act_forward(a, alpha, n, got, got);
+            same("activation in place", n, got, y);
+        }
+    x[3] = NAN;
+    for (int a = ORR_RELU; a <= ORR_TANH; a++) {
+        orr_kernels_cpu.act_forward(a, 1, 5, x, y);
+        assert_true(isnan(y[3]) && !isnan(y[4]));
+    }
+    orr_free(x);
+    orr_free(dy);
+    orr_free(y);
+    orr_free(want);
+    orr_free(got);
+    orr_free(dx);
+}
+
+static void test_prelu(void **state)
+{
+    static const int channels[] = { 1, 3, 16, 70 };
+    enum { ROWS = 300, MANY = MAX_SAMPLES * ROWS * 70 };
+    float *x = floats(MANY, 31), *dy = floats(MANY, 32), *w = floats(70, 33), *y[2], *dx[2], *dw[2][4], *scratch;
+
+    (void)state;
+    scratch = floats(MAX_TEST_LEAVES * 70, 0);
+    for (int t = 0; t < 2; t++) {
+        y[t] = floats(MANY, 0);
+        dx[t] = floats(MANY, 0);
+        for (int r = 0; r < 4; r++)
+            dw[t][r] = floats(70, 34);
+    }
+    for (int i = 0; i < N_BATCHES * 8; i++) {
+        batch_memory m;
+        const orr_batch *b = make_batch(&m, &batches[i % N_BATCHES]);
+        int c = channels[i / N_BATCHES % 4], shared = i / N_BATCHES / 4;
+        size_t n = (size_t)b->n * ROWS * c;
+        omp_set_num_threads(1 + i % 2);
+        orr_kernels_check.prelu_forward((size_t)b->n * ROWS, c, shared, x, w, y[0]);
+        orr_kernels_cpu.prelu_forward((size_t)b->n * ROWS, c, shared, x, w, y[1]);
+        same("prelu", n, y[1], y[0]);
+        orr_kernels_check.prelu_backward(b, ROWS, c, shared, x, w, dy, dx[0], dw[0], scratch);
+        orr_kernels_cpu.prelu_backward(b, ROWS, c, shared, x, w, dy, dx[1], dw[1], scratch);
+        same("prelu gradient", n, dx[1], dx[0]);
+        for (int r = 0; r < b->n_runs; r++)
+            near("prelu slope", shared ? 1 : (size_t)c, dw[1][r], dw[0][r], 1e-4);
+        orr_kernels_cpu.prelu_backward(b, ROWS, c, shared, x, w, dy, NULL, dw[1], scratch);
+    }
+    for (int t = 0; t < 2; t++) {
+        orr_free(y[t]);
+        orr_free(dx[t]);
+        for (int r = 0; r < 4; r++)
+            orr_free(dw[t][r]);
+    }
+    orr_free(x);
+    orr_free(dy);
+    orr_free(w);
+    orr_free(scratch);
+}
+
+static void test_softmax_dropout(void **state)
+{
+    static const int widths[] = { 1, 2, 10, 64, 65, 1000 };
+    enum { ROWS = 70, MANY = ROWS * 1000 };
+    float *x = floats(MANY, 41), *dy = floats(MANY, 42), *y[2] = { floats(MANY, 0), floats(MANY, 0) };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+        int c = widths[i];
+        for (int e = 0; e < ROWS * c; e++)
+            x[e] *= e % 3 ? 1.0f : 30.0f;
+        orr_kernels_check.softmax_forward(ROWS, c, x, y[0]);
+        orr_kernels_cpu.softmax_forward(ROWS, c, x, y[1]);
+        near("softmax", (size_t)ROWS * c, y[1], y[0], 1e-6);
+        orr_kernels_check.softmax_backward(ROWS, c, y[0], dy, x);
+        memcpy(y[1], x, (size_t)ROWS * c * sizeof *x);
+        orr_kernels_cpu.softmax_backward(ROWS, c, y[0], dy, x);
+        near("softmax gradient", (size_t)ROWS * c, x, y[1], 1e-6);
+    }
+    for (int i = 0; i < N_BATCHES; i++) {
+        static const size_t sizes[] = { 1, 7, 250, 2500 };
+        batch_memory m;
+        const orr_batch *b = make_batch(&m, &batches[i]);
+        for (int j = 0; j < 4; j++) {
+            size_t most = (size_t)(MANY / b->n), n = sizes[j] < most ? sizes[j] : most;
+            orr_kernels_check.dropout(b, n, 0.3, 4, dy, y[0]);
+            orr_kernels_cpu.dropout(b, n, 0.3, 4, dy, y[1]);
+            near("dropout", b->n * n, y[1], y[0], 3e-7);
+        }
+    }
+    orr_free(x);
+    orr_free(dy);
+    orr_free(y[0]);
+    orr_free(y[1]);
+}
+
+/* ---- batch norm ---- */
+enum { NORM_ROWS = 4001, NORM_MAX_C = 1100 };
+
+typedef struct normed {
+    double mean[NORM_MAX_C], m2[NORM_MAX_C], a[NORM_MAX_C], b[NORM_MAX_C];
+    float *y, *dx;
+} normed;
+
+static void run_norm(const orr_kernels *k, size_t rows, int c, const float *x, const float *dy, const float *p, normed *r)
+{
+    const float *mean = p, *inv = p + c, *gamma = p + 2 * c, *beta = p + 3 * c;
+
+    k->norm_moments(rows, c, x, r->mean, r->m2);
+    k->norm_forward(rows, c, x, mean, inv, gamma, beta, r->y);
+    k->norm_backward_sums(rows, c, x, mean, inv, dy, r->a, r->b);
+    k->norm_backward_data(rows, c, x, mean, inv, gamma, p + 4 * c, p + 5 * c, dy, r->dx);
+}
+
+static void test_norm(void **state)
+{
+    static const int channels[] = { 1, 2, 3, 6, 7, 16, 17, 63, 64, 65, 130, 1100 };
+    enum { MANY = NORM_ROWS * 130 };
+    float *x = floats(MANY, 51), *dy = floats(MANY, 52), *p = floats(6 * NORM_MAX_C, 53);
+    static normed check, one, two;
+    normed *all[3] = { &check, &one, &two };
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        all[i]->y = floats(MANY, 0);
+        all[i]->dx = floats(MANY, 0);
+    }
+    for (size_t i = 0; i < MANY; i++)
+        x[i] += 3.0f;
+    for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
+        int c = channels[i];
+        size_t rows = c > 130 ? 100 : NORM_ROWS;
+        run_norm(&orr_kernels_check, rows, c, x, dy, p, &check);
+        omp_set_num_threads(1);
+        run_norm(&orr_kernels_cpu, rows, c, x, dy, p, &one);
+        omp_set_num_threads(2);
+        run_norm(&orr_kernels_cpu, rows, c, x, dy, p, &two);
+        near("norm forward", rows * c, one.y, check.y, 2e-6);
+        near("norm data gradient", rows * c, one.dx, check.dx, 3e-6);
+        same("norm forward on two threads", rows * c, two.y, one.y);
+        same("norm data gradient on two threads", rows * c, two.dx, one.dx);
+        for (int j = 0; j < c; j++) {
+            assert_true(fabs(one.mean[j] - check.mean[j]) < 1e-13 && fabs(one.m2[j] - check.m2[j]) < 1e-9);
+            assert_true(fabs(one.a[j] - check.a[j]) < 1e-10);
+            assert_true(fabs(one.b[j] - check.b[j]) < 1e-5 * sqrt((double)rows));
+            assert_true(one.mean[j] == two.mean[j] && one.m2[j] == two.m2[j] && one.b[j] == two.b[j]);
+        }
+        /* a row's bits do not depend on its place */
+        run_norm(&orr_kernels_cpu, 5, c, x + 77 * (rows > 100) * c, dy + 77 * (rows > 100) * c, p, &two);
+        same("norm of some rows", 5 * (size_t)c, two.y, one.y + 77 * (rows > 100) * c);
+        same("norm gradient of some rows", 5 * (size_t)c, two.dx, one.dx + 77 * (rows > 100) * c);
+        run_norm(&orr_kernels_cpu, 0, c, x, dy, p, &two);
+        assert_true(two.mean[0] == 0 && two.m2[0] == 0 && two.a[0] == 0 && two.b[0] == 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        orr_free(all[i]->y);
+        orr_free(all[i]->dx);
+    }
+    orr_free(x);
+    orr_free(dy);
+    orr_free(p);
+}
+
+/* ---- moving ---- */
+static void test_move(void **state)
+{
+    enum { MANY = 70001 };
+    float *x = floats(MANY, 61), *z = floats(MANY, 62), *a = floats(MANY, 0), *b = floats(MANY, 0);
+
+    (void)state;
+    omp_set_num_threads(2);
+    orr_kernels_check.add(MANY, x, z, a);
+    orr_kernels_cpu.add(MANY, x, z, b);
+    same("add", MANY, b, a);
+    orr_kernels_check.copy_channels(1000, 6, x, 10, a, 7);
+    orr_kernels_cpu.copy_channels(1000, 6, x, 10, b, 7);
+    for (int r = 0; r < 1000; r++)
+        same("copy_channels", 6, b + 7 * r, a + 7 * r);
+    orr_kernels_check.transpose(3, 101, 67, x, a);
+    orr_kernels_cpu.transpose(3, 101, 67, x, b);
+    same("transpose", 3 * 101 * 67, b, a);
+    orr_free(x);
+    orr_free(z);
+    orr_free(a);
+    orr_free(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_linear),          cmocka_unit_test(test_conv),  cmocka_unit_test(test_conv_plan_fails_cleanly),
+        cmocka_unit_test(test_pool),            cmocka_unit_test(test_activation),
+        cmocka_unit_test(test_prelu),           cmocka_unit_test(test_softmax_dropout),
+        cmocka_unit_test(test_norm),            cmocka_unit_test(test_move),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

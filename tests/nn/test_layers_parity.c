@@ -1,0 +1,263 @@
+/* tests/nn/test_layers_parity.c - the float tables against the double build for every case, and the invariance that
+ * ordered training rests on: however the leaves of a batch are dealt to ranks, the same bytes come out. */
+#include "core/memory.h"
+#include "nn_cases.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define OK(expr)                                                                                   \
+    do {                                                                                           \
+        if ((expr) != ORR_OK) fail_msg("%s: %s", #expr, orr_error_text());                         \
+    } while (0)
+
+static const char *const tables[] = {
+    "check",
+#ifndef ORR_NO_CPU_KERNELS
+    "cpu",
+#endif
+};
+enum { N_TABLES = sizeof tables / sizeof *tables };
+
+/* ---- float against double ---- */
+
+/* Each number a layer leaves is rounded to float once (2^-24), and sums of a few dozen terms in float add some more; the
+ * deepest case has 15 layers forward and back.  64 roundings of the part's largest number bound it. */
+static void compare_answers(const nn_answer *a, const double *wanted, const char *table, int index)
+{
+    for (int p = 0; p < a->n_parts; p++) {
+        double largest = 0;
+        for (size_t i = a->begin[p]; i < a->begin[p + 1]; i++)
+            largest = fmax(largest, fabs(wanted[i]));
+        for (size_t i = a->begin[p]; i < a->begin[p + 1]; i++)
+            if (!(fabs(a->v[i] - wanted[i]) <= 64 * 0x1p-24 * largest))
+                fail_msg("case %d, %s, %s, %s[%zu]: %.9g, in double %.9g", index, nn_cases[index].kind,
+                         table, a->name[p], i - a->begin[p], a->v[i], wanted[i]);
+    }
+}
+
+static void float_tables_match_the_double_build(void **state)
+{
+    static nn_answer a;
+    static double wanted[NN_ANSWER_MAX];
+
+    (void)state;
+    for (int t = 0; t < N_TABLES; t++) {
+        const orr_kernels *k;
+        FILE *dump = popen(DUMP_LAYERS, "r");
+        assert_non_null(dump);
+        OK(orr_kernels_find(&k, tables[t]));
+        for (int i = 0; i < n_nn_cases; i++) {
+            OK(nn_case_answer(&a, i, k));
+            size_t n = a.begin[a.n_parts];
+            assert_int_equal(fread(wanted, sizeof *wanted, n, dump), n);
+            compare_answers(&a, wanted, tables[t], i);
+        }
+        assert_int_equal(fread(wanted, sizeof *wanted, 1, dump), 0);
+        assert_int_equal(pclose(dump), 0);
+    }
+}
+
+/* ---- ranks as threads ---- */
+
+enum { MAX_RANKS = 8, MAX_SUM = 64 };
+
+typedef struct world {
+    int size, index;
+    const orr_kernels *k;
+    pthread_barrier_t barrier;
+    double rows[NN_LEAVES * MAX_SUM]; /* of one leaf_sum, from all ranks */
+} world;
+
+typedef struct rank {
+    world *w;
+    int rank;
+    nn_batch batch;
+    orr_graph *g;
+    orr_net *net;
+    orr_real *x, *dy, *y, *dx;
+    orr_status st;
+    char error[ORR_ERROR_MAX];
+} rank;
+
+static orr_status shared_leaf_sum(void *ctx, double *in, double *out, size_t n)
+{
+    rank *r = ctx;
+    world *w = r->w;
+    double rows[NN_LEAVES * MAX_SUM];
+
+    if (n > MAX_SUM) return orr_fail(ORR_ERR_INTERNAL, "a leaf sum of %zu", n);
+    if (r->batch.b.n_leaves)
+        memcpy(w->rows + (size_t)r->batch.plan.first * n, in,
+               (size_t)r->batch.b.n_leaves * n * sizeof *in);
+    pthread_barrier_wait(&w->barrier);
+    memcpy(rows, w->rows, NN_LEAVES * n * sizeof *rows);
+    orr_leaf_sum_f64(out, rows, n, NN_LEAVES, n);
+    pthread_barrier_wait(&w->barrier);
+    return ORR_OK;
+}
+
+static orr_status work(rank *r)
+{
+    const nn_case *c = &nn_cases[r->w->index];
+    size_t n_in = orr_shape_count(c->input), n_out = orr_shape_count(orr_graph_output(r->g));
+    size_t n = (size_t)r->batch.b.n, first = (size_t)r->batch.first_sample;
+    const orr_real *y;
+
+    ORR_TRY(orr_net_forward(r->net, &r->batch.b, r->x + first * n_in, 1, &y));
+    memcpy(r->y + first * n_out, y, n * n_out * sizeof *y);
+    ORR_TRY(orr_net_backward(r->net, &r->batch.b, r->dy + first * n_out));
+    memcpy(r->dx + first * n_in, orr_net_input_grad(r->net), n * n_in * sizeof *y);
+    return orr_net_verify(r->net);
+}
+
+static void *rank_main(void *arg)
+{
+    rank *r = arg;
+
+    r->st = work(r);
+    snprintf(r->error, sizeof r->error, "%s", orr_error_text());
+    return NULL;
+}
+
+/* The rest of the tree above the runs: node over leaves [a, b). */
+static void tree_sum(rank *ranks, int size, int a, int b, orr_real *out, size_t n)
+{
+    for (int r = 0; r < size; r++)
+        for (int i = 0; i < ranks[r].batch.plan.n_runs; i++)
+            if (ranks[r].batch.plan.run[i] == a && ranks[r].batch.plan.run[i + 1] == b) {
+                memcpy(out, orr_net_grads(ranks[r].net, i), n * sizeof *out);
+                return;
+            }
+    assert_true(b - a > 1);
+    orr_real *right = orr_alloc(n, sizeof *right);
+    tree_sum(ranks, size, a, a + orr_leaf_split(b - a), out, n);
+    tree_sum(ranks, size, a + orr_leaf_split(b - a), b, right, n);
+    for (size_t i = 0; i < n; i++)
+        out[i] += right[i];
+    orr_free(right);
+}
+
+typedef struct result {
+    size_t n_y, n_x, n_slab, n_state;
+    orr_real *y, *dx, *slab, *state;
+} result;
+
+static void free_result(result *r)
+{
+    orr_free(r->y);
+    orr_free(r->dx);
+    orr_free(r->slab);
+    orr_free(r->state);
+}
+
+static void start_rank(rank *r, world *w, int i, result *out, orr_real *x, orr_real *dy)
+{
+    *r = (rank){ .w = w, .rank = i, .x = x, .dy = dy, .y = out->y, .dx = out->dx };
+    OK(nn_batch_init(&r->batch, i, w->size));
+    OK(nn_case_graph(&r->g, &nn_cases[w->index]));
+    OK(nn_case_net(&r->net, r->g, w->k, 1));
+    orr_net_on_leaf_sum(r->net, shared_leaf_sum, r);
+}
+
+/* One training step of the case's net by `size` ranks. */
+static void run_ranks(int index, int size, const orr_kernels *k, result *out)
+{
+    static rank ranks[MAX_RANKS];
+    pthread_t threads[MAX_RANKS];
+    world w = { .size = size, .index = index, .k = k };
+    const nn_case *c = &nn_cases[index];
+    size_t samples = (size_t)nn_leaf_begin[NN_LEAVES];
+    orr_graph *g;
+    orr_real *x, *dy;
+
+    OK(nn_case_graph(&g, c));
+    out->n_x = samples * orr_shape_count(c->input);
+    out->n_y = samples * orr_shape_count(orr_graph_output(g));
+    orr_graph_destroy(g);
+    x = orr_alloc(out->n_x, sizeof *x);
+    dy = orr_alloc(out->n_y, sizeof *dy);
+    out->y = orr_alloc(out->n_y, sizeof *dy);
+    out->dx = orr_alloc(out->n_x, sizeof *dy);
+    nn_fill(x, out->n_x, 1000 + (uint64_t)index);
+    nn_fill(dy, out->n_y, 2000 + (uint64_t)index);
+    pthread_barrier_init(&w.barrier, NULL, (unsigned)size);
+    for (int i = 0; i < size; i++)
+        start_rank(&ranks[i], &w, i, out, x, dy);
+    for (int i = 0; i < size; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, rank_main, &ranks[i]), 0);
+    for (int i = 0; i < size; i++)
+        pthread_join(threads[i], NULL);
+    for (int i = 0; i < size; i++)
+        if (ranks[i].st != ORR_OK) fail_msg("rank %d of %d: %s", i, size, ranks[i].error);
+    out->n_slab = orr_net_slab_count(ranks[0].net);
+    out->n_state = orr_net_state_count(ranks[0].net);
+    out->slab = orr_alloc(out->n_slab, sizeof *out->slab);
+    out->state = orr_alloc(out->n_state, sizeof *out->state);
+    tree_sum(ranks, size, 0, NN_LEAVES, out->slab, out->n_slab);
+    for (int i = size - 1; i >= 0; i--) { /* every rank's state must be rank 0's */
+        OK(orr_net_update_state(ranks[i].net, out->slab, NN_LEAVES - 1));
+        if (i < size - 1)
+            assert_memory_equal(orr_net_state(ranks[i].net), orr_net_state(ranks[size - 1].net),
+                                out->n_state * sizeof(orr_real));
+    }
+    memcpy(out->state, orr_net_state(ranks[0].net), out->n_state * sizeof(orr_real));
+    for (int i = 0; i < size; i++) {
+        orr_net_destroy(ranks[i].net);
+        orr_graph_destroy(ranks[i].g);
+    }
+    pthread_barrier_destroy(&w.barrier);
+    orr_free(x);
+    orr_free(dy);
+}
+
+static void same(const orr_real *a, const orr_real *b, size_t n, const char *what, const char *table,
+                 int index, int size)
+{
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(a + i, b + i, sizeof *a))
+            fail_msg("case %d, %s, %s: %s[%zu] is %.9g on 1 rank and %.9g on %d", index,
+                     nn_cases[index].kind, table, what, i, (double)a[i], (double)b[i], size);
+}
+
+static void ranks_do_not_change_a_byte(void **state)
+{
+    static const int sizes[] = { 2, 3, 4, 8 }; /* of 8, two own no leaf */
+
+    (void)state;
+    for (int t = 0; t < N_TABLES; t++) {
+        const orr_kernels *k;
+        OK(orr_kernels_find(&k, tables[t]));
+        for (int i = 0; i < n_nn_cases; i++) {
+            result one = { 0 };
+            run_ranks(i, 1, k, &one);
+            for (int s = 0; s < 4; s++) {
+                result many = { 0 };
+                run_ranks(i, sizes[s], k, &many);
+                same(one.y, many.y, one.n_y, "output", tables[t], i, sizes[s]);
+                same(one.dx, many.dx, one.n_x, "gradient of the input", tables[t], i, sizes[s]);
+                same(one.slab, many.slab, one.n_slab, "slab", tables[t], i, sizes[s]);
+                same(one.state, many.state, one.n_state, "state", tables[t], i, sizes[s]);
+                free_result(&many);
+            }
+            free_result(&one);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(float_tables_match_the_double_build),
+        cmocka_unit_test(ranks_do_not_change_a_byte),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
