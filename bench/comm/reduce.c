@@ -1,10 +1,12 @@
-/* bench/comm/reduce.c - what a reproducible sum costs: ordered (through shared memory and through messages), fast, and
- * plain MPI_Allreduce of the same floats, interleaved so that all meet the same machine.
+/* bench/comm/reduce.c - what a reproducible sum costs: ordered (through shared memory and through
+ * messages), fast, and plain MPI_Allreduce of the same floats, interleaved so that all meet the
+ * same machine.
  *
  *   mpirun -n 2 bench_comm_reduce [repeats=31] [leaves=ranks]
  *
- * One CSV line a size and way; seconds are the slowest rank's, from a common barrier; ratio = MPI_Allreduce's median
- * over this one's (above 1: quicker than MPI).  Buffers are touched before, as gradients are. */
+ * One CSV line a size and way; seconds are the slowest rank's, from a common barrier; ratio =
+ * MPI_Allreduce's median over this one's (above 1: quicker than MPI).  Buffers are touched before,
+ * as gradients are. */
 #include "comm/comm.h"
 #include "comm/mpi/mpi_comm.h"
 
@@ -18,7 +20,8 @@
 
 enum { N_WAYS = 4, MAX_REPEATS = 1000 };
 
-static const char *const way_name[N_WAYS] = { "ordered-shared", "ordered-messages", "fast", "MPI_Allreduce" };
+static const char *const way_name[N_WAYS] = { "ordered-shared", "ordered-messages", "fast-messages",
+                                              "MPI_Allreduce" };
 static const size_t sizes[] = { 64 << 10, 256 << 10, 1 << 20, 4 << 20, 11 << 20, 64 << 20 };
 
 typedef struct {
@@ -33,19 +36,26 @@ static orr_status reduce_once(bench *b, orr_comm *c, orr_reduce_mode mode, size_
 {
     orr_reduction *r;
 
-    ORR_TRY(orr_comm_reduce_begin(&r, c, &b->plan, mode, (void *const *)b->run, b->result, n, ORR_F32));
+    ORR_TRY(
+        orr_comm_reduce_begin(&r, c, &b->plan, mode, (void *const *)b->run, b->result, n, ORR_F32));
     return orr_comm_reduce_end(r);
 }
 
 static orr_status one(bench *b, int way, size_t n)
 {
     switch (way) {
-    case 0: return reduce_once(b, b->shared, ORR_REDUCE_ORDERED, n);
-    case 1: return reduce_once(b, b->messages, ORR_REDUCE_ORDERED, n);
-    case 2: return reduce_once(b, b->shared, ORR_REDUCE_FAST, n);
-    default: break;
+    case 0:
+        return reduce_once(b, b->shared, ORR_REDUCE_ORDERED, n);
+    case 1:
+        return reduce_once(b, b->messages, ORR_REDUCE_ORDERED, n);
+    case 2:
+        return reduce_once(b, b->messages, ORR_REDUCE_FAST,
+                           n); /* with shared memory it is the first way */
+    default:
+        break;
     }
-    if (MPI_Allreduce(b->run[0], b->result, (int)n, MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD) != MPI_SUCCESS)
+    if (MPI_Allreduce(b->run[0], b->result, (int)n, MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD) !=
+        MPI_SUCCESS)
         return orr_fail(ORR_ERR_COMM, "MPI_Allreduce");
     return ORR_OK;
 }
@@ -74,9 +84,9 @@ static orr_status measure(bench *b, size_t bytes)
     for (int way = 0; way < N_WAYS; way++)
         qsort(b->seconds[way], (size_t)b->repeats, sizeof(double), by_value);
     for (int way = 0; way < N_WAYS && b->rank == 0; way++)
-        printf("%s,%s,%d,%d,%zu,%s,%.1f,%.1f,%.2f\n", ORRERY_VERSION, orr_comm_host(b->shared), b->size,
-               b->plan.n_leaves, bytes, way_name[way], 1e6 * b->seconds[way][b->repeats / 2],
-               1e6 * b->seconds[way][b->repeats * 9 / 10],
+        printf("%s,%s,%d,%d,%zu,%s,%.1f,%.1f,%.2f\n", ORRERY_VERSION, orr_comm_host(b->shared),
+               b->size, b->plan.n_leaves, bytes, way_name[way],
+               1e6 * b->seconds[way][b->repeats / 2], 1e6 * b->seconds[way][b->repeats * 9 / 10],
                b->seconds[N_WAYS - 1][b->repeats / 2] / b->seconds[way][b->repeats / 2]);
     fflush(stdout);
     return ORR_OK;
@@ -95,7 +105,8 @@ static orr_status set_up(bench *b, int argc, char **argv)
     leaves = b->size = orr_comm_size(b->shared);
     if (argc > 1) ORR_TRY(orr_parse_int64(&repeats, argv[1]));
     if (argc > 2) ORR_TRY(orr_parse_int64(&leaves, argv[2]));
-    if (repeats < 1 || repeats > MAX_REPEATS) return orr_fail(ORR_ERR_ARG, "1 to %d repeats", MAX_REPEATS);
+    if (repeats < 1 || repeats > MAX_REPEATS)
+        return orr_fail(ORR_ERR_ARG, "1 to %d repeats", MAX_REPEATS);
     b->repeats = (int)repeats;
     ORR_TRY(orr_leaf_plan_init(&b->plan, (int)leaves, b->rank, b->size));
     ORR_TRY(orr_comm_reduce_reserve(b->shared, &b->plan, most, ORR_F32));
@@ -125,7 +136,8 @@ int main(int argc, char **argv)
     int level;
 
 #ifndef __OPTIMIZE__
-    fprintf(stderr, "bench_comm_reduce: built without optimisation, its figures would mean nothing\n");
+    fprintf(stderr,
+            "bench_comm_reduce: built without optimisation, its figures would mean nothing\n");
     return 1;
 #endif
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level);

@@ -1,4 +1,5 @@
-/* comm/comm.c - the public calls: arguments checked, then dispatched through the table; deadlines; the common verdict. */
+/* comm/comm.c - the public calls: arguments checked, then dispatched through the table; deadlines;
+ * the common verdict. */
 #include "comm/comm.h"
 #include "comm/comm_impl.h"
 
@@ -22,7 +23,8 @@ orr_status orr_comm_opts_read(orr_comm_opts *out, const orr_comm_opts *o)
     if (text && *text && orr_parse_real(&out->deadline, text) != ORR_OK)
         return orr_fail(ORR_ERR_OPTION, "ORR_WAIT=%s is not a number of seconds", text);
     if (!(out->deadline > 0))
-        return orr_fail(ORR_ERR_OPTION, "a deadline of %g seconds: give more than 0 (ORR_WAIT or the option)",
+        return orr_fail(ORR_ERR_OPTION,
+                        "a deadline of %g seconds: give more than 0 (ORR_WAIT or the option)",
                         out->deadline);
     if (out->ranks_per_node < 0)
         return orr_fail(ORR_ERR_OPTION, "ranks_per_node %d: give 0 or more", out->ranks_per_node);
@@ -47,10 +49,12 @@ orr_status orr_comm_timeout(orr_comm *c, const char *operation, int missing)
     c->broken = 1;
     if (missing >= 0)
         return orr_fail(ORR_ERR_TIMEOUT,
-                        "rank %d of %d (%s): %s: rank %d did not come within %g s; see what it does, or raise ORR_WAIT",
+                        "rank %d of %d (%s): %s: rank %d did not come within %g s; see what it "
+                        "does, or raise ORR_WAIT",
                         c->rank, c->size, c->host, operation, missing, c->opts.deadline);
     return orr_fail(ORR_ERR_TIMEOUT,
-                    "rank %d of %d (%s): %s: not every rank came within %g s; look for one that stopped, or raise ORR_WAIT",
+                    "rank %d of %d (%s): %s: not every rank came within %g s; look for one that "
+                    "stopped, or raise ORR_WAIT",
                     c->rank, c->size, c->host, operation, c->opts.deadline);
 }
 
@@ -59,7 +63,8 @@ orr_status orr_comm_timeout(orr_comm *c, const char *operation, int missing)
 static orr_status usable(const orr_comm *c, const char *operation)
 {
     if (c->broken)
-        return orr_fail(ORR_ERR_COMM, "rank %d of %d (%s): %s on a communicator that has failed before", c->rank,
+        return orr_fail(ORR_ERR_COMM,
+                        "rank %d of %d (%s): %s on a communicator that has failed before", c->rank,
                         c->size, c->host, operation);
     return ORR_OK;
 }
@@ -68,15 +73,28 @@ size_t orr_dtype_bytes(orr_dtype t)
 {
     switch (t) {
     case ORR_I32:
-    case ORR_F32: return 4;
+    case ORR_F32:
+        return 4;
     case ORR_I64:
-    case ORR_F64: return 8;
-    case ORR_U8: return 1;
+    case ORR_F64:
+        return 8;
+    case ORR_U8:
+        return 1;
     }
     return 0;
 }
 
-orr_status orr_comm_same(orr_comm *c, const char *operation, const char *const *what, const int64_t *value, int n)
+/* The smallest over ranks, on behalf of an operation that a timeout names. */
+static orr_status allreduce_for(orr_comm *c, const char *operation, void *buf, size_t n,
+                                orr_dtype t)
+{
+    orr_status st = c->ops->allreduce(c, buf, n, t, ORR_MIN);
+
+    return st == ORR_ERR_TIMEOUT ? orr_comm_timeout(c, operation, -1) : st;
+}
+
+orr_status orr_comm_same(orr_comm *c, const char *operation, const char *const *what,
+                         const int64_t *value, int n)
 {
     int64_t v[2 * MAX_SAME];
 
@@ -86,22 +104,33 @@ orr_status orr_comm_same(orr_comm *c, const char *operation, const char *const *
         v[2 * i] = value[i];
         v[2 * i + 1] = -value[i];
     }
-    ORR_TRY(c->ops->allreduce(c, v, 2 * (size_t)n, ORR_I64, ORR_MIN));
+    ORR_TRY(allreduce_for(c, operation, v, 2 * (size_t)n, ORR_I64));
     for (int i = 0; i < n; i++)
         if (v[2 * i] != -v[2 * i + 1])
-            return orr_fail(ORR_ERR_ARG, "%s: ranks disagree about %s: %lld on rank %d, %lld to %lld over the ranks",
-                            operation, what[i], (long long)value[i], c->rank, (long long)v[2 * i],
-                            (long long)-v[2 * i + 1]);
+            return orr_fail(
+                ORR_ERR_ARG,
+                "%s: ranks disagree about %s: %lld on rank %d, %lld to %lld over the ranks",
+                operation, what[i], (long long)value[i], c->rank, (long long)v[2 * i],
+                (long long)-v[2 * i + 1]);
     return ORR_OK;
 }
 
 #ifdef ORR_COMM_CHECKS
-typedef enum { CALL_BARRIER = 1, CALL_BCAST, CALL_ALLREDUCE, CALL_EXSCAN, CALL_ALLGATHER, CALL_GATHER } call_id;
+typedef enum {
+    CALL_BARRIER = 1,
+    CALL_BCAST,
+    CALL_ALLREDUCE,
+    CALL_EXSCAN,
+    CALL_ALLGATHER,
+    CALL_GATHER
+} call_id;
 
 /* Debug builds: every rank is in the same call with the same sizes. */
-static orr_status same_call(orr_comm *c, const char *operation, call_id id, int64_t size, int64_t detail)
+static orr_status same_call(orr_comm *c, const char *operation, call_id id, int64_t size,
+                            int64_t detail)
 {
-    static const char *const what[] = { "which call this is", "its size", "its root, type or operation" };
+    static const char *const what[] = { "which call this is", "its size",
+                                        "its root, type or operation" };
 
     return orr_comm_same(c, operation, what, (int64_t[]){ id, size, detail }, 3);
 }
@@ -268,7 +297,7 @@ static orr_status first_failing(orr_comm *c, orr_status st, int32_t *who)
 {
     *who = st < 0 ? c->rank : INT32_MAX;
     ORR_TRY(usable(c, "agree"));
-    return c->ops->allreduce(c, who, 1, ORR_I32, ORR_MIN);
+    return allreduce_for(c, "agree", who, 1, ORR_I32);
 }
 
 orr_status orr_comm_agree(orr_comm *c, orr_status st)
@@ -285,8 +314,8 @@ orr_status orr_comm_agree(orr_comm *c, orr_status st)
         verdict theirs = v;
         comm_st = c->ops->bcast(c, &theirs, sizeof theirs, who);
         if (comm_st == ORR_OK)
-            return orr_fail_at(theirs.file, theirs.line, (orr_status)theirs.status, "rank %d (%s): %s", who,
-                               theirs.host, theirs.text);
+            return orr_fail_at(theirs.file, theirs.line, (orr_status)theirs.status,
+                               "rank %d (%s): %s", who, theirs.host, theirs.text);
     }
     if (st < 0) /* the others cannot be told; what went wrong here is still the news */
         return orr_fail_at(v.file, v.line, st, "rank %d (%s): %s", c->rank, c->host, v.text);

@@ -92,7 +92,7 @@ void orr_counter_destroy(orr_counter *k);                                /* Coll
 /* ---- sums over the leaves of a batch (comm/reduce.c, over the same table) ---- */
 typedef enum {
     ORR_REDUCE_ORDERED, /* core/leaves.h's tree: same bits for every number of ranks */
-    ORR_REDUCE_FAST     /* whatever MPI does with each rank's own sum */
+    ORR_REDUCE_FAST     /* any order: each rank's own sum, then MPI's; on one node as ordered, which is quicker there */
 } orr_reduce_mode;
 
 /* Starts summing n elements (ORR_F32 or ORR_F64).  runs[i], i < plan->n_runs, is this rank's sum of its i-th run; the

@@ -1,6 +1,7 @@
-/* comm/comm_impl.h - what stands behind comm.h: the table of operations, and what every communicator begins with.
- * Private to comm/.  An implementation fills one static const table; a NULL slot is ORR_ERR_UNSUPPORTED.
- * The dispatch in comm.c has checked arguments before a slot is called. */
+/* comm/comm_impl.h - what stands behind comm.h: the table of operations, and what every
+ * communicator begins with. Private to comm/.  An implementation fills one static const table; a
+ * NULL slot is ORR_ERR_UNSUPPORTED. The dispatch in comm.c has checked arguments before a slot is
+ * called. */
 #ifndef ORR_COMM_COMM_IMPL_H
 #define ORR_COMM_COMM_IMPL_H
 
@@ -30,16 +31,23 @@ typedef struct orr_comm_ops {
     orr_status (*counter_next)(orr_counter *k, int64_t n, int64_t *first);
     void (*counter_destroy)(orr_counter *k);
 
-    /* Non-blocking, for reduce_net.c: request i of the array `requests` (a free one) tracks the operation.  bytes and n
-     * are at most ORR_PIECE; the tag is below ORR_TAGS.  Messages with one tag between two ranks keep their order. */
-    orr_status (*isend)(orr_comm *c, const void *buf, size_t bytes, int to, int tag, void *requests, int i);
-    orr_status (*irecv)(orr_comm *c, void *buf, size_t bytes, int from, int tag, void *requests, int i);
+    /* Non-blocking, for reduce_net.c: request i of the array `requests` (a free one) tracks the
+     * operation.  bytes and n are at most ORR_PIECE; the tag is below ORR_TAGS.  Messages with one
+     * tag between two ranks keep their order. */
+    orr_status (*isend)(orr_comm *c, const void *buf, size_t bytes, int to, int tag, void *requests,
+                        int i);
+    orr_status (*irecv)(orr_comm *c, void *buf, size_t bytes, int from, int tag, void *requests,
+                        int i);
     orr_status (*iallreduce)(orr_comm *c, void *buf, size_t n, orr_dtype t, void *requests, int i);
     /* Of requests [0, n): *pending = index of one that is not done, or -1 when all are. */
     orr_status (*test)(orr_comm *c, void *requests, int n, int *pending);
 } orr_comm_ops;
 
-enum { ORR_PIECE = 1 << 30 /* bytes or elements in one MPI call */, ORR_TAGS = 16384, ORR_HOST_MAX = 64 };
+enum {
+    ORR_PIECE = 1 << 30 /* bytes or elements in one MPI call */,
+    ORR_TAGS = 16384,
+    ORR_HOST_MAX = 64
+};
 
 struct orr_comm {
     const orr_comm_ops *ops;
@@ -47,7 +55,8 @@ struct orr_comm {
     int node, n_nodes, node_rank, node_size;
     char host[ORR_HOST_MAX];
     orr_comm_opts opts;
-    int broken;           /* a wait ran out or MPI failed: every later call is refused, nothing is freed in MPI */
+    int broken; /* a wait ran out or MPI failed: every later call is refused, nothing is freed in
+                   MPI */
     orr_reducer *reducer; /* NULL until the first reserve or leaf_sum */
 };
 
@@ -69,15 +78,18 @@ typedef struct orr_wait {
 
 orr_wait orr_wait_start(const orr_comm *c);
 int orr_wait_again(orr_wait *w); /* yields the core; 0 = the deadline has passed */
-/* Marks c broken; the sentence names rank, host, operation and, when known (>= 0), a rank that did not come. */
+/* Marks c broken; the sentence names rank, host, operation and, when known (>= 0), a rank that did
+ * not come. */
 orr_status orr_comm_timeout(orr_comm *c, const char *operation, int missing);
 
 /* opts (NULL = defaults) with ORR_WAIT applied, checked. */
 orr_status orr_comm_opts_read(orr_comm_opts *out, const orr_comm_opts *o);
 
 size_t orr_dtype_bytes(orr_dtype t); /* 0 = no such type */
-/* Collective: ORR_ERR_ARG on every rank unless all bring the same n values; what[i] names value i. */
-orr_status orr_comm_same(orr_comm *c, const char *operation, const char *const *what, const int64_t *value, int n);
+/* Collective: ORR_ERR_ARG on every rank unless all bring the same n values; what[i] names value i.
+ */
+orr_status orr_comm_same(orr_comm *c, const char *operation, const char *const *what,
+                         const int64_t *value, int n);
 
 void orr_reducer_destroy(orr_reducer *r); /* NULL is fine */
 

@@ -1,5 +1,6 @@
-/* comm/reduce.c - sums over the leaves of a batch: the public calls, the memory, the fast mode, and sums of a few values.
- * Which way an ordered sum takes (shared memory or messages) changes its speed, never its bits. */
+/* comm/reduce.c - sums over the leaves of a batch: the public calls, the memory, the fast mode, and
+ * sums of a few values. Which way an ordered sum takes (shared memory or messages) changes its
+ * speed, never its bits. */
 #include "comm/reduce_impl.h"
 
 #include "core/memory.h"
@@ -43,7 +44,8 @@ static orr_status create_reducer(orr_comm *c)
         red->source = orr_alloc(ORR_MAX_LEAVES, sizeof *red->source);
         red->scratch = orr_alloc(ORR_TREE_DEPTH, ORR_TREE_BLOCK);
     }
-    if (!red || !red->source || !red->scratch) st = orr_fail(ORR_ERR_NOMEM, "reduction: memory for its steps");
+    if (!red || !red->source || !red->scratch)
+        st = orr_fail(ORR_ERR_NOMEM, "reduction: memory for its steps");
     ORR_TRY_GOTO(st, done, orr_comm_agree(c, st));
     if (on_one_node(c)) ORR_TRY_GOTO(st, done, orr_node_pipe_create(&red->pipe, c));
     c->reducer = red;
@@ -82,14 +84,16 @@ static orr_status check_plan(const orr_comm *c, const orr_leaf_plan *plan)
 
     ORR_TRY(orr_leaf_plan_init(&p, plan->n_leaves, c->rank, c->size));
     if (p.first != plan->first || p.last != plan->last || p.n_runs != plan->n_runs)
-        return orr_fail(ORR_ERR_ARG, "reduce: the plan gives leaves %d to %d, rank %d of %d has %d to %d", plan->first,
-                        plan->last, c->rank, c->size, p.first, p.last);
+        return orr_fail(ORR_ERR_ARG,
+                        "reduce: the plan gives leaves %d to %d, rank %d of %d has %d to %d",
+                        plan->first, plan->last, c->rank, c->size, p.first, p.last);
     return ORR_OK;
 }
 
 static orr_status check_type(orr_dtype t)
 {
-    if (t != ORR_F32 && t != ORR_F64) return orr_fail(ORR_ERR_ARG, "reduce: type %d is neither f32 nor f64", (int)t);
+    if (t != ORR_F32 && t != ORR_F64)
+        return orr_fail(ORR_ERR_ARG, "reduce: type %d is neither f32 nor f64", (int)t);
     return ORR_OK;
 }
 
@@ -130,18 +134,21 @@ static orr_status check_reserve(const orr_comm *c, const orr_leaf_plan *plan, si
     ORR_TRY(check_plan(c, plan));
     if (n > SIZE_MAX / 8 / ORR_MAX_LEAVES) return orr_fail(ORR_ERR_ARG, "reduce: %zu elements", n);
     if (c->reducer && c->reducer->n_active > 0)
-        return orr_fail(ORR_ERR_ARG, "reduce: memory is set aside while %d reductions are in flight",
+        return orr_fail(ORR_ERR_ARG,
+                        "reduce: memory is set aside while %d reductions are in flight",
                         c->reducer->n_active);
     return ORR_OK;
 }
 
 orr_status orr_comm_reduce_reserve(orr_comm *c, const orr_leaf_plan *plan, size_t n, orr_dtype t)
 {
-    static const char *const what[] = { "the number of elements", "the type", "the number of leaves" };
+    static const char *const what[] = { "the number of elements", "the type",
+                                        "the number of leaves" };
     int64_t value[] = { (int64_t)n, (int64_t)t, plan->n_leaves };
     const orr_reduce_tree *tree = NULL;
 
-    if (c->broken) return orr_fail(ORR_ERR_COMM, "reduce: on a communicator that has failed before");
+    if (c->broken)
+        return orr_fail(ORR_ERR_COMM, "reduce: on a communicator that has failed before");
     ORR_TRY(orr_comm_agree(c, check_reserve(c, plan, n, t)));
     ORR_TRY(orr_comm_same(c, "reduce", what, value, 3));
     ORR_TRY(prepare(c, plan->n_leaves, &tree));
@@ -155,7 +162,8 @@ static orr_reduction *free_slot(orr_reducer *red)
     for (int i = 0; i < ORR_MAX_REDUCTIONS; i++) {
         orr_reduction *r = &red->slot[i];
         if (r->path != REDUCE_FREE) continue;
-        r->requests = red->requests + (size_t)i * (size_t)red->slot_requests * red->c->ops->request_bytes;
+        r->requests =
+            red->requests + (size_t)i * (size_t)red->slot_requests * red->c->ops->request_bytes;
         r->peer = red->peer + (size_t)i * (size_t)red->slot_requests;
         return r;
     }
@@ -170,12 +178,7 @@ static void add_own_runs(orr_reduction *r)
     else if (r->result != r->runs[0])
         memcpy(r->result, r->runs[0], r->n * r->width);
     for (int i = 1; i < r->n_runs; i++)
-        for (size_t j = 0; j < r->n; j++) {
-            if (r->type == ORR_F32)
-                ((float *)r->result)[j] += ((const float *)r->runs[i])[j];
-            else
-                ((double *)r->result)[j] += ((const double *)r->runs[i])[j];
-        }
+        orr_reduce_add(r->result, r->result, r->runs[i], r->n, r->type);
 }
 
 static orr_status begin_fast(orr_reduction *r)
@@ -186,7 +189,8 @@ static orr_status begin_fast(orr_reduction *r)
     for (size_t first = 0; first < r->n; first += ORR_PIECE) {
         size_t m = r->n - first < ORR_PIECE ? r->n - first : ORR_PIECE;
         r->peer[r->n_requests] = -1;
-        ORR_TRY(r->c->ops->iallreduce(r->c, r->result + first * r->width, m, r->type, r->requests, r->n_requests));
+        ORR_TRY(r->c->ops->iallreduce(r->c, r->result + first * r->width, m, r->type, r->requests,
+                                      r->n_requests));
         r->n_requests++;
     }
     return ORR_OK;
@@ -197,14 +201,17 @@ static orr_status advance(orr_reducer *red, orr_reduction *r, int *missing)
     int pending = -1;
 
     switch (r->path) {
-    case REDUCE_NODE: return orr_node_pipe_advance(red->pipe, red);
-    case REDUCE_NET: return orr_net_advance(r, red, missing);
+    case REDUCE_NODE:
+        return orr_node_pipe_advance(red->pipe, red);
+    case REDUCE_NET:
+        return orr_net_advance(r, red, missing);
     case REDUCE_FAST:
         ORR_TRY(r->c->ops->test(r->c, r->requests, r->n_requests, &pending));
         if (pending < 0) r->path = REDUCE_DONE;
         return ORR_OK;
     case REDUCE_FREE:
-    case REDUCE_DONE: break;
+    case REDUCE_DONE:
+        break;
     }
     return ORR_OK;
 }
@@ -219,19 +226,20 @@ static orr_status launch(orr_reducer *red, orr_reduction *r, orr_reduce_mode mod
         if (r->n > 0 && r->result != r->runs[0]) memcpy(r->result, r->runs[0], r->n * r->width);
         return ORR_OK;
     }
-    if (mode == ORR_REDUCE_FAST) return begin_fast(r);
-    if (red->pipe) {
+    if (red->pipe) { /* the fast mode too: nothing measured is quicker */
         r->path = REDUCE_NODE;
         orr_node_pipe_add(red->pipe, r);
         return advance(red, r, &missing);
     }
+    if (mode == ORR_REDUCE_FAST) return begin_fast(r);
     r->path = REDUCE_NET;
     r->tag = red->next_tag;
     red->next_tag = (red->next_tag + 1) % ORR_TAGS;
     return orr_net_begin(r, red);
 }
 
-static void describe(orr_reduction *r, orr_comm *c, const orr_reduce_tree *t, void *const *runs, int n_runs)
+static void describe(orr_reduction *r, orr_comm *c, const orr_reduce_tree *t, void *const *runs,
+                     int n_runs)
 {
     r->c = c;
     r->tree = t;
@@ -240,8 +248,9 @@ static void describe(orr_reduction *r, orr_comm *c, const orr_reduce_tree *t, vo
         r->runs[i] = runs[i];
 }
 
-orr_status orr_comm_reduce_begin(orr_reduction **out, orr_comm *c, const orr_leaf_plan *plan, orr_reduce_mode mode,
-                                 void *const *runs, void *result, size_t n, orr_dtype t)
+orr_status orr_comm_reduce_begin(orr_reduction **out, orr_comm *c, const orr_leaf_plan *plan,
+                                 orr_reduce_mode mode, void *const *runs, void *result, size_t n,
+                                 orr_dtype t)
 {
     orr_reducer *red = c->reducer;
     orr_reduce_tree *tree;
@@ -249,14 +258,17 @@ orr_status orr_comm_reduce_begin(orr_reduction **out, orr_comm *c, const orr_lea
     size_t bytes = n * orr_dtype_bytes(t);
 
     *out = NULL;
-    if (c->broken) return orr_fail(ORR_ERR_COMM, "reduce: on a communicator that has failed before");
+    if (c->broken)
+        return orr_fail(ORR_ERR_COMM, "reduce: on a communicator that has failed before");
     ORR_TRY(check_type(t));
     ORR_TRY(check_plan(c, plan));
-    for (tree = red ? red->trees : NULL; tree && tree->n_leaves != plan->n_leaves; tree = tree->next)
+    for (tree = red ? red->trees : NULL; tree && tree->n_leaves != plan->n_leaves;
+         tree = tree->next)
         ;
     if (!tree || red->reserved - red->in_flight < bytes)
         return orr_fail(ORR_ERR_ARG,
-                        "reduce: %zu elements of %d leaves, %zu bytes in flight: orr_comm_reduce_reserve set aside %zu bytes",
+                        "reduce: %zu elements of %d leaves, %zu bytes in flight: "
+                        "orr_comm_reduce_reserve set aside %zu bytes",
                         n, plan->n_leaves, red ? red->in_flight : 0, red ? red->reserved : 0);
     if (!(r = free_slot(red)))
         return orr_fail(ORR_ERR_ARG, "reduce: more than %d reductions at once", ORR_MAX_REDUCTIONS);
@@ -289,7 +301,8 @@ orr_status orr_comm_reduce_test(orr_reduction *r)
 {
     int missing = -1;
 
-    if (r->c->broken) return orr_fail(ORR_ERR_COMM, "reduce: on a communicator that has failed before");
+    if (r->c->broken)
+        return orr_fail(ORR_ERR_COMM, "reduce: on a communicator that has failed before");
     if (r->path != REDUCE_DONE) ORR_TRY(drive(r->c->reducer, r, &missing));
     return r->path == REDUCE_DONE ? ORR_OK : ORR_PENDING;
 }
@@ -300,7 +313,8 @@ static orr_status wait_for(orr_reduction *r)
     orr_reducer *red = r->c->reducer;
     int missing = -1;
 
-    if (r->c->broken) return orr_fail(ORR_ERR_COMM, "reduce: on a communicator that has failed before");
+    if (r->c->broken)
+        return orr_fail(ORR_ERR_COMM, "reduce: on a communicator that has failed before");
     while (r->path != REDUCE_DONE) {
         ORR_TRY(drive(red, r, &missing));
         if (r->path == REDUCE_DONE || orr_wait_again(&wait)) continue;
@@ -314,7 +328,8 @@ orr_status orr_comm_reduce_end(orr_reduction *r)
 {
     orr_reducer *red = r->c->reducer;
 
-    ORR_TRY(wait_for(r)); /* on failure it stays taken: MPI or other ranks may still use its buffers */
+    ORR_TRY(
+        wait_for(r)); /* on failure it stays taken: MPI or other ranks may still use its buffers */
     r->path = REDUCE_FREE;
     if (--red->n_active == 0) red->in_flight = red->arena_used = 0;
     return ORR_OK;
@@ -323,13 +338,14 @@ orr_status orr_comm_reduce_end(orr_reduction *r)
 /* ---- a few values a leaf ---- */
 
 /* All ranks' runs to all ranks in one blocking call; for communicators over several nodes. */
-static orr_status leaf_sum_net(orr_reducer *red, const orr_reduce_tree *t, const orr_leaf_plan *plan, const double *in,
-                               double *out, size_t n)
+static orr_status leaf_sum_net(orr_reducer *red, const orr_reduce_tree *t,
+                               const orr_leaf_plan *plan, const double *in, double *out, size_t n)
 {
     orr_comm *c = red->c;
     orr_status st = ORR_OK;
     size_t own = (size_t)plan->n_runs, size = (size_t)c->size;
-    size_t want = (own + (size_t)t->n_runs) * n + size; /* doubles: own runs, everyone's, and a byte count a rank */
+    size_t want = (own + (size_t)t->n_runs) * n +
+                  size; /* doubles: own runs, everyone's, and a byte count a rank */
     double *mine, *all;
     size_t *bytes;
 
@@ -340,13 +356,15 @@ static orr_status leaf_sum_net(orr_reducer *red, const orr_reduce_tree *t, const
         red->leaf_scratch = more ? more : red->leaf_scratch;
         red->leaf_scratch_n = more ? want : red->leaf_scratch_n;
     }
-    /* No agreement here, it would cost as much as the sum: the other ranks run into the deadline. */
+    /* No agreement here, it would cost as much as the sum: the other ranks run into the deadline.
+     */
     if (st != ORR_OK) return st;
     bytes = (size_t *)red->leaf_scratch;
     mine = red->leaf_scratch + size;
     all = mine + own * n;
     for (int i = 0; i < plan->n_runs; i++)
-        memcpy(mine + (size_t)i * n, in + (size_t)(plan->run[i] - plan->first) * n, n * sizeof *mine);
+        memcpy(mine + (size_t)i * n, in + (size_t)(plan->run[i] - plan->first) * n,
+               n * sizeof *mine);
     for (int r = 0; r < c->size; r++)
         bytes[r] = (size_t)(t->first_run[r + 1] - t->first_run[r]) * n * sizeof *all;
     ORR_TRY(c->ops->allgather(c, mine, all, bytes));
@@ -356,8 +374,8 @@ static orr_status leaf_sum_net(orr_reducer *red, const orr_reduce_tree *t, const
     return ORR_OK;
 }
 
-static orr_status leaf_sum_node(orr_reducer *red, const orr_reduce_tree *t, const orr_leaf_plan *plan, double *in,
-                                double *out, size_t n)
+static orr_status leaf_sum_node(orr_reducer *red, const orr_reduce_tree *t,
+                                const orr_leaf_plan *plan, double *in, double *out, size_t n)
 {
     orr_reduction *r = &red->slot[LEAF_SLOT];
     void *runs[ORR_MAX_RUNS];
@@ -375,11 +393,13 @@ static orr_status leaf_sum_node(orr_reducer *red, const orr_reduce_tree *t, cons
     return ORR_OK;
 }
 
-orr_status orr_comm_leaf_sum(orr_comm *c, const orr_leaf_plan *plan, double *in, double *out, size_t n)
+orr_status orr_comm_leaf_sum(orr_comm *c, const orr_leaf_plan *plan, double *in, double *out,
+                             size_t n)
 {
     const orr_reduce_tree *t = NULL;
 
-    if (c->broken) return orr_fail(ORR_ERR_COMM, "leaf sum: on a communicator that has failed before");
+    if (c->broken)
+        return orr_fail(ORR_ERR_COMM, "leaf sum: on a communicator that has failed before");
     ORR_TRY(check_plan(c, plan));
     if (n == 0) return ORR_OK;
     ORR_TRY(prepare(c, plan->n_leaves, &t));

@@ -2,8 +2,8 @@
  *
  * reduce.c       the public calls, memory set aside, the fast mode, leaf_sum
  * reduce_tree.c  the additions, in their fixed order
- * reduce_node.c  ordered, all ranks on one node: through shared memory, in chunks that stay in the cache
- * reduce_net.c   ordered, over the network: through messages */
+ * reduce_node.c  ordered, all ranks on one node: through shared memory, in chunks that stay in the
+ * cache reduce_net.c   ordered, over the network: through messages */
 #ifndef ORR_COMM_REDUCE_IMPL_H
 #define ORR_COMM_REDUCE_IMPL_H
 
@@ -29,7 +29,7 @@ struct orr_reduction {
     size_t chunk;        /* elements that go through the pipe at a time */
     /* reduce_net.c and the fast mode */
     net_phase phase;
-    int small;      /* all runs to all ranks */
+    int small; /* all runs to all ranks */
     int tag;
     char *received; /* other ranks' runs of this rank's part, in order of run number */
     char *requests;
@@ -40,16 +40,16 @@ struct orr_reduction {
 struct orr_reducer {
     orr_comm *c;
     orr_reduce_tree *trees;
-    orr_node_pipe *pipe;  /* NULL: messages */
-    const void **source;  /* of each run, while folding */
-    char *scratch;        /* for the fold */
-    size_t reserved;      /* bytes of elements in flight that memory was set aside for */
-    size_t in_flight;     /* bytes of elements begun since none was in flight */
+    orr_node_pipe *pipe; /* NULL: messages */
+    const void **source; /* of each run, while folding */
+    char *scratch;       /* for the fold */
+    size_t reserved;     /* bytes of elements in flight that memory was set aside for */
+    size_t in_flight;    /* bytes of elements begun since none was in flight */
     int n_active;
     int next_tag;
-    char *arena;          /* reduce_net.c: handed out in order, all taken back when none is in flight */
+    char *arena; /* reduce_net.c: handed out in order, all taken back when none is in flight */
     size_t arena_bytes, arena_used;
-    char *requests;       /* slot_requests for each reduction */
+    char *requests; /* slot_requests for each reduction */
     int *peer;
     int slot_requests;
     double *leaf_scratch;
@@ -57,14 +57,17 @@ struct orr_reducer {
     orr_reduction slot[ORR_MAX_REDUCTIONS + 1]; /* the last is leaf_sum's */
 };
 
-/* [0, n) elements cut into size parts at multiples of 16 elements (a cache line, or two): begin of part p; p = size
- * gives n. */
+/* [0, n) elements cut into size parts at multiples of 16 elements (a cache line, or two): begin of
+ * part p; p = size gives n. */
 static inline size_t orr_part_begin(size_t n, int p, int size)
 {
     size_t lines = n / 16;
 
     /* the product must not overflow for any n that fits memory */
-    return p == size ? n : (lines / (size_t)size * (size_t)p + lines % (size_t)size * (size_t)p / (size_t)size) * 16;
+    return p == size ? n
+                     : (lines / (size_t)size * (size_t)p +
+                        lines % (size_t)size * (size_t)p / (size_t)size) *
+                           16;
 }
 
 /* reduce_node.c */

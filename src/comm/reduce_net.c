@@ -1,11 +1,11 @@
 /* comm/reduce_net.c - ordered sums through messages.
  *
- * The elements are cut into one part a rank.  Exchange: every rank sends each part of each of its runs to the part's
- * owner, who adds them along the tree.  Share: every owner sends its sum to all.  With one run a rank that is
- * 2 (N-1)/N n elements each way, what a ring moves.  Short reductions send all runs to all ranks, packed, and every
- * rank adds everything: one step instead of two.
- * Messages rather than MPI_Ialltoallv and MPI_Iallgatherv: runs need no packing into one buffer, counts no int, and a
- * rank that stays away can be named. */
+ * The elements are cut into one part a rank.  Exchange: every rank sends each part of each of its
+ * runs to the part's owner, who adds them along the tree.  Share: every owner sends its sum to all.
+ * With one run a rank that is 2 (N-1)/N n elements each way, what a ring moves.  Short reductions
+ * send all runs to all ranks, packed, and every rank adds everything: one step instead of two.
+ * Messages rather than MPI_Ialltoallv and MPI_Iallgatherv: runs need no packing into one buffer,
+ * counts no int, and a rank that stays away can be named. */
 #include "comm/reduce_impl.h"
 
 #include "core/memory.h"
@@ -26,7 +26,8 @@ static size_t round_up(size_t bytes)
 
 static size_t part_bytes(const orr_reduction *r, int rank)
 {
-    return (orr_part_begin(r->n, rank + 1, r->c->size) - orr_part_begin(r->n, rank, r->c->size)) * r->width;
+    return (orr_part_begin(r->n, rank + 1, r->c->size) - orr_part_begin(r->n, rank, r->c->size)) *
+           r->width;
 }
 
 /* Enough for the longest and for many short ones: see the arena's use in orr_net_begin. */
@@ -62,14 +63,17 @@ static char *take(orr_reducer *red, size_t bytes)
     return p;
 }
 
-typedef orr_status post(orr_comm *c, void *buf, size_t bytes, int peer, int tag, void *requests, int i);
+typedef orr_status post(orr_comm *c, void *buf, size_t bytes, int peer, int tag, void *requests,
+                        int i);
 
-static orr_status post_send(orr_comm *c, void *buf, size_t bytes, int peer, int tag, void *requests, int i)
+static orr_status post_send(orr_comm *c, void *buf, size_t bytes, int peer, int tag, void *requests,
+                            int i)
 {
     return c->ops->isend(c, buf, bytes, peer, tag, requests, i);
 }
 
-static orr_status post_receive(orr_comm *c, void *buf, size_t bytes, int peer, int tag, void *requests, int i)
+static orr_status post_receive(orr_comm *c, void *buf, size_t bytes, int peer, int tag,
+                               void *requests, int i)
 {
     return c->ops->irecv(c, buf, bytes, peer, tag, requests, i);
 }
@@ -130,7 +134,8 @@ static orr_status send_runs(orr_reduction *r, const char *packed)
             continue;
         }
         for (int i = 0; i < r->n_runs; i++)
-            ORR_TRY(post_pieces(r, post_send, (const char *)r->runs[i] + first, part_bytes(r, to), to));
+            ORR_TRY(
+                post_pieces(r, post_send, (const char *)r->runs[i] + first, part_bytes(r, to), to));
     }
     return ORR_OK;
 }
@@ -148,7 +153,8 @@ orr_status orr_net_begin(orr_reduction *r, orr_reducer *red)
     r->received = take(red, total);
     if (r->small) packed = take(red, (size_t)r->n_runs * r->n * r->width);
     if (!r->received || (r->small && !packed))
-        return orr_fail(ORR_ERR_INTERNAL, "reduce: %zu elements do not fit what was set aside", r->n);
+        return orr_fail(ORR_ERR_INTERNAL, "reduce: %zu elements do not fit what was set aside",
+                        r->n);
     for (int i = 0; r->small && i < r->n_runs; i++)
         memcpy(packed + (size_t)i * r->n * r->width, r->runs[i], r->n * r->width);
     ORR_TRY(receive_runs(r));
@@ -164,10 +170,12 @@ static void add_runs(orr_reduction *r, orr_reducer *red)
     for (int rank = 0; rank < r->c->size; rank++) {
         const void **source = red->source + r->tree->first_run[rank];
         for (int i = 0; i < runs_of(r, rank); i++)
-            source[i] = rank == r->c->rank ? (const char *)r->runs[i] + first : at + (size_t)i * one;
+            source[i] =
+                rank == r->c->rank ? (const char *)r->runs[i] + first : at + (size_t)i * one;
         if (rank != r->c->rank) at += round_up((size_t)runs_of(r, rank) * one);
     }
-    orr_reduce_tree_fold(r->tree, red->source, red->scratch, r->result + first, one / r->width, r->type);
+    orr_reduce_tree_fold(r->tree, red->source, red->scratch, r->result + first, one / r->width,
+                         r->type);
 }
 
 static orr_status share(orr_reduction *r)
@@ -177,7 +185,8 @@ static orr_status share(orr_reduction *r)
     r->n_requests = 0;
     for (int k = 1; k < size; k++) {
         int from = (rank + size - k) % size;
-        ORR_TRY(post_pieces(r, post_receive, r->result + orr_part_begin(r->n, from, size) * r->width,
+        ORR_TRY(post_pieces(r, post_receive,
+                            r->result + orr_part_begin(r->n, from, size) * r->width,
                             part_bytes(r, from), from));
     }
     for (int k = 1; k < size; k++)

@@ -1,16 +1,17 @@
 /* comm/reduce_node.c - ordered sums among ranks that share memory.
  *
- * The elements of all reductions, in the order in which they were begun, form one stream that is cut into chunks.  A
- * chunk passes three stages on every rank:
- *   in   the rank copies its runs of the chunk into the window, but for the part that it adds itself;
- *   sum  when every rank's runs are in, it adds its part along the tree into its result and into the window;
- *   out  when every rank's part is summed, it copies the other parts into its result.
- * The window has a few chunks of room, so that ranks need not move in step; a chunk's room is used again once every
- * rank has passed its out stage.  A chunk is small enough to stay in the cache from the first stage to the last: main
- * memory sees each run read once and each result written once.  Short reductions skip the out stage: every rank brings
- * all of its runs in and adds everything.
+ * The elements of all reductions, in the order in which they were begun, form one stream that is
+ * cut into chunks.  A chunk passes three stages on every rank: in   the rank copies its runs of the
+ * chunk into the window, but for the part that it adds itself; sum  when every rank's runs are in,
+ * it adds its part along the tree into its result and into the window; out  when every rank's part
+ * is summed, it copies the other parts into its result. The window has a few chunks of room, so
+ * that ranks need not move in step; a chunk's room is used again once every rank has passed its out
+ * stage.  A chunk is small enough to stay in the cache from the first stage to the last: main
+ * memory sees each run read once and each result written once.  Short reductions skip the out
+ * stage: every rank brings all of its runs in and adds everything.
  *
- * The stages are driven by begin, test and end; the ranks meet in counters in the window alone, no MPI call is made. */
+ * The stages are driven by begin, test and end; the ranks meet in counters in the window alone, no
+ * MPI call is made. */
 #include "comm/reduce_impl.h"
 
 #include "core/memory.h"
@@ -20,11 +21,12 @@
 
 enum {
     N_ROOMS = 4,
-    CHUNK_BYTES = 256 << 10,  /* of one rank: its runs of one chunk */
-    SHORT_BYTES = 16 << 10    /* all ranks' runs together: below this everyone adds everything */
+    CHUNK_BYTES = 256 << 10, /* of one rank: its runs of one chunk */
+    SHORT_BYTES = 16 << 10   /* all ranks' runs together: below this everyone adds everything */
 };
 
-/* Chunks that a rank has finished with, by stage; a line of its own for each, since others poll it. */
+/* Chunks that a rank has finished with, by stage; a line of its own for each, since others poll it.
+ */
 typedef struct {
     _Alignas(64) _Atomic int64_t in;
     _Alignas(64) _Atomic int64_t sum;
@@ -55,14 +57,16 @@ struct orr_node_pipe {
 
 static char *area(const orr_node_pipe *p, int64_t chunk, int rank)
 {
-    return p->rooms + ((size_t)(chunk % N_ROOMS) * (size_t)(p->c->size + 1) + (size_t)rank) * CHUNK_BYTES;
+    return p->rooms +
+           ((size_t)(chunk % N_ROOMS) * (size_t)(p->c->size + 1) + (size_t)rank) * CHUNK_BYTES;
 }
 
 orr_status orr_node_pipe_create(orr_node_pipe **out, orr_comm *c)
 {
     orr_status st = ORR_OK;
     size_t size = (size_t)c->size;
-    size_t bytes = size * sizeof(progress) + N_ROOMS * (size * sizeof(label) + (size + 1) * CHUNK_BYTES);
+    size_t bytes =
+        size * sizeof(progress) + N_ROOMS * (size * sizeof(label) + (size + 1) * CHUNK_BYTES);
     orr_node_pipe *p = orr_alloc(1, sizeof *p);
 
     *out = NULL;
@@ -119,7 +123,8 @@ static void step(cursor *at)
     at->first = 0;
 }
 
-/* True when every rank has finished more than `chunk` chunks of the stage whose counter lies at offset `stage`. */
+/* True when every rank has finished more than `chunk` chunks of the stage whose counter lies at
+ * offset `stage`. */
 static int all_passed(const orr_node_pipe *p, size_t stage, int64_t chunk)
 {
     for (int r = 0; r < p->c->size; r++) {
@@ -155,15 +160,16 @@ static orr_status check_labels(const orr_node_pipe *p)
     const label *mine = &all[p->c->rank];
 
     for (int r = 0; r < p->c->size; r++) {
-        if (all[r].n == mine->n && all[r].first == mine->first && all[r].n_leaves == mine->n_leaves &&
-            all[r].type == mine->type)
+        if (all[r].n == mine->n && all[r].first == mine->first &&
+            all[r].n_leaves == mine->n_leaves && all[r].type == mine->type)
             continue;
         p->c->broken = 1;
         return orr_fail(ORR_ERR_ARG,
-                        "rank %d of %d (%s): reduce: ranks began different reductions: %lld elements of %d leaves here, "
+                        "rank %d of %d (%s): reduce: ranks began different reductions: %lld "
+                        "elements of %d leaves here, "
                         "%lld of %d on rank %d",
-                        p->c->rank, p->c->size, p->c->host, (long long)mine->n, mine->n_leaves, (long long)all[r].n,
-                        all[r].n_leaves, r);
+                        p->c->rank, p->c->size, p->c->host, (long long)mine->n, mine->n_leaves,
+                        (long long)all[r].n, all[r].n_leaves, r);
     }
     return ORR_OK;
 }
@@ -180,8 +186,9 @@ static void stage_sum(orr_node_pipe *p, orr_reducer *red)
     for (int rank = 0; rank < p->c->size; rank++)
         for (int g = t->first_run[rank]; g < t->first_run[rank + 1]; g++) {
             size_t i = (size_t)(g - t->first_run[rank]);
-            red->source[g] = rank == p->c->rank ? (const char *)r->runs[i] + (p->sum.first + begin) * w
-                                                : area(p, p->sum.chunk, rank) + (i * r->chunk + begin) * w;
+            red->source[g] = rank == p->c->rank
+                                 ? (const char *)r->runs[i] + (p->sum.first + begin) * w
+                                 : area(p, p->sum.chunk, rank) + (i * r->chunk + begin) * w;
         }
     orr_reduce_tree_fold(t, red->source, red->scratch, result, end - begin, r->type);
     if (!r->small) memcpy(area(p, p->sum.chunk, p->c->size) + begin * w, result, (end - begin) * w);
@@ -217,7 +224,8 @@ orr_status orr_node_pipe_advance(orr_node_pipe *p, orr_reducer *red)
         if (p->out.chunk < p->sum.chunk &&
             (p->out.r->small || all_passed(p, offsetof(progress, sum), p->out.chunk))) {
             stage_out(p);
-        } else if (p->sum.chunk < p->in.chunk && all_passed(p, offsetof(progress, in), p->sum.chunk)) {
+        } else if (p->sum.chunk < p->in.chunk &&
+                   all_passed(p, offsetof(progress, in), p->sum.chunk)) {
             ORR_TRY(check_labels(p));
             stage_sum(p, red);
         } else if (p->in.r && all_passed(p, offsetof(progress, out), p->in.chunk - N_ROOMS)) {

@@ -1,4 +1,5 @@
-/* comm/reduce_tree.c - the sequence of additions above the runs, and carrying it out block by block. */
+/* comm/reduce_tree.c - the sequence of additions above the runs, and carrying it out block by
+ * block. */
 #include "comm/reduce_tree.h"
 
 #include "core/memory.h"
@@ -85,8 +86,8 @@ void orr_reduce_tree_destroy(orr_reduce_tree *t)
     {                                                                                              \
         _Pragma("GCC ivdep") for (size_t j = 0; j < n; j++) sum[j] = a[j] + b[j];                  \
     }                                                                                              \
-    static void NAME(const orr_reduce_tree *t, const void *const *source, TYPE *scratch, TYPE *out, \
-                     size_t first, size_t n)                                                       \
+    static void NAME(const orr_reduce_tree *t, const void *const *source, TYPE *scratch,           \
+                     TYPE *out, size_t first, size_t n)                                            \
     {                                                                                              \
         const TYPE *stack[ORR_TREE_DEPTH] = { 0 };                                                 \
         int top = 0;                                                                               \
@@ -97,7 +98,9 @@ void orr_reduce_tree_destroy(orr_reduce_tree *t)
             }                                                                                      \
             top--;                                                                                 \
             /* only the last sum goes to out, which may be a source that is still needed before */ \
-            TYPE *sum = i + 1 == t->n_ops ? out : scratch + (size_t)(top - 1) * (ORR_TREE_BLOCK / sizeof *sum); \
+            TYPE *sum = i + 1 == t->n_ops                                                          \
+                            ? out                                                                  \
+                            : scratch + (size_t)(top - 1) * (ORR_TREE_BLOCK / sizeof *sum);        \
             NAME##_add(sum, stack[top - 1], stack[top], n);                                        \
             stack[top - 1] = sum;                                                                  \
         }                                                                                          \
@@ -107,8 +110,8 @@ void orr_reduce_tree_destroy(orr_reduce_tree *t)
 DEFINE_FOLD(fold_f32, float)
 DEFINE_FOLD(fold_f64, double)
 
-void orr_reduce_tree_fold(const orr_reduce_tree *t, const void *const *source, void *scratch, void *out, size_t n,
-                          orr_dtype dt)
+void orr_reduce_tree_fold(const orr_reduce_tree *t, const void *const *source, void *scratch,
+                          void *out, size_t n, orr_dtype dt)
 {
     size_t block = ORR_TREE_BLOCK / (dt == ORR_F32 ? sizeof(float) : sizeof(double));
 
@@ -119,4 +122,12 @@ void orr_reduce_tree_fold(const orr_reduce_tree *t, const void *const *source, v
         else
             fold_f64(t, source, scratch, (double *)out + first, first, m);
     }
+}
+
+void orr_reduce_add(void *sum, const void *a, const void *b, size_t n, orr_dtype dt)
+{
+    if (dt == ORR_F32)
+        fold_f32_add(sum, a, b, n);
+    else
+        fold_f64_add(sum, a, b, n);
 }

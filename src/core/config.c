@@ -86,10 +86,13 @@ static orr_status tree_full(const orr_config *c)
     return c->n_nodes >= MAX_NODES ? ORR_ERR_OPTION : ORR_ERR_NOMEM;
 }
 
-static orr_status fail_mark(const builder *b, yaml_mark_t at, const char *format, ...)
+/* As orr_fail does, so that the compiler knows the code. */
+#define fail_mark(...) orr_fail_is(ORR_ERR_OPTION, fail_mark_at(__VA_ARGS__))
+
+static orr_status fail_mark_at(const builder *b, yaml_mark_t at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-static orr_status fail_mark(const builder *b, yaml_mark_t at, const char *format, ...)
+static orr_status fail_mark_at(const builder *b, yaml_mark_t at, const char *format, ...)
 {
     char text[ORR_ERROR_MAX / 2];
     va_list ap;
@@ -188,7 +191,8 @@ static orr_status build(builder *b, orr_node **out, const yaml_node_t *y, int de
     if (depth >= MAX_DEPTH)
         return fail_mark(b, y->start_mark,
                          "nested more than %d deep; does an alias contain itself?", (int)MAX_DEPTH);
-    if (tag && strcmp(tag, YAML_STR_TAG) && strcmp(tag, YAML_SEQ_TAG) && strcmp(tag, YAML_MAP_TAG))
+    if (tag && strcmp(tag, YAML_STR_TAG) != 0 && strcmp(tag, YAML_SEQ_TAG) != 0 &&
+        strcmp(tag, YAML_MAP_TAG) != 0)
         return fail_mark(b, y->start_mark, "tag \"%.80s\": tags have no meaning here, remove it",
                          tag);
     if (!(node = tree_node(b->c, ORR_NODE_NULL, b->file, line))) return tree_full(b->c);

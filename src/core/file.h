@@ -27,7 +27,8 @@ orr_status orr_tmp_path(char out[ORR_PATH_MAX], const char *path);
 orr_status orr_commit_file(const char *tmp, const char *path);
 /* Whole small file at once, by way of a .tmp and orr_commit_file. */
 orr_status orr_write_file(const char *path, const void *data, size_t bytes);
-/* Reads a whole file; *out (NUL after the last byte) is the caller's to orr_free.  Refuses more than max bytes. */
+/* Reads a whole file; *out (NUL after the last byte) is the caller's to orr_free.  Refuses more
+ * than max bytes. */
 orr_status orr_read_file(char **out, size_t *bytes, const char *path, size_t max);
 /* Removes a folder of plain files (one level), for a half-made output. */
 orr_status orr_remove_dir(const char *path);

@@ -1,13 +1,15 @@
-/* core/leaves.h - how a batch is cut into leaves, leaves are dealt to ranks, and sums over leaves are ordered.
+/* core/leaves.h - how a batch is cut into leaves, leaves are dealt to ranks, and sums over leaves
+ * are ordered.
  *
- * A batch of B samples is cut into L leaves: leaf i holds samples [i*B/L, (i+1)*B/L) of the batch (integer division; a
- * leaf may be empty).  Rank r of N owns leaves [r*L/N, (r+1)*L/N).
+ * A batch of B samples is cut into L leaves: leaf i holds samples [i*B/L, (i+1)*B/L) of the batch
+ * (integer division; a leaf may be empty).  Rank r of N owns leaves [r*L/N, (r+1)*L/N).
  *
- * Every ordered sum over leaves follows one binary tree.  A node over m leaves adds (left) + (right), where left holds
- * the first h leaves, h the largest power of two below m.  The shape of a node depends on m alone, and the root on L
- * alone, so the sum has the same bits however the leaves were dealt.  A rank's leaves decompose into runs: the maximal
- * nodes of the root's tree that lie within them, left to right.  A rank sums each run by itself; the runs of all ranks
- * are then summed along the rest of the tree (comm/reduce).  With L and N powers of two a rank has one run.
+ * Every ordered sum over leaves follows one binary tree.  A node over m leaves adds (left) +
+ * (right), where left holds the first h leaves, h the largest power of two below m.  The shape of a
+ * node depends on m alone, and the root on L alone, so the sum has the same bits however the leaves
+ * were dealt.  A rank's leaves decompose into runs: the maximal nodes of the root's tree that lie
+ * within them, left to right.  A rank sums each run by itself; the runs of all ranks are then
+ * summed along the rest of the tree (comm/reduce).  With L and N powers of two a rank has one run.
  * Not collective. */
 #ifndef ORR_CORE_LEAVES_H
 #define ORR_CORE_LEAVES_H
@@ -44,12 +46,14 @@ static inline int orr_leaf_split(int m)
     return 1 << (31 - __builtin_clz((unsigned)m - 1));
 }
 
-/* out[j] = tree sum over i of in[i*stride + j], j < n, i < m; m = 0 gives zeros.  out may be in (row 0) itself.
- * in is overwritten: partial sums live in it.  Plain loops, vectorised; one call is one thread. */
+/* out[j] = tree sum over i of in[i*stride + j], j < n, i < m; m = 0 gives zeros.  out may be in
+ * (row 0) itself.  in is overwritten: partial sums live in it.  Plain loops, vectorised; one call
+ * is one thread. */
 void orr_leaf_sum_f32(float *out, float *in, size_t stride, int m, size_t n);
 void orr_leaf_sum_f64(double *out, double *in, size_t stride, int m, size_t n);
 
-/* What a rank works on in one step: its samples, leaf after leaf.  Plain data that jobs fills and nn reads. */
+/* What a rank works on in one step: its samples, leaf after leaf.  Plain data that jobs fills and
+ * nn reads. */
 typedef struct orr_batch {
     int n;                /* local samples */
     int n_leaves;         /* local leaves */

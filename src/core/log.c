@@ -149,7 +149,7 @@ static void log_line(orr_log_level level, const char *component, const char *for
     n = wrote < 0 ? 0 : (size_t)wrote;
     if (n >= room) { /* cut, and seen to be cut */
         n = room - 1;
-        memcpy(line + head + n - 3, "...", 3);
+        memset(line + head + n - 3, '.', 3);
     }
     n += head;
     while (n > head && line[n - 1] == '\n')

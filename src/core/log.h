@@ -1,8 +1,8 @@
 /* core/log.h - leveled log by component, to stderr (and to a file once one is given).
- * ORR_LOG=info,comm:debug,data:off sets the default level and levels by component; unset means info.
- * A line is "HH:MM:SS level component: text" with the rank before the text when there is more than one; it is written
- * with one write(2), so lines of several ranks do not mix.  orr_log0 speaks on rank 0 alone.
- * Thread-safe.   Not collective. */
+ * ORR_LOG=info,comm:debug,data:off sets the default level and levels by component; unset means
+ * info.  A line is "HH:MM:SS level component: text" with the rank before the text when there is
+ * more than one; it is written with one write(2), so lines of several ranks do not mix.  orr_log0
+ * speaks on rank 0 alone.  Thread-safe.   Not collective. */
 #ifndef ORR_CORE_LOG_H
 #define ORR_CORE_LOG_H
 
@@ -14,7 +14,8 @@ extern "C" {
 
 typedef enum { ORR_LOG_OFF, ORR_ERROR, ORR_WARN, ORR_INFO, ORR_DEBUG } orr_log_level;
 
-/* Reads the setting (NULL = from ORR_LOG) and remembers who speaks.  ORR_ERR_OPTION names what is wrong in it. */
+/* Reads the setting (NULL = from ORR_LOG) and remembers who speaks.  ORR_ERR_OPTION names what is
+ * wrong in it. */
 orr_status orr_log_init(const char *setting, int rank, int size);
 /* Appends every line at ORR_INFO and above to path as well (rank 0's log.txt); NULL closes it. */
 orr_status orr_log_file(const char *path);

@@ -1,7 +1,7 @@
-/* core/memory.h - the one allocator: zeroed, 64-byte aligned, countable, and able to fail on purpose.
- * ORR_ALLOC_FAIL=n in the environment makes the n-th orr_alloc of the process (from 1) fail, for tests that walk
- * every out-of-memory path.  The count is what "no allocation inside a step" is asserted with.
- * Thread-safe.   Not collective. */
+/* core/memory.h - the one allocator: zeroed, 64-byte aligned, countable, and able to fail on
+ * purpose.  ORR_ALLOC_FAIL=n in the environment makes the n-th orr_alloc of the process (from 1)
+ * fail, for tests that walk every out-of-memory path.  The count is what "no allocation inside a
+ * step" is asserted with.  Thread-safe.   Not collective. */
 #ifndef ORR_CORE_MEMORY_H
 #define ORR_CORE_MEMORY_H
 
@@ -14,14 +14,15 @@ extern "C" {
 
 enum { ORR_ALIGN = 64 }; /* bytes: a cache line and an AVX-512 register */
 
-/* n * size zeroed bytes for the caller to orr_free; NULL when there are none (or n * size overflows).  n = 0 gives a
- * block that may be freed. */
+/* n * size zeroed bytes for the caller to orr_free; NULL when there are none (or n * size
+ * overflows).  n = 0 gives a block that may be freed. */
 void *orr_alloc(size_t n, size_t size);
-/* Grows (or shrinks) a block from old_n to n elements, new ones zeroed; on failure NULL and the old block stays. */
+/* Grows (or shrinks) a block from old_n to n elements, new ones zeroed; on failure NULL and the old
+ * block stays. */
 void *orr_realloc(void *p, size_t old_n, size_t n, size_t size);
-char *orr_strdup(const char *s); /* s NULL gives NULL */
-void orr_free(void *p);          /* NULL is fine */
-int64_t orr_alloc_count(void);   /* orr_alloc and orr_realloc calls of this process so far */
+char *orr_strdup(const char *s);   /* s NULL gives NULL */
+void orr_free(void *p);            /* NULL is fine */
+int64_t orr_alloc_count(void);     /* orr_alloc and orr_realloc calls of this process so far */
 void orr_alloc_fail_at(int64_t n); /* for tests: the n-th call from now fails; 0 = none */
 
 #ifdef __cplusplus

@@ -1,15 +1,16 @@
-/* core/options.h - one table of rows per struct gives parser, defaults, ranges, --help and the resolved dump.
+/* core/options.h - one table of rows per struct gives parser, defaults, ranges, --help and dump.
  *
  *   typedef struct { int filters; double rate; const char *padding; } conv_opts;
  *   static const orr_option conv_options[] = {
- *       ORR_OPTION_INT(conv_opts, filters, NULL, 1, 65536, "output channels"),       // NULL default: required
+ *       ORR_OPTION_INT(conv_opts, filters, NULL, 1, 65536, "output channels"), // NULL: required
  *       ORR_OPTION_REAL(conv_opts, rate, "0.1", 0, 1, "share of units dropped"),
- *       ORR_OPTION_CHOICE(conv_opts, padding, "valid", "valid|same|torch", "how borders are treated"),
+ *       ORR_OPTION_CHOICE(conv_opts, padding, "valid", "valid|same|torch", "at the borders"),
  *       ORR_OPTION_END };
  *
- * Reading a map: every key must be in the table (else: the sentence names file:line, the key, and the nearest one), every
- * value must parse in full and lie in its range, absent keys take their default, required ones must be there.  A key with
- * nothing after it is an error, but for a section or node, where it is an empty one.  A quoted number is a text.
+ * Reading a map: every key must be in the table (else: the sentence names file:line, the key, and
+ * the nearest one), every value must parse in full and lie in its range, absent keys take their
+ * default, required ones must be there.  A key with nothing after it is an error, but for a section
+ * or node, where it is an empty one.  A quoted number is a text.
  * Strings and nodes in the struct are borrowed from the configuration tree.   Not collective. */
 #ifndef ORR_CORE_OPTIONS_H
 #define ORR_CORE_OPTIONS_H
@@ -27,57 +28,78 @@ extern "C" {
 
 typedef enum {
     ORR_OPT_END,
-    ORR_OPT_INT,    /* int */
-    ORR_OPT_INT64,  /* int64_t */
-    ORR_OPT_REAL,   /* double; nan and inf are refused */
-    ORR_OPT_BOOL,   /* int: true/false, yes/no, on/off */
-    ORR_OPT_STRING, /* const char * */
-    ORR_OPT_CHOICE, /* const char *, one of `choices` ("a|b|c") */
-    ORR_OPT_PAIR,   /* int[2]: "3" means [3, 3] */
-    ORR_OPT_REALS,  /* orr_reals: a list of numbers, or one number */
-    ORR_OPT_STRINGS,/* orr_strings: a list of strings, or one string */
-    ORR_OPT_NODE,   /* const orr_node *: the subtree as it stands; NULL when absent */
-    ORR_OPT_SECTION /* a struct within the struct, read by its own table */
+    ORR_OPT_INT,     /* int */
+    ORR_OPT_INT64,   /* int64_t */
+    ORR_OPT_REAL,    /* double; nan and inf are refused */
+    ORR_OPT_BOOL,    /* int: true/false, yes/no, on/off */
+    ORR_OPT_STRING,  /* const char * */
+    ORR_OPT_CHOICE,  /* const char *, one of `choices` ("a|b|c") */
+    ORR_OPT_PAIR,    /* int[2]: "3" means [3, 3] */
+    ORR_OPT_REALS,   /* orr_reals: a list of numbers, or one number */
+    ORR_OPT_STRINGS, /* orr_strings: a list of strings, or one string */
+    ORR_OPT_NODE,    /* const orr_node *: the subtree as it stands; NULL when absent */
+    ORR_OPT_SECTION  /* a struct within the struct, read by its own table */
 } orr_option_type;
 
 enum { ORR_LIST_MAX = 64 };
-typedef struct { int n; double v[ORR_LIST_MAX]; } orr_reals;
-typedef struct { int n; const char *v[ORR_LIST_MAX]; } orr_strings;
+typedef struct {
+    int n;
+    double v[ORR_LIST_MAX];
+} orr_reals;
+typedef struct {
+    int n;
+    const char *v[ORR_LIST_MAX];
+} orr_strings;
 
 typedef struct orr_option {
     const char *key;
     orr_option_type type;
-    size_t offset;       /* in the struct */
-    const char *fallback;/* default, as YAML text (of texts: the text itself, "" for an empty list); NULL: required */
-    double min, max;     /* inclusive, for numbers (each element) */
+    size_t offset;        /* in the struct */
+    const char *fallback; /* default: YAML, or the text itself; "" no items; NULL required */
+    double min, max;      /* inclusive, for numbers (each element) */
     const char *choices;
     const struct orr_option *table; /* of a section */
-    const char *help;    /* one line; units in it */
+    const char *help;               /* one line; units in it */
 } orr_option;
 
-#define ORR_OPTION_INT(S, f, def, lo, hi, help) { #f, ORR_OPT_INT, offsetof(S, f), def, lo, hi, 0, 0, help }
-#define ORR_OPTION_INT64(S, f, def, lo, hi, help) { #f, ORR_OPT_INT64, offsetof(S, f), def, lo, hi, 0, 0, help }
-#define ORR_OPTION_REAL(S, f, def, lo, hi, help) { #f, ORR_OPT_REAL, offsetof(S, f), def, lo, hi, 0, 0, help }
-#define ORR_OPTION_BOOL(S, f, def, help) { #f, ORR_OPT_BOOL, offsetof(S, f), def, 0, 0, 0, 0, help }
-#define ORR_OPTION_STRING(S, f, def, help) { #f, ORR_OPT_STRING, offsetof(S, f), def, 0, 0, 0, 0, help }
-#define ORR_OPTION_CHOICE(S, f, def, ch, help) { #f, ORR_OPT_CHOICE, offsetof(S, f), def, 0, 0, ch, 0, help }
-#define ORR_OPTION_PAIR(S, f, def, lo, hi, help) { #f, ORR_OPT_PAIR, offsetof(S, f), def, lo, hi, 0, 0, help }
-#define ORR_OPTION_REALS(S, f, def, lo, hi, help) { #f, ORR_OPT_REALS, offsetof(S, f), def, lo, hi, 0, 0, help }
-#define ORR_OPTION_STRINGS(S, f, def, help) { #f, ORR_OPT_STRINGS, offsetof(S, f), def, 0, 0, 0, 0, help }
-#define ORR_OPTION_NODE(S, f, help) { #f, ORR_OPT_NODE, offsetof(S, f), "", 0, 0, 0, 0, help }
-#define ORR_OPTION_SECTION(S, f, tab, help) { #f, ORR_OPT_SECTION, offsetof(S, f), "", 0, 0, 0, tab, help }
+/* clang-format off */
+#define ORR_OPTION_INT(S, f, def, lo, hi, help) \
+    { #f, ORR_OPT_INT, offsetof(S, f), def, lo, hi, 0, 0, help }
+#define ORR_OPTION_INT64(S, f, def, lo, hi, help) \
+    { #f, ORR_OPT_INT64, offsetof(S, f), def, lo, hi, 0, 0, help }
+#define ORR_OPTION_REAL(S, f, def, lo, hi, help) \
+    { #f, ORR_OPT_REAL, offsetof(S, f), def, lo, hi, 0, 0, help }
+#define ORR_OPTION_BOOL(S, f, def, help) \
+    { #f, ORR_OPT_BOOL, offsetof(S, f), def, 0, 0, 0, 0, help }
+#define ORR_OPTION_STRING(S, f, def, help) \
+    { #f, ORR_OPT_STRING, offsetof(S, f), def, 0, 0, 0, 0, help }
+#define ORR_OPTION_CHOICE(S, f, def, ch, help) \
+    { #f, ORR_OPT_CHOICE, offsetof(S, f), def, 0, 0, ch, 0, help }
+#define ORR_OPTION_PAIR(S, f, def, lo, hi, help) \
+    { #f, ORR_OPT_PAIR, offsetof(S, f), def, lo, hi, 0, 0, help }
+#define ORR_OPTION_REALS(S, f, def, lo, hi, help) \
+    { #f, ORR_OPT_REALS, offsetof(S, f), def, lo, hi, 0, 0, help }
+#define ORR_OPTION_STRINGS(S, f, def, help) \
+    { #f, ORR_OPT_STRINGS, offsetof(S, f), def, 0, 0, 0, 0, help }
+#define ORR_OPTION_NODE(S, f, help) \
+    { #f, ORR_OPT_NODE, offsetof(S, f), "", 0, 0, 0, 0, help }
+#define ORR_OPTION_SECTION(S, f, tab, help) \
+    { #f, ORR_OPT_SECTION, offsetof(S, f), "", 0, 0, 0, tab, help }
 #define ORR_OPTION_END { 0, ORR_OPT_END, 0, 0, 0, 0, 0, 0, 0 }
+/* clang-format on */
 
-/* Fills *out from map (NULL = an empty one).  `what` names the map in messages ("train", "layer conv1d"; "" for the file).  String
- * defaults point into the table.  ORR_ERR_OPTION as described above. */
-orr_status orr_options_read(void *out, const orr_option *table, const orr_node *map, const char *what);
-/* Appends "key: value" lines (sections nested) that read back to the same struct; indent in spaces. */
+/* Fills *out from map (NULL = an empty one).  `what` names the map in messages ("train", "layer
+ * conv1d"; "" for the file).  String defaults point into the table.  ORR_ERR_OPTION as described
+ * above. */
+orr_status orr_options_read(void *out, const orr_option *table, const orr_node *map,
+                            const char *what);
+/* Appends "key: value" lines (sections nested) that read back to the same struct. */
 orr_status orr_options_dump(const void *in, const orr_option *table, orr_text *out, int indent);
 /* The same on one line: "{a: 1, b: x}", without keys that have their default. */
 orr_status orr_options_dump_flow(const void *in, const orr_option *table, orr_text *out);
 /* Appends the reference: key (with prefix), default, range or choices, help; one key a line. */
 void orr_options_help(const orr_option *table, orr_text *out, const char *prefix);
-/* The nearest of n words to `word` by edit distance, NULL when none is near (more than a third of it differs). */
+/* The nearest of n words by edit distance, NULL when more than a third of `word` differs. */
 const char *orr_nearest(const char *word, const char *const *words, int n);
 /* Whole-text checked parsers: trailing garbage, overflow, nan and inf are errors. */
 orr_status orr_parse_int64(int64_t *out, const char *text);

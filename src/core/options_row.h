@@ -1,4 +1,5 @@
-/* core/options_row.h - what options.c and options_dump.c share; not for others.   Not collective. */
+/* core/options_row.h - what options.c and options_dump.c share, and nobody else.   Not collective.
+ */
 #ifndef ORR_CORE_OPTIONS_ROW_H
 #define ORR_CORE_OPTIONS_ROW_H
 

@@ -1,7 +1,8 @@
 /* core/rng.h - counter-based random numbers, Philox4x32-10.
- * Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011; known answers from
- * Random123's kat_vectors.  Any value is a pure function of (key, counter): nothing is stored between calls, so results
- * depend on (seed, epoch, sample) and never on who draws, in which order, or on how many ranks.   Not collective. */
+ * Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011; known
+ * answers from Random123's kat_vectors.  Any value is a pure function of (key, counter): nothing is
+ * stored between calls, so results depend on (seed, epoch, sample) and never on who draws, in which
+ * order, or on how many ranks.   Not collective. */
 #ifndef ORR_CORE_RNG_H
 #define ORR_CORE_RNG_H
 
@@ -38,18 +39,19 @@ typedef struct orr_rng {
     int left; /* words of block not yet used */
 } orr_rng;
 
-/* The 64-bit name of a stream: a hash (two Philox calls) of seed, domain and up to three numbers, such as epoch, sample
- * key and op index. */
+/* The 64-bit name of a stream: a hash (two Philox calls) of seed, domain and up to three numbers,
+ * such as epoch, sample key and op index. */
 uint64_t orr_rng_key(uint64_t seed, orr_rng_domain domain, uint64_t a, uint64_t b, uint64_t c);
 orr_rng orr_rng_stream(uint64_t key);
 
 uint32_t orr_rng_u32(orr_rng *r);
 uint64_t orr_rng_u64(orr_rng *r);
-double orr_rng_uniform(orr_rng *r);                  /* [0, 1), 53 bits */
-double orr_rng_normal(orr_rng *r);                   /* mean 0, variance 1: Box-Muller, two words of 53 bits each */
-uint64_t orr_rng_below(orr_rng *r, uint64_t n);      /* [0, n) without bias; n > 0 */
+double orr_rng_uniform(orr_rng *r); /* [0, 1), 53 bits */
+double orr_rng_normal(orr_rng *r);  /* mean 0, variance 1: Box-Muller, two words of 53 bits each */
+uint64_t orr_rng_below(orr_rng *r, uint64_t n); /* [0, n) without bias; n > 0 */
 
-/* The four words of block i of a stream, without moving anything: for kernels that work in parallel. */
+/* The four words of block i of a stream, without moving anything: for kernels that work in
+ * parallel. */
 orr_philox orr_rng_block(uint64_t key, uint64_t i);
 /* 24-bit uniform in [0, 1) as float from one word. */
 static inline float orr_rng_unit(uint32_t word)

@@ -1,8 +1,9 @@
 /* core/status.h - what a function answers, and the one sentence that goes with a failure.
- * A function returns ORR_OK (0), an error (< 0), or ORR_PENDING (> 0, only where the prototype says so).
- * orr_fail() stores the sentence and where it was detected in thread-local memory and returns the code.  The
- * sentence says what, where, and what to do; it is set where the fault is detected, passed up untouched, and
- * printed once, by jobs.  No allocation, so that reporting out-of-memory cannot fail.   Not collective. */
+ * A function returns ORR_OK (0), an error (< 0), or ORR_PENDING (> 0, only where the prototype says
+ * so).  orr_fail() stores the sentence and where it was detected in thread-local memory and returns
+ * the code.  The sentence says what, where, and what to do; it is set where the fault is detected,
+ * passed up untouched, and printed once, by jobs.  No allocation, so that reporting out-of-memory
+ * cannot fail.   Not collective. */
 #ifndef ORR_CORE_STATUS_H
 #define ORR_CORE_STATUS_H
 
@@ -30,16 +31,25 @@ typedef enum orr_status {
 
 enum { ORR_ERROR_MAX = 1024 }; /* bytes of a sentence, with its end */
 
-#define orr_fail(code, ...) orr_fail_at(__FILE__, __LINE__, (code), __VA_ARGS__)
+/* The code is told to the compiler too: it then knows that a function that fails does not say
+ * ORR_OK. */
+#define orr_fail(code, ...)                                                                        \
+    orr_fail_is((code), orr_fail_at(__FILE__, __LINE__, (code), __VA_ARGS__))
 
 /* Stores "text" and file:line for this thread; returns code. */
 orr_status orr_fail_at(const char *file, int line, orr_status code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-/* Puts words before the stored sentence ("data/a.csv: " ...): for a caller who knows what the callee cannot.
- * Returns code. */
-orr_status orr_fail_prefix(orr_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static inline orr_status orr_fail_is(orr_status code, orr_status said)
+{
+    (void)said;
+    return code;
+}
+/* Puts words before the stored sentence ("data/a.csv: " ...): for a caller who knows what the
+ * callee cannot.  Returns code. */
+orr_status orr_fail_prefix(orr_status code, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
-const char *orr_error_text(void);  /* this thread's sentence, "" if none; valid until its next orr_fail */
+const char *orr_error_text(void);  /* of this thread, "" if none; until its next orr_fail */
 const char *orr_error_where(void); /* "file.c:123" of the sentence, "" if none */
 void orr_error_clear(void);        /* for a caller that swallows an error */
 const char *orr_status_name(orr_status st); /* "out of memory", "bad input", ... */

@@ -1,5 +1,6 @@
-/* core/text.h - a text buffer that grows up to a bound given at creation, for dumps, help and tables.
- * The first failure (memory or bound) sticks: later calls do nothing, orr_text_status tells.   Not collective. */
+/* core/text.h - a text buffer that grows up to a bound given at creation, for dumps, help and
+ * tables.  The first failure (memory or bound) sticks: later calls do nothing, orr_text_status
+ * tells.   Not collective. */
 #ifndef ORR_CORE_TEXT_H
 #define ORR_CORE_TEXT_H
 
@@ -18,12 +19,14 @@ typedef struct orr_text {
     orr_status status;
 } orr_text;
 
+/* clang-format off */
 #define ORR_TEXT_INIT { 0 }
+/* clang-format on */
 
 void orr_text_add(orr_text *t, const char *s);
 void orr_text_addn(orr_text *t, const char *s, size_t n);
 void orr_text_printf(orr_text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
-orr_status orr_text_status(const orr_text *t); /* ORR_OK, or the first failure (with its sentence set) */
+orr_status orr_text_status(const orr_text *t); /* ORR_OK, or the first failure */
 void orr_text_free(orr_text *t);               /* frees s; t may be used again */
 
 #ifdef __cplusplus

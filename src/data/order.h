@@ -1,11 +1,14 @@
 /* data/order.h - which row stands at which place of an epoch.
  *
- * Shuffled: a keyed bijection on [0, n): a 4-round Feistel network with Philox as round function over the smallest even
- * number of bits that holds n, walked until the value falls below n.  Any place is O(1) to find, so a resumed run does
- * not skip through; the key is (seed, epoch).
- * Balanced: place p of the epoch draws its class by the given shares and then a row of that class: within a class the rows
- * are used up in shuffled order before one comes again, so no row is drawn twice more often than another.
- * Weighted: each place draws a row with probability proportional to its weight.
+ * File: place p is row p (again from the first when the epoch is longer).
+ * Shuffled: a keyed bijection on [0, n): a Feistel network with Philox as round function (4 rounds; 10 below 2^14, where 4
+ * are uneven) over the smallest even number of bits (6 or more) that holds n, walked until the value falls below n.  Any place is O(1) to find, so a resumed
+ * run does not skip through.  Draws are numbered through the job, epoch * length + place; each n of them are one pass with
+ * a key of (seed, pass), so epochs shorter or longer than n use all rows equally often; with length n, pass = epoch.
+ * Balanced: every epoch has the same number of draws of each class, its share of the length by largest remainder, at
+ * places that are shuffled anew each epoch (exact shares an epoch; batches vary as a shuffled deck does).  Within a class
+ * the rows are used up in shuffled order, across epochs, before one comes again: counts of two rows differ by at most 1.
+ * Weighted: each place draws a row with probability proportional to its weight, independently.
  * The plan depends on (seed, epoch, rows) alone, never on ranks.   Not collective. */
 #ifndef ORR_DATA_ORDER_H
 #define ORR_DATA_ORDER_H
@@ -30,7 +33,8 @@ typedef struct orr_order_opts {
     int64_t n_rows;            /* rows to draw from: places in `rows` */
     const int64_t *rows;       /* their row numbers in the dataset (borrowed for life); NULL: 0..n_rows-1 */
     int64_t epoch_length;      /* places an epoch has; 0 = n_rows */
-    const int32_t *labels;     /* balanced: label of each of the n_rows (not indexed by dataset row) */
+    const int32_t *labels;     /* balanced: label of each of the n_rows (not indexed by dataset row); borrowed
+                                  for the call, like shares and weights */
     int n_classes;
     const double *shares;      /* balanced: n_classes shares of the batch (any scale); NULL: equal */
     const double *weights;     /* weighted: n_rows */

@@ -45,7 +45,7 @@ static orr_status choose_loss(orr_model *m, const char *name, double pos_weight)
 
     if (strcmp(name, "auto") == 0)
         name = n_classes == 0 ? "mse" : n_classes == 2 && orr_shape_count(out) == 1 ? "bce" : "ce";
-    snprintf(m->loss_name, sizeof m->loss_name, "%s", name);
+    if (name != m->loss_name) snprintf(m->loss_name, sizeof m->loss_name, "%s", name);
     m->outputs = (int)orr_shape_count(out);
     return orr_loss_init(&m->loss, name, out, n_classes, m->schema.y_width, pos_weight);
 }
@@ -139,8 +139,11 @@ static char *describe(const orr_model *m)
 static orr_status save_weights(const orr_net *net, orr_h5_file *f)
 {
     orr_status st = ORR_OK;
-    hid_t group = H5Gcreate2(f->id, "weights", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t plist = H5Pcreate(H5P_GROUP_CREATE), group = -1;
 
+    if (plist >= 0 && H5Pset_obj_track_times(plist, 0) >= 0)
+        group = H5Gcreate2(f->id, "weights", H5P_DEFAULT, plist, H5P_DEFAULT);
+    if (plist >= 0) H5Pclose(plist);
     if (group < 0) return orr_h5_fail(ORR_ERR_IO, "%s: could not be written", f->path);
     H5Gclose(group);
     for (int i = 0; st == ORR_OK && i < orr_net_n_tensors(net); i++) {
@@ -247,28 +250,23 @@ static orr_status read_description(orr_model *m, const char *text, const char *p
     return ORR_OK;
 }
 
-/* The graph and transform texts become one tree that lives as long as the model. */
+/* The transforms' text is a YAML list; its tree lives as long as the model. */
 static orr_status read_texts(orr_model *m, const char *graph, const char *transforms,
                              const char *path)
 {
-    orr_text both = ORR_TEXT_INIT;
-    const orr_node *root;
+    orr_text text = ORR_TEXT_INIT;
     orr_status st;
 
-    /* each text is a YAML list of its own, "- kind: {...}" a line */
-    orr_text_printf(&both, "layers:\n%s\ntransforms:\n%s\n", graph, transforms);
-    ORR_TRY_GOTO(st, done, orr_text_status(&both));
-    ORR_TRY_GOTO(st, done, orr_config_parse(&m->texts, both.s, path));
-    root = orr_config_root(m->texts);
-    const orr_node *list = orr_node_get(root, "transforms");
+    orr_text_printf(&text, "transforms:\n%s", transforms);
+    ORR_TRY_GOTO(st, done, orr_text_status(&text));
+    ORR_TRY_GOTO(st, done, orr_config_parse(&m->texts, text.s, path));
     ORR_TRY_GOTO(st, done,
-                 orr_transform_create(
-                     &m->transform, list && list->type == ORR_NODE_NULL ? NULL : list, &m->schema));
-    ORR_TRY_GOTO(
-        st, done,
-        orr_graph_parse(&m->graph, input_shape(m->transform), orr_node_get(root, "layers")));
+                 orr_transform_create(&m->transform,
+                                      orr_node_get(orr_config_root(m->texts), "transforms"),
+                                      &m->schema));
+    ORR_TRY_GOTO(st, done, orr_graph_parse_text(&m->graph, input_shape(m->transform), graph));
 done:
-    orr_text_free(&both);
+    orr_text_free(&text);
     return st;
 }
 

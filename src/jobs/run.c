@@ -33,11 +33,12 @@ static orr_status check_job(orr_run *r, const char *job)
 {
     char path[ORR_PATH_MAX];
     char *then = NULL;
+    size_t bytes;
     orr_status st;
 
     ORR_TRY(orr_run_path(r, path, "job.yaml"));
     if (!orr_path_exists(path)) return orr_write_file(path, job, strlen(job));
-    ORR_TRY(orr_read_file(&then, NULL, path, (size_t)16 << 20));
+    ORR_TRY(orr_read_file(&then, &bytes, path, (size_t)16 << 20));
     st = orr_train_job_compare(job, then, r->dir);
     orr_free(then);
     return st;

@@ -62,7 +62,7 @@ static orr_status check_shape(orr_loss_kind kind, orr_shape out, int n_classes, 
 orr_status orr_loss_init(orr_loss *l, const char *name, orr_shape output, int n_classes, int width,
                          double pos_weight)
 {
-    orr_loss_kind kind;
+    orr_loss_kind kind = ORR_LOSS_BCE;
 
     *l = (orr_loss){ 0 };
     ORR_TRY(find_kind(&kind, name));

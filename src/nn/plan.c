@@ -94,6 +94,7 @@ static void find_wanted(planner *s)
 {
     orr_plan *p = s->p;
 
+    if (!s->limits->training) return; /* nothing is wanted */
     p->wants_grad[0] = s->limits->input_grad;
     for (int i = 1; i <= s->n; i++) {
         const orr_layer *l = layer_of(s, i);
@@ -210,7 +211,7 @@ orr_status orr_plan_make(orr_plan *p, const orr_graph *g, const orr_limits *limi
     }
     plan_values(&s);
     find_wanted(&s);
-    if (limits->training) plan_gradients(&s);
+    plan_gradients(&s);
     deal_slots(&s, slot_of);
     use_slots(&s, slot_of);
 done:

@@ -1,5 +1,5 @@
-/* tests/comm/ranks.h - main() of a cmocka test that runs on several ranks: a watchdog that kills a hang, and the
- * communicators that the tests run over. */
+/* tests/comm/ranks.h - main() of a cmocka test that runs on several ranks: a watchdog that kills a
+ * hang, and the communicators that the tests run over. */
 #ifndef ORR_TESTS_COMM_RANKS_H
 #define ORR_TESTS_COMM_RANKS_H
 
@@ -20,7 +20,8 @@
 
 #include <cmocka.h>
 
-/* What a rank may look like: all share memory; all do and use messages; pretended nodes of 1, 2 and 3 ranks. */
+/* What a rank may look like: all share memory; all do and use messages; pretended nodes of 1, 2 and
+ * 3 ranks. */
 static const orr_comm_opts ranks_opts[] = {
     { .deadline = 40 },
     { .deadline = 40, .no_shared_reduce = 1 },

@@ -1,4 +1,5 @@
-/* Every collective against what each rank computes by itself, over one node and over pretended ones. */
+/* Every collective against what each rank computes by itself, over one node and over pretended
+ * ones. */
 #include "comm/ranks.h"
 #include "core/threads.h"
 
@@ -50,11 +51,14 @@ static void test_bcast(void **state)
         for (int root = 0; root < orr_comm_size(c); root++) {
             size_t n = counts[i];
             for (size_t j = 0; j < n; j++)
-                buf[j] = orr_comm_rank(c) == root ? (unsigned char)(ranks_random((uint64_t)root, n, j)) : 0xAA;
+                buf[j] = orr_comm_rank(c) == root
+                             ? (unsigned char)(ranks_random((uint64_t)root, n, j))
+                             : 0xAA;
             buf[n] = 0x55;
             ranks_ok(orr_comm_bcast(c, buf, n, root));
             for (size_t j = 0; j < n; j++)
-                if (buf[j] != (unsigned char)ranks_random((uint64_t)root, n, j)) fail_msg("byte %zu of %zu", j, n);
+                if (buf[j] != (unsigned char)ranks_random((uint64_t)root, n, j))
+                    fail_msg("byte %zu of %zu", j, n);
             assert_int_equal(buf[n], 0x55);
         }
     orr_free(buf);
@@ -71,11 +75,21 @@ static int value(orr_dtype t, int rank, size_t j)
 
 #define FOR_TYPE(MACRO)                                                                            \
     switch (t) {                                                                                   \
-    case ORR_I32: MACRO(int32_t); break;                                                           \
-    case ORR_I64: MACRO(int64_t); break;                                                           \
-    case ORR_F32: MACRO(float); break;                                                             \
-    case ORR_F64: MACRO(double); break;                                                            \
-    case ORR_U8: MACRO(uint8_t); break;                                                            \
+    case ORR_I32:                                                                                  \
+        MACRO(int32_t);                                                                            \
+        break;                                                                                     \
+    case ORR_I64:                                                                                  \
+        MACRO(int64_t);                                                                            \
+        break;                                                                                     \
+    case ORR_F32:                                                                                  \
+        MACRO(float);                                                                              \
+        break;                                                                                     \
+    case ORR_F64:                                                                                  \
+        MACRO(double);                                                                             \
+        break;                                                                                     \
+    case ORR_U8:                                                                                   \
+        MACRO(uint8_t);                                                                            \
+        break;                                                                                     \
     }
 
 static void put(void *buf, size_t j, orr_dtype t, int v)
@@ -103,7 +117,7 @@ static void test_allreduce(void **state)
                 for (size_t j = 0; j < counts[i]; j++)
                     put(buf, j, t, value(t, orr_comm_rank(c), j));
                 ranks_ok(orr_comm_allreduce(c, buf, counts[i], t, op));
-                for (size_t j = 0; j < counts[i]; j += counts[i] > 100 ? 97 : 1) {
+                for (size_t j = 0; j<counts[i]; j += counts[i]> 100 ? 97 : 1) {
                     int want = value(t, 0, j);
                     for (int r = 1; r < orr_comm_size(c); r++) {
                         int v = value(t, r, j);
@@ -237,7 +251,8 @@ static void test_window(void **state)
                 all[nr * EACH + i] = 1000000 * orr_comm_rank(c) + 1000 * round + i % 7;
             ranks_ok(orr_window_fence(w));
             for (int i = 0; i < ns * EACH; i++) /* this node's ranks, all of them, and this round */
-                if (all[i] != 1000000 * (first + i / EACH) + 1000 * round + i % EACH % 7) fail_msg("word %d", i);
+                if (all[i] != 1000000 * (first + i / EACH) + 1000 * round + i % EACH % 7)
+                    fail_msg("word %d", i);
             ranks_ok(orr_window_fence(w));
         }
         ranks_ok(orr_window_create(&empty, c, 0));
@@ -291,14 +306,15 @@ static void check_verdict(orr_comm *c, unsigned failing)
     int rank = orr_comm_rank(c), lowest = __builtin_ctz(failing);
     char want[200];
 
-    if (failing >> rank & 1) st = orr_fail(codes[rank % 3], "shard-%d.h5: row %d is torn", rank, 10 * rank);
+    if (failing >> rank & 1)
+        st = orr_fail(codes[rank % 3], "shard-%d.h5: row %d is torn", rank, 10 * rank);
     got = orr_comm_agree(c, st);
     assert_int_equal(got, codes[lowest % 3]);
     if (orr_comm_size(c) == 1)
         snprintf(want, sizeof want, "shard-%d.h5: row %d is torn", lowest, 10 * lowest);
     else
-        snprintf(want, sizeof want, "rank %d (%s): shard-%d.h5: row %d is torn", lowest, orr_comm_host(c), lowest,
-                 10 * lowest);
+        snprintf(want, sizeof want, "rank %d (%s): shard-%d.h5: row %d is torn", lowest,
+                 orr_comm_host(c), lowest, 10 * lowest);
     assert_string_equal(orr_error_text(), want);
     assert_non_null(strstr(orr_error_where(), "test_comm.c:"));
 }
@@ -319,6 +335,7 @@ static void test_agree(void **state)
 static void test_no_memory(void **state)
 {
     int rank, size, failures = 0;
+    double start = orr_now();
 
     (void)state;
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
@@ -348,6 +365,8 @@ static void test_no_memory(void **state)
         orr_comm_destroy(c);
     }
     assert_true(failures > 8 && failures < 39);
+    assert_true(orr_now() - start <
+                ranks_opts[0].deadline); /* no rank waited for another in vain */
 }
 
 static void test_options(void **state)
@@ -380,7 +399,8 @@ static void test_checks(void **state)
     if (orr_comm_size(c) > 1) {
         assert_int_equal(orr_comm_bcast(c, buf, last ? 8 : 16, 0), ORR_ERR_ARG);
         assert_non_null(strstr(orr_error_text(), "its size"));
-        assert_int_equal(orr_comm_allreduce(c, buf, 2, last ? ORR_I64 : ORR_F64, ORR_SUM), ORR_ERR_ARG);
+        assert_int_equal(orr_comm_allreduce(c, buf, 2, last ? ORR_I64 : ORR_F64, ORR_SUM),
+                         ORR_ERR_ARG);
         assert_int_equal(last ? orr_comm_barrier(c) : orr_comm_bcast(c, buf, 8, 0), ORR_ERR_ARG);
         assert_non_null(strstr(orr_error_text(), "which call this is"));
     }
@@ -390,10 +410,12 @@ static void test_checks(void **state)
 #endif
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_who),       cmocka_unit_test(test_barrier), cmocka_unit_test(test_bcast),
-    cmocka_unit_test(test_allreduce), cmocka_unit_test(test_exscan),  cmocka_unit_test(test_gathers),
-    cmocka_unit_test(test_split),     cmocka_unit_test(test_window),  cmocka_unit_test(test_counter),
-    cmocka_unit_test(test_agree),     cmocka_unit_test(test_options), cmocka_unit_test(test_no_memory),
+    cmocka_unit_test(test_who),     cmocka_unit_test(test_barrier),
+    cmocka_unit_test(test_bcast),   cmocka_unit_test(test_allreduce),
+    cmocka_unit_test(test_exscan),  cmocka_unit_test(test_gathers),
+    cmocka_unit_test(test_split),   cmocka_unit_test(test_window),
+    cmocka_unit_test(test_counter), cmocka_unit_test(test_agree),
+    cmocka_unit_test(test_options), cmocka_unit_test(test_no_memory),
 #ifdef ORR_COMM_CHECKS
     cmocka_unit_test(test_checks),
 #endif

@@ -1,4 +1,5 @@
-/* A rank that does not come: the others fail within the deadline, and the sentence names rank, host and operation. */
+/* A rank that does not come: the others fail within the deadline, and the sentence names rank, host
+ * and operation. */
 #include "comm/ranks.h"
 #include "core/threads.h"
 
@@ -8,7 +9,7 @@ typedef struct {
     const char *name; /* what the sentence must say */
     orr_comm_opts opts;
     orr_status (*call)(orr_comm *c, orr_window *w, const orr_leaf_plan *plan);
-    int everyone;    /* every rank that came fails; otherwise at least rank 0 does */
+    int everyone;     /* every rank that came fails; otherwise at least rank 0 does */
     int names_absent; /* the sentence names the rank that did not come */
 } operation;
 
@@ -127,15 +128,21 @@ static orr_status call_fast(orr_comm *c, orr_window *w, const orr_leaf_plan *pla
     return reduce(c, plan, ORR_REDUCE_FAST);
 }
 
-#define SHARED   { .deadline = 0.4 }
-#define MESSAGES { .deadline = 0.4, .no_shared_reduce = 1 }
+#define SHARED                                                                                     \
+    {                                                                                              \
+        .deadline = 0.4                                                                            \
+    }
+#define MESSAGES                                                                                   \
+    {                                                                                              \
+        .deadline = 0.4, .no_shared_reduce = 1                                                     \
+    }
 static const operation operations[] = {
     { "barrier", SHARED, call_barrier, 1, 0 },     { "bcast", SHARED, call_bcast, 1, 0 },
     { "allreduce", SHARED, call_allreduce, 1, 0 }, { "exscan", SHARED, call_exscan, 1, 0 },
     { "allgather", SHARED, call_allgather, 1, 0 }, { "gather", SHARED, call_gather, 0, 0 },
-    { "allreduce", SHARED, call_agree, 1, 0 },     { "split", SHARED, call_split, 1, 0 },
-    { "allreduce", SHARED, call_window, 1, 0 },    { "window fence", SHARED, call_fence, 1, 0 },
-    { "allreduce", SHARED, call_counter, 1, 0 },   { "reduce", SHARED, call_leaf_sum, 1, 1 },
+    { "agree", SHARED, call_agree, 1, 0 },         { "split", SHARED, call_split, 1, 0 },
+    { "agree", SHARED, call_window, 1, 0 },        { "window fence", SHARED, call_fence, 1, 0 },
+    { "agree", SHARED, call_counter, 1, 0 },       { "reduce", SHARED, call_leaf_sum, 1, 1 },
     { "reduce", SHARED, call_ordered, 1, 1 },      { "reduce", MESSAGES, call_ordered, 1, 1 },
     { "reduce", MESSAGES, call_fast, 1, 0 },
 };
@@ -145,7 +152,8 @@ static void check_sentence(const orr_comm *c, const operation *op)
     char own[200], absent[100];
     const char *text = orr_error_text();
 
-    snprintf(own, sizeof own, "rank %d of %d (%s): ", orr_comm_rank(c), orr_comm_size(c), orr_comm_host(c));
+    snprintf(own, sizeof own, "rank %d of %d (%s): ", orr_comm_rank(c), orr_comm_size(c),
+             orr_comm_host(c));
     snprintf(absent, sizeof absent, "rank %d did not come", orr_comm_size(c) - 1);
     if (strncmp(text, own, strlen(own)) != 0 || !strstr(text, op->name) ||
         (op->names_absent && !strstr(text, absent)))

@@ -36,7 +36,8 @@ static void test_large(void **state)
     check(buf, 1);
 
     for (int r = 0; r < size; r++)
-        share[r] = 8 * (r + 1 == size ? words - words / (size_t)size * (size_t)r : words / (size_t)size);
+        share[r] =
+            8 * (r + 1 == size ? words - words / (size_t)size * (size_t)r : words / (size_t)size);
     memset(buf, 0, bytes);
     fill(buf, 2, begin, end);
     ranks_ok(orr_comm_allgather(c, buf + begin, buf, share));

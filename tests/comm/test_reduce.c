@@ -1,15 +1,22 @@
-/* Sums over leaves: the bytes must be those of core/leaves' tree over all leaves, whatever the number of ranks. */
+/* Sums over leaves: the bytes must be those of core/leaves' tree over all leaves, whatever the
+ * number of ranks. */
 #include "comm/ranks.h"
 #include "core/leaves.h"
 
 static const int leaf_counts[] = { 1, 2, 3, 5, 8, 12, 16, 32 };
 enum { N_LEAF_COUNTS = sizeof leaf_counts / sizeof *leaf_counts };
 
+static uint64_t leaf_key(int leaf)
+{
+    return orr_rng_key(1, ORR_RNG_TEST, (uint64_t)leaf, 0, 0);
+}
+
 /* Numbers of very different sizes, so that any other order of adding shows. */
-static double leaf_value(int leaf, size_t j)
+static double value_at(uint64_t key, size_t j)
 {
     static const double scale[] = { 1e-6, 1, 3e4, 1e-3 };
-    uint64_t x = ranks_random((uint64_t)leaf, 11, j);
+    orr_philox w = orr_rng_block(key, j);
+    uint64_t x = (uint64_t)w.v[0] << 32 | w.v[1];
 
     return ((double)(x >> 11) * 0x1p-53 - 0.5) * scale[x & 3];
 }
@@ -19,9 +26,9 @@ typedef struct {
     orr_leaf_plan plan;
     size_t n, width;
     orr_dtype type;
-    char *leaves;  /* of this rank, one after the other; each run is summed into its first */
-    char *oracle;  /* sum of all leaves */
-    char *result;  /* apart from the runs */
+    char *leaves; /* of this rank, one after the other; each run is summed into its first */
+    char *oracle; /* sum of all leaves */
+    char *result; /* apart from the runs */
     void *runs[ORR_MAX_RUNS];
 } job;
 
@@ -51,11 +58,14 @@ static void set_up(job *b, orr_comm *c, int n_leaves, size_t n, orr_dtype t)
     b->leaves = orr_alloc((size_t)(b->plan.last - b->plan.first) + 1, row);
     b->oracle = orr_alloc(n + 1, width);
     b->result = orr_alloc(n + 1, width);
-    for (int i = 0; i < n_leaves; i++)
+    for (int i = 0; i < n_leaves; i++) {
+        uint64_t key = leaf_key(i);
         for (size_t j = 0; j < n; j++)
-            put(b, all + (size_t)i * row, j, leaf_value(i, j));
+            put(b, all + (size_t)i * row, j, value_at(key, j));
+    }
     if (b->plan.n_runs > 0)
-        memcpy(b->leaves, all + (size_t)b->plan.first * row, (size_t)(b->plan.last - b->plan.first) * row);
+        memcpy(b->leaves, all + (size_t)b->plan.first * row,
+               (size_t)(b->plan.last - b->plan.first) * row);
     tree_sum(b, b->oracle, all, n_leaves);
     for (int i = 0; i < b->plan.n_runs; i++) {
         b->runs[i] = b->leaves + (size_t)(b->plan.run[i] - b->plan.first) * row;
@@ -89,18 +99,21 @@ static void reduce_whole(job *b)
     ranks_ok(orr_comm_reduce_reserve(b->c, &b->plan, b->n, b->type));
     if (before) memcpy(before, b->runs[0], (size_t)copy_bytes);
     allocs = orr_alloc_count();
-    ranks_ok(orr_comm_reduce_begin(&r, b->c, &b->plan, ORR_REDUCE_ORDERED, b->runs, b->result, b->n, b->type));
+    ranks_ok(orr_comm_reduce_begin(&r, b->c, &b->plan, ORR_REDUCE_ORDERED, b->runs, b->result, b->n,
+                                   b->type));
     ranks_ok(orr_comm_reduce_end(r));
     assert_int_equal(orr_alloc_count(), allocs);
     check_result(b, b->result);
     for (size_t i = 0; i < b->width; i++)
-        assert_int_equal((unsigned char)b->result[b->n * b->width + i], 0x77); /* not beyond its end */
-    if (before) { /* runs were only read; now into the first of them */
+        assert_int_equal((unsigned char)b->result[b->n * b->width + i],
+                         0x77); /* not beyond its end */
+    if (before) {               /* runs were only read; now into the first of them */
         assert_memory_equal(before, b->runs[0], (size_t)copy_bytes);
         orr_free(before);
     }
     char *result = b->plan.n_runs ? b->runs[0] : b->result;
-    ranks_ok(orr_comm_reduce_begin(&r, b->c, &b->plan, ORR_REDUCE_ORDERED, b->runs, result, b->n, b->type));
+    ranks_ok(orr_comm_reduce_begin(&r, b->c, &b->plan, ORR_REDUCE_ORDERED, b->runs, result, b->n,
+                                   b->type));
     ranks_ok(orr_comm_reduce_end(r));
     check_result(b, result);
 }
@@ -151,7 +164,7 @@ static void test_order_matters(void **state)
     for (size_t j = 0; j < b.n; j++) {
         float sum = 0;
         for (int i = 0; i < 8; i++)
-            sum += (float)leaf_value(i, j);
+            sum += (float)value_at(leaf_key(i), j);
         differ += sum != ((float *)b.oracle)[j];
     }
     assert_true(differ > 100);
@@ -159,7 +172,8 @@ static void test_order_matters(void **state)
     orr_comm_destroy(c);
 }
 
-/* Buckets of one slab, as the backward pass begins them; ended last first, with sums of a few values in between. */
+/* Buckets of one slab, as the backward pass begins them; ended last first, with sums of a few
+ * values in between. */
 static void buckets(orr_comm *c, int n_leaves, orr_dtype t, int round)
 {
     enum { N = 9 };
@@ -178,13 +192,13 @@ static void buckets(orr_comm *c, int n_leaves, orr_dtype t, int round)
         void *runs[ORR_MAX_RUNS];
         for (int k = 0; k < b.plan.n_runs; k++)
             runs[k] = (char *)b.runs[k] + edge[i] * b.width;
-        ranks_ok(orr_comm_reduce_begin(&r[i], c, &b.plan, ORR_REDUCE_ORDERED, runs, b.result + edge[i] * b.width,
-                                       edge[i + 1] - edge[i], t));
+        ranks_ok(orr_comm_reduce_begin(&r[i], c, &b.plan, ORR_REDUCE_ORDERED, runs,
+                                       b.result + edge[i] * b.width, edge[i + 1] - edge[i], t));
         orr_status st = orr_comm_reduce_test(r[(i * 5 + round) % (i + 1)]);
         assert_true(st == ORR_OK || st == ORR_PENDING);
         if (i != 5) continue;
         for (int k = 0; k < n_leaves * 3; k++)
-            all[k] = leaf_value(k / 3, (size_t)(k % 3));
+            all[k] = value_at(leaf_key(k / 3), (size_t)(k % 3));
         memcpy(in, all + 3 * b.plan.first, (size_t)(b.plan.last - b.plan.first) * 3 * sizeof *in);
         orr_leaf_sum_f64(want, all, 3, n_leaves, 3);
         ranks_ok(orr_comm_leaf_sum(c, &b.plan, in, out, 3));
@@ -219,12 +233,14 @@ static void test_fast(void **state)
             job b;
             set_up(&b, c, 12, 3001, f64 ? ORR_F64 : ORR_F32);
             ranks_ok(orr_comm_reduce_reserve(c, &b.plan, b.n, b.type));
-            ranks_ok(orr_comm_reduce_begin(&r, c, &b.plan, ORR_REDUCE_FAST, b.runs, b.result, b.n, b.type));
+            ranks_ok(orr_comm_reduce_begin(&r, c, &b.plan, ORR_REDUCE_FAST, b.runs, b.result, b.n,
+                                           b.type));
             ranks_ok(orr_comm_reduce_end(r));
             for (size_t j = 0; j < b.n; j++) {
                 double got = f64 ? ((double *)b.result)[j] : (double)((float *)b.result)[j];
                 double want = f64 ? ((double *)b.oracle)[j] : (double)((float *)b.oracle)[j];
-                if (got - want > 0.05 || want - got > 0.05) fail_msg("element %zu: %g, not %g", j, got, want);
+                if (got - want > 0.05 || want - got > 0.05)
+                    fail_msg("element %zu: %g, not %g", j, got, want);
             }
             tear_down(&b);
         }
@@ -246,9 +262,11 @@ static void test_leaf_sum(void **state)
                 double *all = orr_alloc(m * n, sizeof *all), *want = orr_alloc(n, sizeof *want);
                 double *in = orr_alloc((m + 1) * n, sizeof *in);
                 for (size_t k = 0; k < m * n; k++)
-                    all[k] = leaf_value((int)(k / n), k % n);
-                ranks_ok(orr_leaf_plan_init(&plan, leaf_counts[l], orr_comm_rank(c), orr_comm_size(c)));
-                memcpy(in, all + (size_t)plan.first * n, (size_t)(plan.last - plan.first) * n * sizeof *in);
+                    all[k] = value_at(leaf_key((int)(k / n)), k % n);
+                ranks_ok(
+                    orr_leaf_plan_init(&plan, leaf_counts[l], orr_comm_rank(c), orr_comm_size(c)));
+                memcpy(in, all + (size_t)plan.first * n,
+                       (size_t)(plan.last - plan.first) * n * sizeof *in);
                 orr_leaf_sum_f64(want, all, n, leaf_counts[l], n);
                 ranks_ok(orr_comm_leaf_sum(c, &plan, in, in, n));
                 assert_memory_equal(in, want, n * sizeof *want);
@@ -269,19 +287,24 @@ static void test_mistakes(void **state)
 
     (void)state;
     set_up(&b, c, 4, 100, ORR_F32);
-    assert_int_equal(orr_comm_reduce_begin(&r, c, &b.plan, ORR_REDUCE_ORDERED, b.runs, b.result, 1, ORR_F32),
-                     ORR_ERR_ARG); /* nothing set aside */
+    assert_int_equal(
+        orr_comm_reduce_begin(&r, c, &b.plan, ORR_REDUCE_ORDERED, b.runs, b.result, 1, ORR_F32),
+        ORR_ERR_ARG); /* nothing set aside */
     assert_int_equal(orr_comm_reduce_reserve(c, &b.plan, 100, ORR_I32), ORR_ERR_ARG);
     if (size > 1) { /* one rank differs: all are told */
-        assert_int_equal(orr_comm_reduce_reserve(c, &b.plan, rank == size - 1 ? 99 : 100, ORR_F32), ORR_ERR_ARG);
+        assert_int_equal(orr_comm_reduce_reserve(c, &b.plan, rank == size - 1 ? 99 : 100, ORR_F32),
+                         ORR_ERR_ARG);
         assert_non_null(strstr(orr_error_text(), "number of elements"));
         orr_leaf_plan other;
         ranks_ok(orr_leaf_plan_init(&other, 4, (rank + 1) % size, size));
-        assert_int_equal(orr_comm_reduce_reserve(c, rank == 0 ? &other : &b.plan, 100, ORR_F32), ORR_ERR_ARG);
+        assert_int_equal(orr_comm_reduce_reserve(c, rank == 0 ? &other : &b.plan, 100, ORR_F32),
+                         ORR_ERR_ARG);
     }
     ranks_ok(orr_comm_reduce_reserve(c, &b.plan, 100, ORR_F32));
-    ranks_ok(orr_comm_reduce_begin(&r, c, &b.plan, ORR_REDUCE_ORDERED, b.runs, b.result, 60, ORR_F32));
-    assert_int_equal(orr_comm_reduce_begin(&second, c, &b.plan, ORR_REDUCE_ORDERED, b.runs, b.result, 41, ORR_F32),
+    ranks_ok(
+        orr_comm_reduce_begin(&r, c, &b.plan, ORR_REDUCE_ORDERED, b.runs, b.result, 60, ORR_F32));
+    assert_int_equal(orr_comm_reduce_begin(&second, c, &b.plan, ORR_REDUCE_ORDERED, b.runs,
+                                           b.result, 41, ORR_F32),
                      ORR_ERR_ARG);
     assert_null(second);
     assert_int_equal(orr_comm_reduce_reserve(c, &b.plan, 200, ORR_F32), ORR_ERR_ARG);
@@ -311,8 +334,9 @@ static void test_mismatch(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_order_matters), cmocka_unit_test(test_ordered),  cmocka_unit_test(test_long),
-    cmocka_unit_test(test_in_flight),     cmocka_unit_test(test_fast),     cmocka_unit_test(test_leaf_sum),
+    cmocka_unit_test(test_order_matters), cmocka_unit_test(test_ordered),
+    cmocka_unit_test(test_long),          cmocka_unit_test(test_in_flight),
+    cmocka_unit_test(test_fast),          cmocka_unit_test(test_leaf_sum),
     cmocka_unit_test(test_mistakes),      cmocka_unit_test(test_mismatch),
 };
 

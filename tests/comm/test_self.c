@@ -100,7 +100,8 @@ static void test_reduce(void **state)
     assert_int_equal(orr_comm_reduce_reserve(c, &plan, 3, ORR_F32), ORR_OK);
     for (orr_reduce_mode mode = ORR_REDUCE_ORDERED; mode <= ORR_REDUCE_FAST; mode++) {
         memset(result, 0, sizeof result);
-        assert_int_equal(orr_comm_reduce_begin(&r, c, &plan, mode, runs, result, 3, ORR_F32), ORR_OK);
+        assert_int_equal(orr_comm_reduce_begin(&r, c, &plan, mode, runs, result, 3, ORR_F32),
+                         ORR_OK);
         assert_int_equal(orr_comm_reduce_test(r), ORR_OK);
         assert_int_equal(orr_comm_reduce_end(r), ORR_OK);
         assert_memory_equal(result, run, sizeof run);
@@ -136,8 +137,9 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_who),    cmocka_unit_test(test_together),  cmocka_unit_test(test_shared),
-        cmocka_unit_test(test_reduce), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_who),       cmocka_unit_test(test_together),
+        cmocka_unit_test(test_shared),    cmocka_unit_test(test_reduce),
+        cmocka_unit_test(test_no_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,7 +91,7 @@ class BadInput(unittest.TestCase):
         with h5py.File(o.tmp("foreign.h5"), "w") as f:
             f["a"] = [1, 2, 3]
         self.fails(["foreign.h5"], "info", o.tmp("foreign.h5"))
-        self.fails(["foreign.h5"], "evaluate", o.tmp("foreign.h5"), self.test)
+        self.fails(["foreign.h5"], "evaluate", o.tmp("foreign.h5"), self.test, o.KERNELS)
         self.fails(["foreign.h5"], "train", self.job, "run=" + o.tmp("r0"), "data.train=" + o.tmp("foreign.h5"), absent=[o.tmp("r0")])
 
     def test_truncated_shard(self):
@@ -116,7 +116,7 @@ class BadInput(unittest.TestCase):
                    absent=[o.tmp("r2")])
 
     def test_output_exists(self):
-        self.fails([self.train, "exist"], "import", os.path.join(o.SOURCE, "examples/kepler/import.yaml"),
+        self.fails([self.train, "holds a finished shard set"], "import", os.path.join(o.SOURCE, "examples/kepler/import.yaml"),
                    f"input.files={o.tmp('survey')}/train.csv", "out=" + self.train)
         self.assertIn("240", o.orrery("info", self.train, "verify=true").out)
         self.fails(["exist"], "synth", "kepler", "out=" + o.tmp("survey"))
@@ -124,7 +124,8 @@ class BadInput(unittest.TestCase):
     # ---- job files ----
     def test_unknown_keys(self):
         self.fails(["\"epoch\"", "\"epochs\""], "train", self.job, "run=" + o.tmp("r3"), "train.epoch=3", code=2)
-        path = o.write("typo.yaml", open(self.job).read().replace("  batch: 22", "  btach: 22"))
+        with open(self.job) as f:
+            path = o.write("typo.yaml", f.read().replace("  batch: 22", "  btach: 22"))
         self.fails(["typo.yaml:", "btach", "batch"], "train", path, "run=" + o.tmp("r3"), code=2)
         self.fails(["convd1", "conv1d"], "train", self.job, "run=" + o.tmp("r3"), "model.layers=[convd1: {filters: 3}]", code=2)
         self.fails(["train.lr", "-1"], "train", self.job, "run=" + o.tmp("r3"), "train.lr=-1", code=2)
@@ -149,8 +150,8 @@ class BadInput(unittest.TestCase):
     def test_other_shape_at_prediction(self):
         o.orrery("train", self.job, "run=" + o.tmp("r7"))
         o.orrery("import", "input.files=" + o.write("short.csv", "label,a,b\n0,1,2\n1,3,4\n"), "input.label=label", "out=" + o.tmp("short"))
-        self.fails(["1 x 2 x 1", "1 x 300 x 1"], "evaluate", o.tmp("r7"), o.tmp("short"))
-        self.fails(["p.txt"], "predict", o.tmp("r7"), self.test, "out=" + o.tmp("p.txt"), code=2)
+        self.fails(["1 x 2 x 1", "1 x 300 x 1"], "evaluate", o.tmp("r7"), o.tmp("short"), o.KERNELS)
+        self.fails(["p.txt"], "predict", o.tmp("r7"), self.test, "out=" + o.tmp("p.txt"), o.KERNELS, code=2)
 
     # ---- disk full ----
     def disk_full(self, *args, ranks=0, megabytes):

@@ -11,13 +11,18 @@ import orrery as o
 from sklearn import metrics
 
 
+def read_csv(path):
+    with open(path, newline="") as f:
+        return list(csv.DictReader(f))
+
+
 class Commands(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.train, cls.test = o.small_kepler()
         cls.job = o.job("commands.yaml", cls.train, cls.test)
-        cls.run = o.tmp("run")
-        o.orrery("train", cls.job, "run=" + cls.run)
+        cls.trained = o.tmp("run")
+        o.orrery("train", cls.job, "run=" + cls.trained)
 
     def test_help(self):
         r = o.orrery("--help")
@@ -32,15 +37,16 @@ class Commands(unittest.TestCase):
     def test_run_folder(self):
         for name in ("job.yaml", "metrics.jsonl", "history.csv", "timing.csv", "checkpoint-last.h5", "checkpoint-best.h5", "model.h5",
                      "report.json", "predictions-validation.csv", "predictions-test.csv", "log.txt"):
-            self.assertTrue(os.path.exists(os.path.join(self.run, name)), name)
-        self.assertFalse([n for n in os.listdir(self.run) if n.endswith(".tmp")])
-        lines = [json.loads(line) for line in open(os.path.join(self.run, "metrics.jsonl"))]
+            self.assertTrue(os.path.exists(os.path.join(self.trained, name)), name)
+        self.assertFalse([n for n in os.listdir(self.trained) if n.endswith(".tmp")])
+        with open(os.path.join(self.trained, "metrics.jsonl")) as f:
+            lines = [json.loads(line) for line in f]
         self.assertEqual([m["epoch"] for m in lines], [1, 2, 3])
         self.assertTrue(all(m["train_loss"] > 0 and m["validation"]["samples"] == 48 for m in lines))
 
     def test_evaluate_is_sklearn(self):
-        report = json.loads(o.orrery("evaluate", self.run, self.test, "format=json").out)
-        rows = list(csv.DictReader(open(os.path.join(self.run, "predictions-test.csv"))))
+        report = json.loads(o.orrery("evaluate", self.trained, self.test, "format=json", o.KERNELS).out)
+        rows = read_csv(os.path.join(self.trained, "predictions-test.csv"))
         y = np.array([r["label"] == "planet" for r in rows])
         p = np.array([float(r["probability"]) for r in rows])
         self.assertEqual(len(rows), 60)
@@ -50,26 +56,27 @@ class Commands(unittest.TestCase):
         self.assertAlmostEqual(report["recall"], metrics.recall_score(y, p > 0.5), places=12)
         self.assertAlmostEqual(report["f1"], metrics.f1_score(y, p > 0.5), places=12)
         self.assertEqual(report["confusion"], metrics.confusion_matrix(y, p > 0.5).tolist())
-        self.assertEqual(report, json.load(open(os.path.join(self.run, "report.json")))["test"])
-        table = o.orrery("evaluate", self.run, self.test).out
+        with open(os.path.join(self.trained, "report.json")) as f:
+            self.assertEqual(report, json.load(f)["test"])
+        table = o.orrery("evaluate", self.trained, self.test, o.KERNELS).out
         for word in ("accuracy", "recall", "ROC-AUC", "confusion", "planet"):
             self.assertIn(word, table)
 
     def test_predict_formats_agree(self):
         for ending in ("csv", "npy", "h5"):
-            o.orrery("predict", self.run, self.test, "out=" + o.tmp("p." + ending), ranks=2 if o.MPIRUN and ending == "npy" else 0)
-        rows = list(csv.DictReader(open(o.tmp("p.csv"))))
+            o.orrery("predict", self.trained, self.test, "out=" + o.tmp("p." + ending), o.KERNELS, ranks=2 if o.MPIRUN and ending == "npy" else 0)
+        rows = read_csv(o.tmp("p.csv"))
         array = np.load(o.tmp("p.npy"))
         with h5py.File(o.tmp("p.h5")) as f:
             self.assertTrue(np.array_equal(f["p"][:].astype("f4"), array))
             self.assertEqual([i.decode() for i in f["id"][:]], [r["id"] for r in rows])
         self.assertTrue(np.array_equal(np.array([r["probability"] for r in rows], dtype="f4"), array[:, 1]))
-        self.assertEqual(o.sha(o.tmp("p.csv")), o.sha(os.path.join(self.run, "predictions-test.csv")))
-        self.assertIn("exists", o.orrery("predict", self.run, self.test, "out=" + o.tmp("p.csv"), code=1).err)
-        o.orrery("predict", self.run, self.test, "out=" + o.tmp("p.csv"), "overwrite=true")
+        self.assertEqual(o.sha(o.tmp("p.csv")), o.sha(os.path.join(self.trained, "predictions-test.csv")))
+        self.assertIn("exists", o.orrery("predict", self.trained, self.test, "out=" + o.tmp("p.csv"), code=1).err)
+        o.orrery("predict", self.trained, self.test, "out=" + o.tmp("p.csv"), "overwrite=true", o.KERNELS)
 
     def test_model_has_torch_shapes(self):
-        with h5py.File(os.path.join(self.run, "model.h5")) as f:
+        with h5py.File(os.path.join(self.trained, "model.h5")) as f:
             w = f["weights"]
             self.assertEqual(w["conv1d1.weight"].shape, (8, 2, 5))
             self.assertEqual(w["batch_norm1.running_mean"].shape, (8,))
@@ -79,9 +86,9 @@ class Commands(unittest.TestCase):
         out = o.orrery("info", self.train, "verify=true").out
         for word in ("240", "planet", "300 x 1", "sha256"):
             self.assertIn(word, out)
-        self.assertIn("conv1d", o.orrery("info", self.run).out)
-        self.assertIn("a checkpoint", o.orrery("info", os.path.join(self.run, "checkpoint-last.h5")).out)
-        self.assertIn("a model", o.orrery("info", os.path.join(self.run, "model.h5")).out)
+        self.assertIn("conv1d", o.orrery("info", self.trained).out)
+        self.assertIn("a checkpoint", o.orrery("info", os.path.join(self.trained, "checkpoint-last.h5")).out)
+        self.assertIn("a model", o.orrery("info", os.path.join(self.trained, "model.h5")).out)
 
     def test_import_bytes_do_not_depend_on_ranks(self):
         if not o.MPIRUN:
@@ -122,8 +129,9 @@ model: {{layers: [linear: {{units: 16}}, tanh, linear: {{units: 1}}]}}
 train: {{epochs: 40, batch: 32, lr: 0.02}}
 runtime: {{progress: false}}
 """)
-        o.orrery("train", job)
-        report = json.load(open(o.tmp("r-run/report.json")))["test"]
+        o.orrery("train", job, "model." + o.KERNELS)
+        with open(o.tmp("r-run/report.json")) as f:
+            report = json.load(f)["test"]
         self.assertLess(report["rmse"], 0.25)
         self.assertGreater(report["r2"], 0.95)
 

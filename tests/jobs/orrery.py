@@ -12,6 +12,7 @@ import time
 ORRERY = os.environ["ORRERY"]
 MPIRUN = os.environ.get("ORRERY_MPIRUN") or ""
 SOURCE = os.environ["ORRERY_SOURCE_DIR"]
+KERNELS = "kernels=" + os.environ.get("ORRERY_KERNELS", "cpu")
 DEADLINE = 240  # seconds: a command that takes longer hangs
 
 _tmp = tempfile.mkdtemp(prefix="orrery-test-")
@@ -91,6 +92,15 @@ def write(name, text):
     return path
 
 
+def edit(path, old, new):
+    with open(path) as f:
+        text = f.read()
+    assert old in text
+    with open(path, "w") as f:
+        f.write(text.replace(old, new))
+    return path
+
+
 def small_kepler(stars=240, samples=300, positives=0.3):
     """A small stand-in survey as shard sets; returns (train, test)."""
     if not os.path.exists(tmp("survey")):
@@ -137,6 +147,7 @@ data:
 {data}
 model:
   layers: {layers}
+  kernels: {KERNELS[8:]}
 train:
   epochs: 3
   batch: 22

@@ -80,10 +80,12 @@ class Resume(unittest.TestCase):
         run = o.tmp("damaged")
         o.orrery("train", self.job, "run=" + run, "train.max_steps=3")
         path = os.path.join(run, "checkpoint-last.h5")
-        whole = open(path, "rb").read()
+        with open(path, "rb") as f:
+            whole = f.read()
         middle = len(whole) // 2
         for data in (whole[:-100], whole[:1000], whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1:]):
-            open(path, "wb").write(data)
+            with open(path, "wb") as f:
+                f.write(data)
             r = o.orrery("train", self.job, "run=" + run, "train.max_steps=3", code=1)
             self.assertIn("checkpoint-last.h5", r.err)
 

@@ -29,13 +29,13 @@ class WorldSize(unittest.TestCase):
     def test_balanced_and_sgd(self):
         train, test = o.small_kepler()
         job = o.job("balanced.yaml", train, test, "  optimiser: {kind: sgd, momentum: 0.9}\n  leaves: 6", data="  sampling: balanced")
-        job = o.write("balanced.yaml", open(job).read().replace("  leaves: 8\n", ""))
+        job = o.edit(job, "  leaves: 8\n", "")
         self.compare("balanced", job, ranks=(2, 3, 5))
 
     def test_fitted_transform(self):
         train, test = o.small_kepler()
         job = o.job("fitted.yaml", train, test, "  max_steps: 20")
-        o.write("fitted.yaml", open(job).read().replace("{per: sample}", "{per: feature}"))
+        o.edit(job, "{per: sample}", "{per: feature}")
         self.compare("fitted", job, ranks=(3,))
 
     def test_seed_matters(self):
@@ -55,7 +55,8 @@ class WorldSize(unittest.TestCase):
         for n in (1, 3):
             run = o.tmp(f"fast-{n}")
             o.orrery("train", job, "run=" + run, ranks=n)
-            losses.append([float(line.split(",")[3]) for line in open(os.path.join(run, "history.csv")).readlines()[1:]])
+            with open(os.path.join(run, "history.csv")) as f:
+                losses.append([float(line.split(",")[3]) for line in f.readlines()[1:]])
         self.assertGreater(len(losses[0]), 0)
         for a, b in zip(*losses):
             self.assertAlmostEqual(a, b, delta=1e-3 * abs(a))

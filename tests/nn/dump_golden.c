@@ -1,6 +1,7 @@
-/* tests/nn/dump_golden.c MODEL TABLE FOLDER - trains a built-in model for a few steps on made-up data and leaves what
- * golden.py needs to do the same with PyTorch: weights before, batch, dropout masks, outputs, gradients, losses, weights
- * after.  Every file is raw float32 in PyTorch's layout; `manifest` lists "name dim dim ...". */
+/* tests/nn/dump_golden.c MODEL TABLE FOLDER - trains a built-in model for a few steps on made-up
+ * data and leaves what golden.py needs to do the same with PyTorch: weights before, batch, dropout
+ * masks, outputs, gradients, losses, weights after.  Every file is raw float32 in PyTorch's layout;
+ * `manifest` lists "name dim dim ...". */
 #include "core/memory.h"
 #include "core/rng.h"
 #include "nn/layers/opts.h"
@@ -137,8 +138,13 @@ static orr_status train(golden *t)
     orr_real losses[STEPS];
     const orr_real *y;
 
-    t->batch = (orr_batch){ .n = t->n, .n_leaves = 1, .leaf = leaf, .n_runs = 1, .run = run,
-                            .n_global = t->n, .keys = t->keys };
+    t->batch = (orr_batch){ .n = t->n,
+                            .n_leaves = 1,
+                            .leaf = leaf,
+                            .n_runs = 1,
+                            .run = run,
+                            .n_global = t->n,
+                            .keys = t->keys };
     make_data(t);
     ORR_TRY(save_batch(t));
     ORR_TRY(save_tensors(t, "before", 0));
@@ -155,8 +161,12 @@ static orr_status train(golden *t)
 static orr_status prepare(golden *t, const char *model, const char *table)
 {
     orr_optimiser_opts o;
-    orr_limits limits = { .max_samples = t->n, .max_leaves = 1, .max_runs = 1, .n_leaf_sizes = 1,
-                          .leaf_sizes = &t->n, .training = 1 };
+    orr_limits limits = { .max_samples = t->n,
+                          .max_leaves = 1,
+                          .max_runs = 1,
+                          .n_leaf_sizes = 1,
+                          .leaf_sizes = &t->n,
+                          .training = 1 };
     size_t most;
 
     ORR_TRY(orr_kernels_find(&t->k, table));

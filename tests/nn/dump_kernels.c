@@ -10,6 +10,11 @@
 
 enum { MAX_LEAVES = 16 };
 
+static size_t count4(int a, int b, int c, int d)
+{
+    return (size_t)a * (size_t)b * (size_t)c * (size_t)d;
+}
+
 static const orr_kernels *K; /* set once by main */
 
 typedef struct batch_memory {
@@ -65,10 +70,10 @@ static int linear(const test_case *c, FILE *out)
     batch_memory m;
     const int64_t *i = read_batch(c->i, &m);
     int n_in = (int)i[0], n_out = (int)i[1], runs = m.b.n_runs;
-    size_t n_w = (size_t)(n_in * n_out);
+    size_t n_w = count4(n_in, n_out, 1, 1);
     orr_real *x = in(c, 0), *w = in(c, 1), *bias = in(c, 2), *dy = in(c, 3), *dw[MAX_LEAVES],
              *db[MAX_LEAVES];
-    orr_real *y = room((size_t)(m.b.n * n_out)), *dx = room((size_t)(m.b.n * n_in));
+    orr_real *y = room(count4(m.b.n, n_out, 1, 1)), *dx = room(count4(m.b.n, n_in, 1, 1));
     int ok = 1;
 
     K->linear_forward(&m.b, n_in, n_out, x, w, bias, y);
@@ -78,7 +83,7 @@ static int linear(const test_case *c, FILE *out)
         db[r] = room((size_t)n_out);
     }
     K->linear_backward_params(&m.b, n_in, n_out, x, dy, dw, db);
-    ok &= give(out, y, (size_t)(m.b.n * n_out)) & give(out, dx, (size_t)(m.b.n * n_in));
+    ok &= give(out, y, count4(m.b.n, n_out, 1, 1)) & give(out, dx, count4(m.b.n, n_in, 1, 1));
     for (int r = 0; r < runs; r++)
         ok &= give(out, dw[r], n_w) & give(out, db[r], (size_t)n_out);
     K->free(x), K->free(w), K->free(bias), K->free(dy);
@@ -104,8 +109,8 @@ static int conv(const test_case *c, FILE *out)
     for (int l = 0; l < m.b.n_leaves; l++)
         leaf_sizes[l] = m.leaf[l + 1] - m.leaf[l];
     if (K->conv_plan(&plan, &s, &limits) != ORR_OK) return 0;
-    size_t n_w = (size_t)(s.k * s.r * s.s * (s.c / s.groups));
-    size_t n_x = (size_t)(m.b.n * s.h * s.w * s.c), n_y = (size_t)(m.b.n * s.ho * s.wo * s.k);
+    size_t n_w = count4(s.k, s.r, s.s, s.c / s.groups);
+    size_t n_x = count4(m.b.n, s.h, s.w, s.c), n_y = count4(m.b.n, s.ho, s.wo, s.k);
     orr_real *x = in(c, 0), *w = in(c, 1), *bias = in(c, 2), *dy = in(c, 3), *dw[MAX_LEAVES],
              *db[MAX_LEAVES];
     orr_real *y = room(n_y), *dx = room(n_x);
@@ -130,7 +135,7 @@ static int pool(const test_case *c, FILE *out, int is_max)
     int n = (int)i[0];
     orr_pool_shape s = { (int)i[1], (int)i[2], (int)i[3], (int)i[4],  (int)i[5],  (int)i[6],
                          (int)i[7], (int)i[8], (int)i[9], (int)i[10], (int)i[11], (int)i[12] };
-    size_t n_x = (size_t)(n * s.h * s.w * s.c), n_y = (size_t)(n * s.ho * s.wo * s.c);
+    size_t n_x = count4(n, s.h, s.w, s.c), n_y = count4(n, s.ho, s.wo, s.c);
     orr_real *x = in(c, 0), *dy = in(c, 1), *y = room(n_y), *dx = room(n_x);
 
     if (is_max) {
@@ -167,7 +172,7 @@ static int prelu(const test_case *c, FILE *out)
     int ch = (int)i[1], shared = (int)i[2], width = shared ? 1 : ch, ok;
     orr_real *x = in(c, 0), *w = in(c, 1), *dy = in(c, 2), *y = room(n), *dx = room(n),
              *dw[MAX_LEAVES];
-    orr_real *scratch = room((size_t)(m.b.n_leaves * ch));
+    orr_real *scratch = room(count4(m.b.n_leaves, ch, 1, 1));
 
     for (int r = 0; r < m.b.n_runs; r++)
         dw[r] = room((size_t)width);

@@ -1,5 +1,5 @@
-/* tests/nn/dump_layers.c - the check kernels' answers to every case, as raw doubles on standard output; linked with the
- * double build, for test_layers_parity.c. */
+/* tests/nn/dump_layers.c - the check kernels' answers to every case, as raw doubles on standard
+ * output; linked with the double build, for test_layers_parity.c. */
 #include "nn_cases.h"
 
 #include <stdio.h>
@@ -11,7 +11,7 @@ int main(void)
 
     if (orr_kernels_find(&k, "check") != ORR_OK) return 1;
     for (int i = 0; i < n_nn_cases; i++) {
-        if (nn_case_answer(&a, i, k) != ORR_OK) {
+        if (nn_case_answer(&a, &nn_cases[i], (uint64_t)i, k) != ORR_OK) {
             fprintf(stderr, "case %d: %s\n", i, orr_error_text());
             return 1;
         }

@@ -6,9 +6,18 @@
 
 #include <stdio.h>
 
-#define VECTOR(C)      { 1, 1, C }
-#define SERIES(W, C)   { 1, W, C }
-#define IMAGE(H, W, C) { H, W, C }
+#define VECTOR(C)                                                                                  \
+    {                                                                                              \
+        1, 1, C                                                                                    \
+    }
+#define SERIES(W, C)                                                                               \
+    {                                                                                              \
+        1, W, C                                                                                    \
+    }
+#define IMAGE(H, W, C)                                                                             \
+    {                                                                                              \
+        H, W, C                                                                                    \
+    }
 
 const nn_case nn_cases[] = {
     { "linear", VECTOR(4), " - linear: {units: 3}\n" },
@@ -19,7 +28,8 @@ const nn_case nn_cases[] = {
       " - conv1d: {filters: 6, size: 3, dilation: 2, padding: 2, groups: 2, bias: false}\n" },
     { "conv2d", IMAGE(5, 6, 2), " - conv2d: {filters: 3, size: 3}\n" },
     { "conv2d", IMAGE(5, 6, 2),
-      " - conv2d: {filters: 2, size: [3, 2], stride: [2, 1], padding: [1, 0], dilation: [1, 2]}\n" },
+      " - conv2d: {filters: 2, size: [3, 2], stride: [2, 1], padding: [1, 0], dilation: [1, "
+      "2]}\n" },
     { "conv2d", IMAGE(4, 5, 3), " - conv2d: {filters: 6, size: 5, padding: same, groups: 3}\n" },
     { "conv2d", IMAGE(6, 7, 2), " - conv2d: {filters: 3, size: 4, stride: 2, padding: same}\n" },
     { "max_pool1d", SERIES(8, 3), " - max_pool1d: {size: 3}\n" },
@@ -36,7 +46,8 @@ const nn_case nn_cases[] = {
     { "batch_norm", SERIES(4, 3), " - batch_norm\n" },
     { "batch_norm", VECTOR(3), " - batch_norm: {eps: 0.01}\n" },
     { "batch_norm", SERIES(4, 3), " - batch_norm: {over: batch}\n" },
-    { "batch_norm", VECTOR(3), " - linear: {units: 4, bias: false}\n - batch_norm: {over: batch}\n - tanh\n" },
+    { "batch_norm", VECTOR(3),
+      " - linear: {units: 4, bias: false}\n - batch_norm: {over: batch}\n - tanh\n" },
     { "relu", IMAGE(3, 4, 2), " - relu\n" },
     { "leaky_relu", SERIES(5, 2), " - leaky_relu: {slope: 0.2}\n" },
     { "prelu", SERIES(5, 3), " - prelu\n" },
@@ -59,14 +70,53 @@ const nn_case nn_cases[] = {
       " - conv1d: {filters: 2, size: 3, padding: same, name: c}\n"
       " - add: {inputs: [c, tanh1, input]}\n - silu\n - add: {inputs: [silu1, silu1]}\n" },
     { "add", IMAGE(4, 4, 2),
-      " - conv2d: {filters: 3, size: 3, padding: same, name: stem, bias: false}\n - batch_norm\n - relu\n"
-      " - conv2d: {filters: 3, size: 3, padding: same, bias: false}\n - batch_norm: {over: batch}\n - relu\n"
+      " - conv2d: {filters: 3, size: 3, padding: same, name: stem, bias: false}\n - batch_norm\n - "
+      "relu\n"
+      " - conv2d: {filters: 3, size: 3, padding: same, bias: false}\n - batch_norm: {over: "
+      "batch}\n - relu\n"
       " - dropout: {rate: 0.25}\n - add: {inputs: [dropout1, relu1], name: sum}\n - elu\n"
       " - max_pool2d: {size: 2, name: p}\n - avg_pool2d: {size: 2, input: sum, name: q}\n"
       " - concat: {inputs: [p, q]}\n - flatten\n - linear: {units: 5}\n - silu\n"
       " - linear: {units: 1}\n" },
 };
 const int n_nn_cases = sizeof nn_cases / sizeof *nn_cases;
+
+const nn_case nn_large_cases[] = {
+    { "linear", VECTOR(501), " - linear: {units: 67}\n" },
+    { "linear", VECTOR(64), " - linear: {units: 1}\n" },
+    { "conv1d", SERIES(197, 2), " - conv1d: {filters: 6, size: 3}\n" },
+    { "conv1d", SERIES(101, 16), " - conv1d: {filters: 32, size: 5, padding: same}\n" },
+    { "conv1d", SERIES(120, 12),
+      " - conv1d: {filters: 20, size: 7, stride: 2, padding: 3, groups: 4}\n" },
+    { "conv2d", IMAGE(17, 19, 5), " - conv2d: {filters: 16, size: 3, padding: same}\n" },
+    { "conv2d", IMAGE(16, 16, 16), " - conv2d: {filters: 33, size: 1}\n" },
+    { "conv2d", IMAGE(15, 18, 24),
+      " - conv2d: {filters: 24, size: 5, padding: same, groups: 24}\n" },
+    { "conv2d", IMAGE(20, 21, 3),
+      " - conv2d: {filters: 18, size: [7, 5], stride: [2, 3], padding: [3, 1], dilation: [1, 2], "
+      "bias: false}\n" },
+    { "max_pool1d", SERIES(200, 17), " - max_pool1d: {size: 3}\n" },
+    { "max_pool2d", IMAGE(21, 18, 16), " - max_pool2d: {size: 3, stride: 2, padding: 1}\n" },
+    { "avg_pool1d", SERIES(200, 17), " - avg_pool1d: {size: 5, stride: 2, padding: same}\n" },
+    { "avg_pool2d", IMAGE(21, 18, 16), " - avg_pool2d: {size: 2, stride: 1, padding: same}\n" },
+    { "global_avg_pool", IMAGE(19, 21, 33), " - global_avg_pool\n" },
+    { "batch_norm", SERIES(97, 37), " - batch_norm\n" },
+    { "batch_norm", IMAGE(13, 11, 16), " - batch_norm: {over: batch}\n" },
+    { "relu", IMAGE(13, 11, 7), " - relu\n" },
+    { "leaky_relu", IMAGE(13, 11, 7), " - leaky_relu\n" },
+    { "prelu", SERIES(131, 19), " - prelu\n" },
+    { "prelu", SERIES(131, 19), " - prelu: {per_channel: true}\n" },
+    { "elu", IMAGE(13, 11, 7), " - elu\n" },
+    { "silu", IMAGE(13, 11, 7), " - silu\n" },
+    { "sigmoid", IMAGE(13, 11, 7), " - sigmoid\n" },
+    { "tanh", IMAGE(13, 11, 7), " - tanh\n" },
+    { "softmax", SERIES(7, 101), " - softmax\n" },
+    { "dropout", IMAGE(13, 11, 7), " - dropout: {rate: 0.3}\n" },
+    { "flatten", SERIES(354, 16), " - flatten\n" },
+    { "concat", SERIES(33, 17), " - prelu: {name: a}\n - concat: {inputs: [input, a, input]}\n" },
+    { "add", SERIES(33, 17), " - prelu: {name: a}\n - add: {inputs: [input, a, input]}\n" },
+};
+const int n_nn_large_cases = sizeof nn_large_cases / sizeof *nn_large_cases;
 
 const int nn_leaf_begin[NN_LEAVES + 1] = { 0, 2, 2, 3, 6, 7, 9 };
 
@@ -92,9 +142,12 @@ orr_status nn_batch_init(nn_batch *t, int rank, int size)
         t->leaf[i - t->plan.first] = nn_leaf_begin[i] - t->first_sample;
     for (int i = 0; i <= t->plan.n_runs; i++)
         t->run[i] = t->plan.run[i] - t->plan.first;
-    t->b = (orr_batch){ .n_leaves = t->plan.last - t->plan.first, .leaf = t->leaf,
-                        .n_runs = t->plan.n_runs, .run = t->run,
-                        .n_global = nn_leaf_begin[NN_LEAVES], .keys = t->keys };
+    t->b = (orr_batch){ .n_leaves = t->plan.last - t->plan.first,
+                        .leaf = t->leaf,
+                        .n_runs = t->plan.n_runs,
+                        .run = t->run,
+                        .n_global = nn_leaf_begin[NN_LEAVES],
+                        .keys = t->keys };
     t->b.n = t->leaf[t->b.n_leaves];
     for (int i = 0; i < t->b.n; i++)
         t->keys[i] = orr_rng_key(7, ORR_RNG_TEST, 1, (uint64_t)(t->first_sample + i), 0);
@@ -121,9 +174,13 @@ orr_status nn_case_graph(orr_graph **out, const nn_case *c)
 orr_status nn_case_net(orr_net **out, orr_graph *g, const orr_kernels *k, int training)
 {
     static const int sizes[] = { 1, 2, 3 };
-    orr_limits limits = { .max_samples = nn_leaf_begin[NN_LEAVES], .max_leaves = NN_LEAVES,
-                          .max_runs = 6, .n_leaf_sizes = 3, .leaf_sizes = sizes,
-                          .training = training, .input_grad = training };
+    orr_limits limits = { .max_samples = nn_leaf_begin[NN_LEAVES],
+                          .max_leaves = NN_LEAVES,
+                          .max_runs = 6,
+                          .n_leaf_sizes = 3,
+                          .leaf_sizes = sizes,
+                          .training = training,
+                          .input_grad = training };
     orr_net_tensor t;
 
     ORR_TRY(orr_net_create(out, g, k, &limits));
@@ -131,7 +188,8 @@ orr_status nn_case_net(orr_net **out, orr_graph *g, const orr_kernels *k, int tr
     for (int i = 0; i < orr_net_n_tensors(*out); i++) {
         orr_net_tensor_info(*out, i, &t);
         orr_real *x = (t.is_state ? orr_net_state(*out) : orr_net_params(*out)) + t.offset;
-        for (size_t j = 0; j < t.count; j++) /* variances stay positive, and all stays exact in float */
+        for (size_t j = 0; j < t.count;
+             j++) /* variances stay positive, and all stays exact in float */
             x[j] = (orr_real)(float)((double)(float)x[j] + 0.25 * nn_number(100 + (uint64_t)i, j));
     }
     return ORR_OK;
@@ -175,9 +233,8 @@ done:
     return st;
 }
 
-orr_status nn_case_answer(nn_answer *a, int index, const orr_kernels *k)
+orr_status nn_case_answer(nn_answer *a, const nn_case *c, uint64_t stream, const orr_kernels *k)
 {
-    const nn_case *c = &nn_cases[index];
     orr_status st = ORR_OK;
     orr_graph *g = NULL;
     orr_net *net = NULL;
@@ -194,8 +251,8 @@ orr_status nn_case_answer(nn_answer *a, int index, const orr_kernels *k)
     ORR_TRY_GOTO(st, done, nn_case_net(&net, g, k, 1));
     n_x = (size_t)batch.b.n * orr_shape_count(c->input);
     n_y = (size_t)batch.b.n * orr_shape_count(orr_graph_output(g));
-    nn_fill(x, n_x, 1000 + (uint64_t)index);
-    nn_fill(dy, n_y, 2000 + (uint64_t)index);
+    nn_fill(x, n_x, 1000 + stream);
+    nn_fill(dy, n_y, 2000 + stream);
     ORR_TRY_GOTO(st, done, orr_net_forward(net, &batch.b, x, 1, &y));
     ORR_TRY_GOTO(st, done, add_part(a, "output", y, n_y));
     ORR_TRY_GOTO(st, done, orr_net_backward(net, &batch.b, dy));

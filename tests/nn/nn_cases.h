@@ -1,5 +1,6 @@
-/* tests/nn/nn_cases.h - small nets for every layer kind, batches with uneven and empty leaves, and reproducible
- * numbers: shared by the tests of layers and by the program that dumps the double build's answers. */
+/* tests/nn/nn_cases.h - small nets for every layer kind, batches with uneven and empty leaves, and
+ * reproducible numbers: shared by the tests of layers and by the program that dumps the double
+ * build's answers. */
 #ifndef TESTS_NN_CASES_H
 #define TESTS_NN_CASES_H
 
@@ -14,6 +15,9 @@ typedef struct nn_case {
 
 extern const nn_case nn_cases[];
 extern const int n_nn_cases;
+/* Sizes that fill vectors and blocks and leave tails, for tables against one another. */
+extern const nn_case nn_large_cases[];
+extern const int n_nn_large_cases;
 
 enum { NN_LEAVES = 6, NN_MAX_SAMPLES = 16 };
 
@@ -39,15 +43,16 @@ orr_status nn_case_graph(orr_graph **out, const nn_case *c);
 orr_status nn_case_net(orr_net **out, orr_graph *g, const orr_kernels *k, int training);
 void nn_fill(orr_real *x, size_t n, uint64_t stream);
 
-/* Everything a net answers about a case, part after part: outputs in training, gradient of the input, each parameter's
- * gradient (summed over runs, PyTorch's order), state after the update, outputs in evaluation. */
-enum { NN_MAX_PARTS = 48, NN_ANSWER_MAX = 1 << 14 };
+/* Everything a net answers about a case, part after part: outputs in training, gradient of the
+ * input, each parameter's gradient (summed over runs, PyTorch's order), state after the update,
+ * outputs in evaluation. */
+enum { NN_MAX_PARTS = 48, NN_ANSWER_MAX = 1 << 19 };
 typedef struct nn_answer {
     int n_parts;
     size_t begin[NN_MAX_PARTS + 1];
     char name[NN_MAX_PARTS][64];
     double v[NN_ANSWER_MAX];
 } nn_answer;
-orr_status nn_case_answer(nn_answer *a, int index, const orr_kernels *k);
+orr_status nn_case_answer(nn_answer *a, const nn_case *c, uint64_t stream, const orr_kernels *k);
 
 #endif

@@ -1,13 +1,15 @@
-/* tests/nn/test_layers_fd.c - every gradient of every layer kind, and of the losses, against finite differences, in the
- * double build with the check kernels.
+/* tests/nn/test_layers_fd.c - every gradient of every layer kind, and of the losses, against finite
+ * differences, in the double build with the check kernels.
  *
  * Derivative: the five-point stencil D = (8 (f(+h) - f(-h)) - (f(+2h) - f(-2h))) / 12h.
- * Its error has two parts.  Rounding: f is a sum of terms whose sizes add up to F, computed with relative accuracy
- * e = eps^0.9 (eps = 2.2e-16, e = 8e-15: eps times some forty for the operations behind each term), so each value of f
- * is off by at most e F and D by at most (8 + 8 + 1 + 1) / 12 e F / h = 1.5 e F / h.  Truncation: h^4/30 |f'''''|.
- * h = sqrt(e) = 9e-8 makes the first 1.5 sqrt(e) F = 1.4e-7 F, and the second h^4/30 = 2e-30 times the fifth
- * derivative, which is below the first as long as that derivative is below 1e22 F.  So small a step also leaves kinks
- * (ReLU, maximum) alone: a number within 2h of one would have to be drawn.  Tolerance: 1.5 e F / h + F h^4. */
+ * Its error has two parts.  Rounding: f is a sum of terms whose sizes add up to F, computed with
+ * relative accuracy e = eps^0.9 (eps = 2.2e-16, e = 8e-15: eps times some forty for the operations
+ * behind each term), so each value of f is off by at most e F and D by at most (8 + 8 + 1 + 1) / 12
+ * e F / h = 1.5 e F / h.  Truncation: h^4/30 |f'''''|. h = sqrt(e) = 9e-8 makes the first 1.5
+ * sqrt(e) F = 1.4e-7 F, and the second h^4/30 = 2e-30 times the fifth derivative, which is below
+ * the first as long as that derivative is below 1e22 F.  So small a step also leaves kinks (ReLU,
+ * maximum) alone: a number within 2h of one would have to be drawn.  Tolerance: 1.5 e F / h + F
+ * h^4. */
 #include "core/memory.h"
 #include "nn/layer.h"
 #include "nn/loss.h"
@@ -82,8 +84,8 @@ static double derivative(const problem *p, orr_real *at)
     return (8 * (f[0] - f[1]) - (f[2] - f[3])) / (12 * h);
 }
 
-static double compare(const problem *p, orr_real *at, const orr_real *grad, size_t n, double tolerance,
-                      const char *what)
+static double compare(const problem *p, orr_real *at, const orr_real *grad, size_t n,
+                      double tolerance, const char *what)
 {
     double largest = 0;
 
@@ -97,7 +99,8 @@ static double compare(const problem *p, orr_real *at, const orr_real *grad, size
     return largest;
 }
 
-/* Backward from dy, then every number of the gradients of x and of the parameters by differences. */
+/* Backward from dy, then every number of the gradients of x and of the parameters by differences.
+ */
 static void check_problem(problem *p, const orr_real *dy, const char *name)
 {
     orr_net_tensor t;
@@ -178,7 +181,8 @@ static void every_kind_has_a_case(void **state)
 }
 
 /* A small net with a loss on top, the batch of several leaves and runs. */
-static void check_loss(const char *name, int n_classes, int width, double pos_weight, const char *layers)
+static void check_loss(const char *name, int n_classes, int width, double pos_weight,
+                       const char *layers)
 {
     const nn_case c = { .kind = "linear", .input = { 1, 1, 4 }, .layers = layers };
     const orr_kernels *k;

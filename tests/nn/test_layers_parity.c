@@ -1,5 +1,6 @@
-/* tests/nn/test_layers_parity.c - the float tables against the double build for every case, and the invariance that
- * ordered training rests on: however the leaves of a batch are dealt to ranks, the same bytes come out. */
+/* tests/nn/test_layers_parity.c - the float tables against the double build for every case, and the
+ * invariance that ordered training rests on: however the leaves of a batch are dealt to ranks, the
+ * same bytes come out. */
 #include "core/memory.h"
 #include "nn_cases.h"
 
@@ -28,25 +29,28 @@ enum { N_TABLES = sizeof tables / sizeof *tables };
 
 /* ---- float against double ---- */
 
-/* Each number a layer leaves is rounded to float once (2^-24), and sums of a few dozen terms in float add some more; the
- * deepest case has 15 layers forward and back.  64 roundings of the part's largest number bound it. */
-static void compare_answers(const nn_answer *a, const double *wanted, const char *table, int index)
+/* `roundings` of the part's largest number, 2^-24 each, are allowed. */
+static void compare_answers(const nn_answer *a, const double *wanted, double roundings,
+                            const char *table, const char *what)
 {
     for (int p = 0; p < a->n_parts; p++) {
         double largest = 0;
         for (size_t i = a->begin[p]; i < a->begin[p + 1]; i++)
             largest = fmax(largest, fabs(wanted[i]));
         for (size_t i = a->begin[p]; i < a->begin[p + 1]; i++)
-            if (!(fabs(a->v[i] - wanted[i]) <= 64 * 0x1p-24 * largest))
-                fail_msg("case %d, %s, %s, %s[%zu]: %.9g, in double %.9g", index, nn_cases[index].kind,
-                         table, a->name[p], i - a->begin[p], a->v[i], wanted[i]);
+            if (!(fabs(a->v[i] - wanted[i]) <= roundings * 0x1p-24 * largest))
+                fail_msg("%s, %s, %s[%zu]: %.9g instead of %.9g", what, table, a->name[p],
+                         i - a->begin[p], a->v[i], wanted[i]);
     }
 }
 
+/* Each number a layer leaves is rounded to float once, and sums of a few dozen terms in float add
+ * some more; the deepest case has 15 layers forward and back. */
 static void float_tables_match_the_double_build(void **state)
 {
     static nn_answer a;
     static double wanted[NN_ANSWER_MAX];
+    char what[64];
 
     (void)state;
     for (int t = 0; t < N_TABLES; t++) {
@@ -55,22 +59,46 @@ static void float_tables_match_the_double_build(void **state)
         assert_non_null(dump);
         OK(orr_kernels_find(&k, tables[t]));
         for (int i = 0; i < n_nn_cases; i++) {
-            OK(nn_case_answer(&a, i, k));
+            OK(nn_case_answer(&a, &nn_cases[i], (uint64_t)i, k));
             size_t n = a.begin[a.n_parts];
             assert_int_equal(fread(wanted, sizeof *wanted, n, dump), n);
-            compare_answers(&a, wanted, tables[t], i);
+            snprintf(what, sizeof what, "case %d, %s", i, nn_cases[i].kind);
+            compare_answers(&a, wanted, 64, tables[t], what);
         }
         assert_int_equal(fread(wanted, sizeof *wanted, 1, dump), 0);
         assert_int_equal(pclose(dump), 0);
     }
 }
 
+/* The longest sum here has 4000 terms; its rounding grows as the square root of that, some 64
+ * times, with a margin. */
+static void tables_match_each_other(void **state)
+{
+    static nn_answer a, b;
+    const orr_kernels *oracle, *k;
+    char what[64];
+
+    (void)state;
+    OK(orr_kernels_find(&oracle, "check"));
+    for (int i = 0; i < n_nn_large_cases; i++) {
+        OK(nn_case_answer(&a, &nn_large_cases[i], (uint64_t)i, oracle));
+        for (int t = 1; t < N_TABLES; t++) {
+            OK(orr_kernels_find(&k, tables[t]));
+            OK(nn_case_answer(&b, &nn_large_cases[i], (uint64_t)i, k));
+            assert_int_equal(a.n_parts, b.n_parts);
+            snprintf(what, sizeof what, "large case %d, %s", i, nn_large_cases[i].kind);
+            compare_answers(&b, a.v, 256, tables[t], what);
+        }
+    }
+}
+
 /* ---- ranks as threads ---- */
 
-enum { MAX_RANKS = 8, MAX_SUM = 64 };
+enum { MAX_RANKS = 8, MAX_SUM = 128 };
 
 typedef struct world {
     int size, index;
+    const nn_case *c;
     const orr_kernels *k;
     pthread_barrier_t barrier;
     double rows[NN_LEAVES * MAX_SUM]; /* of one leaf_sum, from all ranks */
@@ -106,7 +134,7 @@ static orr_status shared_leaf_sum(void *ctx, double *in, double *out, size_t n)
 
 static orr_status work(rank *r)
 {
-    const nn_case *c = &nn_cases[r->w->index];
+    const nn_case *c = r->w->c;
     size_t n_in = orr_shape_count(c->input), n_out = orr_shape_count(orr_graph_output(r->g));
     size_t n = (size_t)r->batch.b.n, first = (size_t)r->batch.first_sample;
     const orr_real *y;
@@ -162,18 +190,17 @@ static void start_rank(rank *r, world *w, int i, result *out, orr_real *x, orr_r
 {
     *r = (rank){ .w = w, .rank = i, .x = x, .dy = dy, .y = out->y, .dx = out->dx };
     OK(nn_batch_init(&r->batch, i, w->size));
-    OK(nn_case_graph(&r->g, &nn_cases[w->index]));
+    OK(nn_case_graph(&r->g, w->c));
     OK(nn_case_net(&r->net, r->g, w->k, 1));
     orr_net_on_leaf_sum(r->net, shared_leaf_sum, r);
 }
 
 /* One training step of the case's net by `size` ranks. */
-static void run_ranks(int index, int size, const orr_kernels *k, result *out)
+static void run_ranks(const nn_case *c, int index, int size, const orr_kernels *k, result *out)
 {
     static rank ranks[MAX_RANKS];
     pthread_t threads[MAX_RANKS];
-    world w = { .size = size, .index = index, .k = k };
-    const nn_case *c = &nn_cases[index];
+    world w = { .size = size, .index = index, .c = c, .k = k };
     size_t samples = (size_t)nn_leaf_begin[NN_LEAVES];
     orr_graph *g;
     orr_real *x, *dy;
@@ -218,37 +245,46 @@ static void run_ranks(int index, int size, const orr_kernels *k, result *out)
     orr_free(dy);
 }
 
-static void same(const orr_real *a, const orr_real *b, size_t n, const char *what, const char *table,
-                 int index, int size)
+static void same(const orr_real *a, const orr_real *b, size_t n, const char *what,
+                 const char *where)
 {
     for (size_t i = 0; i < n; i++)
         if (memcmp(a + i, b + i, sizeof *a))
-            fail_msg("case %d, %s, %s: %s[%zu] is %.9g on 1 rank and %.9g on %d", index,
-                     nn_cases[index].kind, table, what, i, (double)a[i], (double)b[i], size);
+            fail_msg("%s: %s[%zu] is %.9g on one rank and %.9g on several", where, what, i,
+                     (double)a[i], (double)b[i]);
+}
+
+static void check_ranks(const nn_case *c, int index, const orr_kernels *k)
+{
+    static const int sizes[] = { 2, 3, 4, 8 }; /* of 8, two own no leaf */
+    result one = { 0 };
+    char where[96];
+
+    run_ranks(c, index, 1, k, &one);
+    for (int s = 0; s < 4; s++) {
+        result many = { 0 };
+        run_ranks(c, index, sizes[s], k, &many);
+        snprintf(where, sizeof where, "case %d, %s, %s, %d ranks", index, c->kind, k->name,
+                 sizes[s]);
+        same(one.y, many.y, one.n_y, "output", where);
+        same(one.dx, many.dx, one.n_x, "gradient of the input", where);
+        same(one.slab, many.slab, one.n_slab, "slab", where);
+        same(one.state, many.state, one.n_state, "state", where);
+        free_result(&many);
+    }
+    free_result(&one);
 }
 
 static void ranks_do_not_change_a_byte(void **state)
 {
-    static const int sizes[] = { 2, 3, 4, 8 }; /* of 8, two own no leaf */
-
     (void)state;
     for (int t = 0; t < N_TABLES; t++) {
         const orr_kernels *k;
         OK(orr_kernels_find(&k, tables[t]));
-        for (int i = 0; i < n_nn_cases; i++) {
-            result one = { 0 };
-            run_ranks(i, 1, k, &one);
-            for (int s = 0; s < 4; s++) {
-                result many = { 0 };
-                run_ranks(i, sizes[s], k, &many);
-                same(one.y, many.y, one.n_y, "output", tables[t], i, sizes[s]);
-                same(one.dx, many.dx, one.n_x, "gradient of the input", tables[t], i, sizes[s]);
-                same(one.slab, many.slab, one.n_slab, "slab", tables[t], i, sizes[s]);
-                same(one.state, many.state, one.n_state, "state", tables[t], i, sizes[s]);
-                free_result(&many);
-            }
-            free_result(&one);
-        }
+        for (int i = 0; i < n_nn_cases; i++)
+            check_ranks(&nn_cases[i], i, k);
+        for (int i = 0; i < n_nn_large_cases; i++)
+            check_ranks(&nn_large_cases[i], 100 + i, k);
     }
 }
 
@@ -256,6 +292,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(float_tables_match_the_double_build),
+        cmocka_unit_test(tables_match_each_other),
         cmocka_unit_test(ranks_do_not_change_a_byte),
     };
 

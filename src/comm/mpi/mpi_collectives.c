@@ -1,5 +1,6 @@
-/* comm/mpi/mpi_collectives.c - collectives of any size, each a non-blocking MPI call polled with the deadline.
- * MPI 3 counts are ints: what is larger goes in pieces, and the deadline starts anew with each piece. */
+/* comm/mpi/mpi_collectives.c - collectives of any size, each a non-blocking MPI call polled with
+ * the deadline. MPI 3 counts are ints: what is larger goes in pieces, and the deadline starts anew
+ * with each piece. */
 #include "comm/mpi/mpi_impl.h"
 
 #include <limits.h>
@@ -28,7 +29,8 @@ orr_status orr_mpi_barrier(orr_comm *c)
     return orr_mpi_meet(c, orr_mpi(c)->all, "barrier");
 }
 
-static orr_status bcast_pieces(orr_comm *c, char *buf, size_t bytes, int root, const char *operation)
+static orr_status bcast_pieces(orr_comm *c, char *buf, size_t bytes, int root,
+                               const char *operation)
 {
     while (bytes > 0) {
         MPI_Request request;
@@ -54,7 +56,8 @@ orr_status orr_mpi_allreduce(orr_comm *c, void *buf, size_t n, orr_dtype t, orr_
         MPI_Request request;
         int m = piece_of(n);
         TRY_MPI(c, "allreduce",
-                MPI_Iallreduce(MPI_IN_PLACE, at, m, orr_mpi_type(t), mpi_op(op), orr_mpi(c)->all, &request));
+                MPI_Iallreduce(MPI_IN_PLACE, at, m, orr_mpi_type(t), mpi_op(op), orr_mpi(c)->all,
+                               &request));
         ORR_TRY(orr_mpi_wait(c, &request, 1, "allreduce"));
         at += (size_t)m * orr_dtype_bytes(t);
         n -= (size_t)m;
@@ -67,8 +70,10 @@ orr_status orr_mpi_exscan(orr_comm *c, int64_t value, int64_t *out, int64_t *tot
     MPI_Request requests[2];
     int64_t before = 0;
 
-    TRY_MPI(c, "exscan", MPI_Iexscan(&value, &before, 1, MPI_INT64_T, MPI_SUM, orr_mpi(c)->all, &requests[0]));
-    TRY_MPI(c, "exscan", MPI_Iallreduce(&value, total, 1, MPI_INT64_T, MPI_SUM, orr_mpi(c)->all, &requests[1]));
+    TRY_MPI(c, "exscan",
+            MPI_Iexscan(&value, &before, 1, MPI_INT64_T, MPI_SUM, orr_mpi(c)->all, &requests[0]));
+    TRY_MPI(c, "exscan",
+            MPI_Iallreduce(&value, total, 1, MPI_INT64_T, MPI_SUM, orr_mpi(c)->all, &requests[1]));
     ORR_TRY(orr_mpi_wait(c, requests, 2, "exscan"));
     *out = c->rank == 0 ? 0 : before; /* MPI leaves rank 0's undefined */
     return ORR_OK;
@@ -100,7 +105,8 @@ orr_status orr_mpi_allgather(orr_comm *c, const void *in, void *out, const size_
     if (bytes[c->rank] > 0 && at + before != in) memmove(at + before, in, bytes[c->rank]);
     if (fits_ints(m, bytes)) {
         TRY_MPI(c, "allgather",
-                MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_BYTE, out, m->count, m->offset, MPI_BYTE, m->all, &request));
+                MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_BYTE, out, m->count, m->offset, MPI_BYTE,
+                                m->all, &request));
         return orr_mpi_wait(c, &request, 1, "allgather");
     }
     for (int r = 0; r < c->size; r++) {
@@ -128,7 +134,8 @@ static orr_status receive_pieces(orr_comm *c, char *out, size_t bytes, int from)
     while (bytes > 0) {
         MPI_Request request;
         int n = piece_of(bytes);
-        TRY_MPI(c, "gather", MPI_Irecv(out, n, MPI_BYTE, from, GATHER_TAG, orr_mpi(c)->all, &request));
+        TRY_MPI(c, "gather",
+                MPI_Irecv(out, n, MPI_BYTE, from, GATHER_TAG, orr_mpi(c)->all, &request));
         ORR_TRY(orr_mpi_wait(c, &request, 1, "gather"));
         out += n;
         bytes -= (size_t)n;
@@ -136,7 +143,8 @@ static orr_status receive_pieces(orr_comm *c, char *out, size_t bytes, int from)
     return ORR_OK;
 }
 
-static orr_status gather_large(orr_comm *c, const void *in, char *out, const size_t *bytes, int root)
+static orr_status gather_large(orr_comm *c, const void *in, char *out, const size_t *bytes,
+                               int root)
 {
     if (c->rank != root) return send_pieces(c, in, bytes[c->rank], root);
     for (int r = 0; r < c->size; r++) {
@@ -158,24 +166,28 @@ orr_status orr_mpi_gather(orr_comm *c, const void *in, void *out, const size_t *
     if (c->rank == root && bytes[root] > 0 && (char *)out + m->offset[root] != in)
         memmove((char *)out + m->offset[root], in, bytes[root]);
     TRY_MPI(c, "gather",
-            MPI_Igatherv(c->rank == root ? MPI_IN_PLACE : in, m->count[c->rank], MPI_BYTE, out, m->count, m->offset,
-                         MPI_BYTE, root, m->all, &request));
+            MPI_Igatherv(c->rank == root ? MPI_IN_PLACE : in, m->count[c->rank], MPI_BYTE, out,
+                         m->count, m->offset, MPI_BYTE, root, m->all, &request));
     return orr_mpi_wait(c, &request, 1, "gather");
 }
 
 /* ---- non-blocking ---- */
 
-orr_status orr_mpi_isend(orr_comm *c, const void *buf, size_t bytes, int to, int tag, void *requests, int i)
+orr_status orr_mpi_isend(orr_comm *c, const void *buf, size_t bytes, int to, int tag,
+                         void *requests, int i)
 {
     TRY_MPI(c, "reduce",
-            MPI_Isend(buf, (int)bytes, MPI_BYTE, to, tag, orr_mpi(c)->all, (MPI_Request *)requests + i));
+            MPI_Isend(buf, (int)bytes, MPI_BYTE, to, tag, orr_mpi(c)->all,
+                      (MPI_Request *)requests + i));
     return ORR_OK;
 }
 
-orr_status orr_mpi_irecv(orr_comm *c, void *buf, size_t bytes, int from, int tag, void *requests, int i)
+orr_status orr_mpi_irecv(orr_comm *c, void *buf, size_t bytes, int from, int tag, void *requests,
+                         int i)
 {
     TRY_MPI(c, "reduce",
-            MPI_Irecv(buf, (int)bytes, MPI_BYTE, from, tag, orr_mpi(c)->all, (MPI_Request *)requests + i));
+            MPI_Irecv(buf, (int)bytes, MPI_BYTE, from, tag, orr_mpi(c)->all,
+                      (MPI_Request *)requests + i));
     return ORR_OK;
 }
 

@@ -1,4 +1,5 @@
-/* comm/mpi/mpi_comm.c - communicators over MPI: creation, splitting, nodes, errors and polled waits. */
+/* comm/mpi/mpi_comm.c - communicators over MPI: creation, splitting, nodes, errors and polled
+ * waits. */
 #include "comm/mpi/mpi_comm.h"
 #include "comm/mpi/mpi_impl.h"
 
@@ -18,7 +19,8 @@ orr_status orr_mpi_fail(orr_comm *c, int rc, const char *operation)
 
     c->broken = 1;
     MPI_Error_string(rc, words, &n);
-    return orr_fail(ORR_ERR_COMM, "rank %d of %d (%s): %s: %.*s", c->rank, c->size, c->host, operation, n, words);
+    return orr_fail(ORR_ERR_COMM, "rank %d of %d (%s): %s: %.*s", c->rank, c->size, c->host,
+                    operation, n, words);
 }
 
 orr_status orr_mpi_wait(orr_comm *c, MPI_Request *requests, int n, const char *operation)
@@ -46,11 +48,16 @@ orr_status orr_mpi_meet(orr_comm *c, MPI_Comm comm, const char *operation)
 MPI_Datatype orr_mpi_type(orr_dtype t)
 {
     switch (t) {
-    case ORR_I32: return MPI_INT32_T;
-    case ORR_I64: return MPI_INT64_T;
-    case ORR_F32: return MPI_FLOAT;
-    case ORR_F64: return MPI_DOUBLE;
-    case ORR_U8: return MPI_UINT8_T;
+    case ORR_I32:
+        return MPI_INT32_T;
+    case ORR_I64:
+        return MPI_INT64_T;
+    case ORR_F32:
+        return MPI_FLOAT;
+    case ORR_F64:
+        return MPI_DOUBLE;
+    case ORR_U8:
+        return MPI_UINT8_T;
     }
     return MPI_DATATYPE_NULL;
 }
@@ -62,7 +69,8 @@ static int split_node(mpi_comm *m)
 {
     MPI_Comm shared = MPI_COMM_NULL;
     int pretend = m->base.opts.ranks_per_node;
-    int rc = MPI_Comm_split_type(m->all, MPI_COMM_TYPE_SHARED, m->base.rank, MPI_INFO_NULL, &shared);
+    int rc =
+        MPI_Comm_split_type(m->all, MPI_COMM_TYPE_SHARED, m->base.rank, MPI_INFO_NULL, &shared);
 
     if (rc != MPI_SUCCESS || pretend == 0) {
         m->node = shared;
@@ -79,7 +87,8 @@ static int number_nodes(mpi_comm *m)
     int rc, lowest = m->base.rank;
 
     if ((rc = MPI_Bcast(&lowest, 1, MPI_INT, 0, m->node)) != MPI_SUCCESS) return rc;
-    if ((rc = MPI_Allgather(&lowest, 1, MPI_INT, m->count, 1, MPI_INT, m->all)) != MPI_SUCCESS) return rc;
+    if ((rc = MPI_Allgather(&lowest, 1, MPI_INT, m->count, 1, MPI_INT, m->all)) != MPI_SUCCESS)
+        return rc;
     for (int r = 0; r < m->base.size; r++) {
         if (m->count[r] != r) continue; /* not the first rank of its node */
         if (r < lowest) m->base.node++;
@@ -92,21 +101,21 @@ static orr_status find_nodes(mpi_comm *m)
 {
     int rc;
 
-    if ((rc = split_node(m)) == MPI_SUCCESS) rc = MPI_Comm_set_errhandler(m->node, MPI_ERRORS_RETURN);
+    if ((rc = split_node(m)) == MPI_SUCCESS)
+        rc = MPI_Comm_set_errhandler(m->node, MPI_ERRORS_RETURN);
     if (rc == MPI_SUCCESS) rc = MPI_Comm_rank(m->node, &m->base.node_rank);
     if (rc == MPI_SUCCESS) rc = MPI_Comm_size(m->node, &m->base.node_size);
     if (rc == MPI_SUCCESS) rc = number_nodes(m);
-    return rc == MPI_SUCCESS ? ORR_OK : orr_mpi_fail(&m->base, rc, "finding the ranks of each node");
+    return rc == MPI_SUCCESS ? ORR_OK
+                             : orr_mpi_fail(&m->base, rc, "finding the ranks of each node");
 }
 
 /* ---- life ---- */
 
-static void mpi_destroy(orr_comm *c)
+/* Past a failure ranks may be missing, and MPI is left alone: the caller is about to abort. */
+static void release(mpi_comm *m)
 {
-    mpi_comm *m = orr_mpi(c);
-
-    /* Past a failure ranks may be missing, and MPI is left alone: the caller is about to abort. */
-    if (!c->broken && m->all != MPI_COMM_NULL && orr_mpi_meet(c, m->all, "closing the communicator") == ORR_OK) {
+    if (!m->base.broken) {
         if (m->node != MPI_COMM_NULL) MPI_Comm_free(&m->node);
         MPI_Comm_free(&m->all);
     }
@@ -115,7 +124,14 @@ static void mpi_destroy(orr_comm *c)
     orr_free(m);
 }
 
-/* Takes over `all`, which is MPI_COMM_NULL when its creation failed. */
+static void mpi_destroy(orr_comm *c)
+{
+    if (!c->broken)
+        (void)orr_mpi_meet(c, orr_mpi(c)->all, "closing the communicator"); /* or marks c broken */
+    release(orr_mpi(c));
+}
+
+/* Takes over `all`. */
 static orr_status adopt(orr_comm **out, MPI_Comm all, const orr_comm_opts *opts)
 {
     orr_status st = ORR_OK;
@@ -138,9 +154,11 @@ static orr_status adopt(orr_comm **out, MPI_Comm all, const orr_comm_opts *opts)
     }
     /* All or none go on to the collective calls. */
     enough = m && m->count && m->offset;
-    if (MPI_Allreduce(&enough, &everywhere, 1, MPI_INT, MPI_MIN, all) != MPI_SUCCESS) everywhere = 0;
+    if (MPI_Allreduce(&enough, &everywhere, 1, MPI_INT, MPI_MIN, all) != MPI_SUCCESS)
+        everywhere = 0;
     if (!everywhere)
-        st = orr_fail(ORR_ERR_NOMEM, "communicator of %d ranks: %s", size, enough ? "another rank had no memory" : "no memory");
+        st = orr_fail(ORR_ERR_NOMEM, "communicator of %d ranks: %s", size,
+                      enough ? "another rank had no memory" : "no memory");
     else
         st = find_nodes(m);
     if (st == ORR_OK) {
@@ -148,7 +166,7 @@ static orr_status adopt(orr_comm **out, MPI_Comm all, const orr_comm_opts *opts)
         return ORR_OK;
     }
     if (m)
-        mpi_destroy(&m->base);
+        release(m);
     else
         MPI_Comm_free(&all);
     return st;
@@ -163,7 +181,8 @@ static orr_status check_threads(void)
     MPI_Query_thread(&level);
     if (level < MPI_THREAD_FUNNELED)
         return orr_fail(ORR_ERR_UNSUPPORTED,
-                        "MPI runs without thread support: call MPI_Init_thread with MPI_THREAD_FUNNELED, in an MPI that grants it");
+                        "MPI runs without thread support: call MPI_Init_thread with "
+                        "MPI_THREAD_FUNNELED, in an MPI that grants it");
     return ORR_OK;
 }
 

@@ -10,9 +10,10 @@
 extern "C" {
 #endif
 
-/* Duplicates parent (never freed by us) and sets MPI_ERRORS_RETURN on the duplicate.  o NULL = defaults.  The caller
- * has initialised MPI with at least MPI_THREAD_FUNNELED (else ORR_ERR_UNSUPPORTED): all calls come from one thread.
- * The duplicate is made by blocking MPI calls, which no deadline can interrupt.  Collective. */
+/* Duplicates parent (never freed by us) and sets MPI_ERRORS_RETURN on the duplicate.  o NULL =
+ * defaults.  The caller has initialised MPI with at least MPI_THREAD_FUNNELED (else
+ * ORR_ERR_UNSUPPORTED): all calls come from one thread. The duplicate is made by blocking MPI
+ * calls, which no deadline can interrupt.  Collective. */
 orr_status orr_comm_mpi_create(orr_comm **out, MPI_Comm parent, const orr_comm_opts *o);
 
 #ifdef __cplusplus

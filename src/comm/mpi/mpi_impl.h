@@ -8,8 +8,8 @@
 
 typedef struct mpi_comm {
     orr_comm base;
-    MPI_Comm all;  /* a duplicate, ours */
-    MPI_Comm node; /* the ranks of `all` on this rank's node */
+    MPI_Comm all;        /* a duplicate, ours */
+    MPI_Comm node;       /* the ranks of `all` on this rank's node */
     int *count, *offset; /* scratch, size entries each */
 } mpi_comm;
 
@@ -22,7 +22,8 @@ static inline mpi_comm *orr_mpi(orr_comm *c)
 orr_status orr_mpi_fail(orr_comm *c, int rc, const char *operation);
 /* Polls until all n requests are done or the deadline passes. */
 orr_status orr_mpi_wait(orr_comm *c, MPI_Request *requests, int n, const char *operation);
-/* Makes sure that every rank of `comm` has come before an MPI call that blocks and cannot be polled. */
+/* Makes sure that every rank of `comm` has come before an MPI call that blocks and cannot be
+ * polled. */
 orr_status orr_mpi_meet(orr_comm *c, MPI_Comm comm, const char *operation);
 MPI_Datatype orr_mpi_type(orr_dtype t);
 
@@ -33,8 +34,10 @@ orr_status orr_mpi_allreduce(orr_comm *c, void *buf, size_t n, orr_dtype t, orr_
 orr_status orr_mpi_exscan(orr_comm *c, int64_t value, int64_t *out, int64_t *total);
 orr_status orr_mpi_allgather(orr_comm *c, const void *in, void *out, const size_t *bytes);
 orr_status orr_mpi_gather(orr_comm *c, const void *in, void *out, const size_t *bytes, int root);
-orr_status orr_mpi_isend(orr_comm *c, const void *buf, size_t bytes, int to, int tag, void *requests, int i);
-orr_status orr_mpi_irecv(orr_comm *c, void *buf, size_t bytes, int from, int tag, void *requests, int i);
+orr_status orr_mpi_isend(orr_comm *c, const void *buf, size_t bytes, int to, int tag,
+                         void *requests, int i);
+orr_status orr_mpi_irecv(orr_comm *c, void *buf, size_t bytes, int from, int tag, void *requests,
+                         int i);
 orr_status orr_mpi_iallreduce(orr_comm *c, void *buf, size_t n, orr_dtype t, void *requests, int i);
 orr_status orr_mpi_test(orr_comm *c, void *requests, int n, int *pending);
 

@@ -1,6 +1,6 @@
 /* comm/mpi/mpi_window.c - memory shared by the ranks of a node, and the work counter.
- * Creation and freeing are blocking MPI calls; a polled barrier before each makes sure that all ranks are there, so
- * that only a rank dying within the call itself can hang it. */
+ * Creation and freeing are blocking MPI calls; a polled barrier before each makes sure that all
+ * ranks are there, so that only a rank dying within the call itself can hang it. */
 #include "comm/mpi/mpi_impl.h"
 
 #include "core/memory.h"
@@ -13,8 +13,8 @@ typedef struct {
     MPI_Win win;
 } mpi_window;
 
-/* On one node the value lies in a shared window and a processor's atomic add moves it, whatever rank 0 does.  Over
- * several nodes it lies in rank 0's part of an MPI window. */
+/* On one node the value lies in a shared window and a processor's atomic add moves it, whatever
+ * rank 0 does.  Over several nodes it lies in rank 0's part of an MPI window. */
 typedef struct {
     orr_counter base;
     orr_window *shared;
@@ -25,7 +25,8 @@ typedef struct {
 static orr_status window_failed(orr_comm *c, int rc, size_t bytes)
 {
     orr_mpi_fail(c, rc, "window");
-    return orr_fail_prefix(ORR_ERR_COMM, "%zu bytes shared on a node (is there room in /dev/shm?): ", bytes);
+    return orr_fail_prefix(ORR_ERR_COMM,
+                           "%zu bytes shared on a node (is there room in /dev/shm?): ", bytes);
 }
 
 /* Rank 0 of the node brings all memory, with some to align the start. */
@@ -36,7 +37,8 @@ static int allocate_shared(mpi_window *w, MPI_Comm node, size_t bytes)
     int rank = 0, unit = 1, rc;
 
     MPI_Comm_rank(node, &rank);
-    rc = MPI_Win_allocate_shared(rank == 0 ? (MPI_Aint)(bytes + ORR_ALIGN) : 0, 1, MPI_INFO_NULL, node, &mine, &w->win);
+    rc = MPI_Win_allocate_shared(rank == 0 ? (MPI_Aint)(bytes + ORR_ALIGN) : 0, 1, MPI_INFO_NULL,
+                                 node, &mine, &w->win);
     if (rc == MPI_SUCCESS) rc = MPI_Win_set_errhandler(w->win, MPI_ERRORS_RETURN);
     if (rc == MPI_SUCCESS) rc = MPI_Win_shared_query(w->win, 0, &size, &unit, &base);
     if (rc == MPI_SUCCESS) rc = MPI_Win_lock_all(MPI_MODE_NOCHECK, w->win);
@@ -108,8 +110,8 @@ void orr_mpi_window_destroy(orr_window *window)
 static orr_status counter_over_nodes(mpi_counter *k, orr_comm *c)
 {
     int64_t *value = NULL;
-    int rc = MPI_Win_allocate(c->rank == 0 ? sizeof *value : 0, sizeof *value, MPI_INFO_NULL, orr_mpi(c)->all, &value,
-                              &k->win);
+    int rc = MPI_Win_allocate(c->rank == 0 ? sizeof *value : 0, sizeof *value, MPI_INFO_NULL,
+                              orr_mpi(c)->all, &value, &k->win);
 
     if (rc == MPI_SUCCESS) rc = MPI_Win_set_errhandler(k->win, MPI_ERRORS_RETURN);
     if (rc == MPI_SUCCESS) rc = MPI_Win_lock_all(0, k->win);
@@ -152,7 +154,8 @@ orr_status orr_mpi_counter_next(orr_counter *counter, int64_t n, int64_t *first)
         return ORR_OK;
     }
     /* MPI_Fetch_and_op has no request to poll; this is the same operation with one. */
-    rc = MPI_Rget_accumulate(&n, 1, MPI_INT64_T, first, 1, MPI_INT64_T, 0, 0, 1, MPI_INT64_T, MPI_SUM, k->win, &request);
+    rc = MPI_Rget_accumulate(&n, 1, MPI_INT64_T, first, 1, MPI_INT64_T, 0, 0, 1, MPI_INT64_T,
+                             MPI_SUM, k->win, &request);
     if (rc != MPI_SUCCESS) return orr_mpi_fail(k->base.comm, rc, "counter");
     return orr_mpi_wait(k->base.comm, &request, 1, "counter");
 }
@@ -163,7 +166,8 @@ void orr_mpi_counter_destroy(orr_counter *counter)
     orr_comm *c = k->base.comm;
 
     orr_window_destroy(k->shared);
-    if (k->win != MPI_WIN_NULL && !c->broken && orr_mpi_meet(c, orr_mpi(c)->all, "closing a counter") == ORR_OK) {
+    if (k->win != MPI_WIN_NULL && !c->broken &&
+        orr_mpi_meet(c, orr_mpi(c)->all, "closing a counter") == ORR_OK) {
         MPI_Win_unlock_all(k->win);
         MPI_Win_free(&k->win);
     }

@@ -144,7 +144,8 @@ orr_status orr_comm_self_create(orr_comm **out)
     c->ops = &self_ops;
     c->size = c->n_nodes = c->node_size = 1;
     c->opts = opts;
-    if (gethostname(c->host, sizeof c->host - 1) != 0) memcpy(c->host, "localhost", sizeof "localhost");
+    if (gethostname(c->host, sizeof c->host - 1) != 0)
+        memcpy(c->host, "localhost", sizeof "localhost");
     *out = c;
     return ORR_OK;
 }

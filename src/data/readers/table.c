@@ -104,6 +104,7 @@ orr_status orr_table_init(orr_table *t, const orr_table_ops *ops, const orr_tabl
     if (t->zscore && t->schema.x_type == ORR_X_U8)
         return orr_fail(ORR_ERR_OPTION, "input.scale_rows: zscore gives no uint8; set type: float32");
     t->schema.id_type = ORR_ID_INT;
+    t->schema.id_is_row = orr_or(o->id, "")[0] == '\0';
     ORR_TRY(init_inputs(t, &o->files, dir));
     return init_classes(t, &o->classes, &o->class_names);
 }

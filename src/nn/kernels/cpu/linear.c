@@ -15,18 +15,6 @@ enum {
     THREAD_WORK = 1 << 16 /* multiplications that pay for waking threads */
 };
 
-/* Sums of one vector's lanes: halves are added until one is left. */
-static float fold(const float *v, int lanes)
-{
-    float t[ORR_TILE_MAX_LANES];
-
-    memcpy(t, v, (size_t)lanes * sizeof *t);
-    for (int h = lanes / 2; h > 0; h /= 2)
-        for (int i = 0; i < h; i++)
-            t[i] += t[i + h];
-    return t[0];
-}
-
 typedef struct forward_args {
     const orr_tiles *t;
     int n, in, out;
@@ -48,26 +36,38 @@ static void dot_tail(const forward_args *f, int s0, int n_s, int o0, int n_o, in
     }
 }
 
+/* Asks for the weights of the depth block after k, or of the outputs after these. */
+static void prefetch_weights(const float *w, int n_o, int in, int k)
+{
+    const float *next = k + DEPTH < in ? w + k + DEPTH : w + (size_t)n_o * in;
+
+    for (int o = 0; o < n_o; o++)
+        for (int i = 0; i < DEPTH; i += 16)
+            __builtin_prefetch(next + (size_t)o * in + i);
+}
+
 /* Outputs [o0, o0 + n_o) of samples [s0, s0 + n_s); n_o is 1 or `wide`. */
 static void forward_block(const forward_args *f, int s0, int n_s, int o0, int n_o)
 {
-    float acc[SAMPLES * ORR_TILE_MAX_WIDE * ORR_TILE_MAX_LANES];
+    float acc[SAMPLES * ORR_TILE_MAX_WIDE * ORR_TILE_MAX_LANES] __attribute__((aligned(64)));
+    float sum[SAMPLES * ORR_TILE_MAX_WIDE];
     int lanes = f->t->lanes, full = f->in - f->in % lanes, rows;
     const float *w = f->w + (size_t)o0 * f->in, *x = f->x + (size_t)s0 * f->in;
 
     memset(acc, 0, (size_t)(n_s * n_o * lanes) * sizeof *acc);
     for (int k = 0; k < full; k += DEPTH) {
         int depth = full - k < DEPTH ? full - k : DEPTH;
+        if (s0 == 0) prefetch_weights(w, n_o, f->in, k);
         for (int s = 0; s < n_s; s += rows) {
             orr_dot_tile tile = f->t->dot[n_o > 1][orr_tile_pick(n_s - s, &rows)];
             tile(depth, w + k, (size_t)f->in, x + (size_t)s * f->in + k, (size_t)f->in, acc + s * n_o * lanes);
         }
     }
     if (full < f->in) dot_tail(f, s0, n_s, o0, n_o, full, acc);
+    f->t->fold(n_s * n_o, acc, sum);
     for (int s = 0; s < n_s; s++)
         for (int o = 0; o < n_o; o++)
-            f->y[(size_t)(s0 + s) * f->out + o0 + o] =
-                fold(acc + (s * n_o + o) * lanes, lanes) + (f->bias ? f->bias[o0 + o] : 0.0f);
+            f->y[(size_t)(s0 + s) * f->out + o0 + o] = sum[s * n_o + o] + (f->bias ? f->bias[o0 + o] : 0.0f);
 }
 
 void orr_cpu_linear_forward(const orr_batch *b, int in, int out, const float *x, const float *w, const float *bias,
@@ -92,11 +92,12 @@ void orr_cpu_linear_forward(const orr_batch *b, int in, int out, const float *x,
 static void backward_strip(const orr_tiles *t, int n, int in, int out, int k, int wide, const float *dy, const float *w,
                            float *dx)
 {
+    const int leaf[2] = { 0, out };
     int rows;
 
     for (int s = 0; s < n; s += rows) {
         orr_outer_tile tile = t->outer[wide][orr_tile_pick(n - s, &rows)];
-        tile(&(orr_outer_args){ .n = out, .a = dy + (size_t)s * out, .ai = (size_t)out, .aj = 1, .b = w + k,
+        tile(&(orr_outer_args){ .m = 1, .leaf = leaf, .a = dy + (size_t)s * out, .ai = (size_t)out, .aj = 1, .b = w + k,
                                 .ldb = (size_t)in, .ahead = s == 0 ? 16 : 0, .c = dx + (size_t)s * in + k,
                                 .ldc = (size_t)in });
     }

@@ -19,23 +19,13 @@ typedef struct params_args {
 } params_args;
 
 /* dw[o .. o + rows)[k .. k + wide vectors) of leaves [first, first + m). */
-static void weight_tile(const params_args *p, int first, int m, int o, int height, int rows, int k, int wide, float *dw)
+static void weight_tile(const params_args *p, int first, int m, int o, int height, int k, int wide, float *dw)
 {
-    float stack[ORR_LEAF_DEPTH][TILE] __attribute__((aligned(64)));
-    const float *add[ORR_LEAF_DEPTH];
-    orr_outer_tile tile = p->t->outer[wide][height];
-    size_t ld = (size_t)p->t->lanes * (wide ? p->t->wide : 1);
+    float stack[ORR_LEAF_DEPTH * TILE] __attribute__((aligned(64)));
 
-    for (int i = 0; i < m; i++) {
-        int s = p->b->leaf[first + i], top = orr_leaf_held(i), n_add = orr_leaf_merges(i, m), last = i + 1 == m;
-        for (int a = 0; a < n_add; a++)
-            add[a] = stack[--top];
-        tile(&(orr_outer_args){ .n = p->b->leaf[first + i + 1] - s, .a = p->dy + (size_t)s * p->out + o, .ai = 1,
-                                .aj = (size_t)p->out, .b = p->x + (size_t)s * p->in + k, .ldb = (size_t)p->in,
-                                .add = add, .n_add = n_add, .c = last ? dw + (size_t)o * p->in + k : stack[top],
-                                .ldc = last ? (size_t)p->in : ld });
-    }
-    (void)rows;
+    p->t->outer[wide][height](&(orr_outer_args){
+        .m = m, .leaf = p->b->leaf + first, .a = p->dy + o, .ai = 1, .aj = (size_t)p->out, .b = p->x + k,
+        .ldb = (size_t)p->in, .stack = stack, .c = dw + (size_t)o * p->in + k, .ldc = (size_t)p->in });
 }
 
 static void weight_rows(const params_args *p, int first, int m, int o, int height, int rows, float *dw)
@@ -47,9 +37,9 @@ static void weight_rows(const params_args *p, int first, int m, int o, int heigh
         return;
     }
     for (; k + strip <= p->in; k += strip)
-        weight_tile(p, first, m, o, height, rows, k, 1, dw);
+        weight_tile(p, first, m, o, height, k, 1, dw);
     for (; k < p->in; k += lanes) /* the last overlaps: the same bits again */
-        weight_tile(p, first, m, o, height, rows, k + lanes > p->in ? p->in - lanes : k, 0, dw);
+        weight_tile(p, first, m, o, height, k + lanes > p->in ? p->in - lanes : k, 0, dw);
 }
 
 ORR_INLINE void add_rows_body(int n, int width, const float *dy, size_t ld, float *sum)

@@ -2,6 +2,7 @@
 #include "nn/kernels/cpu/tile.h"
 
 #include "nn/kernels/cpu/isa.h"
+#include "nn/kernels/cpu/leaf_stack.h"
 
 #define DEFINE_DOT(NAME, TARGET, V, O, S)                                                          \
     TARGET static void NAME(int k, const float *w, size_t ldw, const float *x, size_t ldx,         \
@@ -27,31 +28,57 @@
                 *(V *)(acc + (size_t)(s * O + o) * LANES) = sum[s][o];                             \
     }
 
+#define DEFINE_FOLD(NAME, TARGET, V, VI, ...)                                                      \
+    TARGET static void NAME(int n, const float *acc, float *out)                                   \
+    {                                                                                              \
+        enum { LANES = sizeof(V) / sizeof(float) };                                                \
+        static const VI lane = { __VA_ARGS__ };                                                    \
+        for (int i = 0; i < n; i++) {                                                              \
+            V v = *(const V *)(acc + (size_t)i * LANES);                                           \
+            ORR_UNROLL for (int h = LANES / 2; h > 0; h /= 2)                                      \
+                v += __builtin_shuffle(v, lane + h);                                               \
+            out[i] = v[0];                                                                         \
+        }                                                                                          \
+    }
+
 #define DEFINE_OUTER(NAME, TARGET, V, W, I)                                                        \
     TARGET static void NAME(const orr_outer_args *p)                                               \
     {                                                                                              \
-        enum { LANES = sizeof(V) / sizeof(float) };                                                \
-        V sum[I][W];                                                                               \
-        const float *a = p->a, *b = p->b;                                                          \
+        enum { LANES = sizeof(V) / sizeof(float), SIZE = I * W * LANES };                          \
         const size_t ai = p->ai, aj = p->aj, ldb = p->ldb, ahead = (size_t)p->ahead * ldb;         \
+        const float *a = p->a + (size_t)p->leaf[0] * aj, *b = p->b + (size_t)p->leaf[0] * ldb;     \
+        float *top = p->stack;                                                                     \
+        V sum[I][W];                                                                               \
         ORR_UNROLL for (int i = 0; i < I; i++)                                                     \
             ORR_UNROLL for (int v = 0; v < W; v++)                                                 \
-                sum[i][v] = (V){ 0 };                                                              \
-        for (int j = 0; j < p->n; j++, a += aj, b += ldb) {                                        \
-            V row[W];                                                                              \
-            ORR_UNROLL for (int v = 0; v < W; v++)                                                 \
-                row[v] = *(const V *)(b + v * LANES);                                              \
-            if (ahead)                                                                             \
-                ORR_UNROLL for (int v = 0; v < W; v++)                                             \
-                    __builtin_prefetch(b + ahead + v * LANES);                                     \
+                __builtin_prefetch(p->c + i * p->ldc + (W + v) * LANES, 1);                        \
+        for (int l = 0;; l++) {                                                                    \
             ORR_UNROLL for (int i = 0; i < I; i++)                                                 \
                 ORR_UNROLL for (int v = 0; v < W; v++)                                             \
-                    sum[i][v] += a[i * ai] * row[v];                                               \
+                    sum[i][v] = (V){ 0 };                                                          \
+            for (int j = p->leaf[l]; j < p->leaf[l + 1]; j++, a += aj, b += ldb) {                 \
+                V row[W];                                                                          \
+                ORR_UNROLL for (int v = 0; v < W; v++)                                             \
+                    row[v] = *(const V *)(b + v * LANES);                                          \
+                if (ahead)                                                                         \
+                    ORR_UNROLL for (int v = 0; v < W; v++)                                         \
+                        __builtin_prefetch(b + ahead + v * LANES);                                 \
+                ORR_UNROLL for (int i = 0; i < I; i++)                                             \
+                    ORR_UNROLL for (int v = 0; v < W; v++)                                         \
+                        sum[i][v] += a[i * ai] * row[v];                                           \
+            }                                                                                      \
+            for (int m = orr_leaf_merges(l, p->m); m > 0; m--) {                                   \
+                top -= SIZE;                                                                       \
+                ORR_UNROLL for (int i = 0; i < I; i++)                                             \
+                    ORR_UNROLL for (int v = 0; v < W; v++)                                         \
+                        sum[i][v] += *(const V *)(top + (i * W + v) * LANES);                      \
+            }                                                                                      \
+            if (l + 1 == p->m) break;                                                              \
+            ORR_UNROLL for (int i = 0; i < I; i++)                                                 \
+                ORR_UNROLL for (int v = 0; v < W; v++)                                             \
+                    *(V *)(top + (i * W + v) * LANES) = sum[i][v];                                 \
+            top += SIZE;                                                                           \
         }                                                                                          \
-        for (int m = 0; m < p->n_add; m++)                                                         \
-            ORR_UNROLL for (int i = 0; i < I; i++)                                                 \
-                ORR_UNROLL for (int v = 0; v < W; v++)                                             \
-                    sum[i][v] += *(const V *)(p->add[m] + (size_t)(i * W + v) * LANES);            \
         ORR_UNROLL for (int i = 0; i < I; i++)                                                     \
             ORR_UNROLL for (int v = 0; v < W; v++)                                                 \
                 *(V *)(p->c + i * p->ldc + v * LANES) = sum[i][v];                                 \
@@ -77,14 +104,18 @@
     static const orr_tiles tiles_##ISA = {                                                         \
         .lanes = sizeof(V) / sizeof(float),                                                        \
         .wide = W,                                                                                 \
+        .fold = fold_##ISA,                                                                        \
         .dot = { { dot_##ISA##_n1, dot_##ISA##_n2, dot_##ISA##_n4, dot_##ISA##_n6 },               \
                  { dot_##ISA##_w1, dot_##ISA##_w2, dot_##ISA##_w4, dot_##ISA##_w6 } },             \
         .outer = { { outer_##ISA##_n1, outer_##ISA##_n2, outer_##ISA##_n4, outer_##ISA##_n6 },     \
                    { outer_##ISA##_w1, outer_##ISA##_w2, outer_##ISA##_w4, outer_##ISA##_w6 } },   \
     };
 
+DEFINE_FOLD(fold_base, , orr_f4, orr_i4, 0, 1, 2, 3)
 DEFINE_TILES(base, , orr_f4, 2)
 #if defined(__x86_64__)
+DEFINE_FOLD(fold_avx2, ORR_AVX2, orr_f8, orr_i8, 0, 1, 2, 3, 4, 5, 6, 7)
+DEFINE_FOLD(fold_avx512, ORR_AVX512, orr_f16, orr_i16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 DEFINE_TILES(avx2, ORR_AVX2, orr_f8, 2)
 DEFINE_TILES(avx512, ORR_AVX512, orr_f16, 4)
 #endif

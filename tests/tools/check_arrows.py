@@ -1,0 +1,106 @@
+"""Who may include whom: jobs -> {data, nn, comm, stats} -> core, and each library's headers in their own corner.
+usage: check_arrows.py [--self-test]"""
+import fnmatch
+import re
+
+import source_tree
+
+FOLDERS = {
+    "core": {"core"},
+    "data": {"data", "core"},
+    "nn": {"nn", "core"},
+    "comm": {"comm", "core"},
+    "stats": {"stats", "core"},
+    "jobs": {"jobs", "data", "nn", "comm", "stats", "core"},
+}
+# Headers, and the files that may include them.
+CORNERS = [
+    ("mpi.h", ["src/comm/mpi/*", "src/jobs/*"]),
+    ("hdf5*.h", ["src/data/*", "src/jobs/*checkpoint*", "src/jobs/*model_file*", "src/jobs/*predictions*"]),
+    ("H5*public.h", []),
+    ("cuda*", ["src/nn/cuda/*"]),
+    ("cublas*", ["src/nn/cuda/*"]),
+    ("cudnn*", ["src/nn/cuda/*"]),
+    ("curand*", ["src/nn/cuda/*"]),
+    ("nccl*", ["src/nn/cuda/*"]),
+    ("cblas*.h", ["src/nn/kernels/*", "src/stats/*"]),
+    ("lapacke*.h", ["src/stats/*"]),
+    ("*dnnl*", ["src/nn/kernels/*"]),
+]
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
+
+
+def check_quoted(path, name):
+    folder = path.split("/")[1]
+    target = name.split("/")[0]
+    if "/" not in name or target not in FOLDERS:
+        return f'"{name}": write project headers from src on, as "core/status.h"'
+    if target not in FOLDERS.get(folder, set()):
+        return f'"{name}": {folder} must not include {target}'
+    return None
+
+
+def check_corner(path, name):
+    for pattern, allowed in CORNERS:
+        if fnmatch.fnmatch(name, pattern) and not any(fnmatch.fnmatch(path, a) for a in allowed):
+            return f"<{name}>: only in {', '.join(allowed) or 'no file of ours'}"
+    return None
+
+
+def check(path, text):
+    text = source_tree.without_comments(text)
+    for m in INCLUDE.finditer(text):
+        line = text.count("\n", 0, m.start()) + 1
+        problem = check_corner(path, m[2]) or (check_quoted(path, m[2]) if m[1] == '"' else None)
+        if problem:
+            yield f"{path}:{line}: {problem}"
+
+
+def self_test():
+    bad = [
+        ("src/core/a.c", '#include "nn/net.h"'),
+        ("src/data/a.c", '#include "nn/net.h"'),
+        ("src/nn/a.h", '  #  include "comm/comm.h"'),
+        ("src/nn/a.h", '#include "jobs/x.h"'),
+        ("src/stats/a.c", '#include "data/shard.h"'),
+        ("src/comm/a.c", '#include "stats/folds.h"'),
+        ("src/core/a.c", '#include "status.h"'),
+        ("src/core/a.c", '#include "../nn/net.h"'),
+        ("src/comm/comm.c", "#include <mpi.h>"),
+        ("src/nn/a.c", "#include <mpi.h>"),
+        ("src/nn/a.c", "#include <hdf5.h>"),
+        ("src/jobs/train.c", "#include <hdf5.h>"),
+        ("src/jobs/checkpoint.c", "#include <H5Fpublic.h>"),
+        ("src/nn/kernels/a.cu", "#include <cuda_runtime.h>"),
+        ("src/core/a.c", '#include "cublas_v2.h"'),
+        ("src/nn/layers/dense.c", "#include <cblas.h>"),
+        ("src/nn/layers/conv2d.c", "#include <oneapi/dnnl/dnnl.h>"),
+        ("src/data/a.c", "#include <dnnl.h>"),
+        ("src/data/a.c", "#include <cblas.h>"),
+        ("src/new/a.c", '#include "core/status.h"'),
+    ]
+    good = [
+        ("src/jobs/train.c", '#include "nn/net.h"\n#include "data/shard.h"\n#include <mpi.h>'),
+        ("src/jobs/checkpoint_write.c", "#include <hdf5.h>"),
+        ("src/data/shard.c", '#include "core/status.h"\n#include <hdf5.h>\n#include <stdio.h>'),
+        ("src/comm/mpi/world.c", '#include "comm/comm.h"\n#include <mpi.h>'),
+        ("src/nn/kernels/gemm.c", "#include <cblas.h>\n#include <oneapi/dnnl/dnnl.h>"),
+        ("src/nn/cuda/gemm.cu", "#include <cublas_v2.h>\n#include <cuda_runtime.h>"),
+        ("src/stats/pca.c", "#include <lapacke.h>"),
+        ("src/core/a.c", '/* #include "nn/net.h" */\n// #include <mpi.h>\nconst char *s = "x";'),
+    ]
+    for path, text in bad:
+        assert len(list(check(path, text))) == 1, (path, text)
+    assert list(check("src/core/a.c", '\n\n#include "nn/net.h"'))[0].startswith("src/core/a.c:3:")
+    for path, text in good:
+        assert not list(check(path, text)), (path, text)
+
+
+def main(_):
+    files = source_tree.paths("src")
+    problems = [p for path in files for p in check(path, source_tree.read(path))]
+    return source_tree.finish("include arrows", problems, len(files))
+
+
+if __name__ == "__main__":
+    source_tree.run(main, self_test)
