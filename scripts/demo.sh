@@ -29,11 +29,11 @@ step 'a stand-in survey: 400 light curves to learn from, 200 to be judged by'
 run "$orrery" synth kepler out="$out/csv" stars=400 test_stars=200 positives=0.1
 
 step 'CSV to shards'
-run "$orrery" import examples/kepler/demo-import.yaml input.files="$out/csv/train.csv" out="$out/train"
-run "$orrery" import examples/kepler/demo-import.yaml input.files="$out/csv/test.csv" out="$out/test"
+run "$orrery" import examples/kepler/import.yaml input.files="$out/csv/train.csv" out="$out/train"
+run "$orrery" import examples/kepler/import.yaml input.files="$out/csv/test.csv" out="$out/test"
 
 step 'train on two ranks'
-run mpirun -n 2 "$orrery" train examples/kepler/demo-train.yaml data.train="$out/train" run="$out/run"
+run mpirun -n 2 "$orrery" train examples/kepler/train.yaml data.train="$out/train" run="$out/run" train.epochs=12
 
 step 'evaluate on stars the model has not seen'
 run "$orrery" evaluate "$out/run/model.h5" "$out/test"
