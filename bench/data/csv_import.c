@@ -1,10 +1,12 @@
-/* bench/data/csv_import.c - a survey's csv becomes a shard of float32: scan, parse, store; and the parsers alone.
+/* bench/data/csv_import.c - a survey's csv becomes a shard of float32: scan, parse, store; and the
+ * parsers alone.
  *
  *   bench_data_csv_import FOLDER [threads=2] [repeats=5]
  *
- * FOLDER/train.csv is read (5087 synthetic light curves of 3197 samples are made when it is not there) and FOLDER/set/ is
- * written anew each time.  One CSV line a repeat: rows, bytes, seconds of scan, parse and store, GB/s of parsing.
- * bench/peers/csv_import.py does the same work with pandas, beside this, and prints the ratio. */
+ * FOLDER/train.csv is read (5087 synthetic light curves of 3197 samples are made when it is not
+ * there) and FOLDER/set/ is written anew each time.  One CSV line a repeat: rows, bytes, seconds of
+ * scan, parse and store, GB/s of parsing. bench/peers/csv_import.py does the same work with pandas,
+ * beside this, and prints the ratio. */
 #include "core/file.h"
 #include "core/memory.h"
 #include "core/options.h"
@@ -34,7 +36,8 @@ static orr_status scan(orr_table *t, int threads)
     for (int i = 0; i < n; i++)
         if (st == ORR_OK && orr_table_scan_part(t, i, &parts[i]) != ORR_OK) st = ORR_ERR_FORMAT;
     if (st == ORR_OK) st = orr_table_scan_end(t, parts);
-    if (st == ORR_OK) st = orr_table_label_range(t, 0, orr_table_rows(t), &max_label, &max_id_bytes);
+    if (st == ORR_OK)
+        st = orr_table_label_range(t, 0, orr_table_rows(t), &max_label, &max_id_bytes);
     if (st == ORR_OK) st = orr_table_set_label_range(t, max_label, max_id_bytes);
     orr_free(parts);
     return st;
@@ -42,7 +45,9 @@ static orr_status scan(orr_table *t, int threads)
 
 static orr_status import(times *out, const char *folder, int threads)
 {
-    orr_table_opts o = { .files = { 1, { "train.csv" } }, .label = "LABEL", .classes = { 2, { "1", "2" } } };
+    orr_table_opts o = { .files = { 1, { "train.csv" } },
+                         .label = "LABEL",
+                         .classes = { 2, { "1", "2" } } };
     orr_provenance p = { .command = "bench", .job = "" };
     orr_shard_opts so = { 0 };
     orr_rows rows = { 0 };
@@ -79,7 +84,9 @@ done:
 
 static orr_status prepare(const char *folder, int64_t *bytes)
 {
-    orr_synth_kepler_opts o = { .out = folder, .stars = 5087, .samples = 3197, .positives = 0.00727 };
+    orr_synth_kepler_opts o = {
+        .out = folder, .stars = 5087, .samples = 3197, .positives = 0.00727
+    };
     char path[ORR_PATH_MAX];
     struct stat st;
 
@@ -93,7 +100,9 @@ static orr_status prepare(const char *folder, int64_t *bytes)
 int main(int argc, char **argv)
 {
     int64_t threads = 2, repeats = 5, bytes = 0;
-    orr_status st = argc < 2 ? orr_fail(ORR_ERR_ARG, "usage: bench_data_csv_import FOLDER [threads] [repeats]") : ORR_OK;
+    orr_status st =
+        argc < 2 ? orr_fail(ORR_ERR_ARG, "usage: bench_data_csv_import FOLDER [threads] [repeats]")
+                 : ORR_OK;
 
     if (st == ORR_OK && argc > 2) st = orr_parse_int64(&threads, argv[2]);
     if (st == ORR_OK && argc > 3) st = orr_parse_int64(&repeats, argv[3]);
@@ -104,8 +113,9 @@ int main(int argc, char **argv)
 
         st = import(&t, argv[1], (int)threads);
         if (st != ORR_OK) break;
-        printf("%lld,%lld,%lld,%.4f,%.4f,%.4f,%.4f,%.3f\n", (long long)threads, (long long)t.rows, (long long)bytes, t.scan,
-               t.parse, t.store, t.scan + t.parse + t.store, (double)bytes / t.parse / 1e9);
+        printf("%lld,%lld,%lld,%.4f,%.4f,%.4f,%.4f,%.3f\n", (long long)threads, (long long)t.rows,
+               (long long)bytes, t.scan, t.parse, t.store, t.scan + t.parse + t.store,
+               (double)bytes / t.parse / 1e9);
         fflush(stdout);
     }
     if (st != ORR_OK) fprintf(stderr, "%s\n", orr_error_text());

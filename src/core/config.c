@@ -170,14 +170,14 @@ static orr_status build_map(builder *b, orr_node *node, const yaml_node_t *y, in
     if (!node->items) return ORR_ERR_NOMEM;
     for (yaml_node_pair_t *p = first; p < end; p++) {
         const yaml_node_t *k = yaml_document_get_node(b->doc, p->key);
+        orr_node **item = &node->items[node->n_items];
         const char *key = NULL;
-        orr_node *item = NULL;
 
         ORR_TRY(build_key(b, node, &key, k));
-        ORR_TRY(build(b, &item, yaml_document_get_node(b->doc, p->value), depth));
-        item->key = key;
-        if (b->has_lines) item->line = (int)k->start_mark.line + 1; /* where the reader looks */
-        node->items[node->n_items++] = item;
+        ORR_TRY(build(b, item, yaml_document_get_node(b->doc, p->value), depth));
+        (*item)->key = key;
+        if (b->has_lines) (*item)->line = (int)k->start_mark.line + 1; /* where a reader looks */
+        node->n_items++;
     }
     return ORR_OK;
 }

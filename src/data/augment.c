@@ -1,5 +1,5 @@
-/* data/augment.c - random changes to a training sample; every draw is a function of the sample's key and the op's
- * place in the list, so it is the same on any rank and thread. */
+/* data/augment.c - random changes to a training sample; every draw is a function of the sample's
+ * key and the op's place in the list, so it is the same on any rank and thread. */
 #include "data/augment.h"
 
 #include "core/memory.h"
@@ -12,11 +12,23 @@
 
 enum { MAX_OPS = 32 };
 
-typedef struct { int max; } roll_opts;
-typedef struct { const char *axis; double probability; } flip_opts;
-typedef struct { int unused; } rotate90_opts;
-typedef struct { double sigma; int relative; } noise_opts;
-typedef struct { double min, max; } scale_opts;
+typedef struct {
+    int max;
+} roll_opts;
+typedef struct {
+    const char *axis;
+    double probability;
+} flip_opts;
+typedef struct {
+    int unused;
+} rotate90_opts;
+typedef struct {
+    double sigma;
+    int relative;
+} noise_opts;
+typedef struct {
+    double min, max;
+} scale_opts;
 
 typedef union op_opts {
     roll_opts roll;
@@ -29,7 +41,8 @@ typedef union op_opts {
 typedef struct op_kind {
     const char *name;
     const orr_option *options;
-    orr_status (*check)(const op_opts *o, orr_sample_shape shape, const char *where); /* may be NULL */
+    orr_status (*check)(const op_opts *o, orr_sample_shape shape,
+                        const char *where); /* may be NULL */
     void (*apply)(const op_opts *o, orr_sample_shape shape, uint64_t key, float *x, float *scratch);
 } op_kind;
 
@@ -49,8 +62,8 @@ static size_t count(orr_sample_shape s)
 static orr_status roll_check(const op_opts *o, orr_sample_shape s, const char *where)
 {
     if (o->roll.max <= s.w) return ORR_OK;
-    return orr_fail(ORR_ERR_OPTION, "%s: roll: max %d is more than the %d places of the sample", where,
-                    o->roll.max, s.w);
+    return orr_fail(ORR_ERR_OPTION, "%s: roll: max %d is more than the %d places of the sample",
+                    where, o->roll.max, s.w);
 }
 
 static void roll(const op_opts *o, orr_sample_shape s, uint64_t key, float *x, float *scratch)
@@ -99,7 +112,8 @@ static orr_status rotate90_check(const op_opts *o, orr_sample_shape s, const cha
 {
     (void)o;
     if (s.h == s.w) return ORR_OK;
-    return orr_fail(ORR_ERR_SHAPE, "%s: rotate90 needs square images; these are %d x %d", where, s.h, s.w);
+    return orr_fail(ORR_ERR_SHAPE, "%s: rotate90 needs square images; these are %d x %d", where,
+                    s.h, s.w);
 }
 
 /* Counter-clockwise by `turns` quarters, as numpy.rot90 on (h, w, c). */
@@ -168,7 +182,8 @@ static orr_status scale_check(const op_opts *o, orr_sample_shape s, const char *
 {
     (void)s;
     if (o->scale.min <= o->scale.max) return ORR_OK;
-    return orr_fail(ORR_ERR_OPTION, "%s: scale: min %g is above max %g", where, o->scale.min, o->scale.max);
+    return orr_fail(ORR_ERR_OPTION, "%s: scale: min %g is above max %g", where, o->scale.min,
+                    o->scale.max);
 }
 
 static void scale(const op_opts *o, orr_sample_shape s, uint64_t key, float *x, float *scratch)
@@ -183,7 +198,8 @@ static void scale(const op_opts *o, orr_sample_shape s, uint64_t key, float *x, 
 
 /* ---- the table ---- */
 static const orr_option roll_options[] = {
-    ORR_OPTION_INT(roll_opts, max, "0", 0, 1000000000, "shifts are 0 to max - 1 places; 0 = the full length"),
+    ORR_OPTION_INT(roll_opts, max, "0", 0, 1000000000,
+                   "shifts are 0 to max - 1 places; 0 = the full length"),
     ORR_OPTION_END
 };
 static const orr_option flip_options[] = {
@@ -193,7 +209,8 @@ static const orr_option flip_options[] = {
 static const orr_option rotate90_options[] = { ORR_OPTION_END };
 static const orr_option noise_options[] = {
     ORR_OPTION_REAL(noise_opts, sigma, NULL, 0, 1e30, "deviation of the noise"),
-    ORR_OPTION_BOOL(noise_opts, relative, "false", "times the sample's own deviation"), ORR_OPTION_END
+    ORR_OPTION_BOOL(noise_opts, relative, "false", "times the sample's own deviation"),
+    ORR_OPTION_END
 };
 static const orr_option scale_options[] = {
     ORR_OPTION_REAL(scale_opts, min, NULL, -1e30, 1e30, "smallest factor"),
@@ -227,24 +244,28 @@ static orr_status find_kind(const op_kind **out, const char *name, const char *w
 static orr_status add_op(orr_augment *a, const orr_node *item)
 {
     char where[512], what[64];
-    const orr_node *options = item->type == ORR_NODE_MAP && item->n_items == 1 ? item->items[0] : NULL;
+    const orr_node *options =
+        item->type == ORR_NODE_MAP && item->n_items == 1 ? item->items[0] : NULL;
     const char *name = options ? options->key : item->type == ORR_NODE_SCALAR ? item->scalar : "";
     const op_kind *kind = NULL;
     op_opts *o = &a->o[a->n_ops];
 
     orr_node_where(item, where, sizeof where);
     if (!name[0])
-        return orr_fail(ORR_ERR_OPTION, "%s: an augmentation is written \"- name: {options}\"", where);
+        return orr_fail(ORR_ERR_OPTION, "%s: an augmentation is written \"- name: {options}\"",
+                        where);
     if (a->n_ops == MAX_OPS)
         return orr_fail(ORR_ERR_OPTION, "%s: more than %d augmentations", where, MAX_OPS);
     ORR_TRY(find_kind(&kind, name, where));
     if (options && options->type == ORR_NODE_NULL) options = NULL;
     if (options && options->type != ORR_NODE_MAP)
-        return orr_fail(ORR_ERR_OPTION, "%s: the options of %s are a map {name: value}", where, name);
+        return orr_fail(ORR_ERR_OPTION, "%s: the options of %s are a map {name: value}", where,
+                        name);
     snprintf(what, sizeof what, "augmentation %s", name);
     ORR_TRY(orr_options_read(o, kind->options, options, what));
     if (kind->check) ORR_TRY(kind->check(o, a->shape, where));
-    if (kind->apply == flip) o->flip.axis = o->flip.axis[0] == 'h' ? "h" : "w"; /* outlives the tree */
+    if (kind->apply == flip)
+        o->flip.axis = o->flip.axis[0] == 'h' ? "h" : "w"; /* outlives the tree */
     a->kind[a->n_ops++] = kind;
     return ORR_OK;
 }
@@ -258,7 +279,8 @@ orr_status orr_augment_create(orr_augment **out, const orr_node *list, orr_sampl
     *out = NULL;
     if (list && list->type == ORR_NODE_NULL) list = NULL;
     if (list && list->type != ORR_NODE_LIST)
-        return orr_fail(ORR_ERR_OPTION, "%s: augment is a list of steps", orr_node_where(list, where, sizeof where));
+        return orr_fail(ORR_ERR_OPTION, "%s: augment is a list of steps",
+                        orr_node_where(list, where, sizeof where));
     if (!(a = orr_alloc(1, sizeof *a))) return orr_fail(ORR_ERR_NOMEM, "augment: no memory");
     a->shape = shape;
     for (int i = 0; list && i < list->n_items; i++)
@@ -283,8 +305,8 @@ int orr_augment_n_ops(const orr_augment *a)
 void orr_augment_apply(const orr_augment *a, uint64_t key, float *x, float *scratch)
 {
     for (int i = 0; i < a->n_ops; i++)
-        a->kind[i]->apply(&a->o[i], a->shape, orr_rng_key(key, ORR_RNG_AUGMENT, (uint64_t)i, 0, 0), x,
-                          scratch);
+        a->kind[i]->apply(&a->o[i], a->shape, orr_rng_key(key, ORR_RNG_AUGMENT, (uint64_t)i, 0, 0),
+                          x, scratch);
 }
 
 uint64_t orr_draw_key(uint64_t seed, int64_t epoch, uint64_t sample_key, int64_t place)

@@ -1,7 +1,8 @@
 /* data/cache.c - all rows of a set in memory, as stored, filled in large reads. */
 #include "data/loader.h"
 
-static const size_t READ_BYTES = (size_t)64 << 20; /* of one read: large, and a signal is not kept waiting for long */
+static const size_t READ_BYTES =
+    (size_t)64 << 20; /* of one read: large, and a signal is not kept waiting for long */
 
 size_t orr_cache_bytes(const orr_dataset *d)
 {
@@ -13,7 +14,8 @@ orr_status orr_cache_fill(orr_dataset *d, void *base, int part, int n_parts)
     const size_t bytes = orr_schema_x_bytes(orr_dataset_schema(d));
     int64_t rows = orr_dataset_rows(d), step = (int64_t)(READ_BYTES / bytes), first, last;
 
-    if (part < 0 || part >= n_parts) return orr_fail(ORR_ERR_ARG, "cache: part %d of %d", part, n_parts);
+    if (part < 0 || part >= n_parts)
+        return orr_fail(ORR_ERR_ARG, "cache: part %d of %d", part, n_parts);
     first = (int64_t)((__int128)rows * part / n_parts);
     last = (int64_t)((__int128)rows * (part + 1) / n_parts);
     if (step < 1) step = 1;

@@ -23,8 +23,8 @@ void orr_half_to_float(float *restrict out, const uint16_t *restrict in, size_t 
 {
     for (size_t i = 0; i < n; i++) {
         uint32_t h = in[i], sign = (h & 0x8000u) << 16, rest = (h & 0x7fffu) << 13;
-        uint32_t normal = rest + (112u << 23);            /* exponent bias 15 -> 127 */
-        uint32_t special = rest + (224u << 23);           /* infinity and NaN */
+        uint32_t normal = rest + (112u << 23);  /* exponent bias 15 -> 127 */
+        uint32_t special = rest + (224u << 23); /* infinity and NaN */
         /* A subnormal half is fraction * 2^-24: 2^-14 * 1.fraction, minus 2^-14. */
         uint32_t tiny = as_bits(as_float(rest + (113u << 23)) - as_float(113u << 23));
         uint32_t bits = rest >= (31u << 23) ? special : normal;

@@ -40,8 +40,8 @@ orr_status orr_h5_fail_at(const char *file, int line, orr_status code, const cha
                        reason[0] ? ")" : "");
 }
 
-/* Access properties for every file: format bounds that do not follow the library's version, and no locks, which
- * network file systems may lack and which a renamed-when-whole file does not need. */
+/* Access properties for every file: format bounds that do not follow the library's version, and no
+ * locks, which network file systems may lack and which a renamed-when-whole file does not need. */
 static hid_t access_list(void)
 {
     hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
@@ -105,8 +105,8 @@ orr_status orr_h5_dataset(hid_t *out, hid_t loc, const char *name, hid_t type, i
     return st;
 }
 
-orr_status orr_h5_write_column(hid_t loc, const char *name, hid_t type, int rank, const hsize_t *dims,
-                               const void *data)
+orr_status orr_h5_write_column(hid_t loc, const char *name, hid_t type, int rank,
+                               const hsize_t *dims, const void *data)
 {
     orr_status st;
     hid_t set = -1;
@@ -222,7 +222,8 @@ static orr_status get_strings(hid_t loc, const char *path, const char *name, cha
     type = H5Aget_type(attr);
     space = H5Aget_space(attr);
     if (H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type)) {
-        st = orr_fail(ORR_ERR_FORMAT, "%s: attribute %s is not a string of fixed length", path, name);
+        st = orr_fail(ORR_ERR_FORMAT, "%s: attribute %s is not a string of fixed length", path,
+                      name);
         goto done;
     }
     *width = H5Tget_size(type);
@@ -242,8 +243,8 @@ done:
     return st;
 }
 
-orr_status orr_h5_get_texts(hid_t loc, const char *path, const char *name, char *first, size_t stride,
-                            int n)
+orr_status orr_h5_get_texts(hid_t loc, const char *path, const char *name, char *first,
+                            size_t stride, int n)
 {
     orr_status st;
     char *raw;
@@ -252,8 +253,8 @@ orr_status orr_h5_get_texts(hid_t loc, const char *path, const char *name, char 
 
     ORR_TRY(get_strings(loc, path, name, &raw, &width, &have));
     st = have == n ? ORR_OK
-                   : orr_fail(ORR_ERR_FORMAT, "%s: attribute %s has %lld strings instead of %d", path,
-                              name, (long long)have, n);
+                   : orr_fail(ORR_ERR_FORMAT, "%s: attribute %s has %lld strings instead of %d",
+                              path, name, (long long)have, n);
     for (int i = 0; st == ORR_OK && i < n; i++) {
         size_t len = strnlen(raw + (size_t)i * width, width);
         if (len >= stride) {
@@ -278,5 +279,6 @@ orr_status orr_h5_dup_text(hid_t loc, const char *path, const char *name, char *
     size_t width = 0;
     int64_t n = 0;
 
-    return get_strings(loc, path, name, out, &width, &n); /* one zeroed element more: always ended */
+    return get_strings(loc, path, name, out, &width,
+                       &n); /* one zeroed element more: always ended */
 }

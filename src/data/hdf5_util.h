@@ -1,7 +1,8 @@
-/* data/hdf5_util.h - HDF5 as the rest of data/ wants it: quiet, deterministic, one sentence for each failure.
- * Files are made with fixed format bounds (1.8 .. 1.10), no object times and no file locks, so that the same content gives
- * the same bytes.  HDF5 calls come from one thread at a time; MPI may be initialised or not.
- * Reading a set that other programs wrote: strings must be of fixed length.   Not collective. */
+/* data/hdf5_util.h - HDF5 as the rest of data/ wants it: quiet, deterministic, one sentence for
+ * each failure. Files are made with fixed format bounds (1.8 .. 1.10), no object times and no file
+ * locks, so that the same content gives the same bytes.  HDF5 calls come from one thread at a time;
+ * MPI may be initialised or not. Reading a set that other programs wrote: strings must be of fixed
+ * length.   Not collective. */
 #ifndef ORR_DATA_HDF5_UTIL_H
 #define ORR_DATA_HDF5_UTIL_H
 
@@ -15,7 +16,8 @@
 extern "C" {
 #endif
 
-/* HDF5 prints its error stack unless told otherwise; what the process had set comes back at the end. */
+/* HDF5 prints its error stack unless told otherwise; what the process had set comes back at the
+ * end. */
 typedef struct orr_h5_quiet {
     H5E_auto2_t func;
     void *data;
@@ -23,23 +25,26 @@ typedef struct orr_h5_quiet {
 void orr_h5_quiet_begin(orr_h5_quiet *q);
 void orr_h5_quiet_end(const orr_h5_quiet *q);
 
-/* orr_fail with HDF5's own innermost reason after the text.  Call it right after the call that failed. */
+/* orr_fail with HDF5's own innermost reason after the text.  Call it right after the call that
+ * failed. */
 #define orr_h5_fail(code, ...) orr_h5_fail_at(__FILE__, __LINE__, (code), __VA_ARGS__)
 orr_status orr_h5_fail_at(const char *file, int line, orr_status code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* A new file (truncates what is there); an existing one for reading.  The caller closes *out with H5Fclose. */
+/* A new file (truncates what is there); an existing one for reading.  The caller closes *out with
+ * H5Fclose. */
 orr_status orr_h5_create(hid_t *out, const char *path);
 orr_status orr_h5_open(hid_t *out, const char *path);
 
-/* A new dataset without times, with early allocation and no fill: contiguous unless dcpl (borrowed) says otherwise. */
+/* A new dataset without times, with early allocation and no fill: contiguous unless dcpl (borrowed)
+ * says otherwise. */
 orr_status orr_h5_dataset(hid_t *out, hid_t loc, const char *name, hid_t type, int rank,
                           const hsize_t *dims, hid_t dcpl);
 /* Property list for such datasets; the caller closes it. */
 hid_t orr_h5_dcpl(void);
 /* Dataset creation and one write of all of it, for small columns. */
-orr_status orr_h5_write_column(hid_t loc, const char *name, hid_t type, int rank, const hsize_t *dims,
-                               const void *data);
+orr_status orr_h5_write_column(hid_t loc, const char *name, hid_t type, int rank,
+                               const hsize_t *dims, const void *data);
 
 /* Types to close with H5Tclose: fixed-length zero-padded string; IEEE half. */
 hid_t orr_h5_string_type(size_t bytes);
@@ -58,8 +63,8 @@ orr_status orr_h5_get_text(hid_t loc, const char *path, const char *name, char *
 /* The same for any length; *out is the caller's to orr_free. */
 orr_status orr_h5_dup_text(hid_t loc, const char *path, const char *name, char **out);
 /* At most n strings into slots of `stride` bytes; fails when there are not exactly n. */
-orr_status orr_h5_get_texts(hid_t loc, const char *path, const char *name, char *first, size_t stride,
-                            int n);
+orr_status orr_h5_get_texts(hid_t loc, const char *path, const char *name, char *first,
+                            size_t stride, int n);
 
 #ifdef __cplusplus
 }

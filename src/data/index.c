@@ -1,7 +1,8 @@
 /* data/index.c - index.h5: the manifest of a shard set, and virtual datasets over all its shards.
  *
- * /shards is a group with one dataset a column (file, rows, bytes, sha256).  The virtual datasets name their sources by
- * file name alone, which HDF5 looks for beside the index, so that a set may be moved as a folder. */
+ * /shards is a group with one dataset a column (file, rows, bytes, sha256).  The virtual datasets
+ * name their sources by file name alone, which HDF5 looks for beside the index, so that a set may
+ * be moved as a folder. */
 #include "data/shard_file.h"
 
 #include "core/memory.h"
@@ -49,8 +50,8 @@ static orr_status manifest_alloc(manifest *m, int n)
 }
 
 /* Opens shard i and compares its schema with the set's. */
-static orr_status open_shard(const char *dir, const manifest *m, int i, const orr_schema *s, hid_t *file,
-                             char path[ORR_PATH_MAX], int64_t *rows)
+static orr_status open_shard(const char *dir, const manifest *m, int i, const orr_schema *s,
+                             hid_t *file, char path[ORR_PATH_MAX], int64_t *rows)
 {
     orr_status st;
     orr_schema *have = NULL;
@@ -58,7 +59,8 @@ static orr_status open_shard(const char *dir, const manifest *m, int i, const or
     *file = -1;
     ORR_TRY(orr_path_join(path, dir, m->file[i]));
     if (!orr_path_exists(path)) return orr_fail(ORR_ERR_FORMAT, "%s: is missing", path);
-    if (!(have = orr_alloc(1, sizeof *have))) return orr_fail(ORR_ERR_NOMEM, "no memory for a schema");
+    if (!(have = orr_alloc(1, sizeof *have)))
+        return orr_fail(ORR_ERR_NOMEM, "no memory for a schema");
     ORR_TRY_GOTO(st, done, orr_h5_open(file, path));
     ORR_TRY_GOTO(st, done, orr_schema_get(*file, path, ORR_SHARD_FORMAT, have, rows));
     ORR_TRY_GOTO(st, done, orr_schema_same(s, have, path));
@@ -114,7 +116,8 @@ static orr_status read_ids(manifest *m, const char *dir, const orr_schema *s)
         ORR_TRY_GOTO(st, done, open_shard(dir, m, i, s, &file, path, &rows));
         st = rows != m->rows[i]
                  ? orr_fail(ORR_ERR_FORMAT, "%s: changed while the index was being written", path)
-                 : orr_shard_columns(file, path, s, rows, y, m->ids + (size_t)m->first[i] * id_bytes);
+                 : orr_shard_columns(file, path, s, rows, y,
+                                     m->ids + (size_t)m->first[i] * id_bytes);
         H5Fclose(file);
     }
 done:
@@ -123,8 +126,15 @@ done:
 }
 
 /* ---- unique ids ---- */
-typedef struct tagged { uint64_t key; int64_t row; } tagged; /* key: the integer, or the first 8 bytes of the text */
-typedef struct id_table { const char *ids; size_t bytes; int text; } id_table;
+typedef struct tagged {
+    uint64_t key;
+    int64_t row;
+} tagged; /* key: the integer, or the first 8 bytes of the text */
+typedef struct id_table {
+    const char *ids;
+    size_t bytes;
+    int text;
+} id_table;
 
 static uint64_t id_prefix(const id_table *t, int64_t row)
 {
@@ -169,8 +179,9 @@ static orr_status twice(const manifest *m, const id_table *t, int64_t a, int64_t
         snprintf(id, sizeof id, "%.*s", (int)t->bytes, t->ids + (size_t)a * t->bytes);
     else
         snprintf(id, sizeof id, "%" PRId64, (int64_t)id_prefix(t, a));
-    return orr_fail(ORR_ERR_FORMAT, "id %s stands twice in the set: rows %" PRId64 " (%s, row %" PRId64 ") and %" PRId64
-                    " (%s, row %" PRId64 "); ids must be unique",
+    return orr_fail(ORR_ERR_FORMAT,
+                    "id %s stands twice in the set: rows %" PRId64 " (%s, row %" PRId64
+                    ") and %" PRId64 " (%s, row %" PRId64 "); ids must be unique",
                     id, a, m->file[sa], a - m->first[sa], b, m->file[sb], b - m->first[sb]);
 }
 
@@ -283,7 +294,8 @@ done:
     return st;
 }
 
-orr_status orr_index_write(const char *dir, int n_shards, const orr_schema *s, const orr_provenance *p)
+orr_status orr_index_write(const char *dir, int n_shards, const orr_schema *s,
+                           const orr_provenance *p)
 {
     orr_status st;
     orr_h5_quiet quiet;

@@ -1,7 +1,8 @@
 /* data/loader.c - batches ahead of the step.
- * A batch is made by one thread from beginning to end; `threads` of them work on successive batches.  Batch b lives in slot
- * b % n_slots; there is one slot more than may wait ready, for the batch in the consumer's hands.  One mutex guards the
- * counters; a slot's content belongs to its maker until it is marked ready and to the consumer after that. */
+ * A batch is made by one thread from beginning to end; `threads` of them work on successive
+ * batches.  Batch b lives in slot b % n_slots; there is one slot more than may wait ready, for the
+ * batch in the consumer's hands.  One mutex guards the counters; a slot's content belongs to its
+ * maker until it is marked ready and to the consumer after that. */
 #include "data/loader.h"
 
 #include "core/leaves.h"
@@ -62,7 +63,8 @@ int64_t orr_loader_steps_per_epoch(const orr_loader_opts *o)
 /* Samples of this rank in a batch of n. */
 static int64_t local_samples(const orr_loader_opts *o, int64_t n)
 {
-    return orr_leaf_begin(n, o->n_leaves, o->last_leaf) - orr_leaf_begin(n, o->n_leaves, o->first_leaf);
+    return orr_leaf_begin(n, o->n_leaves, o->last_leaf) -
+           orr_leaf_begin(n, o->n_leaves, o->first_leaf);
 }
 
 /* ---- making a batch ---- */
@@ -75,8 +77,9 @@ static orr_status find_rows(const orr_loader *l, slot *s, int64_t place)
     for (int i = 0; i < s->out.n; i++) {
         int64_t row = orr_order_row(o->order, s->out.epoch, place + i);
         if (row < 0 || row >= rows)
-            return orr_fail(ORR_ERR_ARG, "%s: the order asks for row %" PRId64 " of a set of %" PRId64, orr_dataset_path(o->set),
-                            row, rows);
+            return orr_fail(ORR_ERR_ARG,
+                            "%s: the order asks for row %" PRId64 " of a set of %" PRId64,
+                            orr_dataset_path(o->set), row, rows);
         s->rows[i] = row;
         s->keys[i] = orr_draw_key(o->seed, s->out.epoch, keys[row], place + i);
     }
@@ -126,10 +129,12 @@ static orr_status make(const orr_loader *l, slot *s, int64_t batch, void *scratc
 }
 
 /* ---- threads ---- */
-/* Takes the next batch once its slot is free; -1 when there is nothing more to do.  Called with the lock held. */
+/* Takes the next batch once its slot is free; -1 when there is nothing more to do.  Called with the
+ * lock held. */
 static int64_t take(orr_loader *l)
 {
-    /* The batch that was in the slot before is done with when the consumer has been given a later one. */
+    /* The batch that was in the slot before is done with when the consumer has been given a later
+     * one. */
     while (!l->stop && l->next < l->total && l->next - l->n_slots >= l->given - 1)
         pthread_cond_wait(&l->freed, &l->lock);
     return l->stop || l->next == l->total ? -1 : l->next++;
@@ -193,18 +198,24 @@ double orr_loader_waited(const orr_loader *l)
 /* ---- life ---- */
 static orr_status check(const orr_loader_opts *o)
 {
-    if (o->batch < 1 || o->batch > INT32_MAX || o->depth < 1 || o->depth > MAX_DEPTH || o->threads < 1 ||
-        o->threads > MAX_THREADS)
-        return orr_fail(ORR_ERR_ARG, "loader: a batch of %" PRId64 ", %d ahead, by %d threads", o->batch, o->depth,
-                        o->threads);
-    if (o->n_leaves < 1 || o->first_leaf < 0 || o->first_leaf > o->last_leaf || o->last_leaf > o->n_leaves)
-        return orr_fail(ORR_ERR_ARG, "loader: leaves %d to %d of %d", o->first_leaf, o->last_leaf, o->n_leaves);
+    if (o->batch < 1 || o->batch > INT32_MAX || o->depth < 1 || o->depth > MAX_DEPTH ||
+        o->threads < 1 || o->threads > MAX_THREADS)
+        return orr_fail(ORR_ERR_ARG, "loader: a batch of %" PRId64 ", %d ahead, by %d threads",
+                        o->batch, o->depth, o->threads);
+    if (o->n_leaves < 1 || o->first_leaf < 0 || o->first_leaf > o->last_leaf ||
+        o->last_leaf > o->n_leaves)
+        return orr_fail(ORR_ERR_ARG, "loader: leaves %d to %d of %d", o->first_leaf, o->last_leaf,
+                        o->n_leaves);
     if (orr_loader_steps_per_epoch(o) < 1)
-        return orr_fail(ORR_ERR_ARG, "loader: an epoch of %" PRId64 " samples has no whole batch of %" PRId64 ", and drop_last is set",
+        return orr_fail(ORR_ERR_ARG,
+                        "loader: an epoch of %" PRId64 " samples has no whole batch of %" PRId64
+                        ", and drop_last is set",
                         orr_order_length(o->order), o->batch);
     if (o->first_epoch < 0 || o->first_step < 0 || o->last_epoch < o->first_epoch ||
         o->first_step > orr_loader_steps_per_epoch(o))
-        return orr_fail(ORR_ERR_ARG, "loader: cannot go from epoch %" PRId64 ", step %" PRId64 " to epoch %" PRId64,
+        return orr_fail(ORR_ERR_ARG,
+                        "loader: cannot go from epoch %" PRId64 ", step %" PRId64
+                        " to epoch %" PRId64,
                         o->first_epoch, o->first_step, o->last_epoch);
     return ORR_OK;
 }
@@ -220,10 +231,16 @@ static orr_status alloc_slot(const orr_loader *l, slot *s, size_t n)
     s->rows = orr_alloc(n, sizeof *s->rows);
     if (classes) s->labels = orr_alloc(n, sizeof *s->labels);
     if (values) s->values = orr_alloc(n * l->y_width, sizeof *s->values);
-    if (!s->leaf || !s->x || !s->keys || !s->rows || (classes && !s->labels) || (values && !s->values))
-        return orr_fail(ORR_ERR_NOMEM, "loader: no memory for %d batches of %zu samples", l->n_slots, n);
-    s->out = (orr_loaded){ .leaf = s->leaf, .x = s->x, .labels = s->labels, .values = s->values,
-                           .keys = s->keys, .rows = s->rows };
+    if (!s->leaf || !s->x || !s->keys || !s->rows || (classes && !s->labels) ||
+        (values && !s->values))
+        return orr_fail(ORR_ERR_NOMEM, "loader: no memory for %d batches of %zu samples",
+                        l->n_slots, n);
+    s->out = (orr_loaded){ .leaf = s->leaf,
+                           .x = s->x,
+                           .labels = s->labels,
+                           .values = s->values,
+                           .keys = s->keys,
+                           .rows = s->rows };
     return ORR_OK;
 }
 
@@ -253,7 +270,8 @@ static orr_status start(orr_loader *l)
     orr_status st = ORR_OK;
     sigset_t all, before;
 
-    if (pthread_mutex_init(&l->lock, NULL) != 0) return orr_fail(ORR_ERR_INTERNAL, "loader: no mutex");
+    if (pthread_mutex_init(&l->lock, NULL) != 0)
+        return orr_fail(ORR_ERR_INTERNAL, "loader: no mutex");
     pthread_cond_init(&l->made, NULL);
     pthread_cond_init(&l->freed, NULL);
     l->has_lock = 1;

@@ -1,6 +1,7 @@
 /* data/order.c - epoch orders that can be asked for any place.
- * The bijection is format-preserving encryption in the sense of Black and Rogaway, "Ciphers with arbitrary finite domains",
- * CT-RSA 2002: a Feistel network over a power of four, walked along its cycle until it lands below n. */
+ * The bijection is format-preserving encryption in the sense of Black and Rogaway, "Ciphers with
+ * arbitrary finite domains", CT-RSA 2002: a Feistel network over a power of four, walked along its
+ * cycle until it lands below n. */
 #include "data/order.h"
 
 #include "core/memory.h"
@@ -10,7 +11,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Over halves of a few bits, four rounds are visibly uneven (a row's place off by a per cent); ten are not. */
+/* Over halves of a few bits, four rounds are visibly uneven (a row's place off by a per cent); ten
+ * are not. */
 enum { ROUNDS = 4, ROUNDS_SMALL = 10, SMALL_HALF = 8 };
 
 struct orr_order {
@@ -58,7 +60,10 @@ uint64_t orr_shuffle(uint64_t n, uint64_t key, uint64_t i)
 }
 
 /* ---- balanced ---- */
-typedef struct remainder_of { double part; int class; } remainder_of;
+typedef struct remainder_of {
+    double part;
+    int class;
+} remainder_of;
 
 static int by_remainder(const void *pa, const void *pb)
 {
@@ -98,17 +103,20 @@ static orr_status check_shares(const orr_order_opts *o)
 {
     double total = 0;
 
-    if (!o->labels || o->n_classes < 1) return orr_fail(ORR_ERR_ARG, "order: balanced needs class labels");
+    if (!o->labels || o->n_classes < 1)
+        return orr_fail(ORR_ERR_ARG, "order: balanced needs class labels");
     for (int k = 0; k < o->n_classes; k++) {
         double share = o->shares ? o->shares[k] : 1;
         if (!(share >= 0) || !isfinite(share))
             return orr_fail(ORR_ERR_ARG, "order: the share of class %d is %g", k, share);
         total += share;
     }
-    if (!(total > 0) || !isfinite(total)) return orr_fail(ORR_ERR_ARG, "order: the shares sum up to %g", total);
+    if (!(total > 0) || !isfinite(total))
+        return orr_fail(ORR_ERR_ARG, "order: the shares sum up to %g", total);
     for (int64_t i = 0; i < o->n_rows; i++)
         if (o->labels[i] < 0 || o->labels[i] >= o->n_classes)
-            return orr_fail(ORR_ERR_ARG, "order: row %" PRId64 " has the label %d; there are classes 0 to %d", i,
+            return orr_fail(ORR_ERR_ARG,
+                            "order: row %" PRId64 " has the label %d; there are classes 0 to %d", i,
                             o->labels[i], o->n_classes - 1);
     return ORR_OK;
 }
@@ -174,10 +182,12 @@ static int64_t balanced_row(const orr_order *d, int64_t epoch, int64_t place)
     int64_t draw = (int64_t)orr_shuffle((uint64_t)d->length, mix, (uint64_t)place);
     int k = last_at_most(d->quota, d->o.n_classes, draw);
     int64_t size = d->first[k + 1] - d->first[k];
-    int64_t nth = epoch * (d->quota[k + 1] - d->quota[k]) + (draw - d->quota[k]); /* draw of the class in the job */
+    int64_t nth = epoch * (d->quota[k + 1] - d->quota[k]) +
+                  (draw - d->quota[k]); /* draw of the class in the job */
     uint64_t key = orr_rng_key(seed, ORR_RNG_BALANCE, (uint64_t)(nth / size), (uint64_t)k, 1);
 
-    return d->members[d->first[k] + (int64_t)orr_shuffle((uint64_t)size, key, (uint64_t)(nth % size))];
+    return d
+        ->members[d->first[k] + (int64_t)orr_shuffle((uint64_t)size, key, (uint64_t)(nth % size))];
 }
 
 /* ---- weighted ---- */
@@ -191,11 +201,13 @@ static orr_status prepare_weighted(orr_order *d)
         return orr_fail(ORR_ERR_NOMEM, "order: no memory for %" PRId64 " weights", o->n_rows);
     for (int64_t i = 0; i < o->n_rows; i++) {
         if (!(o->weights[i] >= 0) || !isfinite(o->weights[i]))
-            return orr_fail(ORR_ERR_ARG, "order: the weight of row %" PRId64 " is %g", i, o->weights[i]);
+            return orr_fail(ORR_ERR_ARG, "order: the weight of row %" PRId64 " is %g", i,
+                            o->weights[i]);
         if (o->weights[i] > 0) d->last_weight = i;
         d->cumulative[i] = sum += o->weights[i];
     }
-    if (!(sum > 0) || !isfinite(sum)) return orr_fail(ORR_ERR_ARG, "order: the weights sum up to %g", sum);
+    if (!(sum > 0) || !isfinite(sum))
+        return orr_fail(ORR_ERR_ARG, "order: the weights sum up to %g", sum);
     return ORR_OK;
 }
 
@@ -225,8 +237,8 @@ orr_status orr_order_create(orr_order **out, const orr_order_opts *o)
 
     *out = NULL;
     if (o->n_rows < 1 || o->epoch_length < 0)
-        return orr_fail(ORR_ERR_ARG, "order: %" PRId64 " rows and an epoch of %" PRId64 " places", o->n_rows,
-                        o->epoch_length);
+        return orr_fail(ORR_ERR_ARG, "order: %" PRId64 " rows and an epoch of %" PRId64 " places",
+                        o->n_rows, o->epoch_length);
     if (!(d = orr_alloc(1, sizeof *d))) return orr_fail(ORR_ERR_NOMEM, "order: no memory");
     d->o = *o;
     d->length = o->epoch_length > 0 ? o->epoch_length : o->n_rows;
@@ -259,7 +271,8 @@ int64_t orr_order_length(const orr_order *d)
 
 static int64_t shuffled_row(const orr_order *d, int64_t epoch, int64_t place)
 {
-    int64_t nth = epoch * d->length + place, n = d->o.n_rows; /* draw of the job; n of them make a pass */
+    int64_t nth = epoch * d->length + place,
+            n = d->o.n_rows; /* draw of the job; n of them make a pass */
     uint64_t key = orr_rng_key(d->o.seed, ORR_RNG_ORDER, (uint64_t)(nth / n), 0, 0);
 
     return (int64_t)orr_shuffle((uint64_t)n, key, (uint64_t)(nth % n));
@@ -270,10 +283,18 @@ int64_t orr_order_row(const orr_order *d, int64_t epoch, int64_t place)
     int64_t i = 0;
 
     switch (d->o.kind) {
-    case ORR_ORDER_FILE: i = place % d->o.n_rows; break;
-    case ORR_ORDER_SHUFFLED: i = shuffled_row(d, epoch, place); break;
-    case ORR_ORDER_BALANCED: i = balanced_row(d, epoch, place); break;
-    case ORR_ORDER_WEIGHTED: i = weighted_row(d, epoch, place); break;
+    case ORR_ORDER_FILE:
+        i = place % d->o.n_rows;
+        break;
+    case ORR_ORDER_SHUFFLED:
+        i = shuffled_row(d, epoch, place);
+        break;
+    case ORR_ORDER_BALANCED:
+        i = balanced_row(d, epoch, place);
+        break;
+    case ORR_ORDER_WEIGHTED:
+        i = weighted_row(d, epoch, place);
+        break;
     }
     return d->o.rows ? d->o.rows[i] : i;
 }

@@ -1,4 +1,5 @@
-/* data/schema.c - what all samples of a set have in common: sizes, checks, and its place in an HDF5 file. */
+/* data/schema.c - what all samples of a set have in common: sizes, checks, and its place in an HDF5
+ * file. */
 #include "data/shard_file.h"
 
 #include "core/memory.h"
@@ -7,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "shards are written as they lie in memory");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "shards are written as they lie in memory");
 
 static const size_t x_bytes_of[] = { [ORR_X_F32] = 4, [ORR_X_F16] = 2, [ORR_X_U8] = 1 };
 static const char *const x_names[] = { "float32", "float16", "uint8" };
@@ -43,14 +45,17 @@ static orr_status check_shape(const orr_schema *s)
     int64_t n;
 
     if (s->n_dims < 1 || s->n_dims > 3)
-        return orr_fail(ORR_ERR_SHAPE, "a sample has %d dimensions; 1 (c), 2 (w, c) or 3 (h, w, c) are possible",
+        return orr_fail(ORR_ERR_SHAPE,
+                        "a sample has %d dimensions; 1 (c), 2 (w, c) or 3 (h, w, c) are possible",
                         s->n_dims);
     if (s->h < 1 || s->w < 1 || s->c < 1 || (s->n_dims < 3 && s->h != 1) ||
         (s->n_dims < 2 && s->w != 1))
-        return orr_fail(ORR_ERR_SHAPE, "a sample of %d dimensions cannot have the shape (%d, %d, %d)",
-                        s->n_dims, s->h, s->w, s->c);
+        return orr_fail(ORR_ERR_SHAPE,
+                        "a sample of %d dimensions cannot have the shape (%d, %d, %d)", s->n_dims,
+                        s->h, s->w, s->c);
     if (__builtin_mul_overflow((int64_t)s->h * s->w, (int64_t)s->c, &n) || n > INT32_MAX)
-        return orr_fail(ORR_ERR_SHAPE, "a sample of (%d, %d, %d) numbers is too large", s->h, s->w, s->c);
+        return orr_fail(ORR_ERR_SHAPE, "a sample of (%d, %d, %d) numbers is too large", s->h, s->w,
+                        s->c);
     return ORR_OK;
 }
 
@@ -64,7 +69,8 @@ orr_status orr_schema_check(const orr_schema *s)
         return orr_fail(ORR_ERR_SHAPE, "%d classes; 1 to %d are possible", s->n_classes,
                         ORR_MAX_CLASSES);
     if (s->y_type == ORR_Y_VALUE && (s->y_width < 1 || s->y_width > 65536))
-        return orr_fail(ORR_ERR_SHAPE, "targets of %d numbers; 1 to 65536 are possible", s->y_width);
+        return orr_fail(ORR_ERR_SHAPE, "targets of %d numbers; 1 to 65536 are possible",
+                        s->y_width);
     if (s->id_type == ORR_ID_TEXT && (s->id_bytes < 1 || s->id_bytes > ORR_ID_TEXT_MAX))
         return orr_fail(ORR_ERR_SHAPE, "ids of %d bytes; 1 to %d are possible", s->id_bytes,
                         ORR_ID_TEXT_MAX);
@@ -121,7 +127,8 @@ int orr_schema_y_dims(const orr_schema *s, int64_t n, hsize_t dims[2])
     return s->y_type == ORR_Y_VALUE && s->y_width > 1 ? 2 : 1;
 }
 
-/* {"program": "orrery", "version": ..., "command": ..., "job": ..., "inputs": [{"file": ..., "sha256": ...}]} */
+/* {"program": "orrery", "version": ..., "command": ..., "job": ..., "inputs": [{"file": ...,
+ * "sha256": ...}]} */
 static orr_status put_provenance(hid_t file, const orr_provenance *p)
 {
     orr_status st = ORR_ERR_NOMEM;
@@ -157,7 +164,8 @@ static int any_name(const char names[][ORR_DATA_NAME_MAX], int n)
     return 0;
 }
 
-orr_status orr_schema_put(hid_t file, const char *format, const orr_schema *s, const orr_provenance *p)
+orr_status orr_schema_put(hid_t file, const char *format, const orr_schema *s,
+                          const orr_provenance *p)
 {
     static const char axes[][2] = { "n", "h", "w", "c" };
     char used[4][2] = { "n" };
@@ -175,15 +183,15 @@ orr_status orr_schema_put(hid_t file, const char *format, const orr_schema *s, c
                                      s->n_classes));
     }
     if (s->c <= ORR_MAX_CHANNELS && any_name(s->channel_names, s->c))
-        ORR_TRY(orr_h5_put_texts(file, "channel_names", s->channel_names[0], ORR_DATA_NAME_MAX,
-                                 s->c));
+        ORR_TRY(
+            orr_h5_put_texts(file, "channel_names", s->channel_names[0], ORR_DATA_NAME_MAX, s->c));
     ORR_TRY(orr_h5_put_text(file, "units", s->units));
     return put_provenance(file, p);
 }
 
 /* Opens a dataset and reads its type and extent; *rank = 0 when it is absent. */
-static orr_status column_shape(hid_t file, const char *path, const char *name, hid_t *type, int *rank,
-                               hsize_t dims[4])
+static orr_status column_shape(hid_t file, const char *path, const char *name, hid_t *type,
+                               int *rank, hsize_t dims[4])
 {
     hid_t set = H5Lexists(file, name, H5P_DEFAULT) > 0 ? H5Dopen2(file, name, H5P_DEFAULT) : -1;
     hid_t space;
@@ -239,8 +247,10 @@ static orr_status get_x(hid_t file, const char *path, orr_schema *s, int64_t *ro
 
 static orr_status disagree(const char *path, const char *name, int64_t rows)
 {
-    return orr_fail(ORR_ERR_FORMAT, "%s: /%s does not have the %lld rows of /x, or another shape or type than the format says",
-                    path, name, (long long)rows);
+    return orr_fail(
+        ORR_ERR_FORMAT,
+        "%s: /%s does not have the %lld rows of /x, or another shape or type than the format says",
+        path, name, (long long)rows);
 }
 
 static orr_status get_y(hid_t file, const char *path, orr_schema *s, int64_t rows)
@@ -299,31 +309,36 @@ static orr_status get_id(hid_t file, const char *path, orr_schema *s, int64_t ro
     H5Tclose(type);
     if (rank != 1 || (int64_t)dims[0] != rows) return disagree(path, "id", rows);
     if (class == H5T_INTEGER && size <= 8) return ORR_OK;
-    if (class != H5T_STRING || variable || size > ORR_ID_TEXT_MAX) return disagree(path, "id", rows);
+    if (class != H5T_STRING || variable || size > ORR_ID_TEXT_MAX)
+        return disagree(path, "id", rows);
     s->id_type = ORR_ID_TEXT;
     s->id_bytes = (int)size;
     return ORR_OK;
 }
 
-orr_status orr_schema_get(hid_t file, const char *path, const char *format, orr_schema *s, int64_t *rows)
+orr_status orr_schema_get(hid_t file, const char *path, const char *format, orr_schema *s,
+                          int64_t *rows)
 {
     char have[64] = "";
 
     memset(s, 0, sizeof *s);
     *rows = 0;
     if (!orr_h5_has(file, "format"))
-        return orr_fail(ORR_ERR_FORMAT, "%s: an HDF5 file, but not of Orrery (it has no attribute format)", path);
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: an HDF5 file, but not of Orrery (it has no attribute format)", path);
     ORR_TRY(orr_h5_get_text(file, path, "format", have, sizeof have));
     if (strcmp(have, format) != 0)
-        return orr_fail(ORR_ERR_FORMAT, "%s: its format is %s; this program reads %s", path, have, format);
+        return orr_fail(ORR_ERR_FORMAT, "%s: its format is %s; this program reads %s", path, have,
+                        format);
     ORR_TRY(get_x(file, path, s, rows));
     ORR_TRY(get_y(file, path, s, *rows));
     ORR_TRY(get_id(file, path, s, *rows));
     if (s->c <= ORR_MAX_CHANNELS && orr_h5_has(file, "channel_names"))
-        ORR_TRY(orr_h5_get_texts(file, path, "channel_names", s->channel_names[0], ORR_DATA_NAME_MAX,
-                                 s->c));
-    return orr_h5_has(file, "units") ? orr_h5_get_text(file, path, "units", s->units, ORR_DATA_NAME_MAX)
-                                     : ORR_OK;
+        ORR_TRY(orr_h5_get_texts(file, path, "channel_names", s->channel_names[0],
+                                 ORR_DATA_NAME_MAX, s->c));
+    return orr_h5_has(file, "units")
+               ? orr_h5_get_text(file, path, "units", s->units, ORR_DATA_NAME_MAX)
+               : ORR_OK;
 }
 
 static int same_names(const char a[][ORR_DATA_NAME_MAX], const char b[][ORR_DATA_NAME_MAX], int n)
@@ -339,21 +354,24 @@ orr_status orr_schema_same(const orr_schema *set, const orr_schema *s, const cha
         return orr_fail(ORR_ERR_FORMAT, "%s: /x is %s, the set's is %s", path, x_names[s->x_type],
                         x_names[set->x_type]);
     if (set->n_dims != s->n_dims || set->h != s->h || set->w != s->w || set->c != s->c)
-        return orr_fail(ORR_ERR_FORMAT, "%s: its samples are (%d, %d, %d), the set's are (%d, %d, %d)",
-                        path, s->h, s->w, s->c, set->h, set->w, set->c);
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: its samples are (%d, %d, %d), the set's are (%d, %d, %d)", path, s->h,
+                        s->w, s->c, set->h, set->w, set->c);
     if (set->y_type != s->y_type || (s->y_type == ORR_Y_CLASS && set->n_classes != s->n_classes) ||
         (s->y_type == ORR_Y_VALUE && set->y_width != s->y_width))
-        return orr_fail(ORR_ERR_FORMAT, "%s: its /y (%s) has another kind or size than the set's (%s)", path,
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: its /y (%s) has another kind or size than the set's (%s)", path,
                         y_names[s->y_type], y_names[set->y_type]);
     if (set->id_type != s->id_type || !set->id_is_row != !s->id_is_row ||
         (s->id_type == ORR_ID_TEXT && set->id_bytes != s->id_bytes))
-        return orr_fail(ORR_ERR_FORMAT, "%s: its ids are %s, the set's %s, or of another length or source", path,
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: its ids are %s, the set's %s, or of another length or source", path,
                         id_names[s->id_type], id_names[set->id_type]);
     if ((s->y_type == ORR_Y_CLASS && !same_names(set->class_names, s->class_names, s->n_classes)) ||
         (s->c <= ORR_MAX_CHANNELS && !same_names(set->channel_names, s->channel_names, s->c)) ||
         strcmp(set->units, s->units) != 0)
-        return orr_fail(ORR_ERR_FORMAT, "%s: its class names, channel names or units differ from the set's",
-                        path);
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: its class names, channel names or units differ from the set's", path);
     return ORR_OK;
 }
 
@@ -368,8 +386,8 @@ static orr_status read_column(hid_t file, const char *path, const char *name, hi
     return st;
 }
 
-orr_status orr_shard_columns(hid_t file, const char *path, const orr_schema *s, int64_t rows, void *y,
-                             void *id)
+orr_status orr_shard_columns(hid_t file, const char *path, const orr_schema *s, int64_t rows,
+                             void *y, void *id)
 {
     orr_status st = ORR_OK;
     hid_t type = orr_schema_id_type(s);
@@ -383,8 +401,9 @@ orr_status orr_shard_columns(hid_t file, const char *path, const orr_schema *s, 
     for (int64_t i = 0; st == ORR_OK && s->y_type == ORR_Y_CLASS && i < rows; i++) {
         int32_t label = ((const int32_t *)y)[i];
         if (label < 0 || label >= s->n_classes)
-            st = orr_fail(ORR_ERR_FORMAT, "%s: row %lld has the label %d; there are classes 0 to %d", path,
-                          (long long)i, label, s->n_classes - 1);
+            st =
+                orr_fail(ORR_ERR_FORMAT, "%s: row %lld has the label %d; there are classes 0 to %d",
+                         path, (long long)i, label, s->n_classes - 1);
     }
     return st;
 }

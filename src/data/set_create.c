@@ -11,7 +11,8 @@ static int is_set_file(const char *name)
     return orr_shard_number(name, 1) >= 0 || strcmp(name, ORR_INDEX_NAME ".tmp") == 0;
 }
 
-/* Looks at every entry: *foreign gets the first name that no unfinished set would have, *n counts the others. */
+/* Looks at every entry: *foreign gets the first name that no unfinished set would have, *n counts
+ * the others. */
 static orr_status look(const char *dir, char foreign[256], int *n, int remove)
 {
     orr_status st = ORR_OK;
@@ -43,12 +44,16 @@ orr_status orr_set_create(const char *dir, int overwrite)
     ORR_TRY(orr_make_dirs(dir));
     ORR_TRY(orr_path_join(index, dir, ORR_INDEX_NAME));
     if (orr_path_exists(index))
-        return orr_fail(ORR_ERR_EXISTS, "%s: holds a finished shard set; remove it or choose another folder", dir);
+        return orr_fail(ORR_ERR_EXISTS,
+                        "%s: holds a finished shard set; remove it or choose another folder", dir);
     ORR_TRY(look(dir, foreign, &n, 0));
     if (foreign[0])
-        return orr_fail(ORR_ERR_EXISTS, "%s: is not empty (it holds %s); choose another folder", dir, foreign);
+        return orr_fail(ORR_ERR_EXISTS, "%s: is not empty (it holds %s); choose another folder",
+                        dir, foreign);
     if (n > 0 && !overwrite)
-        return orr_fail(ORR_ERR_EXISTS, "%s: holds %d files of an unfinished shard set; remove them or ask to overwrite",
-                        dir, n);
+        return orr_fail(
+            ORR_ERR_EXISTS,
+            "%s: holds %d files of an unfinished shard set; remove them or ask to overwrite", dir,
+            n);
     return n > 0 ? look(dir, foreign, &n, 1) : ORR_OK;
 }

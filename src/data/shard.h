@@ -1,17 +1,20 @@
 /* data/shard.h - shard files and shard sets: how samples lie on disk.
  *
- * A shard set is a folder of shard-00000.h5, shard-00001.h5, ... and index.h5 (docs/formats.md).  A shard
- * ("orrery-shard-1") holds datasets /x (n, shape...) float32 | float16 | uint8, channels last; /y (n) int32 class labels, or
- * (n) or (n, k) float32 targets, or absent; /id (n) int64 or fixed-length string.  Contiguous unless compression is
- * asked for.  Attributes of the root: format, axes, channel names, class names, units, provenance (command, version,
- * inputs with sha256).  index.h5 holds the manifest (/shards: file, rows, sha256) and virtual datasets /x /y /id over all
- * shards, so h5py.File("index.h5")["x"] reads the whole set.
+ * A shard set is a folder of shard-00000.h5, shard-00001.h5, ... and index.h5 (docs/formats.md).  A
+ * shard
+ * ("orrery-shard-1") holds datasets /x (n, shape...) float32 | float16 | uint8, channels last; /y
+ * (n) int32 class labels, or (n) or (n, k) float32 targets, or absent; /id (n) int64 or
+ * fixed-length string.  Contiguous unless compression is asked for.  Attributes of the root:
+ * format, axes, channel names, class names, units, provenance (command, version, inputs with
+ * sha256).  index.h5 holds the manifest (/shards: file, rows, sha256) and virtual datasets /x /y
+ * /id over all shards, so h5py.File("index.h5")["x"] reads the whole set.
  *
- * Shards are written as .tmp and renamed when complete; the index is written last, so a folder with an index is a whole
- * set.  Which rows go to which shard depends on the schema's rows_per_shard alone; bytes on disk do not depend on ranks,
- * time of day or host (no HDF5 timestamps).   Not collective: jobs deals shards to ranks.
- * Errors: ORR_ERR_IO (disk full included: the .tmp is removed), ORR_ERR_FORMAT naming file and what is wrong (foreign HDF5,
- * truncated, sha256 that differs), ORR_ERR_EXISTS. */
+ * Shards are written as .tmp and renamed when complete; the index is written last, so a folder with
+ * an index is a whole set.  Which rows go to which shard depends on the schema's rows_per_shard
+ * alone; bytes on disk do not depend on ranks, time of day or host (no HDF5 timestamps).   Not
+ * collective: jobs deals shards to ranks. Errors: ORR_ERR_IO (disk full included: the .tmp is
+ * removed), ORR_ERR_FORMAT naming file and what is wrong (foreign HDF5, truncated, sha256 that
+ * differs), ORR_ERR_EXISTS. */
 #ifndef ORR_DATA_SHARD_H
 #define ORR_DATA_SHARD_H
 
@@ -28,19 +31,25 @@ typedef enum { ORR_X_F32, ORR_X_F16, ORR_X_U8 } orr_x_type;
 typedef enum { ORR_Y_NONE, ORR_Y_CLASS, ORR_Y_VALUE } orr_y_type;
 typedef enum { ORR_ID_INT, ORR_ID_TEXT } orr_id_type;
 
-enum { ORR_MAX_CLASSES = 1000, ORR_MAX_CHANNELS = 64, ORR_DATA_NAME_MAX = 64, ORR_ID_TEXT_MAX = 64 };
+enum {
+    ORR_MAX_CLASSES = 1000,
+    ORR_MAX_CHANNELS = 64,
+    ORR_DATA_NAME_MAX = 64,
+    ORR_ID_TEXT_MAX = 64
+};
 
 /* What all samples of a set have in common.  A value; copy it freely. */
 typedef struct orr_schema {
     orr_x_type x_type;
-    int n_dims;                    /* of one sample as stored: 1 (c), 2 (w, c) or 3 (h, w, c) */
-    int h, w, c;                   /* of one sample; h = 1 for series, h = w = 1 for vectors */
+    int n_dims;  /* of one sample as stored: 1 (c), 2 (w, c) or 3 (h, w, c) */
+    int h, w, c; /* of one sample; h = 1 for series, h = w = 1 for vectors */
     orr_y_type y_type;
-    int n_classes;                 /* ORR_Y_CLASS */
-    int y_width;                   /* ORR_Y_VALUE: numbers a target has, >= 1 */
+    int n_classes; /* ORR_Y_CLASS */
+    int y_width;   /* ORR_Y_VALUE: numbers a target has, >= 1 */
     orr_id_type id_type;
-    int id_bytes;                  /* ORR_ID_TEXT: fixed length, zero padded */
-    int id_is_row;                 /* ids are row numbers, not names from the survey (stored as attribute id_source: "row" or "column") */
+    int id_bytes;  /* ORR_ID_TEXT: fixed length, zero padded */
+    int id_is_row; /* ids are row numbers, not names from the survey (stored as attribute id_source:
+                      "row" or "column") */
     char class_names[ORR_MAX_CLASSES][ORR_DATA_NAME_MAX]; /* "" = its number */
     char channel_names[ORR_MAX_CHANNELS][ORR_DATA_NAME_MAX];
     char units[ORR_DATA_NAME_MAX];
@@ -54,11 +63,11 @@ int64_t orr_schema_rows_per_shard(const orr_schema *s, double mib);
 
 /* Where a set came from: written into every shard and the index. */
 typedef struct orr_provenance {
-    const char *command;      /* "import" */
-    const char *job;          /* the resolved job file, YAML */
+    const char *command; /* "import" */
+    const char *job;     /* the resolved job file, YAML */
     int n_inputs;
-    const char *const *inputs;        /* file names */
-    const char *const *input_sha256;  /* hex */
+    const char *const *inputs;       /* file names */
+    const char *const *input_sha256; /* hex */
 } orr_provenance;
 
 typedef struct orr_shard_opts {
@@ -71,35 +80,41 @@ typedef struct orr_rows {
     void *x, *y, *id;
 } orr_rows;
 
-/* Writes shard number `number` of the set in dir, under its final name only when it is whole and synced. */
+/* Writes shard number `number` of the set in dir, under its final name only when it is whole and
+ * synced.  Takes the room first (posix file systems that can), so a full disk is met before a byte
+ * is written.  ORR_ERR_FORMAT: a label outside its range.  The process should ignore SIGXFSZ where
+ * file sizes are limited. */
 orr_status orr_shard_write(const char *dir, int number, const orr_schema *s, const orr_rows *rows,
                            const orr_provenance *p, const orr_shard_opts *o);
-/* Writes dir/index.h5 over n_shards shards that are there (opens and hashes each): checks that schemas agree and that
- * ids are unique in the set (ORR_ERR_FORMAT names the id and both rows). */
-orr_status orr_index_write(const char *dir, int n_shards, const orr_schema *s, const orr_provenance *p);
-/* Makes dir for a new set: ORR_ERR_EXISTS when it holds an index (or anything else, unless it is an unfinished set and
- * overwrite is set: then its shards are removed). */
+/* Writes dir/index.h5 over n_shards shards that are there (opens and hashes each): checks that
+ * schemas agree and that ids are unique in the set (ORR_ERR_FORMAT names the id and both rows). */
+orr_status orr_index_write(const char *dir, int n_shards, const orr_schema *s,
+                           const orr_provenance *p);
+/* Makes dir for a new set: ORR_ERR_EXISTS when it holds an index (or anything else, unless it is an
+ * unfinished set and overwrite is set: then its shards are removed). */
 orr_status orr_set_create(const char *dir, int overwrite);
 
 /* ---- reading ---- */
 typedef struct orr_dataset orr_dataset;
 
-/* path: the folder, or its index.h5.  Reads manifest, schema, all labels and ids (not x).  With verify, hashes every
- * shard against the manifest. */
+/* path: the folder, or its index.h5.  Reads manifest, schema, all labels and ids (not x).  With
+ * verify, hashes every shard against the manifest. */
 orr_status orr_dataset_open(orr_dataset **out, const char *path, int verify);
 void orr_dataset_close(orr_dataset *d);
 const orr_schema *orr_dataset_schema(const orr_dataset *d);
 const char *orr_dataset_path(const orr_dataset *d);
 int64_t orr_dataset_rows(const orr_dataset *d);
 int orr_dataset_n_shards(const orr_dataset *d);
-const int32_t *orr_dataset_labels(const orr_dataset *d);   /* rows; NULL unless ORR_Y_CLASS */
-const float *orr_dataset_values(const orr_dataset *d);     /* rows * y_width; NULL unless ORR_Y_VALUE */
-const uint64_t *orr_dataset_keys(const orr_dataset *d);    /* rows: 64-bit key of each id (the integer itself, or the
-                                                              first 8 bytes of the text's sha256), for random streams */
+const int32_t *orr_dataset_labels(const orr_dataset *d); /* rows; NULL unless ORR_Y_CLASS */
+const float *orr_dataset_values(const orr_dataset *d); /* rows * y_width; NULL unless ORR_Y_VALUE */
+const uint64_t *orr_dataset_keys(
+    const orr_dataset *d); /* rows: 64-bit key of each id (the integer itself, or the
+                              first 16 digits of the text's sha256), for random streams */
 /* The id of a row as text into buf (ORR_ID_TEXT_MAX + 1 bytes are enough). */
 void orr_dataset_id(const orr_dataset *d, int64_t row, char *buf, size_t bytes);
-const char *orr_dataset_provenance(const orr_dataset *d);  /* JSON text */
-/* Rows [first, first + n) of x as stored, in large sequential reads, crossing shards.  Thread-safe for one reader. */
+const char *orr_dataset_provenance(const orr_dataset *d); /* JSON text */
+/* Rows [first, first + n) of x as stored, in large sequential reads, crossing shards.  Thread-safe
+ * for one reader. */
 orr_status orr_dataset_read_x(orr_dataset *d, int64_t first, int64_t n, void *x);
 
 #ifdef __cplusplus

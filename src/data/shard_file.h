@@ -1,5 +1,5 @@
-/* data/shard_file.h - what writer, index and reader of shard sets share: names, and how a schema lies in an HDF5 file.
- * Private to data/.  Messages name the file by `path`.   Not collective. */
+/* data/shard_file.h - what writer, index and reader of shard sets share: names, and how a schema
+ * lies in an HDF5 file. Private to data/.  Messages name the file by `path`.   Not collective. */
 #ifndef ORR_DATA_SHARD_FILE_H
 #define ORR_DATA_SHARD_FILE_H
 
@@ -23,7 +23,8 @@ void orr_shard_name(char out[ORR_SHARD_NAME_MAX], int number);
 int orr_shard_number(const char *name, int tmp);
 
 orr_status orr_schema_check(const orr_schema *s);
-/* Takes the room a file will need, so that nothing later meets a full disk: ORR_ERR_IO.  Its size stays as it is. */
+/* Takes the room a file will need, so that nothing later meets a full disk: ORR_ERR_IO.  Its size
+ * stays as it is. */
 orr_status orr_file_reserve(int fd, const char *path, size_t bytes);
 /* Types as stored, for the caller to H5Tclose. */
 hid_t orr_schema_x_type(const orr_schema *s);
@@ -41,9 +42,10 @@ orr_status orr_schema_get(hid_t file, const char *path, const char *format, orr_
                           int64_t *rows);
 /* ORR_ERR_FORMAT saying in what the file at path (schema s) differs from the set. */
 orr_status orr_schema_same(const orr_schema *set, const orr_schema *s, const char *path);
-/* Labels or values (y; may be NULL when there are none) and ids of one shard; labels are checked. */
-orr_status orr_shard_columns(hid_t file, const char *path, const orr_schema *s, int64_t rows, void *y,
-                             void *id);
+/* Labels or values (y; may be NULL when there are none) and ids of one shard; labels are checked.
+ */
+orr_status orr_shard_columns(hid_t file, const char *path, const orr_schema *s, int64_t rows,
+                             void *y, void *id);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,7 @@
 /* data/shard_read.c - a shard set opened for reading.
- * Labels and ids are held in memory.  Samples are read by pread where a shard stores them contiguously and in this
- * machine's form, which takes HDF5 out of the hot path; otherwise (compressed, foreign byte order) by H5Dread. */
+ * Labels and ids are held in memory.  Samples are read by pread where a shard stores them
+ * contiguously and in this machine's form, which takes HDF5 out of the hot path; otherwise
+ * (compressed, foreign byte order) by H5Dread. */
 #include "data/shard_file.h"
 
 #include "core/memory.h"
@@ -62,16 +63,16 @@ void orr_dataset_close(orr_dataset *d)
 
 /* ---- the index ---- */
 /* Column `name` of /shards: n elements of `type`, `stride` bytes apart in memory as in type. */
-static orr_status manifest_column(hid_t file, const char *path, const char *name, hid_t type, int64_t n,
-                                  void *out)
+static orr_status manifest_column(hid_t file, const char *path, const char *name, hid_t type,
+                                  int64_t n, void *out)
 {
     orr_status st = ORR_OK;
     hid_t set = H5Dopen2(file, name, H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
 
     if (set < 0 || H5Sget_simple_extent_npoints(space) != n ||
         H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) < 0)
-        st = orr_fail(ORR_ERR_FORMAT, "%s: the manifest's column /%s is missing or has another length", path,
-                      name);
+        st = orr_fail(ORR_ERR_FORMAT,
+                      "%s: the manifest's column /%s is missing or has another length", path, name);
     if (space >= 0) H5Sclose(space);
     if (set >= 0) H5Dclose(set);
     return st;
@@ -98,14 +99,14 @@ static orr_status check_manifest(orr_dataset *d, const char *path, int64_t index
 
         orr_shard_name(want, i);
         if (strcmp(s->file, want) != 0 || s->rows < 1 || s->rows > INT64_MAX / 2 - d->rows)
-            return orr_fail(ORR_ERR_FORMAT, "%s: entry %d of the manifest is not %s with its rows", path, i,
-                            want);
+            return orr_fail(ORR_ERR_FORMAT, "%s: entry %d of the manifest is not %s with its rows",
+                            path, i, want);
         s->first = d->rows;
         d->rows += s->rows;
     }
     if (d->rows != index_rows)
-        return orr_fail(ORR_ERR_FORMAT, "%s: the manifest has %" PRId64 " rows, /x has %" PRId64, path, d->rows,
-                        index_rows);
+        return orr_fail(ORR_ERR_FORMAT, "%s: the manifest has %" PRId64 " rows, /x has %" PRId64,
+                        path, d->rows, index_rows);
     return ORR_OK;
 }
 
@@ -114,7 +115,8 @@ static orr_status read_manifest(orr_dataset *d, hid_t file, const char *path, in
     orr_status st = ORR_ERR_NOMEM;
     int64_t n = manifest_length(file), *numbers = NULL;
     char *texts = NULL;
-    hid_t name = orr_h5_string_type(ORR_SHARD_NAME_MAX), sha = orr_h5_string_type(ORR_SHA256_HEX - 1);
+    hid_t name = orr_h5_string_type(ORR_SHARD_NAME_MAX),
+          sha = orr_h5_string_type(ORR_SHA256_HEX - 1);
 
     if (n < 1 || n > 10000000) {
         st = orr_fail(ORR_ERR_FORMAT, "%s: has no manifest /shards", path);
@@ -128,10 +130,12 @@ static orr_status read_manifest(orr_dataset *d, hid_t file, const char *path, in
         orr_fail(st, "%s: no memory for the manifest of %d shards", path, d->n_shards);
         goto done;
     }
-    ORR_TRY_GOTO(st, done, manifest_column(file, path, "shards/rows", H5T_NATIVE_INT64, n, numbers));
+    ORR_TRY_GOTO(st, done,
+                 manifest_column(file, path, "shards/rows", H5T_NATIVE_INT64, n, numbers));
     for (int i = 0; i < d->n_shards; i++)
         d->shards[i].rows = numbers[i];
-    ORR_TRY_GOTO(st, done, manifest_column(file, path, "shards/bytes", H5T_NATIVE_INT64, n, numbers));
+    ORR_TRY_GOTO(st, done,
+                 manifest_column(file, path, "shards/bytes", H5T_NATIVE_INT64, n, numbers));
     for (int i = 0; i < d->n_shards; i++)
         d->shards[i].bytes = numbers[i];
     ORR_TRY_GOTO(st, done, manifest_column(file, path, "shards/sha256", sha, n, texts));
@@ -158,8 +162,10 @@ static orr_status read_index(orr_dataset *d)
 
     ORR_TRY(orr_path_join(path, d->dir, ORR_INDEX_NAME));
     if (!orr_path_exists(path))
-        return orr_fail(ORR_ERR_IO, "%s: no shard set here, or one whose writing did not finish (there is no %s)",
-                        d->path, ORR_INDEX_NAME);
+        return orr_fail(
+            ORR_ERR_IO,
+            "%s: no shard set here, or one whose writing did not finish (there is no %s)", d->path,
+            ORR_INDEX_NAME);
     ORR_TRY(orr_h5_open(&file, path));
     ORR_TRY_GOTO(st, done, orr_schema_get(file, path, ORR_INDEX_FORMAT, &d->schema, &rows));
     ORR_TRY_GOTO(st, done, orr_h5_dup_text(file, path, "provenance", &d->provenance));
@@ -182,16 +188,20 @@ static orr_status check_shard_file(const orr_dataset *d, int i, const char *path
     char sha[ORR_SHA256_HEX];
 
     if (stat(path, &info) != 0)
-        return orr_fail(errno == ENOENT ? ORR_ERR_FORMAT : ORR_ERR_IO, "%s: shard %d of the set's %d: %s", path, i,
-                        d->n_shards, errno == ENOENT ? "is missing" : strerror(errno));
+        return orr_fail(errno == ENOENT ? ORR_ERR_FORMAT : ORR_ERR_IO,
+                        "%s: shard %d of the set's %d: %s", path, i, d->n_shards,
+                        errno == ENOENT ? "is missing" : strerror(errno));
     if (info.st_size != s->bytes)
-        return orr_fail(ORR_ERR_FORMAT, "%s: has %lld bytes, the index says %" PRId64 ": truncated or replaced",
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: has %lld bytes, the index says %" PRId64 ": truncated or replaced",
                         path, (long long)info.st_size, s->bytes);
     if (!verify) return ORR_OK;
     ORR_TRY(orr_sha256_file(sha, path));
     if (strcmp(sha, s->sha) != 0)
-        return orr_fail(ORR_ERR_FORMAT, "%s: its content is not what the index says (sha256 %.12s..., not %.12s...)",
-                        path, sha, s->sha);
+        return orr_fail(
+            ORR_ERR_FORMAT,
+            "%s: its content is not what the index says (sha256 %.12s..., not %.12s...)", path, sha,
+            s->sha);
     return ORR_OK;
 }
 
@@ -225,7 +235,8 @@ static orr_status read_shard_columns(orr_dataset *d, int i, const char *path, hi
     ORR_TRY_GOTO(st, done, orr_schema_get(file, path, ORR_SHARD_FORMAT, have, &rows));
     ORR_TRY_GOTO(st, done, orr_schema_same(&d->schema, have, path));
     if (rows != s->rows) {
-        st = orr_fail(ORR_ERR_FORMAT, "%s: has %" PRId64 " rows, the index says %" PRId64, path, rows, s->rows);
+        st = orr_fail(ORR_ERR_FORMAT, "%s: has %" PRId64 " rows, the index says %" PRId64, path,
+                      rows, s->rows);
         goto done;
     }
     ORR_TRY_GOTO(st, done,
@@ -248,7 +259,8 @@ static orr_status read_shards(orr_dataset *d, int verify)
     d->ids = orr_alloc(n, orr_schema_id_bytes(&d->schema));
     d->keys = orr_alloc(n, sizeof *d->keys);
     if (!d->y || !d->ids || !d->keys)
-        return orr_fail(ORR_ERR_NOMEM, "%s: no memory for labels and ids of %" PRId64 " rows", d->path, d->rows);
+        return orr_fail(ORR_ERR_NOMEM, "%s: no memory for labels and ids of %" PRId64 " rows",
+                        d->path, d->rows);
     for (int i = 0; i < d->n_shards; i++) {
         char path[ORR_PATH_MAX];
         orr_status st;
@@ -297,7 +309,8 @@ static orr_status find_dir(orr_dataset *d, const char *path)
 {
     size_t len = strlen(path), tail = strlen(ORR_INDEX_NAME);
 
-    if (len >= ORR_PATH_MAX) return orr_fail(ORR_ERR_ARG, "path of a shard set: %zu bytes are too long", len);
+    if (len >= ORR_PATH_MAX)
+        return orr_fail(ORR_ERR_ARG, "path of a shard set: %zu bytes are too long", len);
     memcpy(d->path, path, len + 1);
     if (len >= tail && strcmp(path + len - tail, ORR_INDEX_NAME) == 0 && !orr_path_is_dir(path))
         return orr_path_dir(d->dir, path);
@@ -391,7 +404,8 @@ static orr_status open_shard(orr_dataset *d, int i, const char *path)
     } else {
         ORR_TRY(orr_h5_open(&d->file, path));
         dapl = H5Pcreate(H5P_DATASET_ACCESS);
-        H5Pset_chunk_cache(dapl, 1009, CHUNK_CACHE_BYTES, 1.0); /* chunks cut by a range come again */
+        H5Pset_chunk_cache(dapl, 1009, CHUNK_CACHE_BYTES,
+                           1.0); /* chunks cut by a range come again */
         d->x = H5Dopen2(d->file, "x", dapl);
         H5Pclose(dapl);
         if (d->x < 0) return orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot open /x", path);
@@ -425,8 +439,8 @@ static orr_status read_hdf5(orr_dataset *d, const char *path, int64_t first, int
 
     H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL);
     if (H5Dread(d->x, type, memory, space, H5P_DEFAULT, out) < 0)
-        st = orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot read rows %" PRId64 " to %" PRId64 " of /x", path, first,
-                         first + n - 1);
+        st = orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot read rows %" PRId64 " to %" PRId64 " of /x",
+                         path, first, first + n - 1);
     H5Sclose(memory);
     H5Sclose(space);
     H5Tclose(type);
@@ -459,7 +473,8 @@ static orr_status read_rows(orr_dataset *d, int64_t first, int64_t n, char *out)
         ORR_TRY(shard_path(d, i, path));
         ORR_TRY(open_shard(d, i, path));
         if (d->fd >= 0)
-            ORR_TRY(read_at(d->fd, path, s->x_offset + (off_t)at * (off_t)bytes, (size_t)here * bytes, out));
+            ORR_TRY(read_at(d->fd, path, s->x_offset + (off_t)at * (off_t)bytes,
+                            (size_t)here * bytes, out));
         else
             ORR_TRY(read_hdf5(d, path, at, here, out));
         out += (size_t)here * bytes;
@@ -475,8 +490,9 @@ orr_status orr_dataset_read_x(orr_dataset *d, int64_t first, int64_t n, void *x)
     orr_h5_quiet quiet;
 
     if (first < 0 || n < 0 || first > d->rows - n)
-        return orr_fail(ORR_ERR_ARG, "%s: rows %" PRId64 " to %" PRId64 " asked of a set of %" PRId64, d->path, first,
-                        first + n - 1, d->rows);
+        return orr_fail(ORR_ERR_ARG,
+                        "%s: rows %" PRId64 " to %" PRId64 " asked of a set of %" PRId64, d->path,
+                        first, first + n - 1, d->rows);
     orr_h5_quiet_begin(&quiet);
     st = read_rows(d, first, n, x);
     orr_h5_quiet_end(&quiet);

@@ -1,6 +1,6 @@
 /* data/shard_write.c - one shard: room first, then HDF5's metadata, then the rows, then its name.
- * HDF5 only lays the file out.  Contiguous data is written by pwrite where HDF5 says it lies: a full disk is then met by our
- * own call, and not inside H5Fclose, which could not be taken back. */
+ * HDF5 only lays the file out.  Contiguous data is written by pwrite where HDF5 says it lies: a
+ * full disk is then met by our own call, and not inside H5Fclose, which could not be taken back. */
 #include "data/shard_file.h"
 
 #include "core/memory.h"
@@ -18,8 +18,8 @@ enum { CHUNK_BYTES = 1 << 20, SLACK_BYTES = 1 << 20 /* metadata and alignment */
 typedef struct column {
     const char *name;
     const void *data;
-    size_t bytes;    /* of all rows */
-    haddr_t offset;  /* in the file; HADDR_UNDEF: HDF5 wrote it already */
+    size_t bytes;   /* of all rows */
+    haddr_t offset; /* in the file; HADDR_UNDEF: HDF5 wrote it already */
 } column;
 
 orr_status orr_file_reserve(int fd, const char *path, size_t bytes)
@@ -28,7 +28,8 @@ orr_status orr_file_reserve(int fd, const char *path, size_t bytes)
 
     if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
         bytes > limit.rlim_cur)
-        return orr_fail(ORR_ERR_IO, "%s: needs %zu bytes, the file size limit of this process is %llu", path,
+        return orr_fail(ORR_ERR_IO,
+                        "%s: needs %zu bytes, the file size limit of this process is %llu", path,
                         bytes, (unsigned long long)limit.rlim_cur);
     if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)bytes) == 0 || errno == EOPNOTSUPP ||
         errno == ENOSYS || errno == EINTR)
@@ -90,8 +91,8 @@ done:
 }
 
 /* The HDF5 file with everything but the contiguous rows. */
-static orr_status lay_out_file(const char *path, int fd, const orr_schema *s, int64_t rows, column col[3],
-                               const orr_provenance *p, const orr_shard_opts *o)
+static orr_status lay_out_file(const char *path, int fd, const orr_schema *s, int64_t rows,
+                               column col[3], const orr_provenance *p, const orr_shard_opts *o)
 {
     orr_status st;
     hid_t file = -1, dcpl = -1;
@@ -99,7 +100,9 @@ static orr_status lay_out_file(const char *path, int fd, const orr_schema *s, in
     int rank;
 
     ORR_TRY_GOTO(st, done, orr_h5_create(&file, path));
-    ORR_TRY_GOTO(st, done, orr_file_reserve(fd, path, col[0].bytes + col[1].bytes + col[2].bytes + SLACK_BYTES));
+    ORR_TRY_GOTO(
+        st, done,
+        orr_file_reserve(fd, path, col[0].bytes + col[1].bytes + col[2].bytes + SLACK_BYTES));
     ORR_TRY_GOTO(st, done, orr_schema_put(file, ORR_SHARD_FORMAT, s, p));
     if (o && o->compression > 0) dcpl = compressed_dcpl(s, rows, o->compression);
     dims[0] = (hsize_t)rows;
@@ -123,7 +126,8 @@ static orr_status check_rows(const orr_schema *s, const orr_rows *r, int number)
     for (int64_t i = 0; s->y_type == ORR_Y_CLASS && i < r->n; i++) {
         int32_t label = ((const int32_t *)r->y)[i];
         if (label < 0 || label >= s->n_classes)
-            return orr_fail(ORR_ERR_FORMAT, "shard %d: row %lld has the label %d; there are classes 0 to %d",
+            return orr_fail(ORR_ERR_FORMAT,
+                            "shard %d: row %lld has the label %d; there are classes 0 to %d",
                             number, (long long)i, label, s->n_classes - 1);
     }
     return ORR_OK;
@@ -168,7 +172,8 @@ orr_status orr_shard_write(const char *dir, int number, const orr_schema *s, con
     ORR_TRY(orr_schema_check(s));
     ORR_TRY(check_rows(s, rows, number));
     if (number < 0 || (o && (o->compression < 0 || o->compression > 9)))
-        return orr_fail(ORR_ERR_ARG, "shard %d: the number must not be negative, compression lies in 0..9",
+        return orr_fail(ORR_ERR_ARG,
+                        "shard %d: the number must not be negative, compression lies in 0..9",
                         number);
     orr_shard_name(name, number);
     ORR_TRY(orr_path_join(path, dir, name));

@@ -1,5 +1,6 @@
 /* data/transform.c - a chain of steps: from the job file, over a sample, into the model file.
- * Numbers stay double from the stored sample to the end of the chain and are rounded to float32 once. */
+ * Numbers stay double from the stored sample to the end of the chain and are rounded to float32
+ * once. */
 #include "data/transform_steps.h"
 
 #include "core/memory.h"
@@ -16,8 +17,8 @@ static orr_status alloc_stats(orr_step *s)
     s->dev = orr_alloc(s->n_stats, sizeof *s->dev);
     s->inverse = orr_alloc(s->n_stats, sizeof *s->inverse);
     if (!s->mean || !s->dev || !s->inverse)
-        return orr_fail(ORR_ERR_NOMEM, "transform %s: no memory for %zu means and deviations", s->kind->name,
-                        s->n_stats);
+        return orr_fail(ORR_ERR_NOMEM, "transform %s: no memory for %zu means and deviations",
+                        s->kind->name, s->n_stats);
     for (size_t i = 0; i < s->n_stats; i++)
         s->dev[i] = s->inverse[i] = 1; /* until it is fitted, the step changes nothing */
     return ORR_OK;
@@ -47,7 +48,8 @@ static orr_status unknown_step(const char *name, const char *where)
 static orr_status add_step(orr_transform *t, const orr_node *item, orr_sample_shape in)
 {
     char where[512], what[64];
-    const orr_node *options = item->type == ORR_NODE_MAP && item->n_items == 1 ? item->items[0] : NULL;
+    const orr_node *options =
+        item->type == ORR_NODE_MAP && item->n_items == 1 ? item->items[0] : NULL;
     const char *name = options ? options->key : item->type == ORR_NODE_SCALAR ? item->scalar : NULL;
     orr_step *s = &t->step[t->n_steps];
 
@@ -59,7 +61,8 @@ static orr_status add_step(orr_transform *t, const orr_node *item, orr_sample_sh
     if (!(s->kind = find_kind(name))) return unknown_step(name, where);
     if (options && options->type == ORR_NODE_NULL) options = NULL;
     if (options && options->type != ORR_NODE_MAP)
-        return orr_fail(ORR_ERR_OPTION, "%s: the options of %s are a map {name: value}", where, name);
+        return orr_fail(ORR_ERR_OPTION, "%s: the options of %s are a map {name: value}", where,
+                        name);
     snprintf(what, sizeof what, "transform %s", name);
     ORR_TRY(orr_options_read(&s->o, s->kind->options, options, what));
     s->in = s->out = in;
@@ -233,8 +236,10 @@ orr_status orr_transform_set_numbers(orr_transform *t, const double *in, size_t 
             s->dev[k] = in[s->n_stats + k];
             s->inverse[k] = 1 / s->dev[k];
             if (!isfinite(s->mean[k]) || !isfinite(s->dev[k]) || !(s->dev[k] > 0))
-                return orr_fail(ORR_ERR_FORMAT, "transforms: mean %g and deviation %g of number %zu of %s are not usable",
-                                s->mean[k], s->dev[k], k, s->kind->name);
+                return orr_fail(
+                    ORR_ERR_FORMAT,
+                    "transforms: mean %g and deviation %g of number %zu of %s are not usable",
+                    s->mean[k], s->dev[k], k, s->kind->name);
         }
         in += 2 * s->n_stats;
         t->passes += s->n_stats > 0 ? 2 : 0;

@@ -1,19 +1,23 @@
-/* data/transform.h - deterministic steps from a stored sample to what the net sees.  They live in the model file: predict and
- * evaluate run this same code.
+/* data/transform.h - deterministic steps from a stored sample to what the net sees.  They live in
+ * the model file: predict and evaluate run this same code.
  *
  *   transforms:
- *     - standardise: {per: sample}           # (x - mean)/std over the sample (per: channel: over each channel of it; per:
- *                                            #   feature: over the training rows, h*w*c means and deviations; per: train_channel:
- *                                            #   one mean and deviation a channel, over the training rows)
- *     - moving_average: {window: 200}        # appends channels: centred mean as scipy.ndimage.uniform_filter1d, mode reflect:
- *                                            #   even windows take window/2 before and window/2 - 1 after
+ *     - standardise: {per: sample}           # (x - mean)/std over the sample (per: channel: over
+ * each channel of it; per: #   feature: over the training rows, h*w*c means and deviations; per:
+ * train_channel: #   one mean and deviation a channel, over the training rows)
+ *     - moving_average: {window: 200}        # appends channels: centred mean as
+ * scipy.ndimage.uniform_filter1d, mode reflect: #   even windows take window/2 before and window/2
+ * - 1 after
  *     - affine: {scale: 0.00392156862745098, shift: 0}  # x * scale + shift
  *     - log: {floor: 0}                      # log1p(max(x, floor) - floor)
  *     - asinh: {scale: 1}                    # asinh(x / scale)
  *     - reshape: {shape: [28, 28, 1]}        # same numbers, another shape: [w, c] or [h, w, c]
- * Arithmetic in double, result float32.  A deviation of zero divides by 1 (a constant sample becomes 0).  uint8 and float16
- * become float32 first, unscaled.  Statistics come from training rows alone: fit() sees those, and only those.
- * Not collective; apply is thread-safe after fitting. */
+ * A step without options may be written by its name alone (- asinh).
+ * Arithmetic in double from the stored number to the end of the chain, result float32.  Deviations
+ * are those of the population (divided by n).  A deviation of zero, or below what rounding makes of
+ * n equal numbers, divides by 1; a constant sample becomes 0.  uint8 and float16 keep their value,
+ * unscaled.  Statistics come from training rows alone: fit() sees those, and only those. Not
+ * collective; apply is thread-safe after fitting. */
 #ifndef ORR_DATA_TRANSFORM_H
 #define ORR_DATA_TRANSFORM_H
 
@@ -27,7 +31,9 @@ extern "C" {
 #endif
 
 typedef struct orr_transform orr_transform; /* a chain */
-typedef struct { int h, w, c; } orr_sample_shape;
+typedef struct {
+    int h, w, c;
+} orr_sample_shape;
 
 /* list: the `transforms:` node, NULL = none.  ORR_ERR_OPTION with file:line, ORR_ERR_SHAPE. */
 orr_status orr_transform_create(orr_transform **out, const orr_node *list, const orr_schema *s);
@@ -35,21 +41,29 @@ void orr_transform_destroy(orr_transform *t);
 orr_sample_shape orr_transform_shape(const orr_transform *t); /* of the result */
 size_t orr_transform_scratch_bytes(const orr_transform *t);
 
-/* ---- statistics: passes over training rows.  Each pass accumulates sums of one fitted step (all before it are applied).
- * Sums over rows are taken in fixed blocks of ORR_FIT_BLOCK places of the training list, so that ranks may share the
- * blocks and add them in block order: same bits for any number of ranks ---- */
+/* ---- statistics: passes over training rows.  Each pass accumulates sums of one fitted step (all
+ * before it are applied): two passes a step, sums for the means, then sums of squares about them
+ * for the deviations. Sums over rows are taken in fixed blocks of ORR_FIT_BLOCK places of the
+ * training list, so that ranks may share the blocks and add them in block order: same bits for any
+ * number of ranks ---- */
 enum { ORR_FIT_BLOCK = 256 };
-int orr_transform_n_fits(const orr_transform *t);              /* passes still to make: 0 when nothing needs fitting */
-size_t orr_transform_fit_size(const orr_transform *t);         /* doubles of one block's sums in the present pass */
+int orr_transform_n_fits(
+    const orr_transform *t); /* passes still to make: 0 when nothing needs fitting */
+size_t orr_transform_fit_size(
+    const orr_transform *t); /* doubles of one block's sums in the present pass */
 /* sums (overwritten) = sums over n <= ORR_FIT_BLOCK stored samples x[n][x_bytes]. */
-orr_status orr_transform_fit_block(const orr_transform *t, const void *x, int n, double *sums, void *scratch);
-/* Ends a pass: total = the blocks' sums added in block order, rows = training rows. */
+orr_status orr_transform_fit_block(const orr_transform *t, const void *x, int n, double *sums,
+                                   void *scratch);
+/* Ends a pass: total = the blocks' sums added in block order, rows = training rows. ORR_ERR_NUMERIC
+ * when one is not finite. */
 orr_status orr_transform_fit_end(orr_transform *t, const double *total, int64_t rows);
 
-/* One stored sample x (schema's type) to out (float32, result shape).  scratch: orr_transform_scratch_bytes. */
+/* One stored sample x (schema's type) to out (float32, result shape).  scratch:
+ * orr_transform_scratch_bytes. */
 void orr_transform_apply(const orr_transform *t, const void *x, float *out, void *scratch);
 
-/* YAML list, and the fitted numbers (little-endian float64, one run of them after the other) that make the chain again. */
+/* YAML list, and the fitted numbers (little-endian float64, one run of them after the other) that
+ * make the chain again. */
 void orr_transform_dump(const orr_transform *t, orr_text *out);
 size_t orr_transform_n_numbers(const orr_transform *t);
 void orr_transform_get_numbers(const orr_transform *t, double *out);

@@ -1,7 +1,8 @@
 /* data/transform_fit.c - means and deviations over the training rows.
- * Two passes for each fitted step: sums give the means, then sums of squares about them give the deviations.  One pass over
- * sums of x and x^2 would lose every digit of the deviation of raw fluxes (mean 1e6, deviation 10), and partial sums
- * could not simply be added up by ranks if blocks were centred each on its own mean. */
+ * Two passes for each fitted step: sums give the means, then sums of squares about them give the
+ * deviations.  One pass over sums of x and x^2 would lose every digit of the deviation of raw
+ * fluxes (mean 1e6, deviation 10), and partial sums could not simply be added up by ranks if blocks
+ * were centred each on its own mean. */
 #include "data/transform_steps.h"
 
 #include <math.h>
@@ -32,7 +33,8 @@ size_t orr_transform_fit_size(const orr_transform *t)
     return i < t->n_steps ? t->step[i].n_stats : 0;
 }
 
-orr_status orr_transform_fit_block(const orr_transform *t, const void *x, int n, double *sums, void *scratch)
+orr_status orr_transform_fit_block(const orr_transform *t, const void *x, int n, double *sums,
+                                   void *scratch)
 {
     const int at = fitting(t), squares = t->passes % 2;
     const orr_step *s = &t->step[at];
@@ -66,7 +68,9 @@ orr_status orr_transform_fit_end(orr_transform *t, const double *total, int64_t 
     n = (double)rows * (double)(orr_shape_count(s->in) / s->n_stats);
     for (size_t k = 0; k < s->n_stats; k++) {
         if (!isfinite(total[k]))
-            return orr_fail(ORR_ERR_NUMERIC, "transform %s: number %zu of the training rows sums up to %g; look for NaN or infinity in the data",
+            return orr_fail(ORR_ERR_NUMERIC,
+                            "transform %s: number %zu of the training rows sums up to %g; look for "
+                            "NaN or infinity in the data",
                             s->kind->name, k, total[k]);
         if (t->passes % 2 == 0) {
             s->mean[k] = total[k] / n;

@@ -1,7 +1,8 @@
 /* data/transform_steps.c - each deterministic step on one sample.
- * The moving mean is van Herk's and Gil and Werman's scheme (1992, 1993) for sums: blocks of the window's length, prefix sums
- * and suffix sums within each; a window is one suffix plus one prefix.  Unlike a running sum nothing is ever
- * subtracted, so no rounding error (and no NaN) travels along the series. */
+ * The moving mean is van Herk's and Gil and Werman's scheme (1992, 1993) for sums: blocks of the
+ * window's length, prefix sums and suffix sums within each; a window is one suffix plus one prefix.
+ * Unlike a running sum nothing is ever subtracted, so no rounding error (and no NaN) travels along
+ * the series. */
 #include "data/transform_steps.h"
 
 #include <float.h>
@@ -158,8 +159,8 @@ static void moving_average(const orr_step *s, const double *x, double *y, double
     const size_t w = (size_t)s->in.w, c = (size_t)s->in.c;
 
     for (size_t row = 0; row < (size_t)s->in.h; row++)
-        moving_row(x + row * w * c, y + row * w * 2 * c, w, c, (size_t)s->o.moving_average.window, work,
-                   work + s->work / 2);
+        moving_row(x + row * w * c, y + row * w * 2 * c, w, c, (size_t)s->o.moving_average.window,
+                   work, work + s->work / 2);
 }
 
 /* ---- number by number ---- */
@@ -194,27 +195,32 @@ static orr_status reshape_init(orr_step *s, const char *where)
     int hwc[3] = { 1, 1, 1 };
 
     if (r->n < 1 || r->n > 3)
-        return orr_fail(ORR_ERR_OPTION, "%s: reshape: shape has %d numbers; [c], [w, c] or [h, w, c] are possible",
+        return orr_fail(ORR_ERR_OPTION,
+                        "%s: reshape: shape has %d numbers; [c], [w, c] or [h, w, c] are possible",
                         where, r->n);
     for (int i = 0; i < r->n; i++) {
         hwc[3 - r->n + i] = (int)r->v[i];
         if (r->v[i] != (double)(int)r->v[i])
-            return orr_fail(ORR_ERR_OPTION, "%s: reshape: %g in shape is not a whole number", where, r->v[i]);
+            return orr_fail(ORR_ERR_OPTION, "%s: reshape: %g in shape is not a whole number", where,
+                            r->v[i]);
     }
     s->out = (orr_sample_shape){ hwc[0], hwc[1], hwc[2] };
     if ((double)hwc[0] * hwc[1] * hwc[2] == (double)orr_shape_count(s->in)) return ORR_OK;
-    return orr_fail(ORR_ERR_SHAPE, "%s: reshape: a sample of (%d, %d, %d) cannot become (%d, %d, %d)", where,
+    return orr_fail(ORR_ERR_SHAPE,
+                    "%s: reshape: a sample of (%d, %d, %d) cannot become (%d, %d, %d)", where,
                     s->in.h, s->in.w, s->in.c, hwc[0], hwc[1], hwc[2]);
 }
 
 /* ---- the table ---- */
 static const orr_option standardise_options[] = {
-    ORR_OPTION_CHOICE(orr_standardise_opts, per, "sample", "sample|channel|feature|train_channel",
-                      "what shares one mean and deviation; the last two are fitted to the training rows"),
+    ORR_OPTION_CHOICE(
+        orr_standardise_opts, per, "sample", "sample|channel|feature|train_channel",
+        "what shares one mean and deviation; the last two are fitted to the training rows"),
     ORR_OPTION_END
 };
 static const orr_option moving_average_options[] = {
-    ORR_OPTION_INT(orr_moving_average_opts, window, NULL, 1, 1000000, "places along w that are averaged"),
+    ORR_OPTION_INT(orr_moving_average_opts, window, NULL, 1, 1000000,
+                   "places along w that are averaged"),
     ORR_OPTION_END
 };
 static const orr_option affine_options[] = {
@@ -222,18 +228,16 @@ static const orr_option affine_options[] = {
     ORR_OPTION_REAL(orr_affine_opts, shift, "0", -1e300, 1e300, "added after scaling"),
     ORR_OPTION_END
 };
-static const orr_option log_options[] = {
-    ORR_OPTION_REAL(orr_log_opts, floor, "0", -1e300, 1e300, "smaller numbers become this one"),
-    ORR_OPTION_END
-};
+static const orr_option log_options[] = { ORR_OPTION_REAL(orr_log_opts, floor, "0", -1e300, 1e300,
+                                                          "smaller numbers become this one"),
+                                          ORR_OPTION_END };
 static const orr_option asinh_options[] = {
     ORR_OPTION_REAL(orr_asinh_opts, scale, "1", 1e-300, 1e300, "where the curve turns from linear"),
     ORR_OPTION_END
 };
-static const orr_option reshape_options[] = {
-    ORR_OPTION_REALS(orr_reshape_opts, shape, NULL, 1, 1e9, "[c], [w, c] or [h, w, c]"),
-    ORR_OPTION_END
-};
+static const orr_option reshape_options[] = { ORR_OPTION_REALS(orr_reshape_opts, shape, NULL, 1,
+                                                               1e9, "[c], [w, c] or [h, w, c]"),
+                                              ORR_OPTION_END };
 
 const orr_step_kind orr_step_kinds[] = {
     { "standardise", standardise_options, standardise_init, standardise, NULL },

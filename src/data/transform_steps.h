@@ -10,12 +10,24 @@
 extern "C" {
 #endif
 
-typedef struct { const char *per; } orr_standardise_opts;
-typedef struct { int window; } orr_moving_average_opts;
-typedef struct { double scale, shift; } orr_affine_opts;
-typedef struct { double floor; } orr_log_opts;
-typedef struct { double scale; } orr_asinh_opts;
-typedef struct { orr_reals shape; } orr_reshape_opts;
+typedef struct {
+    const char *per;
+} orr_standardise_opts;
+typedef struct {
+    int window;
+} orr_moving_average_opts;
+typedef struct {
+    double scale, shift;
+} orr_affine_opts;
+typedef struct {
+    double floor;
+} orr_log_opts;
+typedef struct {
+    double scale;
+} orr_asinh_opts;
+typedef struct {
+    orr_reals shape;
+} orr_reshape_opts;
 
 typedef struct orr_step orr_step;
 

@@ -1,6 +1,7 @@
 /* jobs/app.c - start, agreement, end. */
 #include "jobs/app.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "core/threads.h"
 
 #include <signal.h>
@@ -97,9 +98,34 @@ orr_status orr_app_start(orr_app *app, int *argc, char ***argv)
     return orr_log_init(NULL, app->rank, app->size);
 }
 
-void orr_app_runtime(orr_app *app, const orr_runtime_opts *o)
+/* Ranks of this node that may use the same cores as this one. */
+static orr_status sharing_ranks(orr_app *app, int *out)
 {
-    app->threads = orr_threads_init(o->threads, orr_comm_node_size(app->world));
+    uint64_t mine[2] = { (uint64_t)orr_comm_node(app->world), orr_affinity_key() };
+    uint64_t *all = orr_alloc((size_t)app->size, sizeof mine);
+    size_t *bytes = orr_alloc((size_t)app->size, sizeof *bytes);
+    orr_status st = all && bytes ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", app->size);
+
+    ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
+    for (int r = 0; r < app->size; r++)
+        bytes[r] = sizeof mine;
+    ORR_TRY_GOTO(st, done, orr_comm_allgather(app->world, mine, all, bytes));
+    *out = 0;
+    for (int r = 0; r < app->size; r++)
+        *out += all[2 * r] == mine[0] && all[2 * r + 1] == mine[1];
+done:
+    orr_free(all);
+    orr_free(bytes);
+    return st;
+}
+
+orr_status orr_app_runtime(orr_app *app, const orr_runtime_opts *o)
+{
+    int sharing = 1;
+
+    ORR_TRY(sharing_ranks(app, &sharing));
+    app->threads = orr_threads_init(o->threads, sharing);
+    return ORR_OK;
 }
 
 orr_status orr_app_agree(orr_app *app, orr_status st)

@@ -36,7 +36,8 @@ extern const orr_option orr_runtime_options[];
 /* Starts MPI when the process was launched as one of several ranks (or when forced by ORR_MPI=1);
  * else one rank and no MPI. */
 orr_status orr_app_start(orr_app *app, int *argc, char ***argv);
-void orr_app_runtime(orr_app *app, const orr_runtime_opts *o);
+/* Sizes the thread pool.  Collective. */
+orr_status orr_app_runtime(orr_app *app, const orr_runtime_opts *o);
 /* Ends a phase (orr_comm_agree).  Collective. */
 orr_status orr_app_agree(orr_app *app, orr_status st);
 /* Prints what there is to print about st, ends MPI, returns the exit code.  Collective when st is

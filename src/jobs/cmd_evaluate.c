@@ -66,7 +66,9 @@ static orr_status run(orr_app *app, const orr_args *args)
     orr_status st = orr_app_agree(app, read_job(&o, &config, args));
 
     if (st == ORR_OK) {
-        orr_app_runtime(app, &o.runtime);
+        st = orr_app_runtime(app, &o.runtime);
+    }
+    if (st == ORR_OK) {
         st = orr_apply(&a, app, args->words[0], args->words[1], o.kernels, o.threshold);
     }
     if (st == ORR_OK) {

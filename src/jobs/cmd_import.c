@@ -344,12 +344,14 @@ static orr_status run(orr_app *app, const orr_args *args)
         st = orr_fail(ORR_ERR_ARG, "import takes one job file; \"%s\" is one too many",
                       args->words[1]);
     if (st == ORR_OK) st = orr_job_config(&im->config, args->n_words ? args->words[0] : NULL, args);
-    if (st == ORR_OK) st = orr_options_read(&o, options, orr_config_root(im->config), "import");
+    if (st == ORR_OK) st = orr_options_read(&o, options, orr_config_root(im->config), "");
     st = orr_app_agree(app, st);
     if (st == ORR_OK) {
         im->app = app;
         im->o = &o;
-        orr_app_runtime(app, &o.runtime);
+        st = orr_app_runtime(app, &o.runtime);
+    }
+    if (st == ORR_OK) {
         st = import(im, dir);
     }
     if (st == ORR_OK)

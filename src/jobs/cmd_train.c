@@ -20,7 +20,9 @@ static orr_status run(orr_app *app, const orr_args *args)
     if (st == ORR_OK) st = orr_train_job_read(&job, config);
     st = orr_app_agree(app, st);
     if (st == ORR_OK) {
-        orr_app_runtime(app, &job.runtime);
+        st = orr_app_runtime(app, &job.runtime);
+    }
+    if (st == ORR_OK) {
         st = orr_train(app, &job);
     }
     orr_config_destroy(config);

@@ -101,7 +101,7 @@ orr_status orr_train_job_read(orr_train_job *job, const orr_config *c)
     const orr_node *root = orr_config_root(c);
     char where[512];
 
-    ORR_TRY(orr_options_read(job, orr_train_job_options, root, "the job file"));
+    ORR_TRY(orr_options_read(job, orr_train_job_options, root, ""));
     if ((job->model.name[0] != '\0') == (job->model.layers != NULL)) {
         const orr_node *model = orr_node_get(root, "model");
         return orr_fail(ORR_ERR_OPTION, "%s: model needs either name or layers%s",

@@ -6,17 +6,23 @@
 
 static void zeroed_and_aligned(void **state)
 {
-    (void)state;
-    for (size_t n = 0; n < 300; n += 7) {
-        unsigned char *p = orr_alloc(n, 3);
+    enum { BLOCKS = 32 };
+    unsigned char *p[BLOCKS];
 
-        assert_non_null(p);
-        assert_int_equal((uintptr_t)p % ORR_ALIGN, 0);
-        for (size_t i = 0; i < 3 * n; i++)
-            assert_int_equal(p[i], 0);
-        memset(p, 0xAB, 3 * n); /* the next one must not see it */
-        orr_free(p);
-    }
+    (void)state;
+    for (size_t n = 0; n < 300; n += 7)
+        for (int round = 0; round < 2; round++) { /* the second meets what the first left behind */
+            for (int k = 0; k < BLOCKS; k++) {
+                assert_non_null(p[k] = orr_alloc(n, 3));
+                assert_int_equal((uintptr_t)p[k] % ORR_ALIGN, 0);
+                for (size_t i = 0; i < 3 * n; i++)
+                    assert_int_equal(p[k][i], 0);
+            }
+            for (int k = 0; k < BLOCKS; k++) {
+                memset(p[k], 0xAB, 3 * n);
+                orr_free(p[k]);
+            }
+        }
     orr_free(NULL);
 }
 

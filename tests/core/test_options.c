@@ -363,8 +363,10 @@ static void dumps_read_back(void **state)
         "?",        "<<",           "\x7f",         "\x01",       "=",     "\r\n",    "\xc3\xa9",
         "\xc2\x85", "\xe2\x80\xa8", "\xef\xbb\xbf", "2020-01-01", "C:\\x", "$HOME/x", "a  b",
     };
-    static const double reals[] = { 0,    -0.0, 0.1,   1.0 / 3, 1e-5, 1e300, 5e-324, 123456789,
-                                    2e16, 1e22, 1e-17, 0.3,     100,  1e15,  -2.5e-8 };
+    static const double reals[] = {
+        0,         0.1 + 0.2, -0.0, 0.1,   1.0 / 3, 1e-5, 1e300, 5e-324,
+        123456789, 2e16,      1e22, 1e-17, 0.3,     100,  1e15,  -2.5e-8
+    };
     orr_config *c = parse("epochs: 1\nlayers: [conv: {k: 3}, \"0.1\", [x]]\ncolumns: [a, \"1\"]\n");
     train t;
 

@@ -1,4 +1,5 @@
-/* tests/data/reader_cases.h - files made on the spot, and a table of rows opened from options.   Not collective. */
+/* tests/data/reader_cases.h - files made on the spot, and a table of rows opened from options. Not
+ * collective. */
 #ifndef ORR_TESTS_DATA_READER_CASES_H
 #define ORR_TESTS_DATA_READER_CASES_H
 
@@ -64,8 +65,10 @@ static inline void case_free(case_rows *r)
     orr_free(r->id);
 }
 
-/* Opens, scans and reads a table in blocks of `block` rows.  On failure the sentence is the answer's. */
-static inline orr_status case_read(case_rows *out, const orr_table_opts *o, size_t part_bytes, int64_t block, int threads)
+/* Opens, scans and reads a table in blocks of `block` rows.  On failure the sentence is the
+ * answer's. */
+static inline orr_status case_read(case_rows *out, const orr_table_opts *o, size_t part_bytes,
+                                   int64_t block, int threads)
 {
     orr_table *t = NULL;
     orr_status st;
@@ -88,9 +91,13 @@ static inline orr_status case_read(case_rows *out, const orr_table_opts *o, size
     }
     for (int64_t at = 0; at < out->n; at += block) {
         size_t k = (size_t)at;
-        orr_rows rows = { .x = (char *)out->x + k * xb, .y = (char *)out->y + k * yb, .id = (char *)out->id + k * ib };
+        orr_rows rows = { .x = (char *)out->x + k * xb,
+                          .y = (char *)out->y + k * yb,
+                          .id = (char *)out->id + k * ib };
 
-        ORR_TRY_GOTO(st, done, orr_table_read(t, at, out->n - at < block ? out->n - at : block, &rows, threads));
+        ORR_TRY_GOTO(
+            st, done,
+            orr_table_read(t, at, out->n - at < block ? out->n - at : block, &rows, threads));
     }
 done:
     if (st != ORR_OK) {
@@ -112,7 +119,8 @@ static inline void case_expect(orr_status st, orr_status code, const char *expec
     else
         snprintf(full, sizeof full, "%s", expected);
     if (st != code || !strstr(orr_error_text(), full))
-        fail_msg("got %d \"%s\", expected %d \"%s\"", (int)st, st == ORR_OK ? "" : orr_error_text(), (int)code, full);
+        fail_msg("got %d \"%s\", expected %d \"%s\"", (int)st, st == ORR_OK ? "" : orr_error_text(),
+                 (int)code, full);
 }
 
 /* Real data beside the repository, or in ORRERY_DATA; NULL (skip) when it is not there. */

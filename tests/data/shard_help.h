@@ -1,4 +1,5 @@
-/* tests/data/shard_help.h - small shard sets for tests, in a folder of their own that is removed afterwards. */
+/* tests/data/shard_help.h - small shard sets for tests, in a folder of their own that is removed
+ * afterwards. */
 #ifndef ORR_TESTS_DATA_SHARD_HELP_H
 #define ORR_TESTS_DATA_SHARD_HELP_H
 
@@ -29,12 +30,14 @@ static inline void assert_ok_at(orr_status st, const char *file, int line)
 }
 
 /* The call fails with this status and a sentence that holds this word. */
-#define assert_fails(expr, status, word) assert_fails_at((expr), (status), (word), __FILE__, __LINE__)
-static inline void assert_fails_at(orr_status st, orr_status want, const char *word, const char *file,
-                                   int line)
+#define assert_fails(expr, status, word)                                                           \
+    assert_fails_at((expr), (status), (word), __FILE__, __LINE__)
+static inline void assert_fails_at(orr_status st, orr_status want, const char *word,
+                                   const char *file, int line)
 {
     if (st != want || !strstr(orr_error_text(), word)) {
-        print_error("status %d, \"%s\"; expected %d with \"%s\"\n", st, orr_error_text(), want, word);
+        print_error("status %d, \"%s\"; expected %d with \"%s\"\n", st, orr_error_text(), want,
+                    word);
         _fail(file, line);
     }
 }
@@ -49,22 +52,32 @@ static inline void temp_dir(char dir[ORR_PATH_MAX])
 
 static inline orr_schema series_schema(orr_x_type type, int w, int c)
 {
-    return (orr_schema){ .x_type = type, .n_dims = 2, .h = 1, .w = w, .c = c, .y_type = ORR_Y_CLASS,
-                         .n_classes = 3, .id_type = ORR_ID_INT, .class_names = { "quiet", "planet", "binary" },
+    return (orr_schema){ .x_type = type,
+                         .n_dims = 2,
+                         .h = 1,
+                         .w = w,
+                         .c = c,
+                         .y_type = ORR_Y_CLASS,
+                         .n_classes = 3,
+                         .id_type = ORR_ID_INT,
+                         .class_names = { "quiet", "planet", "binary" },
                          .units = "e-/s" };
 }
 
-/* What number k of row `row` is: different everywhere, exact in float32 and (modulo 2048) float16. */
+/* What number k of row `row` is: different everywhere, exact in float32 and (modulo 2048) float16.
+ */
 static inline float cell(int64_t row, size_t k)
 {
     return (float)((row * 131 + (int64_t)k * 7) % 2048);
 }
 
-/* Rows [first, first + n) of the set in memory; ids are 1000 + 3 * row (or "star-<row>"), labels row % 3. */
+/* Rows [first, first + n) of the set in memory; ids are 1000 + 3 * row (or "star-<row>"), labels
+ * row % 3. */
 static inline orr_rows make_rows(const orr_schema *s, int64_t first, int64_t n)
 {
     size_t numbers = (size_t)s->h * (size_t)s->w * (size_t)s->c;
-    orr_rows r = { n, orr_alloc((size_t)n, orr_schema_x_bytes(s)), orr_alloc((size_t)n, 4 + orr_schema_y_bytes(s)),
+    orr_rows r = { n, orr_alloc((size_t)n, orr_schema_x_bytes(s)),
+                   orr_alloc((size_t)n, 4 + orr_schema_y_bytes(s)),
                    orr_alloc((size_t)n, orr_schema_id_bytes(s)) };
 
     for (int64_t i = 0; i < n; i++) {
@@ -82,7 +95,8 @@ static inline orr_rows make_rows(const orr_schema *s, int64_t first, int64_t n)
         else {
             char text[ORR_ID_TEXT_MAX + 1];
             snprintf(text, sizeof text, "star-%lld", (long long)(first + i));
-            memcpy((char *)r.id + (size_t)i * (size_t)s->id_bytes, text, strnlen(text, (size_t)s->id_bytes));
+            memcpy((char *)r.id + (size_t)i * (size_t)s->id_bytes, text,
+                   strnlen(text, (size_t)s->id_bytes));
         }
     }
     return r;
@@ -103,7 +117,8 @@ static inline orr_provenance a_provenance(void)
 }
 
 /* A whole set of n rows in dir (made anew), `per` rows a shard. */
-static inline void write_set(const char *dir, const orr_schema *s, int64_t n, int64_t per, int compression)
+static inline void write_set(const char *dir, const orr_schema *s, int64_t n, int64_t per,
+                             int compression)
 {
     orr_provenance p = a_provenance();
     orr_shard_opts o = { compression };

@@ -1,6 +1,6 @@
-/* tests/data/table_dump.c - prints a table for the Python oracles: one line of text with the schema, then x, y and id as bytes.
- *   table_dump PARTS_BYTES THREADS BLOCK_ROWS key=value ...      the keys of an import job's input section
- * A failure prints its sentence to stderr and exits 1. */
+/* tests/data/table_dump.c - prints a table for the Python oracles: one line of text with the
+ * schema, then x, y and id as bytes. table_dump PARTS_BYTES THREADS BLOCK_ROWS key=value ... the
+ * keys of an import job's input section A failure prints its sentence to stderr and exits 1. */
 #include "core/config.h"
 #include "core/memory.h"
 #include "data/readers/table_private.h"
@@ -15,7 +15,8 @@ static orr_status dump(const orr_table *t, int threads, int64_t block)
     int64_t n = orr_table_rows(t);
     size_t xb = orr_schema_x_bytes(s), ib = orr_schema_id_bytes(s);
     size_t yb = s->y_type == ORR_Y_NONE ? 0 : orr_schema_y_bytes(s);
-    char *x = orr_alloc((size_t)n, xb), *y = orr_alloc((size_t)n, yb), *id = orr_alloc((size_t)n, ib);
+    char *x = orr_alloc((size_t)n, xb), *y = orr_alloc((size_t)n, yb),
+         *id = orr_alloc((size_t)n, ib);
     orr_status st = x && y && id ? ORR_OK : ORR_ERR_NOMEM;
 
     for (int64_t at = 0; at < n && st == ORR_OK; at += block) {
@@ -25,8 +26,8 @@ static orr_status dump(const orr_table *t, int threads, int64_t block)
         st = orr_table_read(t, at, n - at < block ? n - at : block, &rows, threads);
     }
     if (st == ORR_OK) {
-        printf("%lld %d %d %d %d %d %d %d %d %d %d", (long long)n, (int)s->x_type, s->n_dims, s->h, s->w, s->c,
-               (int)s->y_type, s->n_classes, s->y_width, (int)s->id_type, (int)ib);
+        printf("%lld %d %d %d %d %d %d %d %d %d %d", (long long)n, (int)s->x_type, s->n_dims, s->h,
+               s->w, s->c, (int)s->y_type, s->n_classes, s->y_width, (int)s->id_type, (int)ib);
         for (int i = 0; i < s->n_classes; i++)
             printf(" [%s]", s->class_names[i]);
         printf("\n");

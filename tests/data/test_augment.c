@@ -13,7 +13,8 @@ static orr_status list_of(orr_augment **a, const char *list, int h, int w, int c
     snprintf(text, sizeof text, "a:\n%s", list);
     assert_ok(orr_config_parse(&tree, text, "job.yaml"));
     *a = NULL;
-    st = orr_augment_create(a, orr_node_get(orr_config_root(tree), "a"), (orr_sample_shape){ h, w, c });
+    st = orr_augment_create(a, orr_node_get(orr_config_root(tree), "a"),
+                            (orr_sample_shape){ h, w, c });
     orr_config_destroy(tree);
     return st;
 }
@@ -47,7 +48,8 @@ static void test_roll(void **state)
         for (int r = 0; r < 2; r++)
             for (int i = 0; i < 10; i++)
                 for (int c = 0; c < 2; c++)
-                    assert_true(x[(r * 10 + i) * 2 + c] == (float)((r * 10 + (i + 10 - shift) % 10) * 2 + c));
+                    assert_true(x[(r * 10 + i) * 2 + c] ==
+                                (float)((r * 10 + (i + 10 - shift) % 10) * 2 + c));
         count[shift]++;
         draw("- roll: {max: 3}\n", 1, 10, 1, k, x);
         few[(10 - (int)x[0]) % 10]++;
@@ -82,7 +84,8 @@ static void test_flip(void **state)
     }
 }
 
-/* Quarter turns by their definition: the number at (0, 0) came from one of four corners, and so on for every place. */
+/* Quarter turns by their definition: the number at (0, 0) came from one of four corners, and so on
+ * for every place. */
 static void test_rotate90(void **state)
 {
     int seen[4] = { 0 };
@@ -160,7 +163,8 @@ static void test_scale(void **state)
     assert_true(low >= 0.5f && low < 0.51f && high > 1.49f && high <= 1.5f);
 }
 
-/* The same key gives the same draw; every part of the key, and the op's place in the list, changes it. */
+/* The same key gives the same draw; every part of the key, and the op's place in the list, changes
+ * it. */
 static void test_keys(void **state)
 {
     static const char list[] = "- roll: {max: 0}\n- noise: {sigma: 1}\n";
@@ -196,7 +200,8 @@ static void test_refused(void **state)
     assert_ok(list_of(&a, "- roll\n- flip:\n", 1, 10, 1));
     assert_int_equal(orr_augment_n_ops(a), 2);
     orr_augment_destroy(a);
-    assert_fails(list_of(&a, "- rotate90: {}\n", 3, 4, 1), ORR_ERR_SHAPE, "job.yaml:2: rotate90 needs square");
+    assert_fails(list_of(&a, "- rotate90: {}\n", 3, 4, 1), ORR_ERR_SHAPE,
+                 "job.yaml:2: rotate90 needs square");
     assert_fails(list_of(&a, "- roll: {max: 11}\n", 1, 10, 1), ORR_ERR_OPTION, "max 11");
     assert_fails(list_of(&a, "- scale: {min: 2, max: 1}\n", 1, 10, 1), ORR_ERR_OPTION, "above max");
     assert_fails(list_of(&a, "- noise: {}\n", 1, 10, 1), ORR_ERR_OPTION, "sigma");
@@ -209,8 +214,9 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_roll),  cmocka_unit_test(test_flip), cmocka_unit_test(test_rotate90),
-        cmocka_unit_test(test_noise), cmocka_unit_test(test_scale), cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_roll),     cmocka_unit_test(test_flip),
+        cmocka_unit_test(test_rotate90), cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_scale),    cmocka_unit_test(test_keys),
         cmocka_unit_test(test_refused),
     };
 

@@ -1,4 +1,5 @@
-/* tests/data/test_csv.c - csv: good and bad inputs, every sentence, any cut into parts, blocks and threads. */
+/* tests/data/test_csv.c - csv: good and bad inputs, every sentence, any cut into parts, blocks and
+ * threads. */
 #include "reader_cases.h"
 
 #include <math.h>
@@ -21,27 +22,53 @@ typedef struct {
 
 static const good goods[] = {
     { "1,2\n3,4\n", "", "rest", 2, 2, { 1, 2, 3, 4 }, { 0 } },
-    { "1,2\n3,4", "", "rest", 2, 2, { 1, 2, 3, 4 }, { 0 } },                          /* no newline at the end */
-    { "a,b\r\n1,2\r\n3,4\r\n", "", "rest", 2, 2, { 1, 2, 3, 4 }, { 0 } },             /* CRLF, header */
+    { "1,2\n3,4", "", "rest", 2, 2, { 1, 2, 3, 4 }, { 0 } }, /* no newline at the end */
+    { "a,b\r\n1,2\r\n3,4\r\n", "", "rest", 2, 2, { 1, 2, 3, 4 }, { 0 } }, /* CRLF, header */
     { "a,b\r\n1,2\r\n3,4", "", "rest", 2, 2, { 1, 2, 3, 4 }, { 0 } },
-    { "\xef\xbb\xbf" "a,b\n1,2\n", "a", "rest", 1, 1, { 2 }, { 1 } },                    /* BOM */
-    { "\xef\xbb\xbf" "1,2\n", "", "rest", 1, 2, { 1, 2 }, { 0 } },
-    { "1,2\n\n3,4\n\r\n\n\n", "", "rest", 2, 2, { 1, 2, 3, 4 }, { 0 } },              /* empty lines */
+    { "\xef\xbb\xbf"
+      "a,b\n1,2\n",
+      "a",
+      "rest",
+      1,
+      1,
+      { 2 },
+      { 1 } }, /* BOM */
+    { "\xef\xbb\xbf"
+      "1,2\n",
+      "",
+      "rest",
+      1,
+      2,
+      { 1, 2 },
+      { 0 } },
+    { "1,2\n\n3,4\n\r\n\n\n", "", "rest", 2, 2, { 1, 2, 3, 4 }, { 0 } }, /* empty lines */
     { "\n\n1,2\n", "", "rest", 1, 2, { 1, 2 }, { 0 } },
     { "\"a\",\"b,c\",\"d\"\"e\"\n\"1\",2,\"3\"\n", "a", "rest", 1, 2, { 2, 3 }, { 1 } },
-    { "n,t,v\n0,\"two\nlines, \"\"x\"\"\n\n\",5\n1,\"\n\",6\n", "n", "v", 2, 1, { 5, 6 }, { 0, 1 } },
+    { "n,t,v\n0,\"two\nlines, \"\"x\"\"\n\n\",5\n1,\"\n\",6\n",
+      "n",
+      "v",
+      2,
+      1,
+      { 5, 6 },
+      { 0, 1 } },
     { "l,a,b,c\n2,1,2,3\n0,4,5,6\n", "l", "b-nothing,a", -1, 0, { 0 }, { 0 } },
-    { "l,a,b,c\n2,1,2,3\n0,4,5,6\n", "l", "4,2", 2, 2, { 3, 1, 6, 4 }, { 2, 0 } },    /* order of the list */
+    { "l,a,b,c\n2,1,2,3\n0,4,5,6\n", "l", "4,2", 2, 2, { 3, 1, 6, 4 }, { 2, 0 } }, /* order of the
+                                                                                      list */
     { "l,a,b,c\n2,1,2,3\n0,4,5,6\n", "1", "3-", 2, 2, { 2, 3, 5, 6 }, { 2, 0 } },
     { "l,a,b,c\n2,1,2,3\n0,4,5,6\n", "1", "2-3", 2, 2, { 1, 2, 4, 5 }, { 2, 0 } },
     { "l,a,b,c\n2,1,2,3\n0,4,5,6\n", "l", "c, a", 2, 2, { 3, 1, 6, 4 }, { 2, 0 } },
-    { "x,y,l\n1,2,0\n3,4,1\n", "l", "rest", 2, 2, { 1, 2, 3, 4 }, { 0, 1 } },         /* label last */
-    { " 1 , 2\n\t3,+4 \n", "", "rest", 2, 2, { 1, 2, 3, 4 }, { 0 } },                 /* blanks, plus sign */
+    { "x,y,l\n1,2,0\n3,4,1\n", "l", "rest", 2, 2, { 1, 2, 3, 4 }, { 0, 1 } }, /* label last */
+    { " 1 , 2\n\t3,+4 \n", "", "rest", 2, 2, { 1, 2, 3, 4 }, { 0 } }, /* blanks, plus sign */
     { "1e1,-3e-05\n.5,5.\n", "", "rest", 2, 2, { 10, -3e-05f, .5f, 5 }, { 0 } },
-    { "0.1000000000000000055511151231257827,123456789012345678901234567890\n", "", "rest", 1, 2,
-      { 0.1f, 1.2345679e29f }, { 0 } },
+    { "0.1000000000000000055511151231257827,123456789012345678901234567890\n",
+      "",
+      "rest",
+      1,
+      2,
+      { 0.1f, 1.2345679e29f },
+      { 0 } },
     { "-0,1e-320\n1e-46,0x\n", "", "1", 2, 1, { -0.f, 0 }, { 0 } },
-    { "5\n6\n", "", "rest", 2, 1, { 5, 6 }, { 0 } },                                  /* one column */
+    { "5\n6\n", "", "rest", 2, 1, { 5, 6 }, { 0 } }, /* one column */
     { "l,x\n1.0,7\n+0,8\n", "l", "x", 2, 1, { 7, 8 }, { 1, 0 } },
 };
 
@@ -88,33 +115,50 @@ static const bad bads[] = {
     { "a,b,c\n1,2,3\n4,5\n", "", "rest", ORR_ERR_FORMAT, "@/a.csv:3: 2 fields, 3 expected" },
     { "a,b,c\n1,2,3\n4,5,6,7\n", "", "rest", ORR_ERR_FORMAT, "@/a.csv:3: 4 fields, 3 expected" },
     { "a,b,c\n1,2,3\n4,x\n", "", "rest", ORR_ERR_FORMAT, "@/a.csv:3: 2 fields, 3 expected" },
-    { "a,b,c\n1,2,3\n4,5,\n", "", "rest", ORR_ERR_FORMAT, "@/a.csv:3: column 3 (c) is empty; fix the file or set nan: keep" },
+    { "a,b,c\n1,2,3\n4,5,\n", "", "rest", ORR_ERR_FORMAT,
+      "@/a.csv:3: column 3 (c) is empty; fix the file or set nan: keep" },
     { "a,b,c\n1,,3\n", "", "rest", ORR_ERR_FORMAT, "@/a.csv:2: column 2 (b) is empty" },
     { "a,b,c\n1,\"\",3\n", "", "rest", ORR_ERR_FORMAT, "@/a.csv:2: column 2 (b) is empty" },
-    { "a,b\n1,2\n3,abc\n", "", "rest", ORR_ERR_FORMAT, "@/a.csv:3: column 2 (b): \"abc\" is not a number" },
+    { "a,b\n1,2\n3,abc\n", "", "rest", ORR_ERR_FORMAT,
+      "@/a.csv:3: column 2 (b): \"abc\" is not a number" },
     { "1,2\n3,4x\n", "", "rest", ORR_ERR_FORMAT, "@/a.csv:2: column 2: \"4x\" is not a number" },
     { "1,2\n3,+-4\n", "", "rest", ORR_ERR_FORMAT, "column 2: \"+-4\" is not a number" },
     { "1,2\n3,0x10\n", "", "rest", ORR_ERR_FORMAT, "column 2: \"0x10\" is not a number" },
     { "1,2\n3,1 2\n", "", "rest", ORR_ERR_FORMAT, "column 2: \"1 2\" is not a number" },
-    { "a,b\n1,2\n3,nan\n", "", "rest", ORR_ERR_FORMAT, "@/a.csv:3: column 2 (b) is nan; fix the file or set nan: keep" },
-    { "a,b\n1,2\n3,-Inf\n", "", "rest", ORR_ERR_FORMAT, "@/a.csv:3: column 2 (b) is -inf; fix the file" },
-    { "a,b\n1,2\n3,1e300\n", "", "rest", ORR_ERR_FORMAT, "@/a.csv:3: column 2 (b) is 1e+300, too large for float32" },
+    { "a,b\n1,2\n3,nan\n", "", "rest", ORR_ERR_FORMAT,
+      "@/a.csv:3: column 2 (b) is nan; fix the file or set nan: keep" },
+    { "a,b\n1,2\n3,-Inf\n", "", "rest", ORR_ERR_FORMAT,
+      "@/a.csv:3: column 2 (b) is -inf; fix the file" },
+    { "a,b\n1,2\n3,1e300\n", "", "rest", ORR_ERR_FORMAT,
+      "@/a.csv:3: column 2 (b) is 1e+300, too large for float32" },
     { "a,b\n1,2\n3,1e999\n", "", "rest", ORR_ERR_FORMAT, "@/a.csv:3: column 2 (b) is inf" },
-    { "l,b\n1,2\n-1,4\n", "l", "rest", ORR_ERR_FORMAT, "@/a.csv:3: column 1 (l): \"-1\" is not a class number from 0 to 999" },
-    { "l,b\n1,2\n0.5,4\n", "l", "rest", ORR_ERR_FORMAT, "column 1 (l): \"0.5\" is not a class number" },
-    { "l,b\n1,2\nGALAXY,4\n", "l", "rest", ORR_ERR_FORMAT, "\"GALAXY\" is not a class number from 0 to 999; list the labels in classes" },
+    { "l,b\n1,2\n-1,4\n", "l", "rest", ORR_ERR_FORMAT,
+      "@/a.csv:3: column 1 (l): \"-1\" is not a class number from 0 to 999" },
+    { "l,b\n1,2\n0.5,4\n", "l", "rest", ORR_ERR_FORMAT,
+      "column 1 (l): \"0.5\" is not a class number" },
+    { "l,b\n1,2\nGALAXY,4\n", "l", "rest", ORR_ERR_FORMAT,
+      "\"GALAXY\" is not a class number from 0 to 999; list the labels in classes" },
     { "l,b\n1,2\n,4\n", "l", "rest", ORR_ERR_FORMAT, "column 1 (l): \"\" is not a class number" },
-    { "l,b\n1,2\nnan,4\n", "l", "rest", ORR_ERR_FORMAT, "column 1 (l): \"nan\" is not a class number" },
-    { "a,b\n1,\"2\n3,4\n", "", "rest", ORR_ERR_FORMAT, "@/a.csv:2: a quote is opened in this row and not closed" },
-    { "a,b\n1,2\n3,\"4\"5\n", "", "rest", ORR_ERR_FORMAT, "@/a.csv:3: column 2 (b): a quoted field is followed by something else" },
-    { "a,b\n1,2\n3,4\"5\"\n", "", "rest", ORR_ERR_FORMAT, "column 2 (b): \"4\"5\"\" is not a number" },
+    { "l,b\n1,2\nnan,4\n", "l", "rest", ORR_ERR_FORMAT,
+      "column 1 (l): \"nan\" is not a class number" },
+    { "a,b\n1,\"2\n3,4\n", "", "rest", ORR_ERR_FORMAT,
+      "@/a.csv:2: a quote is opened in this row and not closed" },
+    { "a,b\n1,2\n3,\"4\"5\n", "", "rest", ORR_ERR_FORMAT,
+      "@/a.csv:3: column 2 (b): a quoted field is followed by something else" },
+    { "a,b\n1,2\n3,4\"5\"\n", "", "rest", ORR_ERR_FORMAT,
+      "column 2 (b): \"4\"5\"\" is not a number" },
     { "a,b\n1,\"x\n\n\"\n", "", "a", ORR_OK, "" },
-    { "a,b\n\"x\n\",1\n2,y\n", "", "b", ORR_ERR_FORMAT, "@/a.csv:4: column 2 (b): \"y\" is not a number" }, /* lines, not rows */
-    { "alpha,beta\n1,2\n", "alhpa", "rest", ORR_ERR_OPTION, "@/a.csv: no column \"alhpa\" for label; did you mean \"alpha\"?" },
+    { "a,b\n\"x\n\",1\n2,y\n", "", "b", ORR_ERR_FORMAT,
+      "@/a.csv:4: column 2 (b): \"y\" is not a number" }, /* lines, not rows */
+    { "alpha,beta\n1,2\n", "alhpa", "rest", ORR_ERR_OPTION,
+      "@/a.csv: no column \"alhpa\" for label; did you mean \"alpha\"?" },
     { "a,b\n1,2\n", "3", "rest", ORR_ERR_OPTION, "@/a.csv: label is column 3; there are 1 to 2" },
-    { "1,2\n", "l", "rest", ORR_ERR_OPTION, "label is \"l\", and the file has no header; use a column number" },
-    { "a,a\n1,2\n", "a", "rest", ORR_ERR_OPTION, "columns 1 and 2 are both named a; use the number for label" },
-    { "a,b\n1,2\n", "a", "1-2", ORR_ERR_OPTION, "@/a.csv: column 1 (a) cannot be the label and a feature" },
+    { "1,2\n", "l", "rest", ORR_ERR_OPTION,
+      "label is \"l\", and the file has no header; use a column number" },
+    { "a,a\n1,2\n", "a", "rest", ORR_ERR_OPTION,
+      "columns 1 and 2 are both named a; use the number for label" },
+    { "a,b\n1,2\n", "a", "1-2", ORR_ERR_OPTION,
+      "@/a.csv: column 1 (a) cannot be the label and a feature" },
     { "a,b\n1,2\n", "", "2-3", ORR_ERR_OPTION, "features 2-3; there are columns 1 to 2" },
     { "a,b\n1,2\n", "", "2-1", ORR_ERR_OPTION, "features 2-1; there are columns 1 to 2" },
     { "a\n1\n", "a", "rest", ORR_ERR_OPTION, "no column is left for features" },
@@ -175,24 +219,39 @@ static void test_options(void **state)
     o.class_names = (orr_strings){ .n = 2, .v = { "none", "planet" } };
     read_ok(&r, &o);
     assert_int_equal(r.schema.id_type, ORR_ID_INT);
-    assert_true(((int64_t *)r.id)[0] == -5 && ((int64_t *)r.id)[1] == INT64_MAX && ((int64_t *)r.id)[2] == 0);
+    assert_true(((int64_t *)r.id)[0] == -5 && ((int64_t *)r.id)[1] == INT64_MAX &&
+                ((int64_t *)r.id)[2] == 0);
     assert_memory_equal(r.y, ((int32_t[]){ 1, 0, 1 }), 12);
     assert_string_equal(r.schema.class_names[1], "planet");
     case_free(&r);
 
     o.classes.v[1] = "3";
-    case_expect(case_read(&r, &o, 5, 1, 2), ORR_ERR_FORMAT, "@/a.csv:2: column 2 (l): \"2\" is not one of classes: [1, 3]");
+    case_expect(case_read(&r, &o, 5, 1, 2), ORR_ERR_FORMAT,
+                "@/a.csv:2: column 2 (l): \"2\" is not one of classes: [1, 3]");
     o.classes.v[1] = "1.0";
     case_expect(case_read(&r, &o, 5, 1, 2), ORR_ERR_OPTION, "input.classes: \"1.0\" stands twice");
     o.classes = (orr_strings){ 0 };
-    case_expect(case_read(&r, &o, 5, 1, 2), ORR_ERR_OPTION, "input.class_names: 2 names, and labels go up to 2");
+    case_expect(case_read(&r, &o, 5, 1, 2), ORR_ERR_OPTION,
+                "input.class_names: 2 names, and labels go up to 2");
 }
 
 static void test_ids(void **state)
 {
-    static const struct { const char *id; int text; } ids[] = {
-        { "0", 0 }, { "-1", 0 }, { "007", 1 }, { "+7", 1 }, { "-0", 1 }, { "1.0", 1 }, { "-", 1 },
-        { "9223372036854775807", 0 }, { "9223372036854775808", 1 }, { "-9223372036854775808", 0 }, { "-9223372036854775809", 1 },
+    static const struct {
+        const char *id;
+        int text;
+    } ids[] = {
+        { "0", 0 },
+        { "-1", 0 },
+        { "007", 1 },
+        { "+7", 1 },
+        { "-0", 1 },
+        { "1.0", 1 },
+        { "-", 1 },
+        { "9223372036854775807", 0 },
+        { "9223372036854775808", 1 },
+        { "-9223372036854775808", 0 },
+        { "-9223372036854775809", 1 },
     };
     char text[256], longer[80];
     orr_table_opts o;
@@ -223,7 +282,8 @@ static void test_ids(void **state)
     case_free(&r);
     o = csv("i,a\n,1\n", "", "a");
     o.id = "i";
-    case_expect(case_read(&r, &o, 5, 1, 1), ORR_ERR_FORMAT, "@/a.csv:2: column 1 (i): the id is empty");
+    case_expect(case_read(&r, &o, 5, 1, 1), ORR_ERR_FORMAT,
+                "@/a.csv:2: column 1 (i): the id is empty");
 }
 
 static void test_targets_shape_types(void **state)
@@ -239,7 +299,8 @@ static void test_targets_shape_types(void **state)
     assert_int_equal(r.schema.y_type, ORR_Y_VALUE);
     assert_int_equal(r.schema.y_width, 2);
     assert_memory_equal(r.y, ((float[]){ .25f, .5f, 2, 1 }), 16);
-    assert_int_equal(r.schema.n_dims * 1000 + r.schema.h * 100 + r.schema.w * 10 + r.schema.c, 3221);
+    assert_int_equal(r.schema.n_dims * 1000 + r.schema.h * 100 + r.schema.w * 10 + r.schema.c,
+                     3221);
     assert_memory_equal(r.x, ((uint8_t[]){ 1, 2, 3, 4, 5, 6, 7, 255 }), 8);
     case_free(&r);
     o.shape = (orr_reals){ .n = 1, .v = { 4 } };
@@ -249,13 +310,16 @@ static void test_targets_shape_types(void **state)
     assert_memory_equal(r.x, ((uint16_t[]){ 0x3c00, 0x4000, 0x4200, 0x4400 }), 8);
     case_free(&r);
     o.shape.v[0] = 5;
-    case_expect(case_read(&r, &o, 5, 1, 1), ORR_ERR_SHAPE, "@/a.csv: a sample has 4 values, input.shape asks for 5");
+    case_expect(case_read(&r, &o, 5, 1, 1), ORR_ERR_SHAPE,
+                "@/a.csv: a sample has 4 values, input.shape asks for 5");
     o.shape.n = 0;
     o.type = "uint8";
     o.target.v[0] = "d";
-    case_expect(case_read(&r, &o, 5, 1, 1), ORR_ERR_FORMAT, "@/a.csv:2: column 2 (e) is 0.25, not an integer from 0 to 255");
+    case_expect(case_read(&r, &o, 5, 1, 1), ORR_ERR_FORMAT,
+                "@/a.csv:2: column 2 (e) is 0.25, not an integer from 0 to 255");
     o.label = "a";
-    case_expect(case_read(&r, &o, 5, 1, 1), ORR_ERR_OPTION, "label and target cannot both be given");
+    case_expect(case_read(&r, &o, 5, 1, 1), ORR_ERR_OPTION,
+                "label and target cannot both be given");
     o.target.n = 0;
     o.label_kind = "value";
     o.type = NULL;
@@ -267,7 +331,8 @@ static void test_targets_shape_types(void **state)
     case_expect(case_read(&r, &o, 5, 1, 1), ORR_ERR_OPTION, "input.axes: a csv has none");
     o.axes = NULL;
     o.delimiter = ".";
-    case_expect(case_read(&r, &o, 5, 1, 1), ORR_ERR_OPTION, "input.delimiter: \".\" cannot stand between fields");
+    case_expect(case_read(&r, &o, 5, 1, 1), ORR_ERR_OPTION,
+                "input.delimiter: \".\" cannot stand between fields");
 }
 
 static void test_rows_and_files(void **state)
@@ -289,20 +354,24 @@ static void test_rows_and_files(void **state)
         case_free(&r);
     }
     o.skip_rows = 4;
-    case_expect(case_read(&r, &o, 4, 1, 1), ORR_ERR_OPTION, "input.skip_rows: 4 of 4 rows leaves none");
+    case_expect(case_read(&r, &o, 4, 1, 1), ORR_ERR_OPTION,
+                "input.skip_rows: 4 of 4 rows leaves none");
     o.skip_rows = o.max_rows = 0;
     case_write("b.csv", "a,c\n7,8\n", 8);
-    case_expect(case_read(&r, &o, 4, 1, 1), ORR_ERR_FORMAT, "@/b.csv: column 2 is named \"c\", and \"b\" in ");
+    case_expect(case_read(&r, &o, 4, 1, 1), ORR_ERR_FORMAT,
+                "@/b.csv: column 2 is named \"c\", and \"b\" in ");
     case_write("b.csv", "a\n7\n", 4);
     case_expect(case_read(&r, &o, 4, 1, 1), ORR_ERR_FORMAT, "@/b.csv:1: 1 fields, 2 in ");
     case_write("b.csv", "a,b\n7,x\n", 8);
-    case_expect(case_read(&r, &o, 4, 1, 1), ORR_ERR_FORMAT, "@/b.csv:2: column 2 (b): \"x\" is not a number");
+    case_expect(case_read(&r, &o, 4, 1, 1), ORR_ERR_FORMAT,
+                "@/b.csv:2: column 2 (b): \"x\" is not a number");
     o.files.v[1] = "c.csv";
     case_expect(case_read(&r, &o, 4, 1, 1), ORR_ERR_IO, "@/c.csv: No such file or directory");
     o.files.v[1] = "c.npy";
     case_expect(case_read(&r, &o, 4, 1, 1), ORR_ERR_OPTION, "all files must be of one format");
     o.files.v[0] = "c";
-    case_expect(case_read(&r, &o, 4, 1, 1), ORR_ERR_OPTION, "c: the name does not tell the format; set format");
+    case_expect(case_read(&r, &o, 4, 1, 1), ORR_ERR_OPTION,
+                "c: the name does not tell the format; set format");
     o.files.n = 0;
     case_expect(case_read(&r, &o, 4, 1, 1), ORR_ERR_OPTION, "input: no files are listed");
 }
@@ -341,11 +410,13 @@ static void test_first_error(void **state)
 
     (void)state;
     for (int i = 0; i < ROWS; i++)
-        p += snprintf(p, (size_t)(end - p), i % 97 == 96 || i == 1234 ? "%d,oops\n" : "%d,1.5\n", i);
+        p +=
+            snprintf(p, (size_t)(end - p), i % 97 == 96 || i == 1234 ? "%d,oops\n" : "%d,1.5\n", i);
     o = csv(text, "", "rest");
     o.skip_rows = 100;
     for (int k = 0; k < 50; k++)
-        case_expect(case_read(&r, &o, 777, ROWS, 4), ORR_ERR_FORMAT, "@/a.csv:194: column 2: \"oops\" is not a number");
+        case_expect(case_read(&r, &o, 777, ROWS, 4), ORR_ERR_FORMAT,
+                    "@/a.csv:194: column 2: \"oops\" is not a number");
     orr_free(text);
 }
 
@@ -399,11 +470,16 @@ static void test_nomem(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),        cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_options),     cmocka_unit_test(test_ids),
-        cmocka_unit_test(test_targets_shape_types), cmocka_unit_test(test_rows_and_files),
-        cmocka_unit_test(test_zscore),      cmocka_unit_test(test_first_error),
-        cmocka_unit_test(test_fuzz),        cmocka_unit_test(test_nomem),
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_targets_shape_types),
+        cmocka_unit_test(test_rows_and_files),
+        cmocka_unit_test(test_zscore),
+        cmocka_unit_test(test_first_error),
+        cmocka_unit_test(test_fuzz),
+        cmocka_unit_test(test_nomem),
     };
 
     return cmocka_run_group_tests(tests, case_folder_make, case_folder_remove);

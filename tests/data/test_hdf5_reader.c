@@ -1,4 +1,5 @@
-/* tests/data/test_hdf5_reader.c - datasets of foreign HDF5 files; those other libraries write are in arrays.py. */
+/* tests/data/test_hdf5_reader.c - datasets of foreign HDF5 files; those other libraries write are
+ * in arrays.py. */
 #include "reader_cases.h"
 
 #include <hdf5.h>
@@ -46,7 +47,11 @@ static void write_file(const char *name, int chunk)
 
 static void test_good(void **state)
 {
-    orr_table_opts o = { .files = { 2, { "a.h5", "b.h5" } }, .features = "g/x", .label = "y", .id = "/id", .axes = "cw" };
+    orr_table_opts o = { .files = { 2, { "a.h5", "b.h5" } },
+                         .features = "g/x",
+                         .label = "y",
+                         .id = "/id",
+                         .axes = "cw" };
     case_rows r;
 
     (void)state;
@@ -81,19 +86,22 @@ static void test_bad(void **state)
 
     (void)state;
     write_file("a.h5", 1);
-    case_expect(case_read(&r, &o, 1, 1, 1), ORR_ERR_FORMAT, "@/a.h5: no dataset g/z; it holds: g, id, y");
+    case_expect(case_read(&r, &o, 1, 1, 1), ORR_ERR_FORMAT,
+                "@/a.h5: no dataset g/z; it holds: g, id, y");
     o.features = "g";
     case_expect(case_read(&r, &o, 1, 1, 1), ORR_ERR_FORMAT, "@/a.h5: no dataset g;");
     o.features = "y/x";
     case_expect(case_read(&r, &o, 1, 1, 1), ORR_ERR_FORMAT, "@/a.h5: no dataset y/x;");
     o.features = NULL;
-    case_expect(case_read(&r, &o, 1, 1, 1), ORR_ERR_FORMAT, "@/a.h5: no dataset x; it holds: g, id, y");
+    case_expect(case_read(&r, &o, 1, 1, 1), ORR_ERR_FORMAT,
+                "@/a.h5: no dataset x; it holds: g, id, y");
     o.features = "g/x";
     o.label = "id";
     assert_int_equal(case_read(&r, &o, 1, 3, 1), ORR_OK);
     case_free(&r);
     o.classes = (orr_strings){ 1, { "100" } };
-    case_expect(case_read(&r, &o, 1, 3, 1), ORR_ERR_FORMAT, "@/a.h5: id[1]: label 101 is not one of classes: [100]");
+    case_expect(case_read(&r, &o, 1, 3, 1), ORR_ERR_FORMAT,
+                "@/a.h5: id[1]: label 101 is not one of classes: [100]");
     o.label = NULL;
     case_path(path, sizeof path, "a.h5");
     assert_non_null(f = fopen(path, "rb"));

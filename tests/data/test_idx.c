@@ -5,7 +5,9 @@
 
 static void test_small(void **state)
 {
-    static const uint8_t images[] = { 0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 255 };
+    static const uint8_t images[] = {
+        0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 255
+    };
     static const uint8_t labels[] = { 0, 0, 8, 1, 0, 0, 0, 2, 9, 0 };
     static const uint8_t shorts[] = { 0, 0, 0x0b, 1, 0, 0, 0, 2, 1, 2, 255, 255 };
     orr_table_opts o = { .files = { 1, { "i.idx" } }, .label = "l.idx" };
@@ -15,7 +17,8 @@ static void test_small(void **state)
     case_write("i.idx", images, sizeof images);
     case_write("l.idx", labels, sizeof labels);
     if (case_read(&r, &o, 1, 1, 1) != ORR_OK) fail_msg("%s", orr_error_text());
-    assert_int_equal(r.schema.n_dims * 1000 + r.schema.h * 100 + r.schema.w * 10 + r.schema.c, 3121);
+    assert_int_equal(r.schema.n_dims * 1000 + r.schema.h * 100 + r.schema.w * 10 + r.schema.c,
+                     3121);
     assert_int_equal(r.schema.x_type, ORR_X_U8);
     assert_int_equal(r.schema.n_classes, 10);
     assert_memory_equal(r.x, images + 16, 4);
@@ -35,7 +38,8 @@ static void test_bad(void **state)
         size_t n;
         const char *sentence;
     } bads[] = {
-        { "\1\0\10\1\0\0\0\1x", 9, "@/a.idx: not an idx file (it does not begin with two zero bytes)" },
+        { "\1\0\10\1\0\0\0\1x", 9,
+          "@/a.idx: not an idx file (it does not begin with two zero bytes)" },
         { "\0\0", 2, "@/a.idx: not an idx file" },
         { "\0\0\7\1\0\0\0\1x", 9, "@/a.idx: not an idx file (type byte 0x07)" },
         { "\0\0\10\11", 4, "@/a.idx: 9 axes; 1 to 8 are read" },
@@ -77,7 +81,8 @@ static void test_mnist(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_small), cmocka_unit_test(test_bad), cmocka_unit_test(test_mnist) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_small), cmocka_unit_test(test_bad),
+                                        cmocka_unit_test(test_mnist) };
 
     return cmocka_run_group_tests(tests, case_folder_make, case_folder_remove);
 }

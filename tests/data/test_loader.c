@@ -1,5 +1,5 @@
-/* tests/data/test_loader.c - batches: every place once for any number of ranks, the same content however a batch is
- * dealt, resume, last batches, plans, faults in the thread. */
+/* tests/data/test_loader.c - batches: every place once for any number of ranks, the same content
+ * however a batch is dealt, resume, last batches, plans, faults in the thread. */
 #include "shard_help.h"
 
 #include "core/config.h"
@@ -32,10 +32,15 @@ static int set_up(void **state)
     f.cache = orr_alloc(orr_cache_bytes(f.set), 1);
     for (int part = 0; part < 3; part++)
         assert_ok(orr_cache_fill(f.set, f.cache, part, 3));
-    assert_ok(orr_config_parse(&f.tree, "t: [moving_average: {window: 3}, affine: {scale: 0.5}]\na: [roll: {}, noise: {sigma: 1}]", "job"));
-    assert_ok(orr_transform_create(&f.transform, orr_node_get(orr_config_root(f.tree), "t"), &f.schema));
+    assert_ok(orr_config_parse(
+        &f.tree,
+        "t: [moving_average: {window: 3}, affine: {scale: 0.5}]\na: [roll: {}, noise: {sigma: 1}]",
+        "job"));
+    assert_ok(
+        orr_transform_create(&f.transform, orr_node_get(orr_config_root(f.tree), "t"), &f.schema));
     assert_ok(orr_transform_create(&f.plain, NULL, &f.schema));
-    assert_ok(orr_augment_create(&f.augment, orr_node_get(orr_config_root(f.tree), "a"), orr_transform_shape(f.transform)));
+    assert_ok(orr_augment_create(&f.augment, orr_node_get(orr_config_root(f.tree), "a"),
+                                 orr_transform_shape(f.transform)));
     assert_ok(orr_order_create(&f.order, &o));
     *state = &f;
     return 0;
@@ -57,9 +62,18 @@ static int tear_down(void **state)
 
 static orr_loader_opts options(const fixture *f)
 {
-    return (orr_loader_opts){ .set = f->set, .cache = f->cache, .order = f->order, .transform = f->transform,
-                              .augment = f->augment, .seed = 5, .batch = 8, .n_leaves = 4, .last_leaf = 4,
-                              .last_epoch = 3, .depth = 2, .threads = 1 };
+    return (orr_loader_opts){ .set = f->set,
+                              .cache = f->cache,
+                              .order = f->order,
+                              .transform = f->transform,
+                              .augment = f->augment,
+                              .seed = 5,
+                              .batch = 8,
+                              .n_leaves = 4,
+                              .last_leaf = 4,
+                              .last_epoch = 3,
+                              .depth = 2,
+                              .threads = 1 };
 }
 
 /* What one rank (or all) saw, batch after batch. */
@@ -257,8 +271,13 @@ static void test_drop_last(void **state)
 static void test_balanced(void **state)
 {
     fixture *f = *state;
-    orr_order_opts p = { .kind = ORR_ORDER_BALANCED, .seed = 2, .n_rows = ROWS, .labels = orr_dataset_labels(f->set),
-                         .n_classes = 3, .shares = (double[]){ 0.5, 0.25, 0.25 }, .epoch_length = 40 };
+    orr_order_opts p = { .kind = ORR_ORDER_BALANCED,
+                         .seed = 2,
+                         .n_rows = ROWS,
+                         .labels = orr_dataset_labels(f->set),
+                         .n_classes = 3,
+                         .shares = (double[]){ 0.5, 0.25, 0.25 },
+                         .epoch_length = 40 };
     orr_loader_opts o = options(f);
     orr_order *order = NULL;
     int count[3] = { 0 };
@@ -300,8 +319,16 @@ static void test_values(void **state)
     assert_ok(orr_cache_fill(d, cache, 0, 1));
     assert_ok(orr_transform_create(&t, NULL, &s));
     assert_ok(orr_order_create(&order, &(orr_order_opts){ .n_rows = 20 }));
-    assert_ok(orr_loader_create(&l, &(orr_loader_opts){ .set = d, .cache = cache, .order = order, .transform = t, .batch = 20,
-                                                        .n_leaves = 1, .last_leaf = 1, .last_epoch = 1, .depth = 1, .threads = 1 }));
+    assert_ok(orr_loader_create(&l, &(orr_loader_opts){ .set = d,
+                                                        .cache = cache,
+                                                        .order = order,
+                                                        .transform = t,
+                                                        .batch = 20,
+                                                        .n_leaves = 1,
+                                                        .last_leaf = 1,
+                                                        .last_epoch = 1,
+                                                        .depth = 1,
+                                                        .threads = 1 }));
     assert_ok(orr_loader_next(l, &b));
     assert_null(b->labels);
     for (int i = 0; i < 20; i++) {
@@ -385,9 +412,11 @@ static void test_life(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_content),   cmocka_unit_test(test_plain_copy), cmocka_unit_test(test_ranks),
-        cmocka_unit_test(test_resume),    cmocka_unit_test(test_drop_last),  cmocka_unit_test(test_balanced),
-        cmocka_unit_test(test_values),    cmocka_unit_test(test_fault),      cmocka_unit_test(test_life),
+        cmocka_unit_test(test_content),   cmocka_unit_test(test_plain_copy),
+        cmocka_unit_test(test_ranks),     cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_drop_last), cmocka_unit_test(test_balanced),
+        cmocka_unit_test(test_values),    cmocka_unit_test(test_fault),
+        cmocka_unit_test(test_life),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,4 +1,5 @@
-/* tests/data/test_npy.c - npy and npz: headers of all versions, dtypes, order, axes, and every refusal. */
+/* tests/data/test_npy.c - npy and npz: headers of all versions, dtypes, order, axes, and every
+ * refusal. */
 #include "reader_cases.h"
 
 #include <stdint.h>
@@ -7,7 +8,8 @@
 static void npy(const char *name, int version, const char *dict, const void *data, size_t n)
 {
     char file[4096] = "\x93NUMPY";
-    size_t start = version > 1 ? 12 : 10, length = strlen(dict), pad = 64 - (start + length + 1) % 64;
+    size_t start = version > 1 ? 12 : 10, length = strlen(dict),
+           pad = 64 - (start + length + 1) % 64;
     size_t header = length + pad + 1;
 
     file[6] = (char)version;
@@ -57,7 +59,9 @@ static void test_versions(void **state)
 
 static void test_order(void **state)
 {
-    const int16_t x[6] = { 0x0100, 0x0400, 0x0200, 0x0500, 0x0300, 0x0600 }; /* big-endian 1 4 2 5 3 6 */
+    const int16_t x[6] = {
+        0x0100, 0x0400, 0x0200, 0x0500, 0x0300, 0x0600
+    }; /* big-endian 1 4 2 5 3 6 */
     case_rows r;
 
     (void)state;
@@ -77,27 +81,49 @@ typedef struct {
 static void test_bad(void **state)
 {
     static const bad bads[] = {
-        { "{'descr': '|O', 'fortran_order': False, 'shape': (2,), }", 16, ORR_ERR_UNSUPPORTED, "@/a.npy: dtype \"|O\" is Python objects; save" },
-        { "{'descr': '<U5', 'fortran_order': False, 'shape': (2,), }", 40, ORR_ERR_UNSUPPORTED, "@/a.npy: dtype \"<U5\" is unicode text" },
-        { "{'descr': '<c8', 'fortran_order': False, 'shape': (2,), }", 16, ORR_ERR_UNSUPPORTED, "dtype \"<c8\" is complex numbers" },
-        { "{'descr': '<M8[s]', 'fortran_order': False, 'shape': (2,), }", 16, ORR_ERR_UNSUPPORTED, "dtype \"<M8[s]\" is dates" },
-        { "{'descr': '<f16', 'fortran_order': False, 'shape': (2,), }", 32, ORR_ERR_UNSUPPORTED, "dtype \"<f16\" is of a kind" },
-        { "{'descr': '|S4', 'fortran_order': False, 'shape': (2,), }", 8, ORR_ERR_UNSUPPORTED, "@/a.npy: samples are text" },
-        { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }", 8, ORR_ERR_UNSUPPORTED, "@/a.npy: a structured array" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (), }", 4, ORR_ERR_SHAPE, "a single value, not an array with rows" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 3), }", 0, ORR_ERR_FORMAT, "@/a.npy: the array is empty" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", 23, ORR_ERR_FORMAT, "@/a.npy: truncated: 23 bytes of data, the header asks for 24" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", 25, ORR_ERR_FORMAT, "@/a.npy: 1 bytes stand after the 24" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4611686018427387904), }", 4, ORR_ERR_FORMAT, "impossible size" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", 4, ORR_ERR_FORMAT, "an axis is too long" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }", 4, ORR_ERR_FORMAT, "more than 8 axes" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1), }", 4, ORR_ERR_SHAPE, "a sample has 4 axes, at most 3 are possible; set shape" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }", 4, ORR_ERR_FORMAT, "shape has something else than numbers" },
-        { "{'descr': '<f4', 'fortran_order': 0, 'shape': (1,), }", 4, ORR_ERR_FORMAT, "fortran_order is True or False" },
-        { "{'descr': '<f4', 'shape': (1,), }", 4, ORR_ERR_FORMAT, "descr, fortran_order or shape is missing" },
-        { "{'descr': '<f4', 'descr': '<f4', 'shape': (1,), }", 4, ORR_ERR_FORMAT, "a key stands twice" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'x': 1}", 4, ORR_ERR_FORMAT, "a key other than" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), } x", 4, ORR_ERR_FORMAT, "something stands after the dict" },
+        { "{'descr': '|O', 'fortran_order': False, 'shape': (2,), }", 16, ORR_ERR_UNSUPPORTED,
+          "@/a.npy: dtype \"|O\" is Python objects; save" },
+        { "{'descr': '<U5', 'fortran_order': False, 'shape': (2,), }", 40, ORR_ERR_UNSUPPORTED,
+          "@/a.npy: dtype \"<U5\" is unicode text" },
+        { "{'descr': '<c8', 'fortran_order': False, 'shape': (2,), }", 16, ORR_ERR_UNSUPPORTED,
+          "dtype \"<c8\" is complex numbers" },
+        { "{'descr': '<M8[s]', 'fortran_order': False, 'shape': (2,), }", 16, ORR_ERR_UNSUPPORTED,
+          "dtype \"<M8[s]\" is dates" },
+        { "{'descr': '<f16', 'fortran_order': False, 'shape': (2,), }", 32, ORR_ERR_UNSUPPORTED,
+          "dtype \"<f16\" is of a kind" },
+        { "{'descr': '|S4', 'fortran_order': False, 'shape': (2,), }", 8, ORR_ERR_UNSUPPORTED,
+          "@/a.npy: samples are text" },
+        { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }", 8,
+          ORR_ERR_UNSUPPORTED, "@/a.npy: a structured array" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (), }", 4, ORR_ERR_SHAPE,
+          "a single value, not an array with rows" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 3), }", 0, ORR_ERR_FORMAT,
+          "@/a.npy: the array is empty" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", 23, ORR_ERR_FORMAT,
+          "@/a.npy: truncated: 23 bytes of data, the header asks for 24" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", 25, ORR_ERR_FORMAT,
+          "@/a.npy: 1 bytes stand after the 24" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, "
+          "4611686018427387904), }",
+          4, ORR_ERR_FORMAT, "impossible size" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", 4,
+          ORR_ERR_FORMAT, "an axis is too long" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }", 4,
+          ORR_ERR_FORMAT, "more than 8 axes" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1), }", 4, ORR_ERR_SHAPE,
+          "a sample has 4 axes, at most 3 are possible; set shape" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }", 4, ORR_ERR_FORMAT,
+          "shape has something else than numbers" },
+        { "{'descr': '<f4', 'fortran_order': 0, 'shape': (1,), }", 4, ORR_ERR_FORMAT,
+          "fortran_order is True or False" },
+        { "{'descr': '<f4', 'shape': (1,), }", 4, ORR_ERR_FORMAT,
+          "descr, fortran_order or shape is missing" },
+        { "{'descr': '<f4', 'descr': '<f4', 'shape': (1,), }", 4, ORR_ERR_FORMAT,
+          "a key stands twice" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'x': 1}", 4, ORR_ERR_FORMAT,
+          "a key other than" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), } x", 4, ORR_ERR_FORMAT,
+          "something stands after the dict" },
         { "__import__('os')", 4, ORR_ERR_FORMAT, "bad npy header: a dict is expected" },
         { "{'descr: '<f4'", 4, ORR_ERR_FORMAT, "bad npy header" },
     };
@@ -114,7 +140,8 @@ static void test_bad(void **state)
     case_write("a.npy", "\x93NUMPY\1\0\2\0", 10);
     case_expect(read_one(&r, "a.npy"), ORR_ERR_FORMAT, "@/a.npy: truncated within the header");
     case_write("a.npy", "\x93NUMPY\4\0\2\0\0\0\0\0", 14);
-    case_expect(read_one(&r, "a.npy"), ORR_ERR_UNSUPPORTED, "@/a.npy: npy version 4.0; 1.0, 2.0 and 3.0 are read");
+    case_expect(read_one(&r, "a.npy"), ORR_ERR_UNSUPPORTED,
+                "@/a.npy: npy version 4.0; 1.0, 2.0 and 3.0 are read");
     case_write("a.npy", "", 0);
     case_expect(read_one(&r, "a.npy"), ORR_ERR_FORMAT, "@/a.npy: the file is empty");
     case_expect(read_one(&r, "none.npy"), ORR_ERR_IO, "@/none.npy: No such file or directory");
@@ -174,7 +201,8 @@ static void test_labels_ids_axes(void **state)
     assert_memory_equal(r.y, ((int32_t[]){ 7, 3 }), 8);
     case_free(&r);
     o.classes = (orr_strings){ 2, { "7", "4" } };
-    case_expect(case_read(&r, &o, 1, 1, 1), ORR_ERR_FORMAT, "@/y.npy[1]: label 3 is not one of classes: [7, 4]");
+    case_expect(case_read(&r, &o, 1, 1, 1), ORR_ERR_FORMAT,
+                "@/y.npy[1]: label 3 is not one of classes: [7, 4]");
     o.label_kind = "value";
     o.id = "name.npy";
     assert_int_equal(case_read(&r, &o, 1, 2, 1), ORR_OK);
@@ -183,14 +211,17 @@ static void test_labels_ids_axes(void **state)
     assert_string_equal((char *)r.id + 20, "cde");
     case_free(&r);
     o.id = "id.npy";
-    case_expect(case_read(&r, &o, 1, 2, 1), ORR_ERR_FORMAT, "@/id.npy[1]: the id does not fit into 64 bits");
+    case_expect(case_read(&r, &o, 1, 2, 1), ORR_ERR_FORMAT,
+                "@/id.npy[1]: the id does not fit into 64 bits");
     o.id = "x.npy";
     case_expect(case_read(&r, &o, 1, 2, 1), ORR_ERR_UNSUPPORTED, "@/x.npy: ids are floats");
     o.id = "y.npy, y.npy";
-    case_expect(case_read(&r, &o, 1, 2, 1), ORR_ERR_SHAPE, "@/y.npy: 4 rows for id, and 2 samples in");
+    case_expect(case_read(&r, &o, 1, 2, 1), ORR_ERR_SHAPE,
+                "@/y.npy: 4 rows for id, and 2 samples in");
     o = one("x.npy");
     o.axes = "hwc";
-    case_expect(case_read(&r, &o, 1, 2, 1), ORR_ERR_SHAPE, "@/x.npy: axes hwc, and a sample has 2 axes");
+    case_expect(case_read(&r, &o, 1, 2, 1), ORR_ERR_SHAPE,
+                "@/x.npy: axes hwc, and a sample has 2 axes");
     o.axes = NULL;
     o.shape = (orr_reals){ 2, { 6, 1 } };
     o.files = (orr_strings){ 2, { "x.npy", "x.npy" } };
@@ -214,22 +245,26 @@ static void test_values(void **state)
     (void)state;
     o.type = "uint8";
     npy("a.npy", 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", x, sizeof x);
-    case_expect(case_read(&r, &o, 1, 2, 2), ORR_ERR_FORMAT, "@/a.npy[1, 2] is 300, not an integer from 0 to 255");
+    case_expect(case_read(&r, &o, 1, 2, 2), ORR_ERR_FORMAT,
+                "@/a.npy[1, 2] is 300, not an integer from 0 to 255");
     o.type = NULL;
     x[4] = __builtin_nanf("");
     x[1] = __builtin_inff();
     npy("a.npy", 1, "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", x, sizeof x);
-    case_expect(case_read(&r, &o, 1, 2, 2), ORR_ERR_FORMAT, "@/a.npy[0, 2] is nan; fix the file or set nan: keep");
+    case_expect(case_read(&r, &o, 1, 2, 2), ORR_ERR_FORMAT,
+                "@/a.npy[0, 2] is nan; fix the file or set nan: keep");
     x[4] = 0;
     npy("a.npy", 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", x, sizeof x);
-    case_expect(case_read(&r, &o, 1, 2, 2), ORR_ERR_FORMAT, "@/a.npy[0, 1] is inf; fix the file or set nan: keep");
+    case_expect(case_read(&r, &o, 1, 2, 2), ORR_ERR_FORMAT,
+                "@/a.npy[0, 1] is inf; fix the file or set nan: keep");
     o.nan = "keep";
     assert_int_equal(case_read(&r, &o, 1, 2, 2), ORR_OK);
     assert_memory_equal(r.x, x, sizeof x);
     case_free(&r);
     o.nan = NULL;
     npy("a.npy", 1, "{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }", d, sizeof d);
-    case_expect(case_read(&r, &o, 1, 2, 2), ORR_ERR_FORMAT, "@/a.npy[1] is 1e+300, too large for float32");
+    case_expect(case_read(&r, &o, 1, 2, 2), ORR_ERR_FORMAT,
+                "@/a.npy[1] is 1e+300, too large for float32");
 }
 
 static void test_npz_faults(void **state)
@@ -247,14 +282,19 @@ static void test_npz_faults(void **state)
     o.files.v[0] = path;
     if (path[0] != '/') return;
     o.features = "x";
-    case_expect(case_read(&r, &o, 1, 1, 1), ORR_ERR_FORMAT, "koi-folded-201.npz: no array x.npy; it holds: X.npy, y.npy");
+    case_expect(case_read(&r, &o, 1, 1, 1), ORR_ERR_FORMAT,
+                "koi-folded-201.npz: no array x.npy; it holds: X.npy, y.npy");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_versions),   cmocka_unit_test(test_order),          cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_cut_and_flip), cmocka_unit_test(test_labels_ids_axes), cmocka_unit_test(test_values),
+        cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_cut_and_flip),
+        cmocka_unit_test(test_labels_ids_axes),
+        cmocka_unit_test(test_values),
         cmocka_unit_test(test_npz_faults),
     };
 

@@ -39,7 +39,8 @@ static void test_large(void **state)
     }
 }
 
-/* Over many keys, each value comes equally often at each place, and neighbours do not stay together. */
+/* Over many keys, each value comes equally often at each place, and neighbours do not stay
+ * together. */
 static void test_uniform(void **state)
 {
     static const int sizes[] = { 2, 3, 5, 10, 16, 31 };
@@ -52,20 +53,26 @@ static void test_uniform(void **state)
 
         for (int t = 0; t < trials; t++)
             for (int i = 0; i < n; i++) {
-                int at = (int)orr_shuffle((uint64_t)n, orr_rng_key(3, ORR_RNG_TEST, (uint64_t)t, 0, 0), (uint64_t)i);
+                int at = (int)orr_shuffle(
+                    (uint64_t)n, orr_rng_key(3, ORR_RNG_TEST, (uint64_t)t, 0, 0), (uint64_t)i);
                 count[i][at]++;
-                if (i > 0 && at == 1 + (int)orr_shuffle((uint64_t)n, orr_rng_key(3, ORR_RNG_TEST, (uint64_t)t, 0, 0),
-                                                         (uint64_t)i - 1))
+                if (i > 0 &&
+                    at == 1 + (int)orr_shuffle((uint64_t)n,
+                                               orr_rng_key(3, ORR_RNG_TEST, (uint64_t)t, 0, 0),
+                                               (uint64_t)i - 1))
                     pairs++;
             }
         for (int i = 0; i < n; i++)
             for (int j = 0; j < n; j++)
                 chi += (count[i][j] - expect) * (count[i][j] - expect) / expect;
-        chi *= (n - 1.0) / n; /* counts of permutations: rows and columns both add up to the trials */
-        if (fabs(chi - freedom) > 6 * sqrt(2 * freedom)) fail_msg("n = %d: chi2 %g for %g", n, chi, freedom);
+        chi *=
+            (n - 1.0) / n; /* counts of permutations: rows and columns both add up to the trials */
+        if (fabs(chi - freedom) > 6 * sqrt(2 * freedom))
+            fail_msg("n = %d: chi2 %g for %g", n, chi, freedom);
         /* (n-1) neighbours, each followed by its successor with probability 1/n */
         expect = trials * (n - 1.0) / n;
-        if (fabs(pairs - expect) > 6 * sqrt(expect)) fail_msg("n = %d: %g successors for %g", n, pairs, expect);
+        if (fabs(pairs - expect) > 6 * sqrt(expect))
+            fail_msg("n = %d: %g successors for %g", n, pairs, expect);
     }
 }
 
@@ -124,15 +131,23 @@ static void class_labels(int32_t *label)
 
 static void test_balanced(void **state)
 {
-    static const double shares[4][3] = { { 1, 1, 1 }, { 50, 25, 25 }, { 0.7, 0.3, 0 }, { 1e-9, 1, 2 } };
-    static const int want[4][3] = { { 334, 333, 333 }, { 500, 250, 250 }, { 700, 300, 0 }, { 0, 333, 667 } };
+    static const double shares[4][3] = {
+        { 1, 1, 1 }, { 50, 25, 25 }, { 0.7, 0.3, 0 }, { 1e-9, 1, 2 }
+    };
+    static const int want[4][3] = {
+        { 334, 333, 333 }, { 500, 250, 250 }, { 700, 300, 0 }, { 0, 333, 667 }
+    };
     int32_t label[N];
     orr_order *d = NULL;
 
     (void)state;
     class_labels(label);
     for (int k = 0; k < 4; k++) {
-        orr_order_opts o = { .kind = ORR_ORDER_BALANCED, .seed = 4, .n_rows = N, .labels = label, .n_classes = 3,
+        orr_order_opts o = { .kind = ORR_ORDER_BALANCED,
+                             .seed = 4,
+                             .n_rows = N,
+                             .labels = label,
+                             .n_classes = 3,
                              .shares = k ? shares[k] : NULL };
         int total[N] = { 0 }, low[3], high[3], first_half = 0;
 
@@ -148,7 +163,8 @@ static void test_balanced(void **state)
             for (int c = 0; c < 3; c++)
                 assert_int_equal(count[c], want[k][c]); /* exact in every epoch */
         }
-        assert_in_range(first_half, want[k][1] * 7 / 2 - 140, want[k][1] * 7 / 2 + 140); /* and mixed */
+        assert_in_range(first_half, want[k][1] * 7 / 2 - 140,
+                        want[k][1] * 7 / 2 + 140); /* and mixed */
         for (int c = 0; c < 3; c++)
             low[c] = 1 << 30, high[c] = 0;
         for (int i = 0; i < N; i++) {
@@ -157,7 +173,8 @@ static void test_balanced(void **state)
             if (total[i] > high[c]) high[c] = total[i];
         }
         for (int c = 0; c < 3; c++)
-            assert_true(high[c] - low[c] <= 1); /* used up before one comes again, over epochs too */
+            assert_true(high[c] - low[c] <=
+                        1); /* used up before one comes again, over epochs too */
         orr_order_destroy(d);
     }
 }
@@ -165,7 +182,9 @@ static void test_balanced(void **state)
 static void test_weighted(void **state)
 {
     double weight[5] = { 1, 0, 2, 5, 0 }, chi = 0;
-    orr_order_opts o = { .kind = ORR_ORDER_WEIGHTED, .seed = 4, .n_rows = 5, .weights = weight, .epoch_length = 20000 };
+    orr_order_opts o = {
+        .kind = ORR_ORDER_WEIGHTED, .seed = 4, .n_rows = 5, .weights = weight, .epoch_length = 20000
+    };
     int count[5] = { 0 };
     orr_order *d = NULL;
 
@@ -189,8 +208,11 @@ static void test_refused(void **state)
 
     (void)state;
     assert_fails(orr_order_create(&d, &o), ORR_ERR_ARG, "0 rows");
-    o = (orr_order_opts){ .kind = ORR_ORDER_BALANCED, .n_rows = 3, .labels = label, .n_classes = 3 };
-    assert_fails(orr_order_create(&d, &o), ORR_ERR_ARG, "class 2 has a share of the batch and no rows");
+    o = (orr_order_opts){
+        .kind = ORR_ORDER_BALANCED, .n_rows = 3, .labels = label, .n_classes = 3
+    };
+    assert_fails(orr_order_create(&d, &o), ORR_ERR_ARG,
+                 "class 2 has a share of the batch and no rows");
     o.shares = bad;
     assert_fails(orr_order_create(&d, &o), ORR_ERR_ARG, "share of class 1 is -1");
     o.n_classes = 1;
@@ -203,7 +225,9 @@ static void test_refused(void **state)
     o.weights = none;
     assert_fails(orr_order_create(&d, &o), ORR_ERR_ARG, "sum up to 0");
     assert_null(d);
-    o = (orr_order_opts){ .kind = ORR_ORDER_BALANCED, .n_rows = 3, .labels = label, .n_classes = 2 };
+    o = (orr_order_opts){
+        .kind = ORR_ORDER_BALANCED, .n_rows = 3, .labels = label, .n_classes = 2
+    };
     for (int n = 1; n < 20; n++) {
         orr_status st;
         orr_alloc_fail_at(n);
@@ -219,8 +243,9 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bijection), cmocka_unit_test(test_large),    cmocka_unit_test(test_uniform),
-        cmocka_unit_test(test_shuffled),  cmocka_unit_test(test_balanced), cmocka_unit_test(test_weighted),
+        cmocka_unit_test(test_bijection), cmocka_unit_test(test_large),
+        cmocka_unit_test(test_uniform),   cmocka_unit_test(test_shuffled),
+        cmocka_unit_test(test_balanced),  cmocka_unit_test(test_weighted),
         cmocka_unit_test(test_refused),
     };
 

@@ -1,4 +1,5 @@
-/* tests/data/test_shard.c - shard sets: round trips, same bytes, and every way a set can be broken. */
+/* tests/data/test_shard.c - shard sets: round trips, same bytes, and every way a set can be broken.
+ */
 #include "shard_help.h"
 
 #include "data/half.h"
@@ -7,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -40,7 +42,8 @@ static void check_set(const char *dir, const orr_schema *s, int64_t n)
         int64_t m = n - first < 5 ? n - first : 5;
         memset(x, 7, (size_t)n * bytes);
         assert_ok(orr_dataset_read_x(d, first, m, x));
-        if (s->x_type != ORR_X_F16) assert_memory_equal(x, (char *)r.x + (size_t)first * bytes, (size_t)m * bytes);
+        if (s->x_type != ORR_X_F16)
+            assert_memory_equal(x, (char *)r.x + (size_t)first * bytes, (size_t)m * bytes);
     }
     assert_fails(orr_dataset_read_x(d, n - 1, 2, x), ORR_ERR_ARG, "asked of a set");
     if (s->y_type == ORR_Y_CLASS) assert_memory_equal(orr_dataset_labels(d), r.y, (size_t)n * 4);
@@ -193,7 +196,8 @@ static void test_bad_rows(void **state)
     (void)state;
     temp_dir(dir);
     ((int32_t *)a.y)[4] = 3;
-    assert_fails(orr_shard_write(dir, 0, &s, &a, NULL, NULL), ORR_ERR_FORMAT, "row 4 has the label 3");
+    assert_fails(orr_shard_write(dir, 0, &s, &a, NULL, NULL), ORR_ERR_FORMAT,
+                 "row 4 has the label 3");
     ((int32_t *)a.y)[4] = 1;
     assert_ok(orr_shard_write(dir, 0, &s, &a, NULL, NULL));
     ((int64_t *)b.id)[2] = 1000 + 3 * 5;
@@ -206,7 +210,8 @@ static void test_bad_rows(void **state)
     assert_fails(orr_index_write(dir, 2, &s, NULL), ORR_ERR_FORMAT, "another kind or size");
     s.n_classes = 3;
     s.w = 5;
-    assert_fails(orr_index_write(dir, 2, &s, NULL), ORR_ERR_FORMAT, "(1, 4, 1), the set's are (1, 5, 1)");
+    assert_fails(orr_index_write(dir, 2, &s, NULL), ORR_ERR_FORMAT,
+                 "(1, 4, 1), the set's are (1, 5, 1)");
     assert_int_equal(n_files(dir), 2);
     free_rows(&a);
     free_rows(&b);
@@ -233,7 +238,8 @@ static void test_text_twice(void **state)
     assert_int_equal(unlink(path), 0);
     memcpy((char *)r.id + 11 * 20, (char *)r.id + 3 * 20, 20);
     assert_ok(orr_shard_write(dir, 0, &s, &r, NULL, NULL));
-    assert_fails(orr_index_write(dir, 1, &s, NULL), ORR_ERR_FORMAT, "id star-100000003 stands twice in the set: rows 3");
+    assert_fails(orr_index_write(dir, 1, &s, NULL), ORR_ERR_FORMAT,
+                 "id star-100000003 stands twice in the set: rows 3");
     free_rows(&r);
     assert_ok(orr_remove_dir(dir));
 }
@@ -274,7 +280,9 @@ static void test_broken_sets(void **state)
     orr_schema s = series_schema(ORR_X_F32, 64, 1);
     orr_dataset *d;
     orr_rows r = make_rows(&s, 0, 5);
-    struct { long size; } info;
+    struct {
+        long size;
+    } info;
     int fd;
 
     (void)state;
@@ -401,7 +409,9 @@ static void test_disk_full(void **state)
 
     (void)state;
     temp_dir(dir);
-    if (mount("none", dir, "tmpfs", 0, "size=4m") != 0) {
+    /* In a mount namespace of this process: nothing is left mounted, however the test ends. */
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", dir, "tmpfs", 0, "size=4m") != 0) {
         print_message("not root: cannot mount a small disk (%s)\n", strerror(errno));
         free_rows(&r);
         free_rows(&small);
@@ -511,7 +521,8 @@ static void test_half(void **state)
     }
     for (int i = 0; i + 1 < 0x7c00; i++) { /* between neighbours: to the nearest, ties to even */
         float lo = mine[i], hi = mine[i + 1] < INFINITY ? mine[i + 1] : 65536.0f;
-        float x[3] = { (lo + hi) / 2, nextafterf((lo + hi) / 2, 0), nextafterf((lo + hi) / 2, INFINITY) };
+        float x[3] = { (lo + hi) / 2, nextafterf((lo + hi) / 2, 0),
+                       nextafterf((lo + hi) / 2, INFINITY) };
         uint16_t h[3];
 
         orr_float_to_half(h, x, 3);
@@ -541,13 +552,16 @@ static int write_for_python(const char *dir, int kind)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_schema),      cmocka_unit_test(test_half),       cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_text_key),    cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_set_create),
-        cmocka_unit_test(test_bad_rows),    cmocka_unit_test(test_text_twice), cmocka_unit_test(test_broken_sets),
-        cmocka_unit_test(test_foreign),     cmocka_unit_test(test_file_limit), cmocka_unit_test(test_disk_full),
+        cmocka_unit_test(test_schema),      cmocka_unit_test(test_half),
+        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_text_key),
+        cmocka_unit_test(test_same_bytes),  cmocka_unit_test(test_set_create),
+        cmocka_unit_test(test_bad_rows),    cmocka_unit_test(test_text_twice),
+        cmocka_unit_test(test_broken_sets), cmocka_unit_test(test_foreign),
+        cmocka_unit_test(test_file_limit),  cmocka_unit_test(test_disk_full),
         cmocka_unit_test(test_no_memory),
     };
 
-    if (argc == 4 && strcmp(argv[1], "write") == 0) return write_for_python(argv[2], argv[3][0] - '0');
+    if (argc == 4 && strcmp(argv[1], "write") == 0)
+        return write_for_python(argv[2], argv[3][0] - '0');
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

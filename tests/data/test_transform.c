@@ -1,5 +1,6 @@
-/* tests/data/test_transform.c - each step against numbers known beforehand, chains, fitting over blocks, the model file.
- * "apply FILE W C N LIST" and "fit ..." do the work for tests/data/transform.py, where SciPy and scikit-learn are the oracle. */
+/* tests/data/test_transform.c - each step against numbers known beforehand, chains, fitting over
+ * blocks, the model file. "apply FILE W C N LIST" and "fit ..." do the work for
+ * tests/data/transform.py, where SciPy and scikit-learn are the oracle. */
 #include "shard_help.h"
 
 #include "core/config.h"
@@ -121,13 +122,18 @@ static void test_shapes(void **state)
     orr_transform *t;
 
     (void)state;
-    assert_ok(chain(&t, &s, "- reshape: {shape: [28, 28, 1]}\n- moving_average: {window: 3}\n- affine: {scale: 2}\n"));
+    assert_ok(chain(
+        &t, &s,
+        "- reshape: {shape: [28, 28, 1]}\n- moving_average: {window: 3}\n- affine: {scale: 2}\n"));
     shape = orr_transform_shape(t);
     assert_true(shape.h == 28 && shape.w == 28 && shape.c == 2);
     orr_transform_destroy(t);
-    assert_fails(chain(&t, &s, "- reshape: {shape: [28, 29]}\n"), ORR_ERR_SHAPE, "job.yaml:2: reshape: a sample of");
-    assert_fails(chain(&t, &s, "- reshape: {shape: [2, 2, 14, 14]}\n"), ORR_ERR_OPTION, "4 numbers");
-    assert_fails(chain(&t, &s, "- standardize: {per: sample}\n"), ORR_ERR_OPTION, "did you mean standardise?");
+    assert_fails(chain(&t, &s, "- reshape: {shape: [28, 29]}\n"), ORR_ERR_SHAPE,
+                 "job.yaml:2: reshape: a sample of");
+    assert_fails(chain(&t, &s, "- reshape: {shape: [2, 2, 14, 14]}\n"), ORR_ERR_OPTION,
+                 "4 numbers");
+    assert_fails(chain(&t, &s, "- standardize: {per: sample}\n"), ORR_ERR_OPTION,
+                 "did you mean standardise?");
     assert_fails(chain(&t, &s, "- standardise: {per: row}\n"), ORR_ERR_OPTION, "job.yaml:2");
     assert_fails(chain(&t, &s, "- moving_average: {}\n"), ORR_ERR_OPTION, "window");
     assert_fails(chain(&t, &s, "- {affine: {}, log: {}}\n"), ORR_ERR_OPTION, "is written");
@@ -169,9 +175,11 @@ static void test_fit(void **state)
     void *scratch;
 
     (void)state;
-    for (int i = 0; i < ROWS * W * C; i++) /* raw fluxes: large mean, small deviation; feature 5 constant */
+    for (int i = 0; i < ROWS * W * C;
+         i++) /* raw fluxes: large mean, small deviation; feature 5 constant */
         x[i] = i % (W * C) == 5 ? 0.1f : 1e6f + (float)((i * 7919) % 257) / 16;
-    assert_ok(chain(&t, &s, "- standardise: {per: feature}\n- standardise: {per: train_channel}\n"));
+    assert_ok(
+        chain(&t, &s, "- standardise: {per: feature}\n- standardise: {per: train_channel}\n"));
     assert_int_equal(orr_transform_n_fits(t), 4);
     fit(t, x, ROWS, W * C);
     assert_int_equal(orr_transform_n_fits(t), 0);
@@ -205,12 +213,14 @@ static void test_fit(void **state)
     }
     assert_fails(orr_transform_set_numbers(again, numbers, 3), ORR_ERR_SHAPE, "3 fitted numbers");
     numbers[W * C] = 0;
-    assert_fails(orr_transform_set_numbers(again, numbers, 2 * W * C + 2 * C), ORR_ERR_FORMAT, "not usable");
+    assert_fails(orr_transform_set_numbers(again, numbers, 2 * W * C + 2 * C), ORR_ERR_FORMAT,
+                 "not usable");
     numbers[0] = NAN;
     assert_fails(orr_transform_fit_end(t, numbers, 5), ORR_ERR_ARG, "nothing left");
     orr_transform_destroy(again);
     assert_ok(chain(&again, &s, "- standardise: {per: feature}\n"));
-    assert_fails(orr_transform_fit_end(again, numbers, 5), ORR_ERR_NUMERIC, "number 0 of the training rows");
+    assert_fails(orr_transform_fit_end(again, numbers, 5), ORR_ERR_NUMERIC,
+                 "number 0 of the training rows");
     orr_transform_destroy(again);
     orr_transform_destroy(t);
     orr_text_free(&text);
@@ -220,8 +230,10 @@ static void test_fit(void **state)
 
 static void test_dump(void **state)
 {
-    static const char list[] = "- moving_average: {window: 200}\n- standardise: {per: channel}\n- affine: {scale: 0.1, shift: 3}\n"
-                               "- log: {floor: -2}\n- asinh: {scale: 7}\n- reshape: {shape: [4, 3]}\n";
+    static const char list[] =
+        "- moving_average: {window: 200}\n- standardise: {per: channel}\n- affine: {scale: 0.1, "
+        "shift: 3}\n"
+        "- log: {floor: -2}\n- asinh: {scale: 7}\n- reshape: {shape: [4, 3]}\n";
     orr_schema s = plain(1, 6, 1);
     orr_text a = ORR_TEXT_INIT, b = ORR_TEXT_INIT;
     orr_transform *t, *u;
@@ -250,7 +262,8 @@ static void test_no_memory(void **state)
     orr_status st = ORR_ERR_NOMEM;
 
     (void)state;
-    assert_ok(orr_config_parse(&c, "t: [standardise: {per: feature}, standardise: {per: train_channel}]", "job"));
+    assert_ok(orr_config_parse(
+        &c, "t: [standardise: {per: feature}, standardise: {per: train_channel}]", "job"));
     for (int n = 1; st != ORR_OK && n < 30; n++) {
         orr_alloc_fail_at(n);
         st = orr_transform_create(&t, orr_node_get(orr_config_root(c), "t"), &s);
@@ -265,7 +278,8 @@ static void test_no_memory(void **state)
 /* FILE (float32, n rows of h*w*c) through the chain, fitted to all its rows, to stdout. */
 static int serve(char **argv)
 {
-    int h = (int)strtol(argv[3], NULL, 10), w = (int)strtol(argv[4], NULL, 10), c = (int)strtol(argv[5], NULL, 10);
+    int h = (int)strtol(argv[3], NULL, 10), w = (int)strtol(argv[4], NULL, 10),
+        c = (int)strtol(argv[5], NULL, 10);
     orr_schema s = plain(h, w, c);
     orr_transform *t;
     orr_sample_shape shape;
@@ -297,9 +311,12 @@ static int serve(char **argv)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_moving_average_ramp), cmocka_unit_test(test_moving_average_local),
-        cmocka_unit_test(test_numbers),             cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_fit),                 cmocka_unit_test(test_dump),
+        cmocka_unit_test(test_moving_average_ramp),
+        cmocka_unit_test(test_moving_average_local),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_fit),
+        cmocka_unit_test(test_dump),
         cmocka_unit_test(test_no_memory),
     };
 

@@ -4,6 +4,8 @@
 #include "core/memory.h"
 #include "core/rng.h"
 #include "nn/kernels.h"
+#include "nn/kernels/cpu/conv_direct.h"
+#include "nn/kernels/cpu/cpu.h"
 
 #include <math.h>
 #include <omp.h>
@@ -141,12 +143,12 @@ static void run_layer(const orr_kernels *k, const weighted *l, const orr_batch *
     k->conv_forward(plan, b, in->x, in->w, bias, r->y);
     k->conv_backward_data(plan, b, in->dy, in->w, r->dx);
     k->conv_backward_params(plan, b, in->x, in->dy, r->dw, db);
-    if (k == &orr_kernels_cpu) assert_int_equal(orr_alloc_count(), allocations);
+    if (k != &orr_kernels_check) assert_int_equal(orr_alloc_count(), allocations);
     k->conv_unplan(plan);
 }
 
 /* Every leaf by itself gives the same bits, and the tree over the leaves' gradients the run's. */
-static void check_leaves(const char *name, const weighted *l, const orr_batch *b, const inputs *in, const result *all)
+static void check_leaves(const orr_kernels *k, const char *name, const weighted *l, const orr_batch *b, const inputs *in, const result *all)
 {
     const int one_run[2] = { 0, 1 };
     float *dw = floats(MAX_TEST_LEAVES * l->n_w, 0), *db = floats(MAX_TEST_LEAVES * l->n_b, 0);
@@ -157,7 +159,7 @@ static void check_leaves(const char *name, const weighted *l, const orr_batch *b
         int n = b->leaf[i + 1] - b->leaf[i], leaf[2] = { 0, n };
         orr_batch one = { .n = n, .n_leaves = 1, .leaf = leaf, .n_runs = 1, .run = one_run, .n_global = b->n };
         inputs part = { in->x + s * l->n_x, in->w, in->bias, in->dy + s * l->n_y };
-        run_layer(&orr_kernels_cpu, l, &one, &part, 1, &r);
+        run_layer(k, l, &one, &part, 1, &r);
         same(name, (size_t)n * l->n_y, r.y, all->y + s * l->n_y);
         same(name, (size_t)n * l->n_x, r.dx, all->dx + s * l->n_x);
         memcpy(dw + i * l->n_w, r.dw[0], l->n_w * sizeof *dw);
@@ -197,7 +199,7 @@ static void identical(const char *name, const weighted *l, const orr_batch *b, c
 }
 
 /* tol: forward, data gradient, parameter gradient */
-static void exercise(const char *name, const weighted *l, const double tol[3])
+static void exercise(const orr_kernels *k, const char *name, const weighted *l, const double tol[3])
 {
     inputs in = { floats(MAX_SAMPLES * l->n_x, 1), floats(l->n_w, 2), floats(l->n_b, 3), floats(MAX_SAMPLES * l->n_y, 4) };
 
@@ -207,16 +209,16 @@ static void exercise(const char *name, const weighted *l, const double tol[3])
         result check = new_result(l), one = new_result(l), two = new_result(l);
         omp_set_num_threads(1);
         run_layer(&orr_kernels_check, l, b, &in, 1, &check);
-        run_layer(&orr_kernels_cpu, l, b, &in, 1, &one);
+        run_layer(k, l, b, &in, 1, &one);
         compare(name, l, b, &one, &check, tol);
         omp_set_num_threads(2);
-        run_layer(&orr_kernels_cpu, l, b, &in, 1, &two);
+        run_layer(k, l, b, &in, 1, &two);
         assert_int_equal(omp_get_max_threads(), 2);
         identical(name, l, b, &two, &one);
-        check_leaves(name, l, b, &in, &one);
+        check_leaves(k, name, l, b, &in, &one);
         if (i == 0) { /* without a bias */
             run_layer(&orr_kernels_check, l, b, &in, 0, &check);
-            run_layer(&orr_kernels_cpu, l, b, &in, 0, &two);
+            run_layer(k, l, b, &in, 0, &two);
             near(name, (size_t)b->n * l->n_y, two.y, check.y, tol[0]);
         }
         free_result(&check);
@@ -241,7 +243,7 @@ static void test_linear(void **state)
                        .n_w = (size_t)n_in * n_out, .n_b = (size_t)n_out };
         char name[64];
         snprintf(name, sizeof name, "linear %d -> %d", n_in, n_out);
-        exercise(name, &l, (const double[]){ room(n_in), room(n_out), room(24) });
+        exercise(&orr_kernels_cpu, name, &l, (const double[]){ room(n_in), room(n_out), room(24) });
     }
 }
 
@@ -285,9 +287,76 @@ static orr_conv_shape shape_of(const conv_case *c)
     return s;
 }
 
-static void test_conv(void **state)
+/* Our own convolution for every shape, whoever the table would give it to. */
+typedef struct own_plan {
+    orr_conv_shape s;
+    orr_direct forward, backward;
+    float *dw, *db;
+} own_plan;
+
+static orr_status own_conv_plan(void **plan, const orr_conv_shape *s, const orr_limits *lim)
 {
-    (void)state;
+    own_plan *p = orr_alloc(1, sizeof *p);
+
+    *plan = p;
+    p->s = *s;
+    p->dw = floats((size_t)lim->max_leaves * s->k * s->r * s->s * (s->c / s->groups), 0);
+    p->db = floats((size_t)lim->max_leaves * s->k, 0);
+    assert_int_equal(orr_direct_init_forward(&p->forward, s, omp_get_max_threads()), ORR_OK);
+    assert_int_equal(orr_direct_init_backward(&p->backward, s, omp_get_max_threads()), ORR_OK);
+    return ORR_OK;
+}
+
+static void own_conv_forward(void *plan, const orr_batch *b, const float *x, const float *w, const float *bias, float *y)
+{
+    own_plan *p = plan;
+
+    orr_direct_pack(&p->forward, w, bias, 0);
+    orr_direct_run(&p->forward, b->n, x, y);
+}
+
+static void own_conv_backward_data(void *plan, const orr_batch *b, const float *dy, const float *w, float *dx)
+{
+    own_plan *p = plan;
+
+    orr_direct_pack(&p->backward, w, NULL, 1);
+    orr_direct_run(&p->backward, b->n, dy, dx);
+}
+
+static void own_conv_backward_params(void *plan, const orr_batch *b, const float *x, const float *dy, float *const *dw,
+                                     float *const *db)
+{
+    own_plan *p = plan;
+    size_t size = (size_t)p->s.k * p->s.r * p->s.s * (p->s.c / p->s.groups), k = (size_t)p->s.k,
+           rows = (size_t)p->s.ho * p->s.wo;
+
+    orr_direct_weights(&p->forward, b, x, dy, p->dw);
+    for (int i = 0; i < b->n_leaves; i++)
+        orr_cpu_channel_sums(rows * (size_t)(b->leaf[i + 1] - b->leaf[i]), p->s.k, dy + rows * k * b->leaf[i],
+                             p->db + k * i);
+    for (int r = 0; r < b->n_runs; r++) {
+        orr_leaf_sum_f32(dw[r], p->dw + size * b->run[r], size, b->run[r + 1] - b->run[r], size);
+        if (db) orr_leaf_sum_f32(db[r], p->db + k * b->run[r], k, b->run[r + 1] - b->run[r], k);
+    }
+}
+
+static void own_conv_unplan(void *plan)
+{
+    own_plan *p = plan;
+
+    orr_direct_release(&p->forward);
+    orr_direct_release(&p->backward);
+    orr_free(p->dw);
+    orr_free(p->db);
+    orr_free(p);
+}
+
+static const orr_kernels own = { .name = "own", .conv_plan = own_conv_plan, .conv_forward = own_conv_forward,
+                                 .conv_backward_data = own_conv_backward_data,
+                                 .conv_backward_params = own_conv_backward_params, .conv_unplan = own_conv_unplan };
+
+static void conv_table(const orr_kernels *k)
+{
     for (size_t i = 0; i < sizeof conv_cases / sizeof *conv_cases; i++) {
         orr_conv_shape s = shape_of(&conv_cases[i]);
         size_t taps = (size_t)s.r * s.s;
@@ -296,10 +365,22 @@ static void test_conv(void **state)
         char name[96];
         snprintf(name, sizeof name, "conv %dx%dx%d -> %dx%dx%d, %dx%d, groups %d", s.h, s.w, s.c, s.ho, s.wo, s.k, s.r,
                  s.s, s.groups);
-        exercise(name, &l,
+        exercise(k, name, &l,
                  (const double[]){ room((double)taps * s.c / s.groups), room((double)taps * s.k / s.groups),
                                    room(13.0 * s.ho * s.wo) });
     }
+}
+
+static void test_conv(void **state)
+{
+    (void)state;
+    conv_table(&orr_kernels_cpu);
+}
+
+static void test_conv_own(void **state)
+{
+    (void)state;
+    conv_table(&own);
 }
 
 static void test_conv_plan_fails_cleanly(void **state)
@@ -628,7 +709,7 @@ static void test_move(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linear),          cmocka_unit_test(test_conv),  cmocka_unit_test(test_conv_plan_fails_cleanly),
+        cmocka_unit_test(test_linear),          cmocka_unit_test(test_conv), cmocka_unit_test(test_conv_own), cmocka_unit_test(test_conv_plan_fails_cleanly),
         cmocka_unit_test(test_pool),            cmocka_unit_test(test_activation),
         cmocka_unit_test(test_prelu),           cmocka_unit_test(test_softmax_dropout),
         cmocka_unit_test(test_norm),            cmocka_unit_test(test_move),

@@ -33,11 +33,14 @@ orr_status orr_array_layout(orr_array *a, int fortran, size_t n_bytes)
         return orr_fail(ORR_ERR_FORMAT, "%s: the header gives an impossible size", a->what);
     if (n == 0) return orr_fail(ORR_ERR_FORMAT, "%s: the array is empty", a->what);
     if (bytes > n_bytes)
-        return orr_fail(ORR_ERR_FORMAT, "%s: truncated: %zu bytes of data, the header asks for %zu; fetch the file again",
-                        a->what, n_bytes, bytes);
+        return orr_fail(
+            ORR_ERR_FORMAT,
+            "%s: truncated: %zu bytes of data, the header asks for %zu; fetch the file again",
+            a->what, n_bytes, bytes);
     if (bytes < n_bytes)
-        return orr_fail(ORR_ERR_FORMAT, "%s: %zu bytes stand after the %zu that the header asks for",
-                        a->what, n_bytes - bytes, bytes);
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: %zu bytes stand after the %zu that the header asks for", a->what,
+                        n_bytes - bytes, bytes);
     return ORR_OK;
 }
 
@@ -63,7 +66,8 @@ orr_status orr_array_load(orr_array *a)
     return ORR_OK;
 }
 
-/* One loop for each element type; the inner copy is what the compiler turns into a plain (swapped) load. */
+/* One loop for each element type; the inner copy is what the compiler turns into a plain (swapped)
+ * load. */
 #define LOADER(name, bits, type, swapped)                                                          \
     static void load_##name(double *dst, const char *p, size_t n, size_t step, int swap)           \
     {                                                                                              \

@@ -24,7 +24,8 @@ typedef struct {
     orr_table base;
     column x, y, id;
     int n_axes;               /* of a sample, in the file */
-    int axis[ORR_ARRAY_DIMS]; /* stored axis i is the file's axis axis[i], 1 = first after the rows */
+    int axis[ORR_ARRAY_DIMS]; /* stored axis i is the file's axis axis[i], 1 = first after the rows
+                               */
     pthread_mutex_t hdf5;     /* the library is not safe for threads */
     int has_mutex;
 } arrays;
@@ -95,7 +96,8 @@ static orr_status add_input(orr_table *t, const char *dir, const char *name)
 }
 
 /* "a.npy, b.npy" in files of their own. */
-static orr_status open_files(column *c, orr_table *t, opener open, const char *list, const char *dir)
+static orr_status open_files(column *c, orr_table *t, opener open, const char *list,
+                             const char *dir)
 {
     char *copy = orr_strdup(list), *comma;
     int first = t->n_inputs;
@@ -120,8 +122,9 @@ static orr_status finish_side(column *c, const column *x, const char *option)
     for (int i = 0; i < c->n; i++)
         ORR_TRY(orr_array_load(&c->arrays[i]));
     if (c->rows != x->rows)
-        return orr_fail(ORR_ERR_SHAPE, "%s: %lld rows for %s, and %lld samples in %s", c->arrays[0].what,
-                        (long long)c->rows, option, (long long)x->rows, x->arrays[0].what);
+        return orr_fail(ORR_ERR_SHAPE, "%s: %lld rows for %s, and %lld samples in %s",
+                        c->arrays[0].what, (long long)c->rows, option, (long long)x->rows,
+                        x->arrays[0].what);
     return ORR_OK;
 }
 
@@ -131,10 +134,11 @@ static orr_status check_label_types(const arrays *s, int64_t width)
         const orr_array *a = &s->y.arrays[i];
 
         if (a->elem == ORR_ELEM_TEXT)
-            return orr_fail(ORR_ERR_UNSUPPORTED, "%s: labels are text; save them as numbers", a->what);
+            return orr_fail(ORR_ERR_UNSUPPORTED, "%s: labels are text; save them as numbers",
+                            a->what);
         if (orr_array_row_values(a) != width)
-            return orr_fail(ORR_ERR_SHAPE, "%s: %lld labels for each sample, %lld expected", a->what,
-                            (long long)orr_array_row_values(a), (long long)width);
+            return orr_fail(ORR_ERR_SHAPE, "%s: %lld labels for each sample, %lld expected",
+                            a->what, (long long)orr_array_row_values(a), (long long)width);
     }
     return ORR_OK;
 }
@@ -153,7 +157,8 @@ static orr_status set_labels(arrays *s, const orr_table_opts *o)
     }
     width = orr_array_row_values(&s->y.arrays[0]);
     if (width > 1 << 20)
-        return orr_fail(ORR_ERR_SHAPE, "%s: %lld targets for each sample", s->y.arrays[0].what, (long long)width);
+        return orr_fail(ORR_ERR_SHAPE, "%s: %lld targets for each sample", s->y.arrays[0].what,
+                        (long long)width);
     schema->y_type = ORR_Y_VALUE;
     schema->y_width = (int)width;
     return check_label_types(s, width);
@@ -168,12 +173,14 @@ static orr_status set_ids(arrays *s)
         const orr_array *a = &s->id.arrays[i];
 
         if (a->elem < ORR_ELEM_I1)
-            return orr_fail(ORR_ERR_UNSUPPORTED, "%s: ids are floats; save them as integers", a->what);
+            return orr_fail(ORR_ERR_UNSUPPORTED, "%s: ids are floats; save them as integers",
+                            a->what);
         if (orr_array_row_values(a) != 1)
             return orr_fail(ORR_ERR_SHAPE, "%s: %lld ids for each sample", a->what,
                             (long long)orr_array_row_values(a));
         if ((a->elem == ORR_ELEM_TEXT) != (s->id.arrays[0].elem == ORR_ELEM_TEXT))
-            return orr_fail(ORR_ERR_FORMAT, "%s: ids are text in some files and integers in others", a->what);
+            return orr_fail(ORR_ERR_FORMAT, "%s: ids are text in some files and integers in others",
+                            a->what);
     }
     return ORR_OK;
 }
@@ -183,7 +190,8 @@ static orr_status set_axes(arrays *s, const char *axes, const orr_array *a)
     int wanted = !strcmp(axes, "auto") ? s->n_axes : (int)strlen(axes);
 
     if (wanted != s->n_axes)
-        return orr_fail(ORR_ERR_SHAPE, "%s: axes %s, and a sample has %d axes; set shape, or axes as they are",
+        return orr_fail(ORR_ERR_SHAPE,
+                        "%s: axes %s, and a sample has %d axes; set shape, or axes as they are",
                         a->what, axes, s->n_axes);
     for (int i = 0; i < s->n_axes; i++)
         s->axis[i] = i + 1;
@@ -206,11 +214,14 @@ static orr_status set_sample(arrays *s, const orr_table_opts *o, int is_idx)
 
         if (b->elem == ORR_ELEM_TEXT)
             return orr_fail(ORR_ERR_UNSUPPORTED, "%s: samples are text", b->what);
-        if (b->n_dims != a->n_dims || memcmp(b->dims + 1, a->dims + 1, (size_t)s->n_axes * sizeof *a->dims) != 0)
-            return orr_fail(ORR_ERR_SHAPE, "%s: samples of another shape than in %s", b->what, a->what);
+        if (b->n_dims != a->n_dims ||
+            memcmp(b->dims + 1, a->dims + 1, (size_t)s->n_axes * sizeof *a->dims) != 0)
+            return orr_fail(ORR_ERR_SHAPE, "%s: samples of another shape than in %s", b->what,
+                            a->what);
     }
     ORR_TRY(set_axes(s, orr_or(o->axes, "auto"), a));
-    if (o->shape.n) return orr_table_set_shape(&s->base, &o->shape, orr_array_row_values(a), a->what);
+    if (o->shape.n)
+        return orr_table_set_shape(&s->base, &o->shape, orr_array_row_values(a), a->what);
     for (int i = 0; i < s->n_axes; i++)
         dims[i] = a->dims[s->axis[i]];
     if (s->n_axes == 0) return orr_table_set_dims(&s->base, (int64_t[]){ 1 }, 1, a->what);
@@ -231,7 +242,8 @@ static orr_status set_type(arrays *s, const orr_table_opts *o)
 }
 
 /* npz and hdf5: the name of x when none is given. */
-static orr_status name_of_x(const char **name, const orr_table_opts *o, const orr_table *t, int is_hdf5)
+static orr_status name_of_x(const char **name, const orr_table_opts *o, const orr_table *t,
+                            int is_hdf5)
 {
     static const char *const usual[] = { "x", "X", "images", "data", "arr_0", NULL };
 
@@ -248,7 +260,10 @@ static orr_status open_all(arrays *s, const orr_table_opts *o, const char *dir, 
         const char *format;
         opener open;
         int named;
-    } kinds[] = { { "npy", open_npy, 0 }, { "idx", open_idx, 0 }, { "npz", orr_npz_open, 1 }, { "hdf5", orr_hdf5_open, 1 } };
+    } kinds[] = { { "npy", open_npy, 0 },
+                  { "idx", open_idx, 0 },
+                  { "npz", orr_npz_open, 1 },
+                  { "hdf5", orr_hdf5_open, 1 } };
     const char *label = orr_or(o->label, ""), *id = orr_or(o->id, ""), *name = NULL;
     orr_table *t = &s->base;
     int k = 0, n = t->n_inputs;
@@ -306,7 +321,8 @@ static void gather(const arrays *s, const span *w, const char *p, double *dst)
     for (;;) {
         int k = last - 1;
 
-        orr_elem_load(dst, w->a, p + offset * (int64_t)w->a->elem_bytes, (size_t)dims[last], strides[last]);
+        orr_elem_load(dst, w->a, p + offset * (int64_t)w->a->elem_bytes, (size_t)dims[last],
+                      strides[last]);
         dst += dims[last];
         for (; k >= 0; k--) { /* the next line, as an odometer */
             offset += strides[k];
@@ -335,7 +351,8 @@ static int is_plain(const arrays *s, const span *w)
 }
 
 /* "what[17, 0, 3] is nan; ..." for stored value number `flat` of a sample. */
-static orr_status fail_value(const arrays *s, const span *w, int64_t row, size_t flat, double v, orr_x_type type)
+static orr_status fail_value(const arrays *s, const span *w, int64_t row, size_t flat, double v,
+                             orr_x_type type)
 {
     int64_t index[ORR_ARRAY_DIMS] = { row };
     char where[128], why[128];
@@ -356,7 +373,9 @@ static orr_status fail_value(const arrays *s, const span *w, int64_t row, size_t
 
 static orr_status fail_if_bad(const job *j, const span *w, int64_t i, size_t bad, const double *v)
 {
-    return bad == j->values ? ORR_OK : fail_value(j->s, w, w->row + i, bad, v[bad], j->s->base.schema.x_type);
+    return bad == j->values
+               ? ORR_OK
+               : fail_value(j->s, w, w->row + i, bad, v[bad], j->s->base.schema.x_type);
 }
 
 static int all_finite(const void *p, size_t n)
@@ -377,7 +396,8 @@ static orr_status do_sample(const job *j, const span *w, int64_t i, double *v)
 
     if (is_plain(s, w)) {
         memcpy(dst, p, j->x_bytes);
-        if (s->base.keep_nan || s->base.schema.x_type == ORR_X_U8 || all_finite(dst, j->values)) return ORR_OK;
+        if (s->base.keep_nan || s->base.schema.x_type == ORR_X_U8 || all_finite(dst, j->values))
+            return ORR_OK;
     }
     gather(s, w, p, v);
     if (s->base.zscore) {
@@ -385,7 +405,8 @@ static orr_status do_sample(const job *j, const span *w, int64_t i, double *v)
             ORR_TRY(fail_if_bad(j, w, i, orr_values_first_nonfinite(v, j->values), v));
         orr_values_zscore(v, j->values);
     }
-    return fail_if_bad(j, w, i, orr_values_store(dst, s->base.schema.x_type, v, j->values, s->base.keep_nan), v);
+    return fail_if_bad(
+        j, w, i, orr_values_store(dst, s->base.schema.x_type, v, j->values, s->base.keep_nan), v);
 }
 
 /* As in csv_read.c: the lowest bad sample is found, then done again for its sentence. */
@@ -397,14 +418,17 @@ static orr_status do_span(const job *j, const span *w)
     for (int64_t i = 0; i < w->n; i++) {
         int64_t now = atomic_load_explicit(&bad, memory_order_relaxed);
 
-        if (i > now || do_sample(j, w, i, j->scratch + (size_t)omp_get_thread_num() * j->values) == ORR_OK)
+        if (i > now ||
+            do_sample(j, w, i, j->scratch + (size_t)omp_get_thread_num() * j->values) == ORR_OK)
             continue;
-        while (i < now && !atomic_compare_exchange_weak(&bad, &now, i)) {}
+        while (i < now && !atomic_compare_exchange_weak(&bad, &now, i)) {
+        }
     }
     return bad == w->n ? ORR_OK : do_sample(j, w, bad, j->scratch);
 }
 
-/* An hdf5 dataset, block by block; blocks end where chunks do, so that no chunk is unpacked twice. */
+/* An hdf5 dataset, block by block; blocks end where chunks do, so that no chunk is unpacked twice.
+ */
 static orr_status read_blocks(job *j, span *w)
 {
     arrays *s = (arrays *)j->s; /* for the lock alone */
@@ -419,7 +443,8 @@ static orr_status read_blocks(job *j, span *w)
         orr_free(j->block);
         j->block_bytes = 0;
         if (!(j->block = orr_alloc((size_t)rows, row_bytes)))
-            return orr_fail(ORR_ERR_NOMEM, "%s: out of memory: %lld rows", w->a->what, (long long)rows);
+            return orr_fail(ORR_ERR_NOMEM, "%s: out of memory: %lld rows", w->a->what,
+                            (long long)rows);
         j->block_bytes = (size_t)rows * row_bytes;
     }
     for (int i = w->a->n_dims - 1; i >= 0; i--) {
@@ -514,20 +539,23 @@ static orr_status read_id(const arrays *s, int64_t row, char *dst)
 
     if (a->elem != ORR_ELEM_TEXT) {
         if (!orr_array_integer(a, row, &v))
-            return orr_fail(ORR_ERR_FORMAT, "%s[%lld]: the id does not fit into 64 bits with a sign", a->what,
+            return orr_fail(ORR_ERR_FORMAT,
+                            "%s[%lld]: the id does not fit into 64 bits with a sign", a->what,
                             (long long)row);
         memcpy(dst, &v, sizeof v);
         return ORR_OK;
     }
     n = text_bytes(a, row);
     if (s->base.schema.id_type != ORR_ID_TEXT || n > (size_t)s->base.schema.id_bytes)
-        return orr_fail(ORR_ERR_ARG, "%s[%lld]: the label range did not cover this id", a->what, (long long)row);
+        return orr_fail(ORR_ERR_ARG, "%s[%lld]: the label range did not cover this id", a->what,
+                        (long long)row);
     memset(dst, 0, (size_t)s->base.schema.id_bytes);
     memcpy(dst, a->data + (size_t)row * a->elem_bytes, n);
     return ORR_OK;
 }
 
-static orr_status arrays_read(const orr_table *t, int64_t first, int64_t n, orr_rows *rows, int threads)
+static orr_status arrays_read(const orr_table *t, int64_t first, int64_t n, orr_rows *rows,
+                              int threads)
 {
     const arrays *s = (const arrays *)t;
     job j = { .s = s, .out = rows, .threads = threads > n ? (int)n : threads };
@@ -546,15 +574,16 @@ static orr_status arrays_read(const orr_table *t, int64_t first, int64_t n, orr_
     }
     if (!rows->x) return ORR_OK;
     if (!(j.scratch = orr_alloc(j.values * (size_t)j.threads, sizeof *j.scratch)))
-        return orr_fail(ORR_ERR_NOMEM, "%s: out of memory: a sample of %zu values", s->x.arrays[0].what, j.values);
+        return orr_fail(ORR_ERR_NOMEM, "%s: out of memory: a sample of %zu values",
+                        s->x.arrays[0].what, j.values);
     st = read_x(&j, first, n);
     orr_free(j.scratch);
     orr_free(j.block);
     return st;
 }
 
-static orr_status arrays_label_range(const orr_table *t, int64_t first, int64_t n, int32_t *max_label,
-                                     int *max_id_bytes)
+static orr_status arrays_label_range(const orr_table *t, int64_t first, int64_t n,
+                                     int32_t *max_label, int *max_id_bytes)
 {
     const arrays *s = (const arrays *)t;
 
@@ -571,7 +600,8 @@ static orr_status arrays_label_range(const orr_table *t, int64_t first, int64_t 
             size_t bytes = text_bytes(a, row);
 
             if (bytes == 0 || bytes > ORR_ID_TEXT_MAX)
-                return orr_fail(ORR_ERR_FORMAT, "%s[%lld]: an id of %zu bytes; 1 to %d are possible", a->what,
+                return orr_fail(ORR_ERR_FORMAT,
+                                "%s[%lld]: an id of %zu bytes; 1 to %d are possible", a->what,
                                 (long long)row, bytes, ORR_ID_TEXT_MAX);
             if ((int)bytes > *max_id_bytes) *max_id_bytes = (int)bytes;
         }
@@ -584,7 +614,8 @@ static const orr_table_ops arrays_ops = { .name = "arrays",
                                           .label_range = arrays_label_range,
                                           .destroy = arrays_destroy };
 
-orr_status orr_arrays_open(orr_table **out, const orr_table_opts *o, const char *dir, const char *format)
+orr_status orr_arrays_open(orr_table **out, const orr_table_opts *o, const char *dir,
+                           const char *format)
 {
     arrays *s = orr_alloc(1, sizeof *s);
     orr_status st = ORR_OK;
@@ -592,7 +623,9 @@ orr_status orr_arrays_open(orr_table **out, const orr_table_opts *o, const char 
     if (!s) return orr_fail(ORR_ERR_NOMEM, "out of memory: table of arrays");
     ORR_TRY_GOTO(st, done, orr_table_init(&s->base, &arrays_ops, o, dir));
     if (o->target.n)
-        ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_OPTION, "input.target is for csv; give label and label_kind: value"));
+        ORR_TRY_GOTO(
+            st, done,
+            orr_fail(ORR_ERR_OPTION, "input.target is for csv; give label and label_kind: value"));
     if (pthread_mutex_init(&s->hdf5, NULL) != 0)
         ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_INTERNAL, "arrays: no mutex"));
     s->has_mutex = 1;

@@ -11,7 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const size_t MAX_UNPACKED = (size_t)64 << 30; /* of one file: a decompression bomb ends here */
+static const size_t MAX_UNPACKED = (size_t)64
+                                   << 30; /* of one file: a decompression bomb ends here */
 static const size_t FIRST_GRANT = (size_t)1 << 20;
 enum { READ_BLOCK = 1 << 18 };
 
@@ -60,8 +61,9 @@ static const char *packed_as(const orr_bytes *b)
         size_t n;
     } kinds[] = {
         { "gzip", "\x1f\x8b", 2 },
-        { "xz", "\xfd"
-                "7zXZ\0",
+        { "xz",
+          "\xfd"
+          "7zXZ\0",
           6 },
         { "bzip2", "BZh", 3 },
         { "zstd", "\x28\xb5\x2f\xfd", 4 },
@@ -103,10 +105,11 @@ static orr_status unpack(orr_bytes *b, struct archive *a, const char *path, cons
         if (got == 0) return ORR_OK;
         if (got < 0) {
             const char *why = archive_error_string(a);
-            return orr_fail(ORR_ERR_FORMAT,
-                            "%s: the %s data is truncated or damaged after %zu unpacked bytes (%s); "
-                            "fetch the file again",
-                            path, kind, b->n, why ? why : "no reason given");
+            return orr_fail(
+                ORR_ERR_FORMAT,
+                "%s: the %s data is truncated or damaged after %zu unpacked bytes (%s); "
+                "fetch the file again",
+                path, kind, b->n, why ? why : "no reason given");
         }
         b->n += (size_t)got;
     }
@@ -116,8 +119,9 @@ static orr_status fail_archive(struct archive *a, const char *path, const char *
 {
     const char *why = archive_error_string(a);
 
-    return orr_fail(ORR_ERR_FORMAT, "%s: the %s data is truncated or damaged (%s); fetch the file again",
-                    path, kind, why ? why : "no reason given");
+    return orr_fail(ORR_ERR_FORMAT,
+                    "%s: the %s data is truncated or damaged (%s); fetch the file again", path,
+                    kind, why ? why : "no reason given");
 }
 
 static orr_status unpack_raw(orr_bytes *out, const orr_bytes *packed, const char *path,
@@ -164,14 +168,16 @@ orr_status orr_bytes_open(orr_bytes *out, const char *path)
     return st;
 }
 
-/* Walks a zip to the member; found tells whether it is there, names (may be NULL) receives what is. */
+/* Walks a zip to the member; found tells whether it is there, names (may be NULL) receives what is.
+ */
 static orr_status seek_member(struct archive *a, const char *path, const char *name, int *found,
                               orr_text *names)
 {
     struct archive_entry *entry;
 
     *found = 0;
-    archive_read_support_format_zip(a);
+    archive_read_support_format_zip_seekable(
+        a); /* wants the directory at the end: a cut file has none */
     if (archive_read_open_filename(a, path, READ_BLOCK) != ARCHIVE_OK)
         return fail_archive(a, path, "zip");
     for (;;) {
@@ -199,7 +205,8 @@ orr_status orr_bytes_member(orr_bytes *out, const char *path, const char *name)
 
     *out = (orr_bytes){ 0 };
     if (!a) return orr_fail(ORR_ERR_NOMEM, "%s: out of memory", path);
-    ORR_TRY_GOTO(st, done, map_file(&file, path)); /* says in plain words when it is missing or empty */
+    ORR_TRY_GOTO(st, done,
+                 map_file(&file, path)); /* says in plain words when it is missing or empty */
     orr_bytes_close(&file);
     ORR_TRY_GOTO(st, done, seek_member(a, path, name, &found, &names));
     if (!found)

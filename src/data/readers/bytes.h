@@ -1,7 +1,8 @@
 /* data/readers/bytes.h - the content of an input file in memory.
- * A plain file is mapped; a file that begins as gzip, bzip2, xz or zstd does is unpacked (libarchive) into anonymous
- * memory, up to a bound.  A member of a zip file (npz) likewise.   Not collective; after opening read only.
- * Errors: ORR_ERR_IO (missing, unreadable), ORR_ERR_FORMAT (empty, truncated, damaged), ORR_ERR_NOMEM. */
+ * A plain file is mapped; a file that begins as gzip, bzip2, xz or zstd does is unpacked
+ * (libarchive) into anonymous memory, up to a bound.  A member of a zip file (npz) likewise.   Not
+ * collective; after opening read only. Errors: ORR_ERR_IO (missing, unreadable), ORR_ERR_FORMAT
+ * (empty, truncated, damaged), ORR_ERR_NOMEM. */
 #ifndef ORR_DATA_READERS_BYTES_H
 #define ORR_DATA_READERS_BYTES_H
 

@@ -1,8 +1,10 @@
-/* data/readers/csv.h - comma separated values: RFC 4180 with any one-byte delimiter, CRLF or LF, BOM, empty lines skipped.
+/* data/readers/csv.h - comma separated values: RFC 4180 with any one-byte delimiter, CRLF or LF,
+ * BOM, empty lines skipped.
  *
- * Quotes count only where they begin a field.  A row is known by its first byte: scanning cuts a file into parts and counts,
- * for each, the rows that begin in it, once supposing that the part begins outside quotes and once inside; the number of
- * quotes of all earlier parts then tells which it was.   Not collective. */
+ * Quotes count only where they begin a field.  A row is known by its first byte: scanning cuts a
+ * file into parts and counts, for each, the rows that begin in it, once supposing that the part
+ * begins outside quotes and once inside; the number of quotes of all earlier parts then tells which
+ * it was.   Not collective. */
 #ifndef ORR_DATA_READERS_CSV_H
 #define ORR_DATA_READERS_CSV_H
 
@@ -16,9 +18,16 @@ extern "C" {
 
 enum { ORR_CSV_FIELD_MAX = 512, ORR_CSV_INDEX_STEP = 64 };
 
-typedef enum { ORR_COL_SKIP, ORR_COL_FEATURE, ORR_COL_LABEL, ORR_COL_ID, ORR_COL_TARGET } orr_col_role;
+typedef enum {
+    ORR_COL_SKIP,
+    ORR_COL_FEATURE,
+    ORR_COL_LABEL,
+    ORR_COL_ID,
+    ORR_COL_TARGET
+} orr_col_role;
 
-/* A run of neighbouring columns with one role; features and targets also have neighbouring places in the row. */
+/* A run of neighbouring columns with one role; features and targets also have neighbouring places
+ * in the row. */
 typedef struct orr_csv_run {
     orr_col_role role;
     int column, n, place;
@@ -37,7 +46,8 @@ typedef struct orr_csv_part {
     int file;
     int64_t first_row, rows; /* after the scan */
     int inside;              /* the part begins within quotes */
-    const char **index;      /* every 64th row that begins here, if this rank scanned it; for inside = 0 */
+    const char *
+        *index; /* every 64th row that begins here, if this rank scanned it; for inside = 0 */
     int64_t n_index;
 } orr_csv_part;
 
@@ -60,9 +70,9 @@ typedef struct orr_csv_field {
     char buf[ORR_CSV_FIELD_MAX];
 } orr_csv_field;
 
-/* Reads the field at the cursor and moves behind its delimiter.  ORR_ERR_FORMAT when a quoted field is followed by
- * anything but a delimiter or line end, is not closed, or is longer than ORR_CSV_FIELD_MAX with doubled quotes in it; `why`
- * then says so. */
+/* Reads the field at the cursor and moves behind its delimiter.  ORR_ERR_FORMAT when a quoted field
+ * is followed by anything but a delimiter or line end, is not closed, or is longer than
+ * ORR_CSV_FIELD_MAX with doubled quotes in it; `why` then says so. */
 orr_status orr_csv_field_read(orr_csv_field *f, orr_cursor *c, char delimiter, const char **why);
 /* Is there no row at p: an empty line or the end? */
 int orr_csv_blank(const char *p, const char *end);
@@ -80,7 +90,8 @@ orr_status orr_csv_select(orr_csv *c, const orr_table_opts *o);
 orr_status orr_csv_scan_part(const orr_table *t, int part, orr_scan *out);
 orr_status orr_csv_scan_end(orr_table *t, const orr_scan *parts);
 /* First bytes of rows [first, first + n) (counted over all files). */
-orr_status orr_csv_locate(const orr_csv *c, int64_t first, int64_t n, const char **rows, int threads);
+orr_status orr_csv_locate(const orr_csv *c, int64_t first, int64_t n, const char **rows,
+                          int threads);
 
 orr_status orr_csv_read(const orr_table *t, int64_t first, int64_t n, orr_rows *rows, int threads);
 orr_status orr_csv_label_range(const orr_table *t, int64_t first, int64_t n, int32_t *max_label,

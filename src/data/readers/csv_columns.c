@@ -103,7 +103,8 @@ orr_status orr_csv_column(const orr_csv *c, const char *option, const char *word
     for (int i = 0; c->names && i < c->n_columns; i++) {
         if (strcmp(c->names[i], word) != 0) continue;
         if (*column >= 0)
-            return orr_fail(ORR_ERR_OPTION, "%s: columns %d and %d are both named %.60s; use the number for %s",
+            return orr_fail(ORR_ERR_OPTION,
+                            "%s: columns %d and %d are both named %.60s; use the number for %s",
                             path, *column + 1, i + 1, word, option);
         *column = i;
     }
@@ -113,10 +114,11 @@ orr_status orr_csv_column(const orr_csv *c, const char *option, const char *word
         return ORR_OK;
     }
     if (number >= 0)
-        return orr_fail(ORR_ERR_OPTION, "%s: %s is column %ld; there are 1 to %d", path, option, number,
-                        c->n_columns);
+        return orr_fail(ORR_ERR_OPTION, "%s: %s is column %ld; there are 1 to %d", path, option,
+                        number, c->n_columns);
     if (!c->names)
-        return orr_fail(ORR_ERR_OPTION, "%s: %s is \"%.60s\", and the file has no header; use a column number",
+        return orr_fail(ORR_ERR_OPTION,
+                        "%s: %s is \"%.60s\", and the file has no header; use a column number",
                         path, option, word);
     near = orr_nearest(word, (const char *const *)c->names, c->n_columns);
     return orr_fail(ORR_ERR_OPTION, "%s: no column \"%.60s\" for %s%s%s%s", path, word, option,
@@ -176,8 +178,8 @@ static orr_status give_features(roles *r, const char *word)
     }
     if (to == 0) to = c->n_columns;
     if (from > to || to > c->n_columns)
-        return orr_fail(ORR_ERR_OPTION, "%s: features %s; there are columns 1 to %d", c->files[0].path,
-                        word, c->n_columns);
+        return orr_fail(ORR_ERR_OPTION, "%s: features %s; there are columns 1 to %d",
+                        c->files[0].path, word, c->n_columns);
     for (long i = from; i <= to; i++)
         ORR_TRY(give(r, (int)i - 1, ORR_COL_FEATURE, c->n_features++));
     return ORR_OK;
@@ -257,8 +259,9 @@ orr_status orr_csv_select(orr_csv *c, const orr_table_opts *o)
         ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_NOMEM, "out of memory: %d columns", c->n_columns));
     ORR_TRY_GOTO(st, done, assign(&r, o));
     if (c->n_features == 0)
-        ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_OPTION, "%s: no column is left for features",
-                                        c->files[0].path));
+        ORR_TRY_GOTO(
+            st, done,
+            orr_fail(ORR_ERR_OPTION, "%s: no column is left for features", c->files[0].path));
     make_runs(c, &r);
 done:
     orr_free(r.role);

@@ -35,8 +35,10 @@ static orr_status set_delimiter(orr_csv *c, const char *text)
 {
     if (!strcmp(text, "\\t") || !strcmp(text, "tab")) text = "\t";
     if (strlen(text) != 1 || isalnum((unsigned char)*text) || strchr("\"\r\n.+-", *text))
-        return orr_fail(ORR_ERR_OPTION, "input.delimiter: \"%.20s\" cannot stand between fields; "
-                        "use one character such as , ; or \\t", text);
+        return orr_fail(ORR_ERR_OPTION,
+                        "input.delimiter: \"%.20s\" cannot stand between fields; "
+                        "use one character such as , ; or \\t",
+                        text);
     c->delimiter = *text;
     return ORR_OK;
 }
@@ -109,8 +111,10 @@ static orr_status check_names(const orr_csv *c, const orr_csv_file *f)
     ORR_TRY_GOTO(st, done, read_first(c, f, &row, names, c->n_columns));
     for (int i = 0; i < c->n_columns; i++)
         if (strcmp(names[i], c->names[i]) != 0)
-            ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_FORMAT, "%s: column %d is named \"%.60s\", and \"%.60s\" in %s",
-                                            f->path, i + 1, names[i], c->names[i], c->files[0].path));
+            ORR_TRY_GOTO(st, done,
+                         orr_fail(ORR_ERR_FORMAT,
+                                  "%s: column %d is named \"%.60s\", and \"%.60s\" in %s", f->path,
+                                  i + 1, names[i], c->names[i], c->files[0].path));
 done:
     for (int i = 0; i < c->n_columns; i++)
         orr_free(names[i]);
@@ -203,11 +207,13 @@ static orr_status set_schema(orr_csv *c, const orr_table_opts *o)
 static orr_status refuse_axes(const orr_table_opts *o)
 {
     if (strcmp(orr_or(o->axes, "auto"), "auto") != 0)
-        return orr_fail(ORR_ERR_OPTION, "input.axes: a csv has none; give the columns in the order of shape");
+        return orr_fail(ORR_ERR_OPTION,
+                        "input.axes: a csv has none; give the columns in the order of shape");
     return ORR_OK;
 }
 
-orr_status orr_csv_open(orr_table **out, const orr_table_opts *o, const char *dir, size_t part_bytes)
+orr_status orr_csv_open(orr_table **out, const orr_table_opts *o, const char *dir,
+                        size_t part_bytes)
 {
     orr_csv *c = orr_alloc(1, sizeof *c);
     orr_status st = ORR_OK;
@@ -217,7 +223,8 @@ orr_status orr_csv_open(orr_table **out, const orr_table_opts *o, const char *di
     ORR_TRY_GOTO(st, done, refuse_axes(o));
     ORR_TRY_GOTO(st, done, set_delimiter(c, orr_or(o->delimiter, ",")));
     if (!(c->files = orr_alloc((size_t)c->base.n_inputs, sizeof *c->files)))
-        ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_NOMEM, "out of memory: %d csv files", c->base.n_inputs));
+        ORR_TRY_GOTO(st, done,
+                     orr_fail(ORR_ERR_NOMEM, "out of memory: %d csv files", c->base.n_inputs));
     for (int i = 0; i < c->base.n_inputs; i++) {
         ORR_TRY_GOTO(st, done, open_file(&c->files[i], c->base.inputs[i]));
         ORR_TRY_GOTO(st, done, read_header(c, &c->files[i], orr_or(o->header, "auto")));

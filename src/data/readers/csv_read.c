@@ -22,7 +22,8 @@ typedef struct {
     orr_csv_field id;
 } reader;
 
-/* The row's own fault first (too few or too many fields move every column), else the sentence given. */
+/* The row's own fault first (too few or too many fields move every column), else the sentence
+ * given. */
 static orr_status fail_column(const reader *r, int column, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -133,15 +134,16 @@ static orr_status read_id(reader *r, int column)
     ORR_TRY(next_field(r, column, f));
     if (f->p == f->end) return fail_column(r, column, ": the id is empty");
     if (f->end - f->p > ORR_ID_TEXT_MAX)
-        return fail_column(r, column, ": the id \"%.*s...\" is longer than %d bytes", shown(f), f->p,
-                           ORR_ID_TEXT_MAX);
+        return fail_column(r, column, ": the id \"%.*s...\" is longer than %d bytes", shown(f),
+                           f->p, ORR_ID_TEXT_MAX);
     if (memchr(f->p, '\0', (size_t)(f->end - f->p)))
         return fail_column(r, column, ": the id has a zero byte in it");
     return ORR_OK;
 }
 
 /* Reads the first n_runs runs; all of them also checks that the row ends there. */
-static orr_status read_row(reader *r, const orr_csv *c, int64_t row_number, const char *row, int n_runs)
+static orr_status read_row(reader *r, const orr_csv *c, int64_t row_number, const char *row,
+                           int n_runs)
 {
     int file = 0;
 
@@ -154,11 +156,21 @@ static orr_status read_row(reader *r, const orr_csv *c, int64_t row_number, cons
         const orr_csv_run *run = &c->runs[i];
 
         switch (run->role) {
-        case ORR_COL_SKIP: ORR_TRY(skip(r, run)); break;
-        case ORR_COL_FEATURE: ORR_TRY(r->x ? read_numbers(r, run, r->x + run->place) : skip(r, run)); break;
-        case ORR_COL_TARGET: ORR_TRY(r->x ? read_numbers(r, run, r->target + run->place) : skip(r, run)); break;
-        case ORR_COL_LABEL: ORR_TRY(read_label(r, run->column)); break;
-        case ORR_COL_ID: ORR_TRY(read_id(r, run->column)); break;
+        case ORR_COL_SKIP:
+            ORR_TRY(skip(r, run));
+            break;
+        case ORR_COL_FEATURE:
+            ORR_TRY(r->x ? read_numbers(r, run, r->x + run->place) : skip(r, run));
+            break;
+        case ORR_COL_TARGET:
+            ORR_TRY(r->x ? read_numbers(r, run, r->target + run->place) : skip(r, run));
+            break;
+        case ORR_COL_LABEL:
+            ORR_TRY(read_label(r, run->column));
+            break;
+        case ORR_COL_ID:
+            ORR_TRY(read_id(r, run->column));
+            break;
         }
     }
     if (n_runs == c->n_runs && !r->at.ended)
@@ -178,7 +190,8 @@ static int column_of(const orr_csv *c, orr_col_role role, size_t place)
     return 0;
 }
 
-static orr_status fail_value(const reader *r, orr_col_role role, size_t place, orr_x_type type, double v)
+static orr_status fail_value(const reader *r, orr_col_role role, size_t place, orr_x_type type,
+                             double v)
 {
     char why[128];
 
@@ -222,14 +235,16 @@ static orr_status store_id(reader *r, char *dst)
 
     if (s->id_type == ORR_ID_INT) {
         if (!orr_id_integer(r->id.p, n, &v))
-            return fail_column(r, column, ": the id \"%.*s\" is no integer, and the label range said all are",
+            return fail_column(r, column,
+                               ": the id \"%.*s\" is no integer, and the label range said all are",
                                shown(&r->id), r->id.p);
         memcpy(dst, &v, sizeof v);
         return ORR_OK;
     }
     if (n > (size_t)s->id_bytes)
-        return fail_column(r, column, ": the id \"%.*s\" is longer than %d bytes, the longest of the label range",
-                           shown(&r->id), r->id.p, s->id_bytes);
+        return fail_column(
+            r, column, ": the id \"%.*s\" is longer than %d bytes, the longest of the label range",
+            shown(&r->id), r->id.p, s->id_bytes);
     memset(dst, 0, (size_t)s->id_bytes);
     memcpy(dst, r->id.p, n);
     return ORR_OK;
@@ -252,7 +267,8 @@ static orr_status do_row(const job *j, int64_t i, double *scratch)
     int whole = o->x || (o->y && j->c->n_targets);
 
     if (!whole) r.x = NULL;
-    ORR_TRY(read_row(&r, j->c, j->first + i, j->rows[i], whole ? j->c->n_runs : j->c->n_label_runs));
+    ORR_TRY(
+        read_row(&r, j->c, j->first + i, j->rows[i], whole ? j->c->n_runs : j->c->n_label_runs));
     if (o->x) ORR_TRY(store_x(&r, (char *)o->x + (size_t)i * j->x_bytes));
     if (o->y && j->y_bytes) ORR_TRY(store_y(&r, (char *)o->y + (size_t)i * j->y_bytes));
     if (o->id && j->c->base.has_id) ORR_TRY(store_id(&r, (char *)o->id + (size_t)i * j->id_bytes));
@@ -263,11 +279,12 @@ static void lower(_Atomic int64_t *at, int64_t v)
 {
     int64_t now = atomic_load(at);
 
-    while (v < now && !atomic_compare_exchange_weak(at, &now, v)) {}
+    while (v < now && !atomic_compare_exchange_weak(at, &now, v)) {
+    }
 }
 
-/* The sentence of a failure is the failing thread's own, and which thread fails first is chance: so the lowest bad row is
- * found first, and then read again here. */
+/* The sentence of a failure is the failing thread's own, and which thread fails first is chance: so
+ * the lowest bad row is found first, and then read again here. */
 static orr_status do_rows(const job *j, int threads)
 {
     _Atomic int64_t bad = j->n;
@@ -281,7 +298,9 @@ static orr_status do_rows(const job *j, int threads)
     }
     if (bad == j->n) return ORR_OK;
     st = do_row(j, bad, j->scratch);
-    return st != ORR_OK ? st : orr_fail(ORR_ERR_IO, "%s: the file changed while it was read", j->c->files[0].path);
+    return st != ORR_OK ? st
+                        : orr_fail(ORR_ERR_IO, "%s: the file changed while it was read",
+                                   j->c->files[0].path);
 }
 
 orr_status orr_csv_read(const orr_table *t, int64_t first, int64_t n, orr_rows *rows, int threads)
@@ -300,7 +319,8 @@ orr_status orr_csv_read(const orr_table *t, int64_t first, int64_t n, orr_rows *
     j.rows = orr_alloc((size_t)n, sizeof *j.rows);
     j.scratch = orr_alloc(j.stride * (size_t)threads, sizeof *j.scratch);
     if (!j.rows || !j.scratch)
-        ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_NOMEM, "out of memory: %lld rows of csv", (long long)n));
+        ORR_TRY_GOTO(st, done,
+                     orr_fail(ORR_ERR_NOMEM, "out of memory: %lld rows of csv", (long long)n));
     ORR_TRY_GOTO(st, done, orr_csv_locate(c, first, n, j.rows, threads));
     ORR_TRY_GOTO(st, done, do_rows(&j, threads));
 done:

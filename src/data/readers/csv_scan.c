@@ -61,7 +61,8 @@ static const char *walk_next(walk *w)
     return newline;
 }
 
-/* A row that begins at the part's first byte follows a newline of the part before; its state is the part's own. */
+/* A row that begins at the part's first byte follows a newline of the part before; its state is the
+ * part's own. */
 static int begins_row(const orr_csv_file *f, const char *p)
 {
     return (p == f->data || p[-1] == '\n') && !orr_csv_blank(p, f->end);
@@ -108,10 +109,11 @@ static orr_status fail_unclosed(const orr_csv_file *f)
 
     for (const char *next = row; next < f->end; next = orr_csv_line_end(next, f->end) + 1)
         row = next;
-    return orr_fail(ORR_ERR_FORMAT,
-                    "%s:%lld: a quote is opened in this row and not closed before the end of the file; "
-                    "a quote within a field is written twice",
-                    f->path, (long long)orr_csv_line(f, row));
+    return orr_fail(
+        ORR_ERR_FORMAT,
+        "%s:%lld: a quote is opened in this row and not closed before the end of the file; "
+        "a quote within a field is written twice",
+        f->path, (long long)orr_csv_line(f, row));
 }
 
 orr_status orr_csv_scan_end(orr_table *t, const orr_scan *parts)
@@ -180,7 +182,8 @@ static int part_of(const orr_csv *c, int64_t row)
     return lo;
 }
 
-orr_status orr_csv_locate(const orr_csv *c, int64_t first, int64_t n, const char **rows, int threads)
+orr_status orr_csv_locate(const orr_csv *c, int64_t first, int64_t n, const char **rows,
+                          int threads)
 {
     int from = part_of(c, first), to = part_of(c, first + n - 1);
 
@@ -190,7 +193,8 @@ orr_status orr_csv_locate(const orr_csv *c, int64_t first, int64_t n, const char
         locate_in_part(c, &c->parts[i], first, n, rows);
     for (int64_t i = 0; i < n; i++)
         if (!rows[i])
-            return orr_fail(ORR_ERR_FORMAT, "%s: row %lld is not where the scan found it; did the file change?",
+            return orr_fail(ORR_ERR_FORMAT,
+                            "%s: row %lld is not where the scan found it; did the file change?",
                             c->files[c->parts[from].file].path, (long long)(first + i + 1));
     return ORR_OK;
 }

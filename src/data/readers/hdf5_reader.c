@@ -1,11 +1,14 @@
-/* data/readers/hdf5_reader.c - datasets of HDF5 files that other programs wrote: any float or integer type by HDF5's own
- * conversion, any layout and filter the library knows; text (for ids) of fixed or variable length. */
+/* data/readers/hdf5_reader.c - datasets of HDF5 files that other programs wrote: any float or
+ * integer type by HDF5's own conversion, any layout and filter the library knows; text (for ids) of
+ * fixed or variable length. */
 #include "core/memory.h"
 #include "core/text.h"
 #include "data/hdf5_util.h"
 #include "data/readers/array.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TEXT_MAX = 4096 };
 
@@ -75,18 +78,28 @@ static orr_status set_type(orr_array *a)
 
     if (type < 0) return orr_h5_fail(ORR_ERR_FORMAT, "%s: bad type", a->what);
     switch (H5Tget_class(type)) {
-    case H5T_FLOAT: st = set_float(a, type); break;
+    case H5T_FLOAT:
+        st = set_float(a, type);
+        break;
     case H5T_INTEGER:
         a->h5_type = H5Tget_native_type(type, H5T_DIR_ASCEND);
         st = set_integer(a, type);
         break;
-    case H5T_ENUM: st = set_enum(a, type); break;
-    case H5T_STRING: st = set_text(a, type); break;
+    case H5T_ENUM:
+        st = set_enum(a, type);
+        break;
+    case H5T_STRING:
+        st = set_text(a, type);
+        break;
     case H5T_COMPOUND:
-        st = orr_fail(ORR_ERR_UNSUPPORTED, "%s: a compound type (records with named fields); save the fields as plain datasets", a->what);
+        st = orr_fail(
+            ORR_ERR_UNSUPPORTED,
+            "%s: a compound type (records with named fields); save the fields as plain datasets",
+            a->what);
         break;
     default:
-        st = orr_fail(ORR_ERR_UNSUPPORTED, "%s: neither numbers nor text; save the dataset as float32", a->what);
+        st = orr_fail(ORR_ERR_UNSUPPORTED,
+                      "%s: neither numbers nor text; save the dataset as float32", a->what);
     }
     H5Tclose(type);
     if (st == ORR_OK && a->h5_type <= 0) st = orr_h5_fail(ORR_ERR_FORMAT, "%s: bad type", a->what);
@@ -104,7 +117,8 @@ static orr_status set_dims(orr_array *a)
     if (n < 0)
         st = orr_h5_fail(ORR_ERR_FORMAT, "%s: bad dataspace", a->what);
     else if (n > ORR_ARRAY_DIMS)
-        st = orr_fail(ORR_ERR_UNSUPPORTED, "%s: %d axes; up to %d are read", a->what, n, ORR_ARRAY_DIMS);
+        st = orr_fail(ORR_ERR_UNSUPPORTED, "%s: %d axes; up to %d are read", a->what, n,
+                      ORR_ARRAY_DIMS);
     else if (H5Sget_simple_extent_dims(space, dims, NULL) < 0)
         st = orr_h5_fail(ORR_ERR_FORMAT, "%s: bad dataspace", a->what);
     if (space >= 0) H5Sclose(space);
@@ -138,12 +152,16 @@ static orr_status load_text(orr_array *a)
     if (!(texts = orr_alloc(n, sizeof *texts)))
         ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_NOMEM, "%s: out of memory: %zu texts", a->what, n));
     if (H5Dread(a->h5_dataset, a->h5_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, texts) < 0)
-        ORR_TRY_GOTO(st, done, orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot be read; fetch the file again", a->what));
+        ORR_TRY_GOTO(
+            st, done,
+            orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot be read; fetch the file again", a->what));
     for (size_t i = 0; i < n; i++) {
         size_t bytes = texts[i] ? strnlen(texts[i], TEXT_MAX + 1) : 0;
 
         if (bytes > TEXT_MAX)
-            ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_UNSUPPORTED, "%s: a text of more than %d bytes", a->what, TEXT_MAX));
+            ORR_TRY_GOTO(st, done,
+                         orr_fail(ORR_ERR_UNSUPPORTED, "%s: a text of more than %d bytes", a->what,
+                                  TEXT_MAX));
         longest = bytes > longest ? bytes : longest;
     }
     if (!(a->owned = orr_alloc(n, longest)))
@@ -196,7 +214,8 @@ static int is_dataset(hid_t file, const char *dataset)
         *slash = '/';
     }
     if (!*path || H5Lexists(file, path, H5P_DEFAULT) <= 0) return 0;
-    return H5Oget_info_by_name(file, path, &info, H5P_DEFAULT) >= 0 && info.type == H5O_TYPE_DATASET;
+    return H5Oget_info_by_name(file, path, &info, H5P_DEFAULT) >= 0 &&
+           info.type == H5O_TYPE_DATASET;
 }
 
 static orr_status open_dataset(orr_array *a, const char *path, const char *dataset)
@@ -218,6 +237,7 @@ orr_status orr_hdf5_open(orr_array *a, const char *path, const char *dataset)
     orr_status st;
 
     *a = (orr_array){ 0 };
+    if (access(path, R_OK) != 0) return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
     ORR_TRY(orr_array_name(a, path, dataset));
     orr_h5_quiet_begin(&q);
     st = open_dataset(a, path, dataset);
@@ -259,7 +279,8 @@ orr_status orr_hdf5_read(const orr_array *a, int64_t first, int64_t n, void *buf
     if (file_space < 0 || memory_space < 0 ||
         H5Sselect_hyperslab(file_space, H5S_SELECT_SET, start, NULL, count, NULL) < 0 ||
         H5Dread(a->h5_dataset, a->h5_type, memory_space, file_space, H5P_DEFAULT, buf) < 0)
-        st = orr_h5_fail(ORR_ERR_FORMAT, "%s: rows %lld to %lld cannot be read; fetch the file again", a->what,
+        st = orr_h5_fail(ORR_ERR_FORMAT,
+                         "%s: rows %lld to %lld cannot be read; fetch the file again", a->what,
                          (long long)first, (long long)(first + n - 1));
     if (memory_space >= 0) H5Sclose(memory_space);
     if (file_space >= 0) H5Sclose(file_space);

@@ -1,5 +1,5 @@
-/* data/readers/id_text.h - which texts are integer ids: those an int64 prints as.  "007" and "+7" are texts, so that no two
- * different ids of a file become one.   Not collective. */
+/* data/readers/id_text.h - which texts are integer ids: those an int64 prints as.  "007" and "+7"
+ * are texts, so that no two different ids of a file become one.   Not collective. */
 #ifndef ORR_DATA_READERS_ID_TEXT_H
 #define ORR_DATA_READERS_ID_TEXT_H
 

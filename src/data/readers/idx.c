@@ -1,5 +1,5 @@
-/* data/readers/idx.c - the idx format of MNIST: big-endian, a type byte, an axis count, the axes, the data.
- * Source: Y. LeCun, "The MNIST database of handwritten digits", file formats section. */
+/* data/readers/idx.c - the idx format of MNIST: big-endian, a type byte, an axis count, the axes,
+ * the data. Source: Y. LeCun, "The MNIST database of handwritten digits", file formats section. */
 #include "data/readers/array.h"
 
 static int64_t big_endian32(const unsigned char *p)
@@ -23,7 +23,8 @@ static orr_status set_type(orr_array *a, int type)
             a->swap = known[i].bytes > 1 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
             return ORR_OK;
         }
-    return orr_fail(ORR_ERR_FORMAT, "%s: not an idx file (type byte 0x%02x)", a->what, (unsigned)type);
+    return orr_fail(ORR_ERR_FORMAT, "%s: not an idx file (type byte 0x%02x)", a->what,
+                    (unsigned)type);
 }
 
 static orr_status read_header(orr_array *a)
@@ -32,12 +33,15 @@ static orr_status read_header(orr_array *a)
     size_t start;
 
     if (a->bytes.n < 4 || b[0] || b[1])
-        return orr_fail(ORR_ERR_FORMAT, "%s: not an idx file (it does not begin with two zero bytes)", a->what);
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: not an idx file (it does not begin with two zero bytes)", a->what);
     ORR_TRY(set_type(a, b[2]));
     if (b[3] < 1 || b[3] > ORR_ARRAY_DIMS)
-        return orr_fail(ORR_ERR_FORMAT, "%s: %d axes; 1 to %d are read", a->what, b[3], ORR_ARRAY_DIMS);
+        return orr_fail(ORR_ERR_FORMAT, "%s: %d axes; 1 to %d are read", a->what, b[3],
+                        ORR_ARRAY_DIMS);
     start = 4 + 4 * (size_t)b[3];
-    if (a->bytes.n < start) return orr_fail(ORR_ERR_FORMAT, "%s: truncated within the header", a->what);
+    if (a->bytes.n < start)
+        return orr_fail(ORR_ERR_FORMAT, "%s: truncated within the header", a->what);
     for (a->n_dims = 0; a->n_dims < b[3]; a->n_dims++)
         a->dims[a->n_dims] = big_endian32(b + 4 + 4 * (size_t)a->n_dims);
     a->data = a->bytes.p + start;

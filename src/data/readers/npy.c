@@ -1,6 +1,6 @@
-/* data/readers/npy.c - NumPy arrays: npy format versions 1, 2 and 3, alone or as a member of an npz.
- * Source: NEP 1 and numpy.lib.format.  The header is a Python dict literal with exactly the keys descr, fortran_order and
- * shape; it is parsed strictly and never evaluated. */
+/* data/readers/npy.c - NumPy arrays: npy format versions 1, 2 and 3, alone or as a member of an
+ * npz. Source: NEP 1 and numpy.lib.format.  The header is a Python dict literal with exactly the
+ * keys descr, fortran_order and shape; it is parsed strictly and never evaluated. */
 #include "core/memory.h"
 #include "data/readers/array.h"
 
@@ -87,15 +87,23 @@ static orr_status read_shape(parser *s, orr_array *a)
 static const char *kind_of(char kind)
 {
     switch (kind) {
-    case 'O': return "Python objects";
-    case 'U': return "unicode text";
+    case 'O':
+        return "Python objects";
+    case 'U':
+        return "unicode text";
     case 'S':
-    case 'a': return "text";
-    case 'c': return "complex numbers";
-    case 'M': return "dates";
-    case 'm': return "time differences";
-    case 'V': return "records or raw bytes";
-    default: return "of a kind that is not read";
+    case 'a':
+        return "text";
+    case 'c':
+        return "complex numbers";
+    case 'M':
+        return "dates";
+    case 'm':
+        return "time differences";
+    case 'V':
+        return "records or raw bytes";
+    default:
+        return "of a kind that is not read";
     }
 }
 
@@ -129,8 +137,10 @@ static orr_status set_dtype(orr_array *a, const char *descr)
         a->swap = 0;
         return ORR_OK;
     }
-    return orr_fail(ORR_ERR_UNSUPPORTED, "%s: dtype \"%s\" is %s; save the array with a plain number type such as float32",
-                    a->what, descr, kind_of(*d));
+    return orr_fail(
+        ORR_ERR_UNSUPPORTED,
+        "%s: dtype \"%s\" is %s; save the array with a plain number type such as float32", a->what,
+        descr, kind_of(*d));
 }
 
 static orr_status read_dict(parser *s, orr_array *a, char *descr, int *fortran)
@@ -143,7 +153,10 @@ static orr_status read_dict(parser *s, orr_array *a, char *descr, int *fortran)
         int which;
 
         ORR_TRY(read_string(s, key, sizeof key));
-        which = !strcmp(key, "descr") ? 1 : !strcmp(key, "fortran_order") ? 2 : !strcmp(key, "shape") ? 4 : 0;
+        which = !strcmp(key, "descr")           ? 1
+                : !strcmp(key, "fortran_order") ? 2
+                : !strcmp(key, "shape")         ? 4
+                                                : 0;
         if (!which) return bad_header(s, "a key other than descr, fortran_order and shape");
         if (seen & which) return bad_header(s, "a key stands twice");
         seen |= which;
@@ -151,8 +164,10 @@ static orr_status read_dict(parser *s, orr_array *a, char *descr, int *fortran)
         if (which == 1) {
             blanks(s);
             if (s->p < s->end && *s->p == '[')
-                return orr_fail(ORR_ERR_UNSUPPORTED, "%s: a structured array (records with named fields); "
-                                "save the fields as plain arrays", s->what);
+                return orr_fail(ORR_ERR_UNSUPPORTED,
+                                "%s: a structured array (records with named fields); "
+                                "save the fields as plain arrays",
+                                s->what);
             ORR_TRY(read_string(s, descr, DESCR_MAX));
         } else if (which == 2) {
             *fortran = take_word(s, "True");
@@ -178,17 +193,19 @@ static orr_status read_header(orr_array *a)
     int fortran = 0;
 
     if (n < MAGIC_BYTES || memcmp(b, MAGIC, MAGIC_BYTES) != 0)
-        return orr_fail(ORR_ERR_FORMAT, "%s: not an npy file (it does not begin with \\x93NUMPY)", a->what);
+        return orr_fail(ORR_ERR_FORMAT, "%s: not an npy file (it does not begin with \\x93NUMPY)",
+                        a->what);
     if (n < start + 2) return orr_fail(ORR_ERR_FORMAT, "%s: truncated within the header", a->what);
     if (b[6] < 1 || b[6] > 3 || b[7] != 0)
-        return orr_fail(ORR_ERR_UNSUPPORTED, "%s: npy version %d.%d; 1.0, 2.0 and 3.0 are read", a->what,
-                        b[6], b[7]);
+        return orr_fail(ORR_ERR_UNSUPPORTED, "%s: npy version %d.%d; 1.0, 2.0 and 3.0 are read",
+                        a->what, b[6], b[7]);
     length = b[8] | (size_t)b[9] << 8;
     if (b[6] > 1) {
         length |= (size_t)b[10] << 16 | (size_t)b[11] << 24;
         start += 2;
     }
-    if (n - start < length) return orr_fail(ORR_ERR_FORMAT, "%s: truncated within the header", a->what);
+    if (n - start < length)
+        return orr_fail(ORR_ERR_FORMAT, "%s: truncated within the header", a->what);
     s.p = a->bytes.p + start;
     s.end = s.p + length;
     ORR_TRY(read_dict(&s, a, descr, &fortran));

@@ -1,8 +1,9 @@
-/* data/readers/table.c - the table's options, what all formats share, and the way to the format at hand. */
-#include "data/readers/table_private.h"
+/* data/readers/table.c - the table's options, what all formats share, and the way to the format at
+ * hand. */
 #include "core/file.h"
 #include "core/memory.h"
 #include "data/readers/number.h"
+#include "data/readers/table_private.h"
 
 #include <limits.h>
 #include <math.h>
@@ -14,25 +15,45 @@ enum { PART_BYTES = 16 << 20, INT_ID_TEXT = 20 };
 
 #define T orr_table_opts
 const orr_option orr_table_options[] = {
-    ORR_OPTION_CHOICE(T, format, "auto", "auto|csv|npy|npz|hdf5|idx", "format of the files; auto: by their name"),
-    ORR_OPTION_STRINGS(T, files, NULL, "files that make the table, in this order; csv may be xz, gz, bz2 or zst"),
-    ORR_OPTION_CHOICE(T, header, "auto", "auto|yes|no", "csv: first row has names; auto: when a field of it is no number"),
-    ORR_OPTION_STRING(T, delimiter, ",", "csv: the character between fields; \"\\t\" or tab for a tab"),
-    ORR_OPTION_STRING(T, label, "", "csv: column name or number from 1; else array: file (npy, idx; several with commas), member or dataset"),
-    ORR_OPTION_STRING(T, id, "", "likewise, for ids (integers or text); none: row numbers from id_start"),
-    ORR_OPTION_STRING(T, features, "rest", "csv: rest, or names, numbers and ranges (\"5-\", \"2-3198\", \"u,g,r\"); npz, hdf5: name of the array"),
+    ORR_OPTION_CHOICE(T, format, "auto", "auto|csv|npy|npz|hdf5|idx",
+                      "format of the files; auto: by their name"),
+    ORR_OPTION_STRINGS(T, files, NULL,
+                       "files that make the table, in this order; csv may be xz, gz, bz2 or zst"),
+    ORR_OPTION_CHOICE(T, header, "auto", "auto|yes|no",
+                      "csv: first row has names; auto: when a field of it is no number"),
+    ORR_OPTION_STRING(T, delimiter, ",",
+                      "csv: the character between fields; \"\\t\" or tab for a tab"),
+    ORR_OPTION_STRING(T, label, "",
+                      "csv: column name or number from 1; else array: file (npy, idx; several with "
+                      "commas), member or dataset"),
+    ORR_OPTION_STRING(T, id, "",
+                      "likewise, for ids (integers or text); none: row numbers from id_start"),
+    ORR_OPTION_STRING(T, features, "rest",
+                      "csv: rest, or names, numbers and ranges (\"5-\", \"2-3198\", \"u,g,r\"); "
+                      "npz, hdf5: name of the array"),
     ORR_OPTION_STRINGS(T, target, "[]", "csv: columns of float targets, instead of label"),
-    ORR_OPTION_INT64(T, skip_rows, "0", 0, INFINITY, "rows of the data to leave out at the beginning"),
+    ORR_OPTION_INT64(T, skip_rows, "0", 0, INFINITY,
+                     "rows of the data to leave out at the beginning"),
     ORR_OPTION_INT64(T, max_rows, "0", 0, INFINITY, "rows to take after that; 0 = all"),
-    ORR_OPTION_STRINGS(T, classes, "[]", "values of the label that become class 0, 1, ...; none: labels are class numbers"),
+    ORR_OPTION_STRINGS(
+        T, classes, "[]",
+        "values of the label that become class 0, 1, ...; none: labels are class numbers"),
     ORR_OPTION_STRINGS(T, class_names, "[]", "names of the classes; none: the values in classes"),
-    ORR_OPTION_CHOICE(T, type, "auto", "float32|float16|uint8|auto", "how samples are stored; auto: uint8 arrays stay, all else float32"),
-    ORR_OPTION_REALS(T, shape, "[]", 1, INT_MAX, "of a sample: [c], [w, c] or [h, w, c]; none: csv [n, 1], idx images [h, w, 1], arrays as they are"),
-    ORR_OPTION_CHOICE(T, axes, "auto", "hwc|chw|wc|cw|auto", "order of an array sample's axes; stored is always channels last"),
-    ORR_OPTION_CHOICE(T, nan, "refuse", "refuse|keep", "what to do with values that are empty, nan or inf"),
-    ORR_OPTION_CHOICE(T, label_kind, "class", "class|value", "whether the label is a class or a float target"),
-    ORR_OPTION_INT64(T, id_start, "0", -INFINITY, INFINITY, "id of the first row of the data, when there is no id column"),
-    ORR_OPTION_CHOICE(T, scale_rows, "none", "none|zscore", "zscore: each row minus its mean over its population deviation"),
+    ORR_OPTION_CHOICE(T, type, "auto", "float32|float16|uint8|auto",
+                      "how samples are stored; auto: uint8 arrays stay, all else float32"),
+    ORR_OPTION_REALS(T, shape, "[]", 1, INT_MAX,
+                     "of a sample: [c], [w, c] or [h, w, c]; none: csv [n, 1], idx images [h, w, "
+                     "1], arrays as they are"),
+    ORR_OPTION_CHOICE(T, axes, "auto", "hwc|chw|wc|cw|auto",
+                      "order of an array sample's axes; stored is always channels last"),
+    ORR_OPTION_CHOICE(T, nan, "refuse", "refuse|keep",
+                      "what to do with values that are empty, nan or inf"),
+    ORR_OPTION_CHOICE(T, label_kind, "class", "class|value",
+                      "whether the label is a class or a float target"),
+    ORR_OPTION_INT64(T, id_start, "0", -INFINITY, INFINITY,
+                     "id of the first row of the data, when there is no id column"),
+    ORR_OPTION_CHOICE(T, scale_rows, "none", "none|zscore",
+                      "zscore: each row minus its mean over its population deviation"),
     ORR_OPTION_END
 };
 #undef T
@@ -75,8 +96,8 @@ static orr_status init_classes(orr_table *t, const orr_strings *classes, const o
         const char *text = classes->v[t->n_classes];
 
         if (strlen(text) >= sizeof c->text)
-            return orr_fail(ORR_ERR_OPTION, "input.classes: \"%.80s\" is longer than %d bytes", text,
-                            ORR_DATA_NAME_MAX - 1);
+            return orr_fail(ORR_ERR_OPTION, "input.classes: \"%.80s\" is longer than %d bytes",
+                            text, ORR_DATA_NAME_MAX - 1);
         snprintf(c->text, sizeof c->text, "%s", text);
         c->is_number = orr_number_parse(text, text + strlen(text), &c->number);
         if (orr_table_class(t, text, strlen(text), c->number, c->is_number) >= 0)
@@ -102,7 +123,8 @@ orr_status orr_table_init(orr_table *t, const orr_table_ops *ops, const orr_tabl
                        : !strcmp(type, "float16") ? ORR_X_F16
                                                   : ORR_X_F32;
     if (t->zscore && t->schema.x_type == ORR_X_U8)
-        return orr_fail(ORR_ERR_OPTION, "input.scale_rows: zscore gives no uint8; set type: float32");
+        return orr_fail(ORR_ERR_OPTION,
+                        "input.scale_rows: zscore gives no uint8; set type: float32");
     t->schema.id_type = ORR_ID_INT;
     t->schema.id_is_row = orr_or(o->id, "")[0] == '\0';
     ORR_TRY(init_inputs(t, &o->files, dir));
@@ -135,7 +157,8 @@ orr_status orr_table_set_dims(orr_table *t, const int64_t *dims, int n_dims, con
     int64_t hwc[3] = { 1, 1, 1 }, values = 1;
 
     if (n_dims < 1 || n_dims > 3)
-        return orr_fail(ORR_ERR_SHAPE, "%s: a sample has %d axes, at most 3 are possible; set shape: [h, w, c]",
+        return orr_fail(ORR_ERR_SHAPE,
+                        "%s: a sample has %d axes, at most 3 are possible; set shape: [h, w, c]",
                         where, n_dims);
     for (int i = 0; i < n_dims; i++) {
         if (dims[i] < 1 || dims[i] > INT_MAX)
@@ -167,12 +190,13 @@ orr_status orr_table_set_shape(orr_table *t, const orr_reals *shape, int64_t n_v
         if (__builtin_mul_overflow(product, dims[i], &product)) product = INT64_MAX;
     }
     if (product != n_values)
-        return orr_fail(ORR_ERR_SHAPE, "%s: a sample has %lld values, input.shape asks for %lld", where,
-                        (long long)n_values, (long long)product);
+        return orr_fail(ORR_ERR_SHAPE, "%s: a sample has %lld values, input.shape asks for %lld",
+                        where, (long long)n_values, (long long)product);
     return orr_table_set_dims(t, dims, shape->n, where);
 }
 
-int32_t orr_table_class(const orr_table *t, const char *text, size_t n, double number, int is_number)
+int32_t orr_table_class(const orr_table *t, const char *text, size_t n, double number,
+                        int is_number)
 {
     if (t->n_classes == 0 && !t->classes)
         return is_number && number >= 0 && number < ORR_MAX_CLASSES && number == floor(number)
@@ -218,9 +242,9 @@ static const char *format_of(const char *name)
     static const char *const packed[] = { ".xz", ".gz", ".bz2", ".zst" };
     static const struct {
         const char *end, *format;
-    } known[] = { { ".csv", "csv" },   { ".tsv", "csv" },  { ".txt", "csv" }, { ".dat", "csv" },
-                  { ".npy", "npy" },   { ".npz", "npz" },  { ".h5", "hdf5" }, { ".hdf5", "hdf5" },
-                  { ".hdf", "hdf5" },  { ".idx", "idx" },  { "-ubyte", "idx" } };
+    } known[] = { { ".csv", "csv" },  { ".tsv", "csv" }, { ".txt", "csv" },  { ".dat", "csv" },
+                  { ".npy", "npy" },  { ".npz", "npz" }, { ".h5", "hdf5" },  { ".hdf5", "hdf5" },
+                  { ".hdf", "hdf5" }, { ".idx", "idx" }, { "-ubyte", "idx" } };
     size_t n = strlen(name);
 
     for (size_t i = 0; i < sizeof packed / sizeof *packed; i++)
@@ -241,12 +265,14 @@ static orr_status find_format(const char **out, const orr_table_opts *o)
         const char *f = format_of(o->files.v[i]);
 
         if (!f)
-            return orr_fail(ORR_ERR_OPTION,
-                            "%s: the name does not tell the format; set format: csv, npy, npz, hdf5 or idx",
-                            o->files.v[i]);
+            return orr_fail(
+                ORR_ERR_OPTION,
+                "%s: the name does not tell the format; set format: csv, npy, npz, hdf5 or idx",
+                o->files.v[i]);
         if (i && strcmp(f, format))
-            return orr_fail(ORR_ERR_OPTION, "%s is %s and %s is %s; all files must be of one format",
-                            o->files.v[0], format, o->files.v[i], f);
+            return orr_fail(ORR_ERR_OPTION,
+                            "%s is %s and %s is %s; all files must be of one format", o->files.v[0],
+                            format, o->files.v[i], f);
         format = f;
     }
     *out = format;

@@ -32,7 +32,8 @@ struct orr_table {
     int n_parts;
     char **inputs;
     int n_inputs;
-    int64_t all_rows;   /* of the files, before skip_rows and max_rows; -1 = not known before the scan */
+    int64_t
+        all_rows; /* of the files, before skip_rows and max_rows; -1 = not known before the scan */
     int64_t skip, rows; /* what of them is the table */
     int64_t max_rows;   /* as asked */
     int64_t id_start;
@@ -40,8 +41,8 @@ struct orr_table {
     int text_id; /* ... and at least one of them is no integer */
     int has_label;
     int keep_nan, zscore;
-    int n_names;        /* class_names given */
-    int n_classes;      /* classes given; 0 = labels are class numbers */
+    int n_names;   /* class_names given */
+    int n_classes; /* classes given; 0 = labels are class numbers */
     orr_class *classes;
     orr_schema schema;
 };
@@ -68,7 +69,8 @@ void orr_table_class_fault(const orr_table *t, char *buf, size_t bytes);
 const char *orr_or(const char *s, const char *fallback);
 
 /* The formats. */
-orr_status orr_csv_open(orr_table **out, const orr_table_opts *o, const char *dir, size_t part_bytes);
+orr_status orr_csv_open(orr_table **out, const orr_table_opts *o, const char *dir,
+                        size_t part_bytes);
 orr_status orr_arrays_open(orr_table **out, const orr_table_opts *o, const char *dir,
                            const char *format);
 /* As orr_table_open, with csv parts of part_bytes: for tests that cut small files. */

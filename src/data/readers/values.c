@@ -79,5 +79,6 @@ void orr_values_fault(char *buf, size_t bytes, orr_x_type type, double v)
         snprintf(buf, bytes, "is %s; fix the file or set nan: keep",
                  isnan(v) ? "nan" : (v < 0 ? "-inf" : "inf"));
     else
-        snprintf(buf, bytes, "is %g, too large for %s", v, type == ORR_X_F16 ? "float16" : "float32");
+        snprintf(buf, bytes, "is %g, too large for %s", v,
+                 type == ORR_X_F16 ? "float16" : "float32");
 }

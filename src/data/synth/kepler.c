@@ -1,5 +1,6 @@
-/* data/synth/kepler.c - light curves that look like Kepler's: what a detector must find is small against what differs from
- * star to star, so that it has to scale each star by itself and may not rely on the phase of a transit. */
+/* data/synth/kepler.c - light curves that look like Kepler's: what a detector must find is small
+ * against what differs from star to star, so that it has to scale each star by itself and may not
+ * rely on the phase of a transit. */
 #include "core/memory.h"
 #include "core/rng.h"
 #include "data/readers/number.h"
@@ -10,7 +11,8 @@
 #include <string.h>
 
 enum { BLOCK_STARS = 64, LABEL_TEXT = 4, FLUX_TEXT = 20 };
-static const int64_t TEST_STARS = (int64_t)1 << 40; /* test stars are numbered from here: train's number does not move them */
+static const int64_t TEST_STARS =
+    (int64_t)1 << 40; /* test stars are numbered from here: train's number does not move them */
 
 #define T orr_synth_kepler_opts
 const orr_option orr_synth_kepler_options[] = {
@@ -30,7 +32,8 @@ static double between(orr_rng *r, double lo, double hi)
     return lo + (hi - lo) * orr_rng_uniform(r);
 }
 
-/* Positives are spread evenly, from a place that depends on seed and file: their number is the share, to one. */
+/* Positives are spread evenly, from a place that depends on seed and file: their number is the
+ * share, to one. */
 static int is_positive(int64_t seed, int64_t star, double share)
 {
     uint64_t file = (uint64_t)(star / TEST_STARS);
@@ -54,7 +57,8 @@ static void add_trend(orr_rng *r, double *v, int64_t n)
     }
 }
 
-/* Share of the depth at x samples into a transit: 1 for a box, with slopes of a quarter for a trapezoid. */
+/* Share of the depth at x samples into a transit: 1 for a box, with slopes of a quarter for a
+ * trapezoid. */
 static double profile(double x, double duration, int trapezoid)
 {
     double slope = duration / 4, edge = x < duration - x ? x : duration - x;
@@ -75,7 +79,8 @@ static void add_dips(orr_rng *r, double *v, int64_t n)
     }
 }
 
-static void make_star(int64_t seed, int64_t star, int64_t n, double positives, double *v, int *label)
+static void make_star(int64_t seed, int64_t star, int64_t n, double positives, double *v,
+                      int *label)
 {
     orr_rng r = orr_rng_stream(orr_rng_key((uint64_t)seed, ORR_RNG_SYNTH, (uint64_t)star, 0, 0));
     double scale = pow(10, between(&r, 0, 4)), level = between(&r, -5, 5);
@@ -89,12 +94,14 @@ static void make_star(int64_t seed, int64_t star, int64_t n, double positives, d
         v[i] = rint(v[i] * scale * 100) / 100; /* two decimals, as published */
 }
 
-orr_status orr_synth_kepler_star(int64_t seed, int64_t star, int64_t samples, double positives, float *flux,
-                                 int *label)
+orr_status orr_synth_kepler_star(int64_t seed, int64_t star, int64_t samples, double positives,
+                                 float *flux, int *label)
 {
     double *v = orr_alloc((size_t)samples, sizeof *v);
 
-    if (!v) return orr_fail(ORR_ERR_NOMEM, "out of memory: a light curve of %lld samples", (long long)samples);
+    if (!v)
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: a light curve of %lld samples",
+                        (long long)samples);
     make_star(seed, star, samples, positives, v, label);
     for (int64_t i = 0; i < samples; i++)
         flux[i] = (float)v[i];
@@ -130,7 +137,8 @@ static size_t print_star(char *text, const double *v, int64_t n, int label)
 }
 
 /* Stars [first, first + n) to a file; blocks are made by all threads and written in order. */
-static orr_status write_stars(orr_synth_out *out, const orr_synth_kepler_opts *o, int64_t first, int64_t n)
+static orr_status write_stars(orr_synth_out *out, const orr_synth_kepler_opts *o, int64_t first,
+                              int64_t n)
 {
     size_t line = (size_t)o->samples * FLUX_TEXT + LABEL_TEXT, lengths[BLOCK_STARS];
     char *text = orr_alloc(BLOCK_STARS, line);
@@ -138,7 +146,8 @@ static orr_status write_stars(orr_synth_out *out, const orr_synth_kepler_opts *o
     orr_status st = ORR_OK;
 
     if (!text || !v)
-        ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_NOMEM, "out of memory: %d light curves", BLOCK_STARS));
+        ORR_TRY_GOTO(st, done,
+                     orr_fail(ORR_ERR_NOMEM, "out of memory: %d light curves", BLOCK_STARS));
     for (int64_t at = 0; at < n; at += BLOCK_STARS) {
         int stars = n - at < BLOCK_STARS ? (int)(n - at) : BLOCK_STARS;
 
@@ -159,7 +168,8 @@ done:
     return st;
 }
 
-static orr_status write_file(const orr_synth_kepler_opts *o, const char *name, int64_t first, int64_t n)
+static orr_status write_file(const orr_synth_kepler_opts *o, const char *name, int64_t first,
+                             int64_t n)
 {
     orr_synth_out out;
     orr_status st = ORR_OK;
@@ -176,8 +186,8 @@ orr_status orr_synth_kepler(const orr_synth_kepler_opts *o)
     const char *const names[] = { "train.csv", o->test_stars ? "test.csv" : NULL, NULL };
 
     if (o->stars < 1 || o->stars >= TEST_STARS || o->test_stars < 0 || o->samples < 1)
-        return orr_fail(ORR_ERR_ARG, "synth kepler: %lld stars of %lld samples", (long long)o->stars,
-                        (long long)o->samples);
+        return orr_fail(ORR_ERR_ARG, "synth kepler: %lld stars of %lld samples",
+                        (long long)o->stars, (long long)o->samples);
     ORR_TRY(orr_synth_folder(o->out, names, o->overwrite));
     ORR_TRY(write_file(o, "train.csv", 0, o->stars));
     return o->test_stars ? write_file(o, "test.csv", TEST_STARS, o->test_stars) : ORR_OK;

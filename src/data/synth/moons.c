@@ -1,5 +1,6 @@
 /* data/synth/moons.c - scikit-learn's make_moons and train_test_split, draw by draw.
- * Order of draws: the shuffle of the 2 x n/2 points, then the noise, point by point; the split has a generator of its own. */
+ * Order of draws: the shuffle of the 2 x n/2 points, then the noise, point by point; the split has
+ * a generator of its own. */
 #include "core/memory.h"
 #include "core/numpy_random.h"
 #include "data/readers/number.h"
@@ -88,8 +89,8 @@ orr_status orr_synth_moons(const orr_synth_moons_opts *o)
     orr_status st = ORR_OK;
 
     if (n < 2 || n_test < 0 || n_test >= n)
-        return orr_fail(ORR_ERR_ARG, "synth moons: %lld points, %lld of them for the test", (long long)n,
-                        (long long)n_test);
+        return orr_fail(ORR_ERR_ARG, "synth moons: %lld points, %lld of them for the test",
+                        (long long)n, (long long)n_test);
     ORR_TRY(orr_synth_folder(o->out, names, o->overwrite));
     points = orr_alloc((size_t)n, sizeof *points);
     order = orr_alloc((size_t)n, sizeof *order);

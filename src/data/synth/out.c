@@ -12,7 +12,8 @@ orr_status orr_synth_folder(const char *dir, const char *const *names, int overw
     for (; *names; names++) {
         ORR_TRY(orr_path_join(path, dir, *names));
         if (orr_path_exists(path) && !overwrite)
-            return orr_fail(ORR_ERR_EXISTS, "%s exists; set overwrite: true or choose another folder", path);
+            return orr_fail(ORR_ERR_EXISTS,
+                            "%s exists; set overwrite: true or choose another folder", path);
     }
     return orr_make_dirs(dir);
 }

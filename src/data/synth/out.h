@@ -1,4 +1,5 @@
-/* data/synth/out.h - text files of a synthetic survey: written under another name, renamed when whole.   Not collective. */
+/* data/synth/out.h - text files of a synthetic survey: written under another name, renamed when
+ * whole.   Not collective. */
 #ifndef ORR_DATA_SYNTH_OUT_H
 #define ORR_DATA_SYNTH_OUT_H
 
@@ -16,7 +17,8 @@ typedef struct orr_synth_out {
     char path[ORR_PATH_MAX], tmp[ORR_PATH_MAX];
 } orr_synth_out;
 
-/* Makes the folder; ORR_ERR_EXISTS when one of the names (NULL-ended) is there and overwrite is not set. */
+/* Makes the folder; ORR_ERR_EXISTS when one of the names (NULL-ended) is there and overwrite is not
+ * set. */
 orr_status orr_synth_folder(const char *dir, const char *const *names, int overwrite);
 orr_status orr_synth_out_open(orr_synth_out *out, const char *dir, const char *name);
 orr_status orr_synth_out_add(orr_synth_out *out, const char *text, size_t n);

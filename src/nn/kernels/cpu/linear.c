@@ -12,6 +12,7 @@
 enum {
     SAMPLES = 24,  /* whose inputs of one depth block stay in the first cache ... */
     DEPTH = 256,   /* ... 24 KiB */
+    GROUP = 2,     /* tiles of outputs that use such a block while it is there */
     THREAD_WORK = 1 << 16 /* multiplications that pay for waking threads */
 };
 
@@ -22,70 +23,92 @@ typedef struct forward_args {
     float *y;
 } forward_args;
 
-/* The last in % lanes products of each pair, from zero-padded copies. */
-static void dot_tail(const forward_args *f, int s0, int n_s, int o0, int n_o, int k0, float *acc)
+/* Samples [s0, s0 + n_s) of `n_o` outputs (1 or `wide`), depth [k, k + depth). */
+static void dot_block(const forward_args *f, int s0, int n_s, const float *w, size_t ldw, int n_o, int k, int depth,
+                      float *acc)
 {
-    int lanes = f->t->lanes, left = f->in - k0;
-    float x[ORR_TILE_MAX_LANES] = { 0 }, w[ORR_TILE_MAX_WIDE][ORR_TILE_MAX_LANES] = { { 0 } };
+    const float *x = f->x + (size_t)s0 * f->in + k;
+    int rows;
 
-    for (int o = 0; o < n_o; o++)
-        memcpy(w[o], f->w + (size_t)(o0 + o) * f->in + k0, (size_t)left * sizeof *x);
-    for (int s = 0; s < n_s; s++) {
-        memcpy(x, f->x + (size_t)(s0 + s) * f->in + k0, (size_t)left * sizeof *x);
-        f->t->dot[n_o > 1][0](lanes, w[0], ORR_TILE_MAX_LANES, x, 0, acc + s * n_o * lanes);
+    for (int s = 0; s < n_s; s += rows) {
+        orr_dot_tile tile = f->t->dot[n_o > 1][orr_tile_pick(n_s - s, &rows)];
+        tile(depth, w, ldw, x + (size_t)s * f->in, (size_t)f->in, acc + s * n_o * f->t->lanes);
     }
 }
 
-/* Asks for the weights of the depth block after k, or of the outputs after these. */
-static void prefetch_weights(const float *w, int n_o, int in, int k)
+/* The last in % lanes products of each pair: a whole vector that ends where the rows end, with zeros for the weights
+ * that were counted before.  (An infinite input becomes a NaN there; both are caught as not finite.) */
+static void dot_tail(const forward_args *f, int s0, int n_s, int o0, int n_o, float *acc)
 {
-    const float *next = k + DEPTH < in ? w + k + DEPTH : w + (size_t)n_o * in;
+    const int lanes = f->t->lanes, left = f->in % lanes;
+    float w[ORR_TILE_MAX_WIDE][ORR_TILE_MAX_LANES] = { { 0 } };
 
     for (int o = 0; o < n_o; o++)
-        for (int i = 0; i < DEPTH; i += 16)
-            __builtin_prefetch(next + (size_t)o * in + i);
+        for (int i = lanes - left; i < lanes; i++)
+            w[o][i] = f->w[(size_t)(o0 + o) * f->in + f->in - lanes + i];
+    dot_block(f, s0, n_s, w[0], ORR_TILE_MAX_LANES, n_o, f->in - lanes, lanes, acc);
 }
 
-/* Outputs [o0, o0 + n_o) of samples [s0, s0 + n_s); n_o is 1 or `wide`. */
-static void forward_block(const forward_args *f, int s0, int n_s, int o0, int n_o)
+/* Asks for the weights of the next block of depth. */
+static void prefetch_weights(const forward_args *f, const float *w, int n_o, int k)
 {
-    float acc[SAMPLES * ORR_TILE_MAX_WIDE * ORR_TILE_MAX_LANES] __attribute__((aligned(64)));
-    float sum[SAMPLES * ORR_TILE_MAX_WIDE];
-    int lanes = f->t->lanes, full = f->in - f->in % lanes, rows;
-    const float *w = f->w + (size_t)o0 * f->in, *x = f->x + (size_t)s0 * f->in;
+    int end = k + 2 * DEPTH < f->in ? k + 2 * DEPTH : f->in;
 
-    memset(acc, 0, (size_t)(n_s * n_o * lanes) * sizeof *acc);
-    for (int k = 0; k < full; k += DEPTH) {
-        int depth = full - k < DEPTH ? full - k : DEPTH;
-        if (s0 == 0) prefetch_weights(w, n_o, f->in, k);
-        for (int s = 0; s < n_s; s += rows) {
-            orr_dot_tile tile = f->t->dot[n_o > 1][orr_tile_pick(n_s - s, &rows)];
-            tile(depth, w + k, (size_t)f->in, x + (size_t)s * f->in + k, (size_t)f->in, acc + s * n_o * lanes);
+    for (int o = 0; o < n_o; o++)
+        for (int i = k + DEPTH; i < end; i += 16)
+            __builtin_prefetch(w + (size_t)o * f->in + i);
+}
+
+/* Outputs [o0, o0 + n_tiles * n_o) of samples [s0, s0 + n_s); n_o is 1 or `wide`. */
+static void forward_block(const forward_args *f, int s0, int n_s, int o0, int n_tiles, int n_o)
+{
+    enum { ONE = SAMPLES * ORR_TILE_MAX_WIDE * ORR_TILE_MAX_LANES };
+    float acc[GROUP * ONE] __attribute__((aligned(64))), sum[SAMPLES * ORR_TILE_MAX_WIDE];
+    const int lanes = f->t->lanes, full = f->in - f->in % lanes;
+
+    memset(acc, 0, (size_t)n_tiles * ONE * sizeof *acc);
+    for (int k = 0; k < full; k += DEPTH)
+        for (int t = 0; t < n_tiles; t++) {
+            const float *w = f->w + (size_t)(o0 + t * n_o) * f->in;
+            if (s0 == 0) prefetch_weights(f, w, n_o, k);
+            dot_block(f, s0, n_s, w + k, (size_t)f->in, n_o, k, full - k < DEPTH ? full - k : DEPTH, acc + t * ONE);
         }
+    for (int t = 0; t < n_tiles; t++) {
+        int o = o0 + t * n_o;
+        if (full < f->in) dot_tail(f, s0, n_s, o, n_o, acc + t * ONE);
+        f->t->fold(n_s * n_o, acc + t * ONE, sum);
+        for (int s = 0; s < n_s; s++)
+            for (int i = 0; i < n_o; i++)
+                f->y[(size_t)(s0 + s) * f->out + o + i] = sum[s * n_o + i] + (f->bias ? f->bias[o + i] : 0.0f);
     }
-    if (full < f->in) dot_tail(f, s0, n_s, o0, n_o, full, acc);
-    f->t->fold(n_s * n_o, acc, sum);
-    for (int s = 0; s < n_s; s++)
-        for (int o = 0; o < n_o; o++)
-            f->y[(size_t)(s0 + s) * f->out + o0 + o] = sum[s * n_o + o] + (f->bias ? f->bias[o0 + o] : 0.0f);
+}
+
+/* Unit u: GROUP wide tiles, fewer wide tiles, or single outputs. */
+static void forward_unit(const forward_args *f, int s0, int n_s, int u)
+{
+    const int wide = f->t->wide, group = GROUP * wide, n_wide = f->out / wide * wide;
+    const int o = u * group, end = f->out < o + group ? f->out : o + group;
+    const int tiles = ((n_wide < end ? n_wide : end) - o) / wide;
+
+    if (tiles > 0) forward_block(f, s0, n_s, o, tiles, wide);
+    for (int i = o + (tiles > 0 ? tiles * wide : 0); i < end; i++)
+        forward_block(f, s0, n_s, i, 1, 1);
 }
 
 void orr_cpu_linear_forward(const orr_batch *b, int in, int out, const float *x, const float *w, const float *bias,
                             float *y)
 {
     const forward_args f = { orr_tiles_get(), b->n, in, out, x, w, bias, y };
-    int wide = f.t->wide, n_wide = out / wide, units = n_wide + out % wide;
+    const int group = GROUP * f.t->wide, units = (out + group - 1) / group;
 
     if (in < f.t->lanes) {
         orr_cpu_narrow_forward(b->n, in, out, x, w, bias, y);
         return;
     }
 #pragma omp parallel for schedule(static) if ((size_t)b->n * in * out > THREAD_WORK)
-    for (int u = 0; u < units; u++) {
-        int o = u < n_wide ? u * wide : n_wide * wide + (u - n_wide);
+    for (int u = 0; u < units; u++)
         for (int s = 0; s < f.n; s += SAMPLES)
-            forward_block(&f, s, f.n - s < SAMPLES ? f.n - s : SAMPLES, o, u < n_wide ? wide : 1);
-    }
+            forward_unit(&f, s, f.n - s < SAMPLES ? f.n - s : SAMPLES, u);
 }
 
 /* dx columns [k, k + wide vectors or one) for all samples. */

@@ -11,40 +11,48 @@
 
 enum { THREAD_WORK = 1 << 15 };
 
-/* y, arg of one window inside the image: c channels from x, vectors of LANES; the last one overlaps. */
-typedef void (*window_forward)(const orr_pool_shape *s, const float *x, float *y, uint16_t *arg);
-/* dx[0..c) = dy where arg is `place`, else 0 */
-typedef void (*window_backward)(int c, int place, const float *dy, const uint16_t *arg, float *dx);
+/* n windows inside the image, one after another: c channels each, vectors of LANES, the last of which overlaps.
+ * x: first window's first pixel. */
+typedef void (*pool_forward)(const orr_pool_shape *s, int n, const float *x, float *y, uint16_t *arg);
+/* One row of pixels of n windows side by side: dx = dy where arg is place, place + 1 ..., else 0. */
+typedef void (*pool_backward)(const orr_pool_shape *s, int n, int place, const float *dy, const uint16_t *arg, float *dx);
 
 #define DEFINE_POOL(ISA, TARGET, V, VI, VU)                                                        \
-    TARGET static void forward_##ISA(const orr_pool_shape *s, const float *x, float *y,            \
+    TARGET static void forward_##ISA(const orr_pool_shape *s, int n, const float *x, float *y,     \
                                      uint16_t *arg)                                                \
     {                                                                                              \
         enum { LANES = sizeof(V) / sizeof(float) };                                                \
-        for (int c = 0; c < s->c; c += LANES) {                                                    \
-            const int at = c + LANES > s->c && s->c > LANES ? s->c - LANES : c;                    \
-            V best = *(const V *)(x + at);                                                         \
-            VI place = { 0 };                                                                      \
-            for (int i = 0, k = 0; i < s->r; i++)                                                  \
-                for (int j = 0; j < s->s; j++, k++) {                                              \
-                    V v = *(const V *)(x + ((size_t)i * s->w + j) * s->c + at);                    \
-                    VI wins = (VI)(v > best) | ((VI)(v != v) & (VI)(best == best));                \
-                    best = (V)(((VI)v & wins) | ((VI)best & ~wins));                               \
-                    place = (((VI){ 0 } + k) & wins) | (place & ~wins);                            \
-                }                                                                                  \
-            *(V *)(y + at) = best;                                                                 \
-            *(VU *)(arg + at) = __builtin_convertvector(place, VU);                                \
-        }                                                                                          \
+        const int n_c = s->c, rows = s->r, cols = s->s;                                            \
+        const size_t pitch = (size_t)s->w * n_c, step = (size_t)s->stride_w * n_c;                 \
+        for (int q = 0; q < n; q++, x += step, y += n_c, arg += n_c)                               \
+            for (int c = 0; c < n_c; c += LANES) {                                                 \
+                const int at = c + LANES > n_c && n_c > LANES ? n_c - LANES : c;                   \
+                V best = *(const V *)(x + at);                                                     \
+                VI place = { 0 };                                                                  \
+                for (int i = 0, k = 0; i < rows; i++)                                              \
+                    for (int j = 0; j < cols; j++, k++) {                                          \
+                        V v = *(const V *)(x + i * pitch + (size_t)(j * n_c + at));                \
+                        VI wins = (VI)(v > best) | ((VI)(v != v) & (VI)(best == best));            \
+                        best = (V)(((VI)v & wins) | ((VI)best & ~wins));                           \
+                        place = (((VI){ 0 } + k) & wins) | (place & ~wins);                        \
+                    }                                                                              \
+                *(V *)(y + at) = best;                                                             \
+                *(VU *)(arg + at) = __builtin_convertvector(place, VU);                            \
+            }                                                                                      \
     }                                                                                              \
-    TARGET static void backward_##ISA(int n_c, int place, const float *dy, const uint16_t *arg,    \
-                                      float *dx)                                                   \
+    TARGET static void backward_##ISA(const orr_pool_shape *s, int n, int place, const float *dy,  \
+                                      const uint16_t *arg, float *dx)                              \
     {                                                                                              \
         enum { LANES = sizeof(V) / sizeof(float) };                                                \
-        for (int c = 0; c < n_c; c += LANES) {                                                     \
-            const int at = c + LANES > n_c && n_c > LANES ? n_c - LANES : c;                       \
-            VI wins = __builtin_convertvector(*(const VU *)(arg + at), VI) == (VI){ 0 } + place;   \
-            *(V *)(dx + at) = (V)((VI) * (const V *)(dy + at) & wins);                             \
-        }                                                                                          \
+        const int n_c = s->c, cols = s->s;                                                         \
+        for (int q = 0; q < n; q++, dy += n_c, arg += n_c)                                         \
+            for (int j = 0; j < cols; j++, dx += n_c)                                              \
+                for (int c = 0; c < n_c; c += LANES) {                                             \
+                    const int at = c + LANES > n_c && n_c > LANES ? n_c - LANES : c;               \
+                    VI wins = __builtin_convertvector(*(const VU *)(arg + at), VI) ==              \
+                              (VI){ 0 } + (place + j);                                             \
+                    *(V *)(dx + at) = (V)((VI) * (const V *)(dy + at) & wins);                     \
+                }                                                                                  \
     }
 
 DEFINE_POOL(base, , orr_f4, orr_i4, orr_u4)
@@ -57,8 +65,8 @@ DEFINE_POOL(avx512_16, ORR_AVX512, orr_f16, orr_i16, orr_u16)
 
 typedef struct pool_kernels {
     int lanes;
-    window_forward forward;
-    window_backward backward;
+    pool_forward forward;
+    pool_backward backward;
 } pool_kernels;
 
 static pool_kernels pool_kernels_get(int c)
@@ -93,22 +101,38 @@ static void cut_window(const orr_pool_shape *s, int row, int col, const float *x
     }
 }
 
+/* How many of n windows in a row, from the first, may be stored as whole vectors: reads and writes stay in the sample. */
+static int whole_windows(const orr_pool_shape *s, int spoil, int n, size_t in_left, size_t out_left)
+{
+    const size_t reach = ((size_t)(s->r - 1) * s->w + s->s) * s->c + spoil;
+
+    while (n > 0 && ((size_t)(n - 1) * s->stride_w * s->c + reach > in_left || (size_t)n * s->c + spoil > out_left))
+        n--;
+    return n;
+}
+
 static void forward_sample(const orr_pool_shape *s, const pool_kernels *k, const float *x, float *y, uint16_t *arg)
 {
     const size_t in = (size_t)s->h * s->w * s->c, out = (size_t)s->ho * s->wo * s->c;
-    const size_t spoil = s->c < k->lanes ? (size_t)(k->lanes - s->c) : 0;
+    const int spoil = s->c < k->lanes ? k->lanes - s->c : 0;
+    const int first = (s->pad_left + s->stride_w - 1) / s->stride_w; /* window clear of the left border */
+    const int right = s->w + s->pad_left - s->s;
 
-    for (int p = 0; p < s->ho; p++)
-        for (int q = 0; q < s->wo; q++) {
-            int row = p * s->stride_h - s->pad_top, col = q * s->stride_w - s->pad_left;
-            int inside = row >= 0 && col >= 0 && row + s->r <= s->h && col + s->s <= s->w;
-            size_t o = ((size_t)p * s->wo + q) * s->c;
-            if (inside && o + s->c + spoil <= out &&
-                ((size_t)(row + s->r - 1) * s->w + col + s->s) * s->c + spoil <= in)
-                k->forward(s, x + ((size_t)row * s->w + col) * s->c, y + o, arg + o);
-            else
-                cut_window(s, row, col, x, y + o, arg + o);
+    for (int p = 0; p < s->ho; p++) {
+        const int row = p * s->stride_h - s->pad_top;
+        int last = right < 0 ? 0 : right / s->stride_w + 1, n = 0;
+        if (last > s->wo) last = s->wo;
+        if (row >= 0 && row + s->r <= s->h && first < last) {
+            size_t i = ((size_t)row * s->w + first * s->stride_w - s->pad_left) * s->c;
+            size_t o = ((size_t)p * s->wo + first) * s->c;
+            n = whole_windows(s, spoil, last - first, in - i, out - o);
+            k->forward(s, n, x + i, y + o, arg + o);
         }
+        for (int q = 0; q < s->wo; q++) { /* what is left, and what the last vector spoiled */
+            size_t o = ((size_t)p * s->wo + q) * s->c;
+            if (q < first || q >= first + n) cut_window(s, row, q * s->stride_w - s->pad_left, x, y + o, arg + o);
+        }
+    }
 }
 
 void orr_cpu_max_pool_forward(int n, const orr_pool_shape *s, const float *x, float *y, uint16_t *arg)
@@ -129,16 +153,17 @@ static void backward_tiled(const orr_pool_shape *s, const pool_kernels *k, const
     const size_t spoil = s->c < k->lanes ? (size_t)(k->lanes - s->c) : 0;
 
     for (int h = 0; h < s->ho * s->r; h++) {
-        for (int col = 0; col < s->wo * s->s; col++) {
-            size_t o = ((size_t)(h / s->r) * s->wo + col / s->s) * s->c, e = h * row + (size_t)col * s->c;
-            int place = h % s->r * s->s + col % s->s;
-            if (o + s->c + spoil <= out && e + s->c + spoil <= in) {
-                k->backward(s->c, place, dy + o, arg + o, dx + e);
-                continue;
+        const size_t o = (size_t)(h / s->r) * s->wo * s->c;
+        const int place = h % s->r * s->s;
+        int n = s->wo;
+        while (n > 0 && (o + (size_t)n * s->c + spoil > out || h * row + (size_t)n * s->s * s->c + spoil > in))
+            n--;
+        k->backward(s, n, place, dy + o, arg + o, dx + h * row);
+        for (int col = n * s->s; col < s->wo * s->s; col++)
+            for (int c = 0; c < s->c; c++) {
+                size_t w = o + (size_t)(col / s->s) * s->c + c;
+                dx[h * row + (size_t)col * s->c + c] = arg[w] == place + col % s->s ? dy[w] : 0.0f;
             }
-            for (int c = 0; c < s->c; c++)
-                dx[e + c] = arg[o + c] == place ? dy[o + c] : 0.0f;
-        }
         memset(dx + h * row + (size_t)s->wo * s->s * s->c, 0, (size_t)(s->w - s->wo * s->s) * s->c * sizeof *dx);
     }
     memset(dx + s->ho * s->r * row, 0, (in - s->ho * s->r * row) * sizeof *dx);

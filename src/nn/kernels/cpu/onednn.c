@@ -132,21 +132,32 @@ static orr_status describe(const orr_dnnl_conv *p, dnnl_primitive_desc_t *pd, dn
     return ORR_OK;
 }
 
+/* The library's plain loops ("ref", and products of unfolded images) are slower than ours. */
+static orr_status refuse_reference(const_dnnl_primitive_desc_t pd)
+{
+    const char *name = "";
+
+    TRY_DNNL(dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name));
+    if (strstr(name, "ref")) return orr_fail(ORR_ERR_UNSUPPORTED, "convolution: oneDNN has only %s for it", name);
+    return ORR_OK;
+}
+
 static orr_status job_create(const orr_dnnl_conv *p, job *j, dnnl_prop_kind_t kind, int n, dnnl_primitive_desc_t hint)
 {
     dnnl_primitive_desc_t pd = NULL;
     dnnl_memory_desc_t x, y;
-    dnnl_status_t made;
+    dnnl_status_t made = dnnl_success;
     orr_status st = ORR_OK;
 
     j->samples = n;
     ORR_TRY(nhwc(&x, n, p->s.h, p->s.w, p->s.c));
     ORR_TRY(nhwc(&y, n, p->s.ho, p->s.wo, p->s.k));
     ORR_TRY(describe(p, &pd, kind, n, hint));
-    made = dnnl_primitive_create(&j->primitive, pd);
+    st = refuse_reference(pd);
+    if (st == ORR_OK) made = dnnl_primitive_create(&j->primitive, pd);
     j->w_desc = *dnnl_primitive_desc_query_md(
         pd, kind == dnnl_backward_weights ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
-    if (made == dnnl_success)
+    if (st == ORR_OK && made == dnnl_success)
         st = slots_create(p, &j->slots, &x, &j->w_desc, &y, dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0));
     dnnl_primitive_desc_destroy(pd);
     TRY_DNNL(made);
