@@ -1,13 +1,15 @@
-/* bench/nn/kernels.c - medians of each kernel of the cpu table at the shapes that the small nets train with.
+/* bench/nn/kernels.c - medians of each kernel of the cpu table at the shapes that the small nets
+ * train with.
  *
  *   bench_nn_kernels [THREADS [SECONDS_A_KERNEL]]
  *
- * Beside each median and best: the best's GFLOP/s where the kernel multiplies, GB/s of the arrays it must touch once, and the share of the
- * peak that a loop of register-only multiply-adds (or a pass over 64 MiB) reaches in the same process. */
+ * Beside each median and best: the best's GFLOP/s where the kernel multiplies, GB/s of the arrays
+ * it must touch once, and the share of the peak that a loop of register-only multiply-adds (or a
+ * pass over 64 MiB) reaches in the same process. */
+#include "nn/kernels.h"
 #include "core/leaves.h"
 #include "core/memory.h"
 #include "core/rng.h"
-#include "nn/kernels.h"
 
 #include <omp.h>
 #include <stdio.h>
@@ -75,7 +77,8 @@ static double median(double seconds, void (*call)(const work *), const work *w, 
     return t[n / 2];
 }
 
-static void report(const char *name, const work *w, void (*call)(const work *), double flop, double bytes)
+static void report(const char *name, const work *w, void (*call)(const work *), double flop,
+                   double bytes)
 {
     double best, t = median(w->f->seconds, call, w, &best);
 
@@ -98,7 +101,8 @@ static void linear_data(const work *w)
 }
 static void linear_params(const work *w)
 {
-    w->f->k->linear_backward_params(&w->f->b, w->in, w->out, w->a->x, w->a->dy, &w->a->dw, &w->a->db);
+    w->f->k->linear_backward_params(&w->f->b, w->in, w->out, w->a->x, w->a->dy, &w->a->dw,
+                                    &w->a->db);
 }
 static void conv_forward(const work *w)
 {
@@ -138,16 +142,18 @@ static void norm_moments(const work *w)
 }
 static void norm_forward(const work *w)
 {
-    w->f->k->norm_forward(w->n / w->c, w->c, w->a->x, w->a->bias, w->a->w, w->a->w, w->a->bias, w->a->y);
+    w->f->k->norm_forward(w->n / w->c, w->c, w->a->x, w->a->bias, w->a->w, w->a->w, w->a->bias,
+                          w->a->y);
 }
 static void norm_sums(const work *w)
 {
-    w->f->k->norm_backward_sums(w->n / w->c, w->c, w->a->x, w->a->bias, w->a->w, w->a->dy, w->a->mean, w->a->m2);
+    w->f->k->norm_backward_sums(w->n / w->c, w->c, w->a->x, w->a->bias, w->a->w, w->a->dy,
+                                w->a->mean, w->a->m2);
 }
 static void norm_data(const work *w)
 {
-    w->f->k->norm_backward_data(w->n / w->c, w->c, w->a->x, w->a->bias, w->a->w, w->a->w, w->a->bias, w->a->bias,
-                                w->a->dy, w->a->dx);
+    w->f->k->norm_backward_data(w->n / w->c, w->c, w->a->x, w->a->bias, w->a->w, w->a->w,
+                                w->a->bias, w->a->bias, w->a->dy, w->a->dx);
 }
 static void dropout(const work *w)
 {
@@ -170,8 +176,14 @@ static float *floats(size_t n, uint64_t seed)
 
 static arrays make_arrays(size_t n_x, size_t n_y, size_t n_w, size_t n_b)
 {
-    return (arrays){ .x = floats(n_x, 1), .w = floats(n_w, 2), .bias = floats(n_b, 3), .y = floats(n_y, 4),
-                     .dy = floats(n_y, 5), .dx = floats(n_x, 6), .dw = floats(n_w, 7), .db = floats(n_b, 8),
+    return (arrays){ .x = floats(n_x, 1),
+                     .w = floats(n_w, 2),
+                     .bias = floats(n_b, 3),
+                     .y = floats(n_y, 4),
+                     .dy = floats(n_y, 5),
+                     .dx = floats(n_x, 6),
+                     .dw = floats(n_w, 7),
+                     .db = floats(n_b, 8),
                      .arg = orr_alloc(n_y + 64, sizeof(uint16_t)) };
 }
 
@@ -191,12 +203,21 @@ static void set_batch(bench *f, int n)
     for (int i = 0; i <= LEAVES; i++)
         f->leaf[i] = (int)orr_leaf_begin(n, LEAVES, i);
     f->run[1] = LEAVES;
-    f->b = (orr_batch){ .n = n, .n_leaves = LEAVES, .leaf = f->leaf, .n_runs = 1, .run = f->run, .n_global = n,
+    f->b = (orr_batch){ .n = n,
+                        .n_leaves = LEAVES,
+                        .leaf = f->leaf,
+                        .n_runs = 1,
+                        .run = f->run,
+                        .n_global = n,
                         .keys = keys };
     f->sizes[0] = n / LEAVES;
     f->sizes[1] = n / LEAVES + 1;
-    f->limits = (orr_limits){ .max_samples = n, .max_leaves = LEAVES, .max_runs = 1, .n_leaf_sizes = 2,
-                              .leaf_sizes = f->sizes, .training = 1 };
+    f->limits = (orr_limits){ .max_samples = n,
+                              .max_leaves = LEAVES,
+                              .max_runs = 1,
+                              .n_leaf_sizes = 2,
+                              .leaf_sizes = f->sizes,
+                              .training = 1 };
 }
 
 static void bench_linear(bench *f, int n, int in, int out)
@@ -218,7 +239,8 @@ static void bench_conv(bench *f, int n, orr_conv_shape s)
 {
     s.ho = s.h - s.r + 1 + s.pad_top + s.pad_bottom;
     s.wo = s.w - s.s + 1 + s.pad_left + s.pad_right;
-    size_t x = (size_t)n * s.h * s.w * s.c, y = (size_t)n * s.ho * s.wo * s.k, size = (size_t)s.k * s.r * s.s * s.c;
+    size_t x = (size_t)n * s.h * s.w * s.c, y = (size_t)n * s.ho * s.wo * s.k,
+           size = (size_t)s.k * s.r * s.s * s.c;
     arrays a = make_arrays(x, y, size, (size_t)s.k);
     work w = { .f = f, .a = &a };
     double flop = 2.0 * (double)y * s.r * s.s * s.c, bytes = 4.0 * (double)(x + y);
@@ -229,7 +251,8 @@ static void bench_conv(bench *f, int n, orr_conv_shape s)
         fprintf(stderr, "%s\n", orr_error_text());
         exit(1);
     }
-    snprintf(name, sizeof name, "conv %dx%d %d -> %d %dx%d, batch %d: forward", s.h, s.w, s.c, s.k, s.r, s.s, n);
+    snprintf(name, sizeof name, "conv %dx%d %d -> %d %dx%d, batch %d: forward", s.h, s.w, s.c, s.k,
+             s.r, s.s, n);
     report(name, &w, conv_forward, flop, bytes);
     report("    data gradient", &w, conv_data, flop, bytes);
     report("    parameter gradient", &w, conv_params, flop, bytes);
@@ -245,7 +268,8 @@ static void bench_pool(bench *f, int n, orr_pool_shape s)
     char name[96];
 
     set_batch(f, n);
-    snprintf(name, sizeof name, "max pool %dx%dx%d %dx%d, batch %d: forward", s.h, s.w, s.c, s.r, s.s, n);
+    snprintf(name, sizeof name, "max pool %dx%dx%d %dx%d, batch %d: forward", s.h, s.w, s.c, s.r,
+             s.s, n);
     report(name, &w, pool_forward, 0, 4.0 * (double)x + 6.0 * (double)y);
     report("    backward", &w, pool_backward, 0, 4.0 * (double)x + 6.0 * (double)y);
     free_arrays(&a);
@@ -271,7 +295,8 @@ static void bench_rows(bench *f, size_t rows, int c)
     free_arrays(&a);
 }
 
-/* The peak that a share is of: a dense layer that stays in the first cache, and a sum of two long arrays. */
+/* The peak that a share is of: a dense layer that stays in the first cache, and a sum of two long
+ * arrays. */
 static void add_call(const work *w)
 {
     w->f->k->add(w->n, w->a->x, w->a->dx, w->a->y);
@@ -289,8 +314,9 @@ static void measure_peaks(bench *f)
     f->peak_gflops = 1e-9 * 2.0 * 192 * 256 * 96 / best;
     median(f->seconds, add_call, &w, &best);
     f->peak_gbs = 1e-9 * 12.0 * (1 << 22) / best;
-    printf("peaks: %.0f GFLOP/s (dense layer in cache), %.0f GB/s (48 MiB in and out), %d threads\n", f->peak_gflops,
-           f->peak_gbs, omp_get_max_threads());
+    printf(
+        "peaks: %.0f GFLOP/s (dense layer in cache), %.0f GB/s (48 MiB in and out), %d threads\n",
+        f->peak_gflops, f->peak_gbs, omp_get_max_threads());
     free_arrays(&a);
 }
 

@@ -1,20 +1,23 @@
 /* comm/comm.h - ranks, and everything they do together.
  *
- * One table of operations, two implementations: mpi/ (Open MPI and friends) and self/ (one rank, no library).  Each
- * prototype says Collective (every rank of the communicator calls it, in the same order) or Not collective.
+ * One table of operations, two implementations: mpi/ (Open MPI and friends) and self/ (one rank, no
+ * library).  Each prototype says Collective (every rank of the communicator calls it, in the same
+ * order) or Not collective.
  *
- * Waiting: every blocking call is a non-blocking one polled with a deadline (opts.deadline seconds, ORR_WAIT in the
- * environment overrides).  Past it the call fails with ORR_ERR_TIMEOUT and names rank, host and operation; the
- * communicator is then unusable (later calls answer ORR_ERR_COMM, destroying leaves MPI alone) and the caller should
- * abort.  Polling yields the core between tries.  MPI makes and frees communicators and windows by blocking calls only:
- * a polled barrier before each makes sure that all ranks have come, so that only a rank that dies inside such a call
- * can hang it.  Calls that move much wait up to the deadline for each GiB.
+ * Waiting: every blocking call is a non-blocking one polled with a deadline (opts.deadline seconds,
+ * ORR_WAIT in the environment overrides).  Past it the call fails with ORR_ERR_TIMEOUT and names
+ * rank, host and operation; the communicator is then unusable (later calls answer ORR_ERR_COMM,
+ * destroying leaves MPI alone) and the caller should abort.  Polling yields the core between tries.
+ * MPI makes and frees communicators and windows by blocking calls only: a polled barrier before
+ * each makes sure that all ranks have come, so that only a rank that dies inside such a call can
+ * hang it.  Calls that move much wait up to the deadline for each GiB.
  *
- * All calls come from one thread.  Debug builds compare every collective call and its sizes over the ranks first.
+ * All calls come from one thread.  Debug builds compare every collective call and its sizes over
+ * the ranks first.
  *
- * Sizes are size_t or int64_t throughout; what exceeds MPI's int is cut into pieces (or a derived type) inside.
- * Buffers of the non-blocking reduction are on loan until its end.   Errors: ORR_ERR_COMM with MPI's words,
- * ORR_ERR_NOMEM, ORR_ERR_TIMEOUT, ORR_ERR_ARG. */
+ * Sizes are size_t or int64_t throughout; what exceeds MPI's int is cut into pieces (or a derived
+ * type) inside. Buffers of the non-blocking reduction are on loan until its end.   Errors:
+ * ORR_ERR_COMM with MPI's words, ORR_ERR_NOMEM, ORR_ERR_TIMEOUT, ORR_ERR_ARG. */
 #ifndef ORR_COMM_COMM_H
 #define ORR_COMM_COMM_H
 
@@ -38,86 +41,101 @@ typedef enum { ORR_SUM, ORR_MIN, ORR_MAX } orr_reduce_op;
 
 typedef struct {
     double deadline;      /* seconds that a wait may take */
-    int no_shared_reduce; /* 1: ordered sums go through messages even when all ranks share memory (for tests, timings) */
-    int ranks_per_node;   /* > 0: pretend that no more ranks share a node (for tests); 0: what MPI says */
+    int no_shared_reduce; /* 1: sums over leaves go through messages even on one node (tests) */
+    int ranks_per_node;   /* > 0: pretend that nodes hold this many ranks (tests); 0: MPI's */
 } orr_comm_opts;
-#define ORR_COMM_OPTS_INIT { .deadline = 600.0 }
+#define ORR_COMM_OPTS_INIT                                                                         \
+    {                                                                                              \
+        .deadline = 600.0                                                                          \
+    }
 
 /* ---- life ---- */
-orr_status orr_comm_self_create(orr_comm **out);                     /* Not collective. */
+orr_status orr_comm_self_create(orr_comm **out); /* Not collective. */
 /* Splits by color (< 0: this rank gets *out = NULL), ordered by key then rank.  Collective. */
 orr_status orr_comm_split(orr_comm **out, orr_comm *c, int color, int key);
-void orr_comm_destroy(orr_comm *c);                                  /* Collective for mpi. NULL is fine. */
+void orr_comm_destroy(orr_comm *c); /* Collective for mpi. NULL is fine. */
 
 /* ---- who ---- Not collective. */
 int orr_comm_rank(const orr_comm *c);
 int orr_comm_size(const orr_comm *c);
-int orr_comm_node(const orr_comm *c);       /* number of this rank's node, 0.. in order of lowest rank */
+int orr_comm_node(const orr_comm *c); /* number of this rank's node, 0.. in order of lowest rank */
 int orr_comm_n_nodes(const orr_comm *c);
-int orr_comm_node_rank(const orr_comm *c);  /* rank among the ranks of this node */
+int orr_comm_node_rank(const orr_comm *c); /* rank among the ranks of this node */
 int orr_comm_node_size(const orr_comm *c);
 const char *orr_comm_host(const orr_comm *c);
 
 /* ---- together ---- Collective. */
 orr_status orr_comm_barrier(orr_comm *c);
 orr_status orr_comm_bcast(orr_comm *c, void *buf, size_t bytes, int root);
-/* Element-wise over ranks, in place, in MPI's own order: exact for integers, min, max; not reproducible for float sums. */
+/* Element-wise over ranks, in place, in MPI's own order: exact for integers, min, max; not
+ * reproducible for float sums. */
 orr_status orr_comm_allreduce(orr_comm *c, void *buf, size_t n, orr_dtype t, orr_reduce_op op);
 /* *out = sum of value over lower ranks; *total over all (may be NULL). */
 orr_status orr_comm_exscan(orr_comm *c, int64_t value, int64_t *out, int64_t *total);
-/* Every rank's bytes[rank] bytes, rank after rank, into out on every rank (on root alone for gather; out NULL elsewhere).
- * bytes holds size entries and is the same on all ranks.  in may lie at its place in out. */
+/* Every rank's bytes[rank] bytes, rank after rank, into out on every rank (on root alone for
+ * gather; out NULL elsewhere). bytes holds size entries and is the same on all ranks.  in may lie
+ * at its place in out. */
 orr_status orr_comm_allgather(orr_comm *c, const void *in, void *out, const size_t *bytes);
 orr_status orr_comm_gather(orr_comm *c, const void *in, void *out, const size_t *bytes, int root);
-/* The end of a phase: every rank brings its status and gets the worst one, the lowest failing rank's.  On failure every
- * rank's orr_error_text() reads "rank 3 (host): its sentence" (without the words before the colon when size is 1). */
+/* The end of a phase: every rank brings its status and gets the worst one, the lowest failing
+ * rank's.  On failure every rank's orr_error_text() reads "rank 3 (host): its sentence" (without
+ * the words before the colon when size is 1). */
 orr_status orr_comm_agree(orr_comm *c, orr_status st);
 
 /* ---- memory shared by the ranks of a node ---- */
 /* bytes must be the same on the ranks of a node; counted once a node.  Zeroed.  Collective. */
 orr_status orr_window_create(orr_window **out, orr_comm *c, size_t bytes);
-void *orr_window_base(const orr_window *w);              /* Not collective. */
-orr_status orr_window_fence(orr_window *w);              /* what any rank wrote before, all ranks of the node read after.  Collective. */
-void orr_window_destroy(orr_window *w);                  /* Collective. NULL is fine. */
+void *orr_window_base(const orr_window *w); /* Not collective. */
+/* What any rank of the node wrote before, all ranks of the node read after.  Collective. */
+orr_status orr_window_fence(orr_window *w);
+void orr_window_destroy(orr_window *w); /* Collective. NULL is fine. */
 
 /* ---- work shared out one piece at a time ---- */
-orr_status orr_counter_create(orr_counter **out, orr_comm *c);           /* from 0.  Collective. */
-/* *first = value before n was added, by any rank at any time.  With all ranks on one node an atomic add in shared memory,
- * which rank 0 cannot hold up.  Over several nodes a one-sided operation on rank 0's memory: networks with remote
- * atomics (InfiniBand and the like) do it alone; over TCP it waits until rank 0 next enters any orr_comm call.
- * Not collective. */
+orr_status orr_counter_create(orr_counter **out, orr_comm *c); /* from 0.  Collective. */
+/* *first = value before n was added, by any rank at any time.  With all ranks on one node an atomic
+ * add in shared memory, which rank 0 cannot hold up.  Over several nodes a one-sided operation on
+ * rank 0's memory: networks with remote atomics (InfiniBand and the like) do it alone; over TCP it
+ * may wait until rank 0 next enters MPI.  Not collective. */
 orr_status orr_counter_next(orr_counter *k, int64_t n, int64_t *first);
-void orr_counter_destroy(orr_counter *k);                                /* Collective. */
+void orr_counter_destroy(orr_counter *k); /* Collective. */
 
 /* ---- sums over the leaves of a batch (comm/reduce.c, over the same table) ---- */
 typedef enum {
     ORR_REDUCE_ORDERED, /* core/leaves.h's tree: same bits for every number of ranks */
-    ORR_REDUCE_FAST     /* any order: each rank's own sum, then MPI's; on one node as ordered, which is quicker there */
+    ORR_REDUCE_FAST     /* any order: own sums, then MPI's; on one node as ordered, quicker there */
 } orr_reduce_mode;
 
-/* Starts summing n elements (ORR_F32 or ORR_F64).  runs[i], i < plan->n_runs, is this rank's sum of its i-th run; the
- * sum over all ranks arrives in result (n elements; may be runs[0], else overlaps no run) on every rank.  A rank without
- * leaves brings no run.  runs and result are on loan until the end; runs other than result are only read.  At most
- * ORR_MAX_REDUCTIONS at once; all ranks begin them in the same order.  All memory was set aside by
- * orr_comm_reduce_reserve: no allocation here.   Collective.
- * Ordered: each rank adds every rank's runs of its 1/N of the elements along the tree, then all get all parts: through
- * shared memory when all ranks are on one node, else through messages, 2 (N-1)/N n elements each way when a rank has one
- * run, as a ring moves.  Small n: all runs to all ranks.
- * When it fails, *out is NULL if nothing was begun (a caller's mistake); otherwise the communicator is broken. */
-orr_status orr_comm_reduce_begin(orr_reduction **out, orr_comm *c, const orr_leaf_plan *plan, orr_reduce_mode mode,
-                                 void *const *runs, void *result, size_t n, orr_dtype t);
-/* ORR_OK done, ORR_PENDING, or an error; drives the progress of all reductions of the communicator: nothing moves
- * between calls.  Not collective. */
+/* Starts summing n elements (ORR_F32 or ORR_F64).  runs[i], i < plan->n_runs, is this rank's sum of
+ * its i-th run; the sum over all ranks arrives in result (n elements; may be runs[0], else overlaps
+ * no run) on every rank.  A rank without leaves brings no run.  runs and result are on loan until
+ * the end; runs other than result are only read.  At most ORR_MAX_REDUCTIONS at once; all ranks
+ * begin them in the same order.  All memory was set aside by orr_comm_reduce_reserve: no allocation
+ * here.   Collective.
+ * Ordered: each rank adds every rank's runs of its 1/N of the elements along
+ * the tree, then all get all parts: through shared memory when all ranks are on one node, else
+ * through messages, 2 (N-1)/N n elements each way when a rank has one run, as a ring moves.  Small
+ * n: all runs to all ranks.
+ * When it fails, *out is NULL if nothing was begun (a caller's mistake);
+ * otherwise the communicator is broken. */
+orr_status orr_comm_reduce_begin(orr_reduction **out, orr_comm *c, const orr_leaf_plan *plan,
+                                 orr_reduce_mode mode, void *const *runs, void *result, size_t n,
+                                 orr_dtype t);
+/* ORR_OK done, ORR_PENDING, or an error; drives the progress of all reductions of the communicator:
+ * nothing moves between calls.  Not collective. */
 orr_status orr_comm_reduce_test(orr_reduction *r);
-orr_status orr_comm_reduce_end(orr_reduction *r); /* waits (with the deadline) and gives r back.  Not collective. */
+/* Waits (with the deadline) and gives r back.  Any order, but at the same place among the
+ * collective calls on all ranks: those drive no reduction. */
+orr_status orr_comm_reduce_end(orr_reduction *r);
 enum { ORR_MAX_REDUCTIONS = 64 };
-/* Sets memory aside for reductions under this plan of up to n elements in all, counting every one begun since none was
- * in flight.  While none is in flight; may be called again, for more or for another plan.  All ranks get the same
- * verdict.  Collective. */
+/* Sets memory aside for reductions under this plan of up to n elements in all, counting every one
+ * begun since none was in flight.  While none is in flight; may be called again, for more or for
+ * another plan.  All ranks get the same verdict.  Collective. */
 orr_status orr_comm_reduce_reserve(orr_comm *c, const orr_leaf_plan *plan, size_t n, orr_dtype t);
-/* Blocking form for small vectors of per-leaf values: in[i*n + j], i < local leaves (overwritten); out[n] everywhere
- * (may be in).  Always ordered; needs no reserve, may come while other reductions are in flight.  Collective. */
-orr_status orr_comm_leaf_sum(orr_comm *c, const orr_leaf_plan *plan, double *in, double *out, size_t n);
+/* Blocking form for small vectors of per-leaf values: in[i*n + j], i < local leaves (overwritten);
+ * out[n] everywhere (may be in).  Always ordered; needs no reserve, may come while other reductions
+ * are in flight.  Collective. */
+orr_status orr_comm_leaf_sum(orr_comm *c, const orr_leaf_plan *plan, double *in, double *out,
+                             size_t n);
 
 #ifdef __cplusplus
 }

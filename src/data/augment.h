@@ -2,15 +2,15 @@
  * epoch, sample id, place, op).
  *
  *   augment:
- *     - roll: {max: 0}                    # circular shift along w by 0..max-1 samples; 0 = the
- * full length
- *     - flip: {axis: w, probability: 0.5} # w, h, or time (= w)
- *     - rotate90: {}                      # a quarter turn 0..3 times, square images
- *     - noise: {sigma: 0.01}              # + N(0, sigma) each number; relative: true = times the
- * sample's own deviation
- *     - scale: {min: 0.9, max: 1.1}       # times one uniform number
- * All channels move together.  A step without options may be written by its name alone (-
- * rotate90).   Not collective; apply is thread-safe. */
+ *     - roll: {max: 0}        # circular shift along w by 0..max-1 samples; 0 = the full length
+ *     - flip: {axis: w, probability: 0.5}  # w, h, or time (= w)
+ *     - rotate90: {}          # a quarter turn 0..3 times, square images
+ *     - noise: {sigma: 0.01}  # + N(0, sigma) each number; relative: true = times the deviation of
+ *                             # the sample itself
+ *     - scale: {min: 0.9, max: 1.1}        # times one uniform number
+ *
+ * All channels move together.  A step without options may be written by its name alone.
+ * Not collective; apply is thread-safe. */
 #ifndef ORR_DATA_AUGMENT_H
 #define ORR_DATA_AUGMENT_H
 

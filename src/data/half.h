@@ -1,5 +1,5 @@
 /* data/half.h - IEEE 754 half precision (float16) to and from float, without help from the compiler
- * or the processor. Every half is exact as a float.  The way back rounds to the nearest, ties to
+ * or the processor.  Every half is exact as a float.  The way back rounds to the nearest, ties to
  * even; what is too large becomes infinity, and a NaN stays one.   Not collective. */
 #ifndef ORR_DATA_HALF_H
 #define ORR_DATA_HALF_H

@@ -1,8 +1,10 @@
 /* data/hdf5_util.h - HDF5 as the rest of data/ wants it: quiet, deterministic, one sentence for
- * each failure. Files are made with fixed format bounds (1.8 .. 1.10), no object times and no file
- * locks, so that the same content gives the same bytes.  HDF5 calls come from one thread at a time;
- * MPI may be initialised or not. Reading a set that other programs wrote: strings must be of fixed
- * length.   Not collective. */
+ * each failure.
+ *
+ * Files are made with fixed format bounds (1.8 .. 1.10), no object times and no file locks, so that
+ * the same content gives the same bytes.  HDF5 calls come from one thread at a time; MPI may be
+ * initialised or not.  In sets that other programs wrote, strings must be of fixed length.
+ * Not collective. */
 #ifndef ORR_DATA_HDF5_UTIL_H
 #define ORR_DATA_HDF5_UTIL_H
 

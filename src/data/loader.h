@@ -1,15 +1,18 @@
 /* data/loader.h - batches ahead of the step.
  *
- * The cache holds all rows of the set as stored, in memory that the caller gives (jobs: one window
- * a node); its ranks fill it together, each a run of rows, in large sequential reads.  A loader
- * thread then makes batches: for each place of its slice of the batch it finds the row (order),
- * copies and transforms it, augments it, and notes label, key and row; `depth` batches wait ready.
+ * The cache holds all rows of the set as stored, in memory that the caller gives (jobs: one
+ * window a node); its ranks fill it together, each a run of rows, in large sequential reads.  A
+ * loader thread then makes batches: for each place of its slice of the batch it finds the row
+ * (order), copies and transforms it, augments it, and notes label, key and row; `depth` batches
+ * wait ready.
+ *
  * A batch is made by one thread; with `threads` > 1 successive batches are made at the same time
- * (max(depth, threads) wait).  The threads block all signals.  A fault in a thread comes out of
- * orr_loader_next, after the batches before it.  The thread touches neither MPI nor HDF5. Epochs
- * follow one another without a gap: the sequence of batches is (epoch, step) = (e, 0), (e, 1), ...
- * (e+1, 0) ... Owns its buffers; the dataset, cache, order, transform and augment are borrowed. Not
- * collective.  One consumer thread. */
+ * and max(depth, threads) wait.  The threads touch neither MPI nor HDF5 and block all signals.  A
+ * fault in a thread comes out of orr_loader_next, after the batches before it.
+ *
+ * Epochs follow one another without a gap: the sequence of batches is (epoch, step) = (e, 0),
+ * (e, 1), ... (e+1, 0) ...  Owns its buffers; the dataset, cache, order, transform and augment
+ * are borrowed. Not collective.  One consumer thread. */
 #ifndef ORR_DATA_LOADER_H
 #define ORR_DATA_LOADER_H
 

@@ -1,20 +1,21 @@
 /* data/shard.h - shard files and shard sets: how samples lie on disk.
  *
- * A shard set is a folder of shard-00000.h5, shard-00001.h5, ... and index.h5 (docs/formats.md).  A
- * shard
- * ("orrery-shard-1") holds datasets /x (n, shape...) float32 | float16 | uint8, channels last; /y
- * (n) int32 class labels, or (n) or (n, k) float32 targets, or absent; /id (n) int64 or
- * fixed-length string.  Contiguous unless compression is asked for.  Attributes of the root:
- * format, axes, channel names, class names, units, provenance (command, version, inputs with
- * sha256).  index.h5 holds the manifest (/shards: file, rows, sha256) and virtual datasets /x /y
- * /id over all shards, so h5py.File("index.h5")["x"] reads the whole set.
+ * A shard set is a folder of shard-00000.h5, shard-00001.h5, ... and index.h5
+ * (docs/formats.md).  A shard ("orrery-shard-1") holds datasets /x (n, shape...) float32 |
+ * float16 | uint8, channels last; /y (n) int32 class labels, or (n) or (n, k) float32 targets,
+ * or absent; /id (n) int64 or fixed-length string.  Contiguous unless compression is asked
+ * for.  Attributes of the root: format, axes, channel names, class names, units, provenance
+ * (command, version, inputs with sha256). index.h5 holds the manifest (/shards: file, rows,
+ * bytes, sha256) and virtual datasets /x /y /id over all shards, so h5py.File("index.h5")["x"]
+ * reads the whole set.
  *
  * Shards are written as .tmp and renamed when complete; the index is written last, so a folder with
  * an index is a whole set.  Which rows go to which shard depends on the schema's rows_per_shard
- * alone; bytes on disk do not depend on ranks, time of day or host (no HDF5 timestamps).   Not
- * collective: jobs deals shards to ranks. Errors: ORR_ERR_IO (disk full included: the .tmp is
- * removed), ORR_ERR_FORMAT naming file and what is wrong (foreign HDF5, truncated, sha256 that
- * differs), ORR_ERR_EXISTS. */
+ * alone; bytes on disk do not depend on ranks, time of day or host (no HDF5 timestamps).
+ * Not collective: jobs deals shards to ranks.
+ *
+ * Errors: ORR_ERR_IO (disk full included: the .tmp is removed), ORR_ERR_FORMAT naming file and what
+ * is wrong (foreign HDF5, truncated, sha256 that differs), ORR_ERR_EXISTS. */
 #ifndef ORR_DATA_SHARD_H
 #define ORR_DATA_SHARD_H
 
@@ -107,9 +108,9 @@ int64_t orr_dataset_rows(const orr_dataset *d);
 int orr_dataset_n_shards(const orr_dataset *d);
 const int32_t *orr_dataset_labels(const orr_dataset *d); /* rows; NULL unless ORR_Y_CLASS */
 const float *orr_dataset_values(const orr_dataset *d); /* rows * y_width; NULL unless ORR_Y_VALUE */
-const uint64_t *orr_dataset_keys(
-    const orr_dataset *d); /* rows: 64-bit key of each id (the integer itself, or the
-                              first 16 digits of the text's sha256), for random streams */
+/* 64-bit key of each row's id, for random streams: the integer itself, or the first 16 hexadecimal
+ * digits of the text's sha256. */
+const uint64_t *orr_dataset_keys(const orr_dataset *d);
 /* The id of a row as text into buf (ORR_ID_TEXT_MAX + 1 bytes are enough). */
 void orr_dataset_id(const orr_dataset *d, int64_t row, char *buf, size_t bytes);
 const char *orr_dataset_provenance(const orr_dataset *d); /* JSON text */

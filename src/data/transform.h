@@ -2,22 +2,25 @@
  * the model file: predict and evaluate run this same code.
  *
  *   transforms:
- *     - standardise: {per: sample}           # (x - mean)/std over the sample (per: channel: over
- * each channel of it; per: #   feature: over the training rows, h*w*c means and deviations; per:
- * train_channel: #   one mean and deviation a channel, over the training rows)
- *     - moving_average: {window: 200}        # appends channels: centred mean as
- * scipy.ndimage.uniform_filter1d, mode reflect: #   even windows take window/2 before and window/2
- * - 1 after
+ *     - standardise: {per: sample}     # (x - mean) / deviation; the numbers that share them:
+ *                                      #   sample, channel: of this sample;
+ *                                      #   feature: one number of all training rows (h*w*c pairs);
+ *                                      #   train_channel: a channel of all training rows (c pairs)
+ *     - moving_average: {window: 200}  # appends channels: centred mean along w, as
+ *                                      # scipy.ndimage.uniform_filter1d, mode reflect: even windows
+ *                                      # take window/2 before and window/2 - 1 after
  *     - affine: {scale: 0.00392156862745098, shift: 0}  # x * scale + shift
- *     - log: {floor: 0}                      # log1p(max(x, floor) - floor)
- *     - asinh: {scale: 1}                    # asinh(x / scale)
- *     - reshape: {shape: [28, 28, 1]}        # same numbers, another shape: [w, c] or [h, w, c]
+ *     - log: {floor: 0}                # log1p(max(x, floor) - floor)
+ *     - asinh: {scale: 1}              # asinh(x / scale)
+ *     - reshape: {shape: [28, 28, 1]}  # same numbers, another shape: [c], [w, c] or [h, w, c]
+ *
  * A step without options may be written by its name alone (- asinh).
+ *
  * Arithmetic in double from the stored number to the end of the chain, result float32.  Deviations
  * are those of the population (divided by n).  A deviation of zero, or below what rounding makes of
  * n equal numbers, divides by 1; a constant sample becomes 0.  uint8 and float16 keep their value,
- * unscaled.  Statistics come from training rows alone: fit() sees those, and only those. Not
- * collective; apply is thread-safe after fitting. */
+ * unscaled.  Statistics come from training rows alone: fit() sees those, and only those.
+ * Not collective; apply is thread-safe after fitting. */
 #ifndef ORR_DATA_TRANSFORM_H
 #define ORR_DATA_TRANSFORM_H
 
@@ -47,10 +50,10 @@ size_t orr_transform_scratch_bytes(const orr_transform *t);
  * training list, so that ranks may share the blocks and add them in block order: same bits for any
  * number of ranks ---- */
 enum { ORR_FIT_BLOCK = 256 };
-int orr_transform_n_fits(
-    const orr_transform *t); /* passes still to make: 0 when nothing needs fitting */
-size_t orr_transform_fit_size(
-    const orr_transform *t); /* doubles of one block's sums in the present pass */
+/* Passes still to make: 0 when nothing needs fitting. */
+int orr_transform_n_fits(const orr_transform *t);
+/* Doubles of one block's sums in the present pass. */
+size_t orr_transform_fit_size(const orr_transform *t);
 /* sums (overwritten) = sums over n <= ORR_FIT_BLOCK stored samples x[n][x_bytes]. */
 orr_status orr_transform_fit_block(const orr_transform *t, const void *x, int n, double *sums,
                                    void *scratch);

@@ -104,7 +104,8 @@ static orr_status sharing_ranks(orr_app *app, int *out)
     uint64_t mine[2] = { (uint64_t)orr_comm_node(app->world), orr_affinity_key() };
     uint64_t *all = orr_alloc((size_t)app->size, sizeof mine);
     size_t *bytes = orr_alloc((size_t)app->size, sizeof *bytes);
-    orr_status st = all && bytes ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", app->size);
+    orr_status st =
+        all && bytes ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", app->size);
 
     ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
     for (int r = 0; r < app->size; r++)

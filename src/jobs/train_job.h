@@ -60,7 +60,8 @@ extern const orr_option orr_train_job_options[];
 
 /* Reads and checks what can be checked without data. */
 orr_status orr_train_job_read(orr_train_job *job, const orr_config *c);
-/* The resolved job as YAML, without `run` and `runtime`: no result depends on them, and a run's folder may be moved. */
+/* The resolved job as YAML, without `run` and `runtime`: no result depends on them, and a run's
+ * folder may be moved. */
 orr_status orr_train_job_dump(const orr_train_job *job, orr_text *out);
 /* ORR_ERR_OPTION when a resolved job differs from that of an existing run; the sentence lists the
  * lines that differ. */

@@ -7,19 +7,17 @@
 #include "core/threads.h"
 #include "data/loader.h"
 #include "jobs/checkpoint.h"
+#include "jobs/parts.h"
 #include "jobs/predictor.h"
 #include "jobs/report.h"
 #include "jobs/run.h"
 #include "jobs/samples.h"
 #include "jobs/step.h"
-#include "stats/folds.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { TRAIN, VALIDATION, TEST, N_PARTS };
-static const char *const part_names[N_PARTS] = { "train", "validation", "test" };
 static const char history_header[] =
     "epoch,step,lr,train_loss,train_accuracy,gradient_norm,validation_loss,validation_accuracy,"
     "validation_auc,validation_f1,best\n";
@@ -28,12 +26,8 @@ typedef struct trainer {
     orr_app *app;
     const orr_train_job *job;
     orr_text job_text;
-    char data_identity[ORR_PATH_MAX + 128];
-    orr_samples
-        sets[N_PARTS]; /* those that were named; a part without its own lies in the training set */
-    orr_part parts[N_PARTS]; /* n = 0: there is none */
-    int64_t *rows[N_PARTS];
-    int32_t *train_labels; /* of parts[TRAIN], for balanced sampling */
+    orr_parts parts;
+    int32_t *train_labels; /* of parts[ORR_TRAIN], for balanced sampling */
     double *shares;
     orr_model model;
     orr_net *net;
@@ -42,6 +36,8 @@ typedef struct trainer {
     orr_leaf_plan plan;
     orr_order *order;
     orr_augment *augment;
+    orr_loader *loader;
+    double waited; /* for the loader, before this epoch */
     orr_loader_opts loader_opts;
     orr_stepper *stepper;
     orr_predictor *predictor;
@@ -53,112 +49,17 @@ typedef struct trainer {
     double epoch_started, first_step; /* seconds */
 } trainer;
 
-/* ---- data ---- */
-static orr_status open_sets(trainer *t)
-{
-    const orr_data_opts *d = &t->job->data;
-    const char *paths[N_PARTS] = { d->train, d->validation, d->test };
-
-    for (int i = 0; i < N_PARTS; i++) {
-        t->parts[i].name = part_names[i];
-        if (paths[i][0] == '\0') continue;
-        ORR_TRY(orr_samples_open(&t->sets[i], t->app, paths[i], d->verify));
-        t->parts[i].samples = &t->sets[i];
-        t->parts[i].n = orr_dataset_rows(t->sets[i].set);
-    }
-    return ORR_OK;
-}
-
-static orr_status all_rows(trainer *t, int part)
-{
-    t->rows[part] = orr_alloc((size_t)t->parts[part].n + 1, sizeof(int64_t));
-    if (!t->rows[part])
-        return orr_fail(ORR_ERR_NOMEM, "out of memory: %lld rows", (long long)t->parts[part].n);
-    for (int64_t i = 0; i < t->parts[part].n; i++)
-        t->rows[part][i] = i;
-    t->parts[part].rows = t->rows[part];
-    return ORR_OK;
-}
-
-/* Moves a share of the training rows to another part, stratified where there are classes. */
-static orr_status cut_off(trainer *t, int part, double share)
-{
-    orr_part *train = &t->parts[TRAIN];
-    const int32_t *labels = orr_dataset_labels(train->samples->set);
-    int64_t n = train->n, n_train = 0, n_other = 0, *all = t->rows[TRAIN];
-    int64_t *kept = orr_alloc((size_t)n + 1, sizeof *kept),
-            *other = orr_alloc((size_t)n + 1, sizeof *other);
-    int32_t *mine = labels ? orr_alloc((size_t)n + 1, sizeof *mine) : NULL;
-    orr_status st;
-
-    if (!kept || !other || (labels && !mine)) {
-        st = orr_fail(ORR_ERR_NOMEM, "out of memory: a split of %lld rows", (long long)n);
-        goto done;
-    }
-    for (int64_t i = 0; labels && i < n; i++)
-        mine[i] = labels[all[i]];
-    st = orr_train_test_split(mine, n, share, (uint32_t)t->job->data.split_seed, kept, &n_train,
-                              other, &n_other);
-    if (st != ORR_OK) {
-        st = orr_fail_prefix(st, "data.%s_fraction %g of %s: ", part_names[part], share,
-                             orr_dataset_path(train->samples->set));
-        goto done;
-    }
-    for (int64_t i = 0; i < n_train; i++)
-        kept[i] = all[kept[i]];
-    for (int64_t i = 0; i < n_other; i++)
-        other[i] = all[other[i]];
-    memcpy(all, kept, (size_t)n_train * sizeof *all);
-    train->n = n_train;
-    t->rows[part] = other;
-    other = NULL;
-    t->parts[part] = (orr_part){
-        .name = part_names[part], .samples = train->samples, .rows = t->rows[part], .n = n_other
-    };
-done:
-    orr_free(kept);
-    orr_free(other);
-    orr_free(mine);
-    return st;
-}
-
-static orr_status make_parts(trainer *t)
-{
-    const orr_data_opts *d = &t->job->data;
-
-    for (int i = 0; i < N_PARTS; i++)
-        if (t->parts[i].samples) ORR_TRY(all_rows(t, i));
-    if (!t->parts[TEST].samples && d->test_fraction > 0)
-        ORR_TRY(cut_off(t, TEST, d->test_fraction));
-    if (!t->parts[VALIDATION].samples && d->validation_fraction > 0)
-        ORR_TRY(cut_off(t, VALIDATION, d->validation_fraction));
-    return ORR_OK;
-}
-
-/* A checkpoint belongs to these bytes of training data. */
-static orr_status identify_data(trainer *t)
-{
-    char index[ORR_PATH_MAX], sum[ORR_SHA256_HEX];
-    const char *path = t->job->data.train;
-
-    ORR_TRY(orr_path_join(index, orr_path_is_dir(path) ? path : "",
-                          orr_path_is_dir(path) ? "index.h5" : path));
-    ORR_TRY(orr_sha256_file(sum, index));
-    snprintf(t->data_identity, sizeof t->data_identity, "index sha256 %s", sum);
-    return ORR_OK;
-}
-
 static orr_status check_sets(trainer *t)
 {
-    orr_part used[N_PARTS];
+    orr_part used[ORR_N_PARTS];
     int n_used = 0;
 
-    for (int i = 1; i < N_PARTS; i++)
-        if (t->parts[i].n)
-            ORR_TRY(orr_model_accepts(&t->model, orr_dataset_schema(t->parts[i].samples->set),
-                                      part_names[i]));
-    for (int i = 0; i < N_PARTS; i++)
-        if (t->parts[i].n) used[n_used++] = t->parts[i];
+    for (int i = 1; i < ORR_N_PARTS; i++)
+        if (t->parts.part[i].n)
+            ORR_TRY(orr_model_accepts(&t->model, orr_dataset_schema(t->parts.part[i].samples->set),
+                                      t->parts.part[i].name));
+    for (int i = 0; i < ORR_N_PARTS; i++)
+        if (t->parts.part[i].n) used[n_used++] = t->parts.part[i];
     return orr_parts_check_overlap(t->app, used, n_used, t->job->data.overlap);
 }
 
@@ -166,11 +67,11 @@ static orr_status check_sets(trainer *t)
 static orr_status make_order(trainer *t)
 {
     const orr_data_opts *d = &t->job->data;
-    const orr_schema *schema = orr_dataset_schema(t->sets[TRAIN].set);
-    const int32_t *labels = orr_dataset_labels(t->sets[TRAIN].set);
+    const orr_schema *schema = orr_dataset_schema(t->parts.sets[ORR_TRAIN].set);
+    const int32_t *labels = orr_dataset_labels(t->parts.sets[ORR_TRAIN].set);
     orr_order_opts o = { .seed = (uint64_t)t->job->train.seed,
-                         .n_rows = t->parts[TRAIN].n,
-                         .rows = t->rows[TRAIN],
+                         .n_rows = t->parts.part[ORR_TRAIN].n,
+                         .rows = t->parts.rows[ORR_TRAIN],
                          .epoch_length = d->epoch_length };
 
     o.kind = strcmp(d->sampling, "file") == 0       ? ORR_ORDER_FILE
@@ -187,7 +88,7 @@ static orr_status make_order(trainer *t)
         if (!t->train_labels)
             return orr_fail(ORR_ERR_NOMEM, "out of memory: %lld labels", (long long)o.n_rows);
         for (int64_t i = 0; i < o.n_rows; i++)
-            t->train_labels[i] = labels[t->rows[TRAIN][i]];
+            t->train_labels[i] = labels[t->parts.rows[ORR_TRAIN][i]];
         o.labels = t->train_labels;
         o.n_classes = schema->n_classes;
         o.shares = d->shares.n ? d->shares.v : NULL;
@@ -207,8 +108,8 @@ static orr_status make_net(trainer *t)
 
     orr_step_leaf_sizes(&t->plan, o->batch, sizes, &n_sizes);
     orr_step_leaf_sizes(&t->plan, tail, sizes, &n_sizes);
-    for (int i = 1; i < N_PARTS; i++) {
-        int more[2], n = orr_predict_leaf_sizes(t->parts[i].n, more);
+    for (int i = 1; i < ORR_N_PARTS; i++) {
+        int more[2], n = orr_predict_leaf_sizes(t->parts.part[i].n, more);
         for (int k = 0; k < n; k++)
             sizes[n_sizes++] = more[k];
     }
@@ -239,15 +140,16 @@ static orr_status make_local(trainer *t)
 {
     const orr_train_opts *o = &t->job->train;
     orr_loader_opts l;
-    int64_t most =
-        t->parts[VALIDATION].n > t->parts[TEST].n ? t->parts[VALIDATION].n : t->parts[TEST].n;
+    int64_t most = t->parts.part[ORR_VALIDATION].n > t->parts.part[ORR_TEST].n
+                       ? t->parts.part[ORR_VALIDATION].n
+                       : t->parts.part[ORR_TEST].n;
 
     ORR_TRY(make_order(t));
     ORR_TRY(make_net(t));
     ORR_TRY(orr_augment_create(&t->augment, t->job->data.augment,
                                orr_transform_shape(t->model.transform)));
-    l = (orr_loader_opts){ .set = t->sets[TRAIN].set,
-                           .cache = t->sets[TRAIN].cache,
+    l = (orr_loader_opts){ .set = t->parts.sets[ORR_TRAIN].set,
+                           .cache = t->parts.sets[ORR_TRAIN].cache,
                            .order = t->order,
                            .transform = t->model.transform,
                            .augment = t->augment,
@@ -288,7 +190,7 @@ static orr_checkpoint checkpoint_of(trainer *t)
                              .transform = t->model.transform,
                              .state = &t->state,
                              .job = t->job_text.s,
-                             .data = t->data_identity };
+                             .data = t->parts.identity };
 }
 
 /* ---- saving ---- */
@@ -341,7 +243,7 @@ static orr_status open_run(trainer *t)
 /* ---- evaluation ---- */
 static orr_status evaluate(trainer *t, int part, orr_scores *s, const char *phase)
 {
-    const orr_part *p = &t->parts[part];
+    const orr_part *p = &t->parts.part[part];
     orr_status st;
 
     ORR_TRY(orr_predictor_run(t->predictor, p->samples, p->rows, p->n, t->logits, phase));
@@ -391,7 +293,8 @@ static orr_status write_epoch(trainer *t, const orr_scores *v, double lr, int be
         v ? orr_scores_metric(v, "accuracy") : NAN, v ? orr_scores_metric(v, "auc") : NAN,
         v ? orr_scores_metric(v, "f1") : NAN, best);
     orr_text_printf(&timing, "%lld,%d,%d,%.6f,%.1f,%.6f\n", (long long)s->epoch + 1, t->app->size,
-                    t->app->threads, now - t->epoch_started, n / (now - t->epoch_started), 0.0);
+                    t->app->threads, now - t->epoch_started, n / (now - t->epoch_started),
+                    orr_loader_waited(t->loader) - t->waited);
     st = orr_text_status(&line) != ORR_OK ? orr_text_status(&line) : orr_text_status(&history);
     if (st == ORR_OK) st = orr_run_append(&t->run, line.s, history.s, timing.s);
     if (v && orr_scores_metric(v, "auc") == orr_scores_metric(v, "auc"))
@@ -435,12 +338,13 @@ static orr_status end_epoch(trainer *t, double lr)
     orr_train_state *s = &t->state;
     const orr_train_opts *o = &t->job->train;
     int last = s->epoch + 1 == o->epochs, best = 0;
-    int evaluates = t->parts[VALIDATION].n && ((s->epoch + 1) % o->evaluate_every == 0 || last);
+    int evaluates =
+        t->parts.part[ORR_VALIDATION].n && ((s->epoch + 1) % o->evaluate_every == 0 || last);
     orr_scores v = { 0 };
     orr_status st = ORR_OK;
 
     if (evaluates) {
-        ORR_TRY(evaluate(t, VALIDATION, &v, NULL));
+        ORR_TRY(evaluate(t, ORR_VALIDATION, &v, NULL));
         best = judge(t, &v);
     }
     if (t->app->rank == 0) st = write_epoch(t, evaluates ? &v : NULL, lr, best);
@@ -450,6 +354,7 @@ static orr_status end_epoch(trainer *t, double lr)
     s->epoch_step = s->epoch_samples = s->epoch_correct = s->epoch_skipped = 0;
     s->epoch_loss = s->epoch_norm = 0;
     t->epoch_started = orr_now();
+    t->waited = orr_loader_waited(t->loader);
     s->finished = last || (o->patience && s->bad_evaluations >= o->patience) ||
                   (o->max_steps && s->steps >= o->max_steps);
     if (best) ORR_TRY(save(t, "checkpoint-best.h5"));
@@ -512,7 +417,6 @@ static orr_status after_step(trainer *t, const orr_step_result *r, double lr)
 
 static orr_status train_loop(trainer *t)
 {
-    orr_loader *loader = NULL;
     const orr_loaded *batch;
     orr_progress *progress = NULL;
     orr_step_result r;
@@ -522,14 +426,14 @@ static orr_status train_loop(trainer *t)
 
     t->loader_opts.first_epoch = t->state.epoch;
     t->loader_opts.first_step = t->state.epoch_step;
-    ORR_TRY_GOTO(st, done, orr_app_agree(t->app, orr_loader_create(&loader, &t->loader_opts)));
+    ORR_TRY_GOTO(st, done, orr_app_agree(t->app, orr_loader_create(&t->loader, &t->loader_opts)));
     if (t->app->rank == 0 && t->job->runtime.progress)
         (void)orr_progress_create(&progress, "train", "steps",
                                   t->steps_per_epoch * t->job->train.epochs);
     t->epoch_started = orr_now();
     while (!t->state.finished) {
         double lr = orr_schedule_lr(&t->schedule, t->state.steps);
-        ORR_TRY_GOTO(st, done, orr_loader_next(loader, &batch));
+        ORR_TRY_GOTO(st, done, orr_loader_next(t->loader, &batch));
         if (!batch) {
             st = orr_fail(ORR_ERR_INTERNAL, "the loader ended before the run did");
             goto done;
@@ -552,7 +456,8 @@ static orr_status train_loop(trainer *t)
     }
 done:
     orr_progress_end(progress, NULL);
-    orr_loader_destroy(loader);
+    orr_loader_destroy(t->loader);
+    t->loader = NULL;
     return st;
 }
 
@@ -560,7 +465,7 @@ done:
 static orr_status finish_part(trainer *t, int part, cJSON *record)
 {
     char path[ORR_PATH_MAX], name[64];
-    const orr_part *p = &t->parts[part];
+    const orr_part *p = &t->parts.part[part];
     orr_text table = ORR_TEXT_INIT;
     orr_scores s = { 0 };
     orr_status st;
@@ -619,9 +524,9 @@ static orr_status finish(trainer *t)
     cJSON_AddStringToObject(record, "selected_by",
                             t->state.has_best ? t->job->train.select : "last epoch");
     cJSON_AddStringToObject(record, "reduce", t->job->train.reduce);
-    cJSON_AddStringToObject(record, "training_data", t->data_identity);
-    cJSON_AddNumberToObject(record, "training_samples", (double)t->parts[TRAIN].n);
-    for (int i = 1; i < N_PARTS; i++)
+    cJSON_AddStringToObject(record, "training_data", t->parts.identity);
+    cJSON_AddNumberToObject(record, "training_samples", (double)t->parts.part[ORR_TRAIN].n);
+    for (int i = 1; i < ORR_N_PARTS; i++)
         ORR_TRY_GOTO(st, done, finish_part(t, i, record));
     if (t->app->rank == 0) st = write_results(t, record);
     ORR_TRY_GOTO(st, done, orr_app_agree(t->app, st));
@@ -640,9 +545,10 @@ static void describe_start(trainer *t)
     orr_log0(ORR_INFO, "train",
              "%s: %lld training, %lld validation, %lld test samples; %d ranks on %d nodes, %d "
              "threads each, %d leaves, reduce %s",
-             t->job->run, (long long)t->parts[TRAIN].n, (long long)t->parts[VALIDATION].n,
-             (long long)t->parts[TEST].n, t->app->size, orr_comm_n_nodes(t->app->world),
-             t->app->threads, t->plan.n_leaves, t->job->train.reduce);
+             t->job->run, (long long)t->parts.part[ORR_TRAIN].n,
+             (long long)t->parts.part[ORR_VALIDATION].n, (long long)t->parts.part[ORR_TEST].n,
+             t->app->size, orr_comm_n_nodes(t->app->world), t->app->threads, t->plan.n_leaves,
+             t->job->train.reduce);
     if (orr_log_on(ORR_DEBUG, "train") && t->app->rank == 0 &&
         orr_graph_summary(t->model.graph, &summary) == ORR_OK)
         orr_log0(ORR_DEBUG, "train", "network\n%s", summary.s);
@@ -661,10 +567,7 @@ static void destroy(trainer *t)
     orr_order_destroy(t->order);
     orr_augment_destroy(t->augment);
     orr_model_destroy(&t->model);
-    for (int i = 0; i < N_PARTS; i++) {
-        orr_free(t->rows[i]);
-        orr_samples_close(&t->sets[i]);
-    }
+    orr_parts_close(&t->parts);
     orr_free(t->train_labels);
     orr_free(t->logits);
     orr_text_free(&t->job_text);
@@ -685,15 +588,14 @@ static orr_status set_up(trainer *t)
     ORR_TRY(orr_train_job_dump(t->job, &t->job_text));
     ORR_TRY(orr_text_status(&t->job_text));
     ORR_TRY(orr_app_agree(t->app, make_plan(t)));
-    ORR_TRY(open_sets(t));
-    ORR_TRY(orr_app_agree(t->app, make_parts(t)));
-    ORR_TRY(orr_app_agree(t->app, identify_data(t)));
-    ORR_TRY(orr_app_agree(
-        t->app, orr_model_create(&t->model, t->job, orr_dataset_schema(t->sets[TRAIN].set))));
+    ORR_TRY(orr_parts_open(&t->parts, t->app, &t->job->data));
+    ORR_TRY(
+        orr_app_agree(t->app, orr_model_create(&t->model, t->job,
+                                               orr_dataset_schema(t->parts.sets[ORR_TRAIN].set))));
     t->model.job = orr_strdup(t->job_text.s);
     ORR_TRY(check_sets(t));
-    ORR_TRY(orr_samples_fit(t->app, &t->sets[TRAIN], t->rows[TRAIN], t->parts[TRAIN].n,
-                            t->model.transform));
+    ORR_TRY(orr_samples_fit(t->app, &t->parts.sets[ORR_TRAIN], t->parts.rows[ORR_TRAIN],
+                            t->parts.part[ORR_TRAIN].n, t->model.transform));
     ORR_TRY(orr_app_agree(t->app, make_local(t)));
     ORR_TRY(
         orr_stepper_create(&t->stepper, t->app, &t->model, t->net, t->optimiser, &t->plan, &so));

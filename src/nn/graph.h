@@ -1,18 +1,20 @@
-/* nn/graph.h - what a network is: a static directed acyclic graph of layers with inferred shapes, and no memory.
+/* nn/graph.h - what a network is: a static directed acyclic graph of layers with inferred shapes,
+ * and no memory.
  *
- * Node 0 is the input.  A layer takes the previous node unless it names others, so a plain list is a chain:
- *   layers:
+ * Node 0 is the input.  A layer takes the previous node unless it names others, so a plain list is
+ * a chain: layers:
  *     - conv1d: {filters: 16, size: 5}
  *     - relu
  *     - max_pool1d: {size: 2, name: left}
  *     - conv1d: {filters: 16, size: 1, input: input, name: right}
  *     - concat: {inputs: [left, right]}
  *     - linear: {units: 1, name: out}
- * A kind's own options come from its table (nn/layer.h); `name`, `input` and `inputs` belong to every layer.  Unnamed
- * layers are called KIND followed by their number among their kind, from 1: "conv1d1", "relu1".  The last node is the
- * output.  orr_graph_dump writes the same language, and that text is the graph in a model file.   Not collective.
- * Errors: ORR_ERR_OPTION with file:line (unknown kind with the nearest one, unknown input name, repeated name),
- * ORR_ERR_SHAPE naming layer and shapes; then *out is NULL. */
+ * A kind's own options come from its table (nn/layer.h); `name`, `input` and `inputs` belong to
+ * every layer.  Unnamed layers are called KIND followed by their number among their kind, from 1:
+ * "conv1d1", "relu1".  The last node is the output.  orr_graph_dump writes the same language, and
+ * that text is the graph in a model file.   Not collective. Errors: ORR_ERR_OPTION with file:line
+ * (unknown kind with the nearest one, unknown input name, repeated name), ORR_ERR_SHAPE naming
+ * layer and shapes; then *out is NULL. */
 #ifndef ORR_NN_GRAPH_H
 #define ORR_NN_GRAPH_H
 
@@ -29,31 +31,36 @@ typedef struct orr_graph orr_graph;
 struct orr_layer;
 
 orr_status orr_graph_create(orr_graph **out, orr_shape input);
-/* Adds a layer.  opts points to the kind's option struct (NULL: all defaults), which is copied.  inputs are node numbers
- * (NULL: the previous node).  name may be NULL.  *node (may be NULL) is its number. */
-orr_status orr_graph_add(orr_graph *g, const char *kind, const char *name, const void *opts, const int *inputs,
-                         int n_inputs, int *node);
-/* From a `layers:` list, or for _text from a document whose map has one.  The list may be freed afterwards. */
+/* Adds a layer.  opts points to the kind's option struct (NULL: all defaults), which is copied.
+ * inputs are node numbers (NULL: the previous node).  name may be NULL.  *node (may be NULL) is its
+ * number. */
+orr_status orr_graph_add(orr_graph *g, const char *kind, const char *name, const void *opts,
+                         const int *inputs, int n_inputs, int *node);
+/* From a `layers:` list, or for _text from a document whose map has one.  The list may be freed
+ * afterwards. */
 orr_status orr_graph_parse(orr_graph **out, orr_shape input, const orr_node *layers);
 orr_status orr_graph_parse_text(orr_graph **out, orr_shape input, const char *yaml);
-/* Appends "layers:" and the list as YAML, one layer a line; options that have their default are left out. */
+/* Appends "layers:" and the list as YAML, one layer a line; options that have their default are
+ * left out. */
 orr_status orr_graph_dump(const orr_graph *g, orr_text *out);
 /* Appends a table for people: layer, output shape, parameters, and the total. */
 orr_status orr_graph_summary(const orr_graph *g, orr_text *out);
 
-int orr_graph_n_layers(const orr_graph *g);                             /* without the input */
-struct orr_layer *orr_graph_layer(const orr_graph *g, int i);           /* owned by g */
+int orr_graph_n_layers(const orr_graph *g);                   /* without the input */
+struct orr_layer *orr_graph_layer(const orr_graph *g, int i); /* owned by g */
 orr_shape orr_graph_input(const orr_graph *g);
 orr_shape orr_graph_output(const orr_graph *g);
-size_t orr_graph_n_params(const orr_graph *g);                          /* trainable */
-/* ORR_ERR_OPTION unless there is a layer, and every node but the last is read by one (parse has checked it). */
+size_t orr_graph_n_params(const orr_graph *g); /* trainable */
+/* ORR_ERR_OPTION unless there is a layer, and every node but the last is read by one (parse has
+ * checked it). */
 orr_status orr_graph_check(const orr_graph *g);
 enum { ORR_SHAPE_TEXT = 48 };
 /* "64 x 64 x 3", "354 x 16" (a series), "500" (a vector) into buf; returns buf. */
 const char *orr_shape_text(orr_shape s, char buf[ORR_SHAPE_TEXT]);
 void orr_graph_destroy(orr_graph *g);
 
-/* Built-in models (nn/models/): "kepler-cnn", "kepler-cnn2", "moons".  ORR_ERR_OPTION with the nearest name. */
+/* Built-in models (nn/models/): "kepler-cnn", "kepler-cnn2", "moons".  ORR_ERR_OPTION with the
+ * nearest name. */
 orr_status orr_model_build(orr_graph **out, const char *name, orr_shape input);
 const char *const *orr_model_names(int *n);
 

@@ -1,12 +1,14 @@
 /* nn/layer.h - for those who write a layer.
  *
- * A kind is one static const orr_layer_kind in its own file under nn/layers/, listed once in nn/layers/kinds.c.  A layer
- * is shape logic and bookkeeping; every loop over samples is a call of the kernel table (nn/kernels.h).
+ * A kind is one static const orr_layer_kind in its own file under nn/layers/, listed once in
+ * nn/layers/kinds.c.  A layer is shape logic and bookkeeping; every loop over samples is a call of
+ * the kernel table (nn/kernels.h).
  *
- * Parameter gradients: backward writes, for each run r of the batch, this layer's part of slab grads[r] (overwrites it:
- * the sum over the run's leaves in tree order, core/leaves.h).  What a layer wants to know about the whole batch (batch
- * norm's moments) it leaves in its `stat` range of the same slabs during forward; the ranges travel with the gradients,
- * and update_state gets the sums over all leaves after the step.
+ * Parameter gradients: backward writes, for each run r of the batch, this layer's part of slab
+ * grads[r] (overwrites it: the sum over the run's leaves in tree order, core/leaves.h).  What a
+ * layer wants to know about the whole batch (batch norm's moments) it leaves in its `stat` range of
+ * the same slabs during forward; the ranges travel with the gradients, and update_state gets the
+ * sums over all leaves after the step.
  * State (running moments) is a third slab: saved, not trained. */
 #ifndef ORR_NN_LAYER_H
 #define ORR_NN_LAYER_H
@@ -26,7 +28,7 @@ enum { ORR_MAX_INPUTS = 16, ORR_MAX_PARAMS = 2, ORR_MAX_SCRATCH = 8, ORR_NAME_MA
 struct orr_kernels;
 typedef struct orr_layer orr_layer;
 
-/* A named tensor of a layer, laid out in memory as this table says and in files as PyTorch has it. */
+/* A named tensor of a layer: in memory as this table says, in files as PyTorch has it. */
 typedef struct orr_tensor_info {
     const char *name;    /* "weight": with the layer's name before it, "conv1.weight" */
     int n_dims, dims[4]; /* as in memory: conv [K][R][S][C/groups], linear [out][in], vectors [n] */
@@ -42,27 +44,27 @@ typedef struct orr_tensor_info {
 typedef struct orr_pass {
     const orr_batch *batch;
     int training;
-    const orr_real *params;    /* slabs: add tensor_info.offset */
-    orr_real *const *grads;    /* batch->n_runs slabs, training only */
+    const orr_real *params; /* slabs: add tensor_info.offset */
+    orr_real *const *grads; /* batch->n_runs slabs, training only */
     orr_real *state;
     const orr_real *x[ORR_MAX_INPUTS];
-    orr_real *y;               /* forward: to write; backward: as forward left it (only if kind->keeps_y) */
-    const orr_real *dy;        /* backward */
+    orr_real *y; /* forward: to write; backward: as forward left it (only if kind->keeps_y) */
+    const orr_real *dy;           /* backward */
     orr_real *dx[ORR_MAX_INPUTS]; /* backward: to overwrite; NULL where nobody wants it */
-    /* Sum over all leaves of the whole batch, ordered: in[local leaf][n] (overwritten) -> out[n].  Collective over the
-     * ranks that train the net.  Used by whole-batch norm alone. */
+    /* Sum over all leaves of the whole batch, ordered: in[local leaf][n] (overwritten) -> out[n].
+     * Collective over the ranks that train the net.  Used by whole-batch norm alone. */
     orr_status (*leaf_sum)(void *ctx, double *in, double *out, size_t n);
     void *leaf_sum_ctx;
 } orr_pass;
 
 /* What a net was planned for. */
 typedef struct orr_limits {
-    int max_samples;       /* local samples of one pass */
+    int max_samples; /* local samples of one pass */
     int max_leaves, max_runs;
-    int n_leaf_sizes;      /* every leaf size that may come, for kernels that prepare one plan a size */
+    int n_leaf_sizes; /* every leaf size that may come, for kernels that prepare one plan a size */
     const int *leaf_sizes;
     int training;
-    int input_grad;        /* backward also computes the gradient of the net's input (orr_net_input_grad) */
+    int input_grad; /* backward also leaves the gradient of the input (orr_net_input_grad) */
 } orr_limits;
 
 typedef struct orr_layer_kind {
@@ -71,40 +73,42 @@ typedef struct orr_layer_kind {
     const orr_option *options; /* of the option struct; NULL = none */
     size_t opts_bytes;
     int min_inputs, max_inputs;
-    int keeps_x, keeps_y;      /* backward reads x / y: the memory plan keeps them */
-    int in_place;              /* y may be x[0], and dx[0] may be dy */
-    /* Checks options against l->in, fills l->out, l->params, l->states, l->stat_count, l->self; may change
-     * l->keeps_x, l->keeps_y, l->in_place.  ORR_ERR_SHAPE, ORR_ERR_OPTION; the graph puts the layer's name and input
-     * before the sentence. */
+    int keeps_x, keeps_y; /* backward reads x / y: the memory plan keeps them */
+    int in_place;         /* y may be x[0], and dx[0] may be dy */
+    /* Checks options against l->in, fills l->out, l->params, l->states, l->stat_count, l->self; may
+     * change l->keeps_x, l->keeps_y, l->in_place.  ORR_ERR_SHAPE, ORR_ERR_OPTION; the graph puts
+     * the layer's name and input before the sentence. */
     orr_status (*infer)(orr_layer *l);
-    /* Sets aside scratch and prepares kernels; nothing is allocated after it.  NULL: nothing to do. */
+    /* Sets aside scratch and prepares kernels; nothing is allocated after it.  NULL: no need. */
     orr_status (*plan)(orr_layer *l, const struct orr_kernels *k, const orr_limits *limits);
     orr_status (*forward)(orr_layer *l, const struct orr_kernels *k, const orr_pass *p);
     orr_status (*backward)(orr_layer *l, const struct orr_kernels *k, const orr_pass *p);
-    /* stat = sums over all leaves of what forward left; n_leaves = leaves with samples in the whole batch. */
+    /* stat = sums over all leaves of what forward left; n_leaves = leaves with samples in the whole
+     * batch. */
     orr_status (*update_state)(orr_layer *l, const orr_real *stat, orr_real *state, int n_leaves);
     void (*unplan)(orr_layer *l, const struct orr_kernels *k); /* undoes plan */
-    void (*destroy)(orr_layer *l);                             /* frees self; NULL: orr_free(self) is enough */
+    void (*destroy)(orr_layer *l); /* frees self; NULL: orr_free(self) is enough */
 } orr_layer_kind;
 
 struct orr_layer {
     const orr_layer_kind *kind;
     char name[ORR_NAME_MAX];
-    int index;                 /* 1.. in the graph: names dropout streams, too */
-    void *opts;                /* the kind's option struct */
+    int index;  /* 1.. in the graph: names dropout streams, too */
+    void *opts; /* the kind's option struct */
     int n_in;
-    int inputs[ORR_MAX_INPUTS];/* node numbers */
+    int inputs[ORR_MAX_INPUTS]; /* node numbers */
     orr_shape in[ORR_MAX_INPUTS], out;
     int keeps_x, keeps_y, in_place; /* the kind's, unless infer changed them */
     int n_params, n_states;
     orr_tensor_info params[ORR_MAX_PARAMS], states[ORR_MAX_PARAMS];
     size_t stat_count, stat_offset; /* within the gradient slab */
-    void *self;                /* the kind's own */
+    void *self;                     /* the kind's own */
     int n_scratch;
     void *scratch[ORR_MAX_SCRATCH]; /* from orr_layer_scratch */
 };
 
-/* For plan: n elements of `size` bytes from the kernel table, verified and freed by the net.  NULL when there are none. */
+/* For plan: n elements of `size` bytes from the kernel table, verified and freed by the net.  NULL
+ * when there are none. */
 void *orr_layer_scratch(orr_layer *l, const struct orr_kernels *k, size_t n, size_t size);
 /* Where each run's gradient of the tensor at `offset` goes; out holds batch->n_runs pointers. */
 static inline void orr_pass_grads(const orr_pass *p, size_t offset, orr_real **out)
@@ -114,7 +118,8 @@ static inline void orr_pass_grads(const orr_pass *p, size_t offset, orr_real **o
 }
 
 const orr_layer_kind *orr_layer_kind_find(const char *kind); /* NULL when unknown */
-const orr_layer_kind *const *orr_layer_kinds(int *n);        /* for help, and for tests that visit every kind */
+/* For help, and for tests that visit every kind. */
+const orr_layer_kind *const *orr_layer_kinds(int *n);
 
 #ifdef __cplusplus
 }

@@ -1,14 +1,15 @@
 /* nn/net.h - a graph with memory: slabs, activations, forward and backward.
  *
- * Slabs.  params: all trainable parameters in backward order (the last layer's first), so that a range of it becomes
- * final as backward moves on.  grads[run]: the same layout, followed by the layers' batch statistics; one slab a run.
- * state: running moments.  Every slab is ORR_ALIGN-ed; each tensor starts at a multiple of 16 elements (gaps hold 0).
- * Memory: everything is planned and allocated by orr_net_create; forward, backward and update_state allocate nothing.
- * Activations share memory by liveness: in evaluation a buffer is reused once its last reader ran; in training what
- * backward reads is kept, and gradients of activations share among themselves.
- * Owns the slabs and activations; the graph must outlive it.  A graph can have one net at a time.
- * Not collective, except through the leaf_sum callback.   Errors: ORR_ERR_NOMEM, ORR_ERR_SHAPE, ORR_ERR_ARG (a batch
- * that exceeds the limits). */
+ * Slabs.  params: all trainable parameters in backward order (the last layer's first), so that a
+ * range of it becomes final as backward moves on.  grads[run]: the same layout, followed by the
+ * layers' batch statistics; one slab a run. state: running moments.  Every slab is ORR_ALIGN-ed;
+ * each tensor starts at a multiple of 16 elements (gaps hold 0). Memory: everything is planned and
+ * allocated by orr_net_create; forward, backward and update_state allocate nothing. Activations
+ * share memory by liveness: in evaluation a buffer is reused once its last reader ran; in training
+ * what backward reads is kept, and gradients of activations share among themselves. Owns the slabs
+ * and activations; the graph must outlive it.  A graph can have one net at a time. Not collective,
+ * except through the leaf_sum callback.   Errors: ORR_ERR_NOMEM, ORR_ERR_SHAPE, ORR_ERR_ARG (a
+ * batch that exceeds the limits). */
 #ifndef ORR_NN_NET_H
 #define ORR_NN_NET_H
 
@@ -23,51 +24,61 @@ extern "C" {
 
 typedef struct orr_net orr_net;
 
-orr_status orr_net_create(orr_net **out, orr_graph *g, const orr_kernels *k, const orr_limits *limits);
+orr_status orr_net_create(orr_net **out, orr_graph *g, const orr_kernels *k,
+                          const orr_limits *limits);
 void orr_net_destroy(orr_net *net);
 
-/* Draws all parameters: torch's default init, keyed by (seed, parameter number in graph order); state to its start. */
+/* Draws all parameters: torch's default init, keyed by (seed, parameter number in graph order);
+ * state to its start. */
 void orr_net_init(orr_net *net, uint64_t seed);
 
-/* x[n][input], in the order of the batch's leaves; it stays the caller's, and unchanged until backward is done.
- * *y = n outputs, owned by the net, until the next forward. */
-orr_status orr_net_forward(orr_net *net, const orr_batch *b, const orr_real *x, int training, const orr_real **y);
-/* After a training forward with the same batch.  dy[n][output] is the gradient of the loss.  Fills grads(run). */
+/* x[n][input], in the order of the batch's leaves; it stays the caller's, and unchanged until
+ * backward is done. *y = n outputs, owned by the net, until the next forward. */
+orr_status orr_net_forward(orr_net *net, const orr_batch *b, const orr_real *x, int training,
+                           const orr_real **y);
+/* After a training forward with the same batch.  dy[n][output] is the gradient of the loss.  Fills
+ * grads(run). */
 orr_status orr_net_backward(orr_net *net, const orr_batch *b, const orr_real *dy);
-/* The gradient of x that the last backward left, NULL unless the net was created with limits.input_grad. */
+/* The gradient of x that the last backward left, NULL unless the net was created with
+ * limits.input_grad. */
 const orr_real *orr_net_input_grad(const orr_net *net);
-/* Called during backward each time [offset, offset + n) of every grads slab became final; ranges come in slab order and
- * cover [0, orr_net_slab_count).  NULL: nobody listens.  An error stops backward and is returned. */
+/* Called during backward each time [offset, offset + n) of every grads slab became final; ranges
+ * come in slab order and cover [0, orr_net_slab_count).  NULL: nobody listens.  An error stops
+ * backward and is returned. */
 typedef orr_status (*orr_grad_ready)(void *ctx, size_t offset, size_t n);
 void orr_net_on_grad(orr_net *net, orr_grad_ready callback, void *ctx);
 /* For whole-batch norm (orr_pass.leaf_sum); NULL: local leaves are the whole batch. */
-void orr_net_on_leaf_sum(orr_net *net, orr_status (*leaf_sum)(void *, double *, double *, size_t), void *ctx);
-/* After the step: slab = grads summed over the runs of all ranks; n_leaves = leaves of the batch that held samples. */
+void orr_net_on_leaf_sum(orr_net *net, orr_status (*leaf_sum)(void *, double *, double *, size_t),
+                         void *ctx);
+/* After the step: slab = grads summed over the runs of all ranks; n_leaves = leaves of the batch
+ * that held samples. */
 orr_status orr_net_update_state(orr_net *net, const orr_real *slab, int n_leaves);
 
-size_t orr_net_param_count(const orr_net *net);  /* elements of params, gaps included */
-size_t orr_net_slab_count(const orr_net *net);   /* elements of a grads slab: params, then statistics */
+size_t orr_net_param_count(const orr_net *net); /* elements of params, gaps included */
+size_t orr_net_slab_count(
+    const orr_net *net); /* elements of a grads slab: params, then statistics */
 size_t orr_net_state_count(const orr_net *net);
 orr_real *orr_net_params(orr_net *net);
 orr_real *orr_net_grads(orr_net *net, int run);
 orr_real *orr_net_state(orr_net *net);
-size_t orr_net_activation_bytes(const orr_net *net); /* what the memory plan took, and what it would be unshared */
+size_t orr_net_activation_bytes(
+    const orr_net *net); /* what the memory plan took, and what it would be unshared */
 size_t orr_net_activation_bytes_unshared(const orr_net *net);
 /* With the check table: every guard intact?  ORR_ERR_INTERNAL names the buffer. */
 orr_status orr_net_verify(const orr_net *net);
 
 /* Tensors by number, parameters first (graph order), then state: what model files hold. */
 typedef struct orr_net_tensor {
-    char name[2 * ORR_NAME_MAX];      /* "conv1.weight", "bn1.running_mean" */
+    char name[2 * ORR_NAME_MAX]; /* "conv1.weight", "bn1.running_mean" */
     const orr_tensor_info *info;
     int is_state;
-    int n_dims, dims[4];              /* as files have it (PyTorch) */
-    size_t count, offset;             /* in the params or state slab */
+    int n_dims, dims[4];  /* as files have it (PyTorch) */
+    size_t count, offset; /* in the params or state slab */
 } orr_net_tensor;
 int orr_net_n_tensors(const orr_net *net);
 void orr_net_tensor_info(const orr_net *net, int i, orr_net_tensor *out);
-/* Between memory and PyTorch's layout: slab element order <-> file order, for tensor i of any slab of that kind
- * (params, gradients, moments).  `file` holds count elements. */
+/* Between memory and PyTorch's layout: slab element order <-> file order, for tensor i of any slab
+ * of that kind (params, gradients, moments).  `file` holds count elements. */
 void orr_net_export(const orr_net *net, int i, const orr_real *slab, orr_real *file);
 void orr_net_import(const orr_net *net, int i, const orr_real *file, orr_real *slab);
 

@@ -1,5 +1,5 @@
-/* nn/shape.h - the shape of one sample.  Channels last everywhere: an image is h x w x c, a series 1 x w x c, a vector
- * 1 x 1 x c.  A batch of n is n such blocks, row-major. */
+/* nn/shape.h - the shape of one sample.  Channels last everywhere: an image is h x w x c, a series
+ * 1 x w x c, a vector 1 x 1 x c.  A batch of n is n such blocks, row-major. */
 #ifndef ORR_NN_SHAPE_H
 #define ORR_NN_SHAPE_H
 

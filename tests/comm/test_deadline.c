@@ -179,11 +179,11 @@ static void stay_away(const operation *op)
         if (op->everyone || orr_comm_rank(c) == 0) {
             assert_int_equal(st, ORR_ERR_TIMEOUT);
             check_sentence(c, op);
-            if (took < deadline || took > deadline + 2) fail_msg("%s: took %g s", op->name, took);
+            if (took < deadline || took > deadline + 5) fail_msg("%s: took %g s", op->name, took);
             assert_int_equal(orr_comm_barrier(c), ORR_ERR_COMM); /* unusable from now on */
             orr_window_destroy(w);
             orr_comm_destroy(c); /* returns at once */
-            if (orr_now() - start > deadline + 3) fail_msg("%s: destroying waited", op->name);
+            if (orr_now() - start > deadline + 6) fail_msg("%s: destroying waited", op->name);
         }
     }
     MPI_Barrier(MPI_COMM_WORLD);
@@ -209,7 +209,7 @@ static void test_environment(void **state)
     if (orr_comm_rank(c) == 0) {
         assert_int_equal(orr_comm_barrier(c), ORR_ERR_TIMEOUT);
         assert_non_null(strstr(orr_error_text(), "0.2 s"));
-        assert_true(orr_now() - start < 2);
+        assert_true(orr_now() - start < 5);
     }
     MPI_Barrier(MPI_COMM_WORLD);
 }

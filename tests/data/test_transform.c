@@ -228,6 +228,32 @@ static void test_fit(void **state)
     orr_free(x);
 }
 
+/* Equal numbers whose sums round (full doubles after the logarithm): still 0, not noise over noise.
+ */
+static void test_constant(void **state)
+{
+    float x[300], y[300];
+
+    (void)state;
+    for (int i = 0; i < 300; i++)
+        x[i] = 0.1f;
+    for (int n = 2; n <= 300; n++) {
+        orr_schema s = plain(1, n, 1), one = plain(1, 1, 1);
+        orr_transform *t;
+        double scratch[64];
+
+        run(&s, "- log\n- standardise: {per: sample}\n", x, y);
+        for (int i = 0; i < n; i++)
+            assert_true(y[i] == 0);
+        assert_ok(chain(&t, &one, "- log\n- standardise: {per: feature}\n"));
+        assert_true(orr_transform_scratch_bytes(t) <= sizeof scratch);
+        fit(t, x, n, 1);
+        orr_transform_apply(t, x, y, scratch);
+        assert_true(fabsf(y[0]) < 1e-12f);
+        orr_transform_destroy(t);
+    }
+}
+
 static void test_dump(void **state)
 {
     static const char list[] =
@@ -316,6 +342,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_shapes),
         cmocka_unit_test(test_fit),
+        cmocka_unit_test(test_constant),
         cmocka_unit_test(test_dump),
         cmocka_unit_test(test_no_memory),
     };

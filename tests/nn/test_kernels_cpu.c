@@ -1,5 +1,6 @@
-/* tests/nn/test_kernels_cpu.c - the cpu table against the check table, and bit for bit against itself: a batch of leaves
- * against the leaves one by one, one thread against two, a run's gradient against the tree over its leaves'. */
+/* tests/nn/test_kernels_cpu.c - the cpu table against the check table, and bit for bit against
+ * itself: a batch of leaves against the leaves one by one, one thread against two, a run's gradient
+ * against the tree over its leaves'. */
 #include "core/leaves.h"
 #include "core/memory.h"
 #include "core/rng.h"
@@ -31,8 +32,12 @@ static const test_batch batches[N_BATCHES] = {
 };
 
 static const int leaf_sizes[] = { 0, 1, 2, 3, 4, 5, 13 };
-static const orr_limits limits = { .max_samples = MAX_SAMPLES, .max_leaves = MAX_TEST_LEAVES, .max_runs = 4,
-                                   .n_leaf_sizes = 7, .leaf_sizes = leaf_sizes, .training = 1 };
+static const orr_limits limits = { .max_samples = MAX_SAMPLES,
+                                   .max_leaves = MAX_TEST_LEAVES,
+                                   .max_runs = 4,
+                                   .n_leaf_sizes = 7,
+                                   .leaf_sizes = leaf_sizes,
+                                   .training = 1 };
 
 typedef struct batch_memory {
     int leaf[MAX_TEST_LEAVES + 1];
@@ -47,8 +52,13 @@ static const orr_batch *make_batch(batch_memory *m, const test_batch *t)
         m->leaf[i + 1] = m->leaf[i] + t->sizes[i];
     for (int i = 0; i < MAX_SAMPLES; i++)
         m->keys[i] = 77u + (uint64_t)i * 1000003u;
-    m->b = (orr_batch){ .n = m->leaf[t->n_leaves], .n_leaves = t->n_leaves, .leaf = m->leaf, .n_runs = t->n_runs,
-                        .run = t->runs, .n_global = m->leaf[t->n_leaves], .keys = m->keys };
+    m->b = (orr_batch){ .n = m->leaf[t->n_leaves],
+                        .n_leaves = t->n_leaves,
+                        .leaf = m->leaf,
+                        .n_runs = t->n_runs,
+                        .run = t->runs,
+                        .n_global = m->leaf[t->n_leaves],
+                        .keys = m->keys };
     return &m->b;
 }
 
@@ -63,7 +73,8 @@ static float *floats(size_t n, uint64_t seed)
     return x;
 }
 
-/* Room for a sum of `terms` products of numbers below 1: six standard errors of its rounding, and the last places. */
+/* Room for a sum of `terms` products of numbers below 1: six standard errors of its rounding, and
+ * the last places. */
 static double room(double terms)
 {
     return 1.2e-7 * (8 + 0.6 * terms);
@@ -73,23 +84,23 @@ static void near(const char *what, size_t n, const float *got, const float *want
 {
     for (size_t i = 0; i < n; i++)
         if (!(fabs((double)got[i] - (double)want[i]) <= tol))
-            fail_msg("%s: element %zu of %zu is %.9g, the oracle says %.9g (room %.2g)", what, i, n, (double)got[i],
-                     (double)want[i], tol);
+            fail_msg("%s: element %zu of %zu is %.9g, the oracle says %.9g (room %.2g)", what, i, n,
+                     (double)got[i], (double)want[i], tol);
 }
 
 static void same(const char *what, size_t n, const float *got, const float *want)
 {
     for (size_t i = 0; i < n; i++)
         if (memcmp(&got[i], &want[i], sizeof *got) != 0)
-            fail_msg("%s: element %zu of %zu is %.9g, expected the bits of %.9g", what, i, n, (double)got[i],
-                     (double)want[i]);
+            fail_msg("%s: element %zu of %zu is %.9g, expected the bits of %.9g", what, i, n,
+                     (double)got[i], (double)want[i]);
 }
 
 /* ---- layers with weights: dense (conv NULL) and convolution ---- */
 typedef struct weighted {
-    int in, out;                 /* dense */
+    int in, out; /* dense */
     const orr_conv_shape *conv;
-    size_t n_x, n_y, n_w, n_b;   /* elements of a sample, of the weights, of the bias */
+    size_t n_x, n_y, n_w, n_b; /* elements of a sample, of the weights, of the bias */
 } weighted;
 
 typedef struct result {
@@ -125,8 +136,8 @@ static void free_result(result *r)
     }
 }
 
-static void run_layer(const orr_kernels *k, const weighted *l, const orr_batch *b, const inputs *in, int with_bias,
-                      result *r)
+static void run_layer(const orr_kernels *k, const weighted *l, const orr_batch *b, const inputs *in,
+                      int with_bias, result *r)
 {
     const float *bias = with_bias ? in->bias : NULL;
     float *const *db = with_bias ? r->db : NULL;
@@ -148,7 +159,8 @@ static void run_layer(const orr_kernels *k, const weighted *l, const orr_batch *
 }
 
 /* Every leaf by itself gives the same bits, and the tree over the leaves' gradients the run's. */
-static void check_leaves(const orr_kernels *k, const char *name, const weighted *l, const orr_batch *b, const inputs *in, const result *all)
+static void check_leaves(const orr_kernels *k, const char *name, const weighted *l,
+                         const orr_batch *b, const inputs *in, const result *all)
 {
     const int one_run[2] = { 0, 1 };
     float *dw = floats(MAX_TEST_LEAVES * l->n_w, 0), *db = floats(MAX_TEST_LEAVES * l->n_b, 0);
@@ -157,7 +169,9 @@ static void check_leaves(const orr_kernels *k, const char *name, const weighted 
     for (int i = 0; i < b->n_leaves; i++) {
         size_t s = (size_t)b->leaf[i];
         int n = b->leaf[i + 1] - b->leaf[i], leaf[2] = { 0, n };
-        orr_batch one = { .n = n, .n_leaves = 1, .leaf = leaf, .n_runs = 1, .run = one_run, .n_global = b->n };
+        orr_batch one = {
+            .n = n, .n_leaves = 1, .leaf = leaf, .n_runs = 1, .run = one_run, .n_global = b->n
+        };
         inputs part = { in->x + s * l->n_x, in->w, in->bias, in->dy + s * l->n_y };
         run_layer(k, l, &one, &part, 1, &r);
         same(name, (size_t)n * l->n_y, r.y, all->y + s * l->n_y);
@@ -177,8 +191,8 @@ static void check_leaves(const orr_kernels *k, const char *name, const weighted 
     orr_free(db);
 }
 
-static void compare(const char *name, const weighted *l, const orr_batch *b, const result *got, const result *want,
-                    const double tol[3])
+static void compare(const char *name, const weighted *l, const orr_batch *b, const result *got,
+                    const result *want, const double tol[3])
 {
     near(name, (size_t)b->n * l->n_y, got->y, want->y, tol[0]);
     near(name, (size_t)b->n * l->n_x, got->dx, want->dx, tol[1]);
@@ -188,7 +202,8 @@ static void compare(const char *name, const weighted *l, const orr_batch *b, con
     }
 }
 
-static void identical(const char *name, const weighted *l, const orr_batch *b, const result *got, const result *want)
+static void identical(const char *name, const weighted *l, const orr_batch *b, const result *got,
+                      const result *want)
 {
     same(name, (size_t)b->n * l->n_y, got->y, want->y);
     same(name, (size_t)b->n * l->n_x, got->dx, want->dx);
@@ -201,7 +216,8 @@ static void identical(const char *name, const weighted *l, const orr_batch *b, c
 /* tol: forward, data gradient, parameter gradient */
 static void exercise(const orr_kernels *k, const char *name, const weighted *l, const double tol[3])
 {
-    inputs in = { floats(MAX_SAMPLES * l->n_x, 1), floats(l->n_w, 2), floats(l->n_b, 3), floats(MAX_SAMPLES * l->n_y, 4) };
+    inputs in = { floats(MAX_SAMPLES * l->n_x, 1), floats(l->n_w, 2), floats(l->n_b, 3),
+                  floats(MAX_SAMPLES * l->n_y, 4) };
 
     for (int i = 0; i < N_BATCHES; i++) {
         batch_memory m;
@@ -233,14 +249,19 @@ static void exercise(const orr_kernels *k, const char *name, const weighted *l, 
 
 static void test_linear(void **state)
 {
-    static const int sizes[][2] = { { 1, 1 },   { 2, 20 },  { 20, 1 },  { 3, 65 },   { 15, 7 },  { 16, 16 },
-                                    { 17, 3 },  { 31, 13 }, { 64, 6 },  { 65, 5 },   { 250, 64 }, { 64, 1 },
-                                    { 333, 37 }, { 7, 130 }, { 8, 5 },  { 1000, 50 }, { 513, 66 } };
+    static const int sizes[][2] = { { 1, 1 },     { 2, 20 },  { 20, 1 },   { 3, 65 },  { 15, 7 },
+                                    { 16, 16 },   { 17, 3 },  { 31, 13 },  { 64, 6 },  { 65, 5 },
+                                    { 250, 64 },  { 64, 1 },  { 333, 37 }, { 7, 130 }, { 8, 5 },
+                                    { 1000, 50 }, { 513, 66 } };
     (void)state;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         int n_in = sizes[i][0], n_out = sizes[i][1];
-        weighted l = { .in = n_in, .out = n_out, .n_x = (size_t)n_in, .n_y = (size_t)n_out,
-                       .n_w = (size_t)n_in * n_out, .n_b = (size_t)n_out };
+        weighted l = { .in = n_in,
+                       .out = n_out,
+                       .n_x = (size_t)n_in,
+                       .n_y = (size_t)n_out,
+                       .n_w = (size_t)n_in * n_out,
+                       .n_b = (size_t)n_out };
         char name[64];
         snprintf(name, sizeof name, "linear %d -> %d", n_in, n_out);
         exercise(&orr_kernels_cpu, name, &l, (const double[]){ room(n_in), room(n_out), room(24) });
@@ -248,7 +269,8 @@ static void test_linear(void **state)
 }
 
 typedef struct conv_case {
-    int h, w, c, k, r, s, stride_h, stride_w, dil_h, dil_w, pad[4] /* top left bottom right */, groups;
+    int h, w, c, k, r, s, stride_h, stride_w, dil_h, dil_w, pad[4] /* top left bottom right */,
+        groups;
 } conv_case;
 
 static const conv_case conv_cases[] = {
@@ -277,9 +299,20 @@ static const conv_case conv_cases[] = {
 
 static orr_conv_shape shape_of(const conv_case *c)
 {
-    orr_conv_shape s = { .h = c->h, .w = c->w, .c = c->c, .k = c->k, .r = c->r, .s = c->s, .stride_h = c->stride_h,
-                         .stride_w = c->stride_w, .dilation_h = c->dil_h, .dilation_w = c->dil_w,
-                         .pad_top = c->pad[0], .pad_left = c->pad[1], .pad_bottom = c->pad[2], .pad_right = c->pad[3],
+    orr_conv_shape s = { .h = c->h,
+                         .w = c->w,
+                         .c = c->c,
+                         .k = c->k,
+                         .r = c->r,
+                         .s = c->s,
+                         .stride_h = c->stride_h,
+                         .stride_w = c->stride_w,
+                         .dilation_h = c->dil_h,
+                         .dilation_w = c->dil_w,
+                         .pad_top = c->pad[0],
+                         .pad_left = c->pad[1],
+                         .pad_bottom = c->pad[2],
+                         .pad_right = c->pad[3],
                          .groups = c->groups };
 
     s.ho = (s.h + s.pad_top + s.pad_bottom - (s.r - 1) * s.dilation_h - 1) / s.stride_h + 1;
@@ -307,7 +340,8 @@ static orr_status own_conv_plan(void **plan, const orr_conv_shape *s, const orr_
     return ORR_OK;
 }
 
-static void own_conv_forward(void *plan, const orr_batch *b, const float *x, const float *w, const float *bias, float *y)
+static void own_conv_forward(void *plan, const orr_batch *b, const float *x, const float *w,
+                             const float *bias, float *y)
 {
     own_plan *p = plan;
 
@@ -315,7 +349,8 @@ static void own_conv_forward(void *plan, const orr_batch *b, const float *x, con
     orr_direct_run(&p->forward, b->n, x, y);
 }
 
-static void own_conv_backward_data(void *plan, const orr_batch *b, const float *dy, const float *w, float *dx)
+static void own_conv_backward_data(void *plan, const orr_batch *b, const float *dy, const float *w,
+                                   float *dx)
 {
     own_plan *p = plan;
 
@@ -323,8 +358,8 @@ static void own_conv_backward_data(void *plan, const orr_batch *b, const float *
     orr_direct_run(&p->backward, b->n, dy, dx);
 }
 
-static void own_conv_backward_params(void *plan, const orr_batch *b, const float *x, const float *dy, float *const *dw,
-                                     float *const *db)
+static void own_conv_backward_params(void *plan, const orr_batch *b, const float *x,
+                                     const float *dy, float *const *dw, float *const *db)
 {
     own_plan *p = plan;
     size_t size = (size_t)p->s.k * p->s.r * p->s.s * (p->s.c / p->s.groups), k = (size_t)p->s.k,
@@ -332,8 +367,8 @@ static void own_conv_backward_params(void *plan, const orr_batch *b, const float
 
     orr_direct_weights(&p->forward, b, x, dy, p->dw);
     for (int i = 0; i < b->n_leaves; i++)
-        orr_cpu_channel_sums(rows * (size_t)(b->leaf[i + 1] - b->leaf[i]), p->s.k, dy + rows * k * b->leaf[i],
-                             p->db + k * i);
+        orr_cpu_channel_sums(rows * (size_t)(b->leaf[i + 1] - b->leaf[i]), p->s.k,
+                             dy + rows * k * b->leaf[i], p->db + k * i);
     for (int r = 0; r < b->n_runs; r++) {
         orr_leaf_sum_f32(dw[r], p->dw + size * b->run[r], size, b->run[r + 1] - b->run[r], size);
         if (db) orr_leaf_sum_f32(db[r], p->db + k * b->run[r], k, b->run[r + 1] - b->run[r], k);
@@ -351,23 +386,29 @@ static void own_conv_unplan(void *plan)
     orr_free(p);
 }
 
-static const orr_kernels own = { .name = "own", .conv_plan = own_conv_plan, .conv_forward = own_conv_forward,
+static const orr_kernels own = { .name = "own",
+                                 .conv_plan = own_conv_plan,
+                                 .conv_forward = own_conv_forward,
                                  .conv_backward_data = own_conv_backward_data,
-                                 .conv_backward_params = own_conv_backward_params, .conv_unplan = own_conv_unplan };
+                                 .conv_backward_params = own_conv_backward_params,
+                                 .conv_unplan = own_conv_unplan };
 
 static void conv_table(const orr_kernels *k)
 {
     for (size_t i = 0; i < sizeof conv_cases / sizeof *conv_cases; i++) {
         orr_conv_shape s = shape_of(&conv_cases[i]);
         size_t taps = (size_t)s.r * s.s;
-        weighted l = { .conv = &s, .n_x = (size_t)s.h * s.w * s.c, .n_y = (size_t)s.ho * s.wo * s.k,
-                       .n_w = (size_t)s.k * taps * (s.c / s.groups), .n_b = (size_t)s.k };
+        weighted l = { .conv = &s,
+                       .n_x = (size_t)s.h * s.w * s.c,
+                       .n_y = (size_t)s.ho * s.wo * s.k,
+                       .n_w = (size_t)s.k * taps * (s.c / s.groups),
+                       .n_b = (size_t)s.k };
         char name[96];
-        snprintf(name, sizeof name, "conv %dx%dx%d -> %dx%dx%d, %dx%d, groups %d", s.h, s.w, s.c, s.ho, s.wo, s.k, s.r,
-                 s.s, s.groups);
+        snprintf(name, sizeof name, "conv %dx%dx%d -> %dx%dx%d, %dx%d, groups %d", s.h, s.w, s.c,
+                 s.ho, s.wo, s.k, s.r, s.s, s.groups);
         exercise(k, name, &l,
-                 (const double[]){ room((double)taps * s.c / s.groups), room((double)taps * s.k / s.groups),
-                                   room(13.0 * s.ho * s.wo) });
+                 (const double[]){ room((double)taps * s.c / s.groups),
+                                   room((double)taps * s.k / s.groups), room(13.0 * s.ho * s.wo) });
     }
 }
 
@@ -406,11 +447,11 @@ static void test_conv_plan_fails_cleanly(void **state)
 
 /* ---- pooling ---- */
 static const orr_pool_shape pools[] = {
-    { 1, 31, 6, 1, 3, 1, 3, 0, 0, 1, 10, 0 },   { 1, 1065, 16, 1, 3, 1, 3, 0, 0, 1, 355, 0 },
-    { 1, 40, 8, 1, 3, 1, 3, 0, 0, 1, 13, 1 },   { 8, 9, 1, 2, 2, 2, 2, 0, 0, 4, 4, 0 },
-    { 7, 7, 3, 3, 3, 2, 2, 1, 1, 4, 4, 0 },     { 7, 7, 17, 3, 3, 2, 2, 1, 1, 4, 4, 1 },
-    { 12, 12, 64, 2, 2, 2, 2, 0, 0, 6, 6, 0 },  { 6, 6, 2, 3, 2, 1, 1, 0, 0, 4, 5, 0 },
-    { 5, 5, 20, 5, 5, 5, 5, 0, 0, 1, 1, 1 },    { 6, 7, 10, 2, 2, 3, 3, 0, 0, 2, 2, 0 },
+    { 1, 31, 6, 1, 3, 1, 3, 0, 0, 1, 10, 0 },       { 1, 1065, 16, 1, 3, 1, 3, 0, 0, 1, 355, 0 },
+    { 1, 40, 8, 1, 3, 1, 3, 0, 0, 1, 13, 1 },       { 8, 9, 1, 2, 2, 2, 2, 0, 0, 4, 4, 0 },
+    { 7, 7, 3, 3, 3, 2, 2, 1, 1, 4, 4, 0 },         { 7, 7, 17, 3, 3, 2, 2, 1, 1, 4, 4, 1 },
+    { 12, 12, 64, 2, 2, 2, 2, 0, 0, 6, 6, 0 },      { 6, 6, 2, 3, 2, 1, 1, 0, 0, 4, 5, 0 },
+    { 5, 5, 20, 5, 5, 5, 5, 0, 0, 1, 1, 1 },        { 6, 7, 10, 2, 2, 3, 3, 0, 0, 2, 2, 0 },
     { 12, 12, 300, 12, 12, 12, 12, 0, 0, 1, 1, 0 }, { 24, 24, 32, 2, 2, 2, 2, 0, 0, 12, 12, 0 },
 };
 
@@ -419,7 +460,8 @@ typedef struct pooled {
     uint16_t *arg;
 } pooled;
 
-static void run_pool(const orr_kernels *k, int n, const orr_pool_shape *s, const float *x, const float *dy, pooled *r)
+static void run_pool(const orr_kernels *k, int n, const orr_pool_shape *s, const float *x,
+                     const float *dy, pooled *r)
 {
     k->max_pool_forward(n, s, x, r->y, r->arg);
     k->max_pool_backward(n, s, dy, r->arg, r->dx);
@@ -429,8 +471,8 @@ static void run_pool(const orr_kernels *k, int n, const orr_pool_shape *s, const
 
 static pooled new_pooled(size_t in, size_t out)
 {
-    return (pooled){ floats(in + out, 9), floats(in + out, 9), floats(in + out, 9), floats(in + out, 9),
-                     orr_alloc(out + 16, sizeof(uint16_t)) };
+    return (pooled){ floats(in + out, 9), floats(in + out, 9), floats(in + out, 9),
+                     floats(in + out, 9), orr_alloc(out + 16, sizeof(uint16_t)) };
 }
 
 static void free_pooled(pooled *p)
@@ -450,7 +492,8 @@ static void test_pool(void **state)
         const orr_pool_shape *s = &pools[i];
         size_t in = (size_t)s->h * s->w * s->c, out = (size_t)s->ho * s->wo * s->c;
         float *x = floats(N * in, 11), *dy = floats(N * out, 12);
-        pooled want = new_pooled(N * in, N * out), one = new_pooled(N * in, N * out), two = new_pooled(N * in, N * out);
+        pooled want = new_pooled(N * in, N * out), one = new_pooled(N * in, N * out),
+               two = new_pooled(N * in, N * out);
         for (size_t e = 0; e < N * in; e += 5) /* ties */
             x[e] = 0.5f;
         x[N * in / 2] = NAN;
@@ -490,8 +533,8 @@ static void test_activation(void **state)
 {
     static const size_t lengths[] = { 1, 15, 64, 100, 70001 };
     enum { MANY = 70001 };
-    float *x = floats(MANY, 21), *dy = floats(MANY, 22), *y = floats(MANY, 0), *want = floats(MANY, 0),
-          *got = floats(MANY, 0), *dx = floats(MANY, 0);
+    float *x = floats(MANY, 21), *dy = floats(MANY, 22), *y = floats(MANY, 0),
+          *want = floats(MANY, 0), *got = floats(MANY, 0), *dx = floats(MANY, 0);
 
     (void)state;
     for (size_t i = 0; i < MANY; i++)
@@ -507,7 +550,8 @@ static void test_activation(void **state)
             orr_kernels_cpu.act_forward(a, alpha, n, x, y);
             for (size_t e = 0; e < n; e++)
                 if (!(fabsf(y[e] - want[e]) <= 1e-6f * fabsf(want[e]) + 2e-36f))
-                    fail_msg("activation %d of %.9g is %.9g, not %.9g", a, (double)x[e], (double)y[e], (double)want[e]);
+                    fail_msg("activation %d of %.9g is %.9g, not %.9g", a, (double)x[e],
+                             (double)y[e], (double)want[e]);
             orr_kernels_check.act_backward(a, alpha, n, x, want, dy, got);
             orr_kernels_cpu.act_backward(a, alpha, n, x, want, dy, dx);
             near("activation gradient", n, dx, got, 3e-6);
@@ -541,7 +585,8 @@ static void test_prelu(void **state)
 {
     static const int channels[] = { 1, 3, 16, 70 };
     enum { ROWS = 300, MANY = MAX_SAMPLES * ROWS * 70 };
-    float *x = floats(MANY, 31), *dy = floats(MANY, 32), *w = floats(70, 33), *y[2], *dx[2], *dw[2][4], *scratch;
+    float *x = floats(MANY, 31), *dy = floats(MANY, 32), *w = floats(70, 33), *y[2], *dx[2],
+          *dw[2][4], *scratch;
 
     (void)state;
     scratch = floats(MAX_TEST_LEAVES * 70, 0);
@@ -583,7 +628,8 @@ static void test_softmax_dropout(void **state)
 {
     static const int widths[] = { 1, 2, 10, 64, 65, 1000 };
     enum { ROWS = 70, MANY = ROWS * 1000 };
-    float *x = floats(MANY, 41), *dy = floats(MANY, 42), *y[2] = { floats(MANY, 0), floats(MANY, 0) };
+    float *x = floats(MANY, 41), *dy = floats(MANY, 42),
+          *y[2] = { floats(MANY, 0), floats(MANY, 0) };
 
     (void)state;
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
@@ -623,7 +669,8 @@ typedef struct normed {
     float *y, *dx;
 } normed;
 
-static void run_norm(const orr_kernels *k, size_t rows, int c, const float *x, const float *dy, const float *p, normed *r)
+static void run_norm(const orr_kernels *k, size_t rows, int c, const float *x, const float *dy,
+                     const float *p, normed *r)
 {
     const float *mean = p, *inv = p + c, *gamma = p + 2 * c, *beta = p + 3 * c;
 
@@ -661,13 +708,16 @@ static void test_norm(void **state)
         same("norm forward on two threads", rows * c, two.y, one.y);
         same("norm data gradient on two threads", rows * c, two.dx, one.dx);
         for (int j = 0; j < c; j++) {
-            assert_true(fabs(one.mean[j] - check.mean[j]) < 1e-13 && fabs(one.m2[j] - check.m2[j]) < 1e-9);
+            assert_true(fabs(one.mean[j] - check.mean[j]) < 1e-13 &&
+                        fabs(one.m2[j] - check.m2[j]) < 1e-9);
             assert_true(fabs(one.a[j] - check.a[j]) < 1e-10);
             assert_true(fabs(one.b[j] - check.b[j]) < 1e-5 * sqrt((double)rows));
-            assert_true(one.mean[j] == two.mean[j] && one.m2[j] == two.m2[j] && one.b[j] == two.b[j]);
+            assert_true(one.mean[j] == two.mean[j] && one.m2[j] == two.m2[j] &&
+                        one.b[j] == two.b[j]);
         }
         /* a row's bits do not depend on its place */
-        run_norm(&orr_kernels_cpu, 5, c, x + 77 * (rows > 100) * c, dy + 77 * (rows > 100) * c, p, &two);
+        run_norm(&orr_kernels_cpu, 5, c, x + 77 * (rows > 100) * c, dy + 77 * (rows > 100) * c, p,
+                 &two);
         same("norm of some rows", 5 * (size_t)c, two.y, one.y + 77 * (rows > 100) * c);
         same("norm gradient of some rows", 5 * (size_t)c, two.dx, one.dx + 77 * (rows > 100) * c);
         run_norm(&orr_kernels_cpu, 0, c, x, dy, p, &two);
@@ -709,10 +759,11 @@ static void test_move(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linear),          cmocka_unit_test(test_conv), cmocka_unit_test(test_conv_own), cmocka_unit_test(test_conv_plan_fails_cleanly),
-        cmocka_unit_test(test_pool),            cmocka_unit_test(test_activation),
-        cmocka_unit_test(test_prelu),           cmocka_unit_test(test_softmax_dropout),
-        cmocka_unit_test(test_norm),            cmocka_unit_test(test_move),
+        cmocka_unit_test(test_linear),   cmocka_unit_test(test_conv),
+        cmocka_unit_test(test_conv_own), cmocka_unit_test(test_conv_plan_fails_cleanly),
+        cmocka_unit_test(test_pool),     cmocka_unit_test(test_activation),
+        cmocka_unit_test(test_prelu),    cmocka_unit_test(test_softmax_dropout),
+        cmocka_unit_test(test_norm),     cmocka_unit_test(test_move),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,8 @@ ORR_INLINE void forward_block(orr_activation a, float alpha, const float *x, flo
 }
 
 /* d = dy/dx from y; silu's y is its x */
-ORR_INLINE void backward_block(orr_activation a, float alpha, const float *y, const float *dy, float *dx)
+ORR_INLINE void backward_block(orr_activation a, float alpha, const float *y, const float *dy,
+                               float *dx)
 {
     float out[ORR_BLOCK];
 
@@ -68,9 +69,11 @@ ORR_INLINE void forward_span_body(orr_activation a, float alpha, size_t n, const
     forward_block(a, alpha, tail, tail);
     memcpy(y + i, tail, (n - i) * sizeof *y);
 }
-ORR_CLONES(forward_span, (orr_activation a, float alpha, size_t n, const float *x, float *y), (a, alpha, n, x, y))
+ORR_CLONES(forward_span, (orr_activation a, float alpha, size_t n, const float *x, float *y),
+           (a, alpha, n, x, y))
 
-ORR_INLINE void backward_span_body(orr_activation a, float alpha, size_t n, const float *y, const float *dy, float *dx)
+ORR_INLINE void backward_span_body(orr_activation a, float alpha, size_t n, const float *y,
+                                   const float *dy, float *dx)
 {
     float tail[2][ORR_BLOCK] = { { 0 } };
     size_t i = 0;
@@ -83,7 +86,8 @@ ORR_INLINE void backward_span_body(orr_activation a, float alpha, size_t n, cons
     backward_block(a, alpha, tail[0], tail[1], tail[1]);
     memcpy(dx + i, tail[1], (n - i) * sizeof *dx);
 }
-ORR_CLONES(backward_span, (orr_activation a, float alpha, size_t n, const float *y, const float *dy, float *dx),
+ORR_CLONES(backward_span,
+           (orr_activation a, float alpha, size_t n, const float *y, const float *dy, float *dx),
            (a, alpha, n, y, dy, dx))
 
 void orr_cpu_act_forward(orr_activation a, double alpha, size_t n, const float *x, float *y)
@@ -93,8 +97,8 @@ void orr_cpu_act_forward(orr_activation a, double alpha, size_t n, const float *
         forward_span(a, (float)alpha, n - i < SPAN ? n - i : SPAN, x + i, y + i);
 }
 
-void orr_cpu_act_backward(orr_activation a, double alpha, size_t n, const float *x, const float *y, const float *dy,
-                          float *dx)
+void orr_cpu_act_backward(orr_activation a, double alpha, size_t n, const float *x, const float *y,
+                          const float *dy, float *dx)
 {
     const float *from = a == ORR_SILU ? x : y;
 

@@ -1,4 +1,5 @@
-/* nn/kernels/cpu/avg_pool.c - average pooling; loops over channels are innermost, for the compiler to vectorise. */
+/* nn/kernels/cpu/avg_pool.c - average pooling; loops over channels are innermost, for the compiler
+ * to vectorise. */
 #include "nn/kernels/cpu/cpu.h"
 #include "nn/kernels/cpu/isa.h"
 
@@ -16,7 +17,8 @@ ORR_INLINE window window_at(const orr_pool_shape *s, int p, int q)
     int row = p * s->stride_h - s->pad_top, col = q * s->stride_w - s->pad_left;
     window w = { row < 0 ? 0 : row, row + s->r < s->h ? row + s->r : s->h, col < 0 ? 0 : col,
                  col + s->s < s->w ? col + s->s : s->w, 1.0f };
-    int n_rows = w.row_end > w.row ? w.row_end - w.row : 0, n_cols = w.col_end > w.col ? w.col_end - w.col : 0;
+    int n_rows = w.row_end > w.row ? w.row_end - w.row : 0,
+        n_cols = w.col_end > w.col ? w.col_end - w.col : 0;
     int count = s->count_padding ? s->r * s->s : n_rows * n_cols;
 
     w.divisor = count ? (float)count : 1.0f;

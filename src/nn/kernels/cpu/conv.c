@@ -15,12 +15,13 @@ typedef struct conv_plan {
     int max_leaves;
 } conv_plan;
 
-/* Who is quicker, microseconds for forward, data and weight gradient on one core with AVX-512, own loops against oneDNN:
- *   2->6 k3, 24 x 3197     149 308 143   104 200 128        1->32 3x3, 64 x 28x28     195  -   368   257  -   250
- *   6->16 k3, 24 x 1065    100 235 123    82 188  97        32->64 3x3, 64 x 26x26   14.6 24.2 25.0  9.4 10.9 15.4 (ms)
- *   16->32 k3, 24 x 354    115 147 144   115 135 132        128->128 3x3, 16 x 16x16 16.6 17.2 26.4  9.0  9.7  9.2 (ms)
- * So the library, but for one channel in (no data gradient is wanted there, as a rule), for groups, and for shapes that
- * it has only reference loops for. */
+/* Who is quicker, microseconds for forward, data and weight gradient on one core with AVX-512, own
+ * loops against oneDNN: 2->6 k3, 24 x 3197     149 308 143   104 200 128        1->32 3x3, 64 x
+ * 28x28     195  -   368   257  -   250 6->16 k3, 24 x 1065    100 235 123    82 188  97 32->64
+ * 3x3, 64 x 26x26   14.6 24.2 25.0  9.4 10.9 15.4 (ms) 16->32 k3, 24 x 354    115 147 144   115 135
+ * 132        128->128 3x3, 16 x 16x16 16.6 17.2 26.4  9.0  9.7  9.2 (ms) So the library, but for
+ * one channel in (no data gradient is wanted there, as a rule), for groups, and for shapes that it
+ * has only reference loops for. */
 static int prefer_library(const orr_conv_shape *s)
 {
     return s->groups == 1 && s->c > 1;
@@ -47,8 +48,10 @@ static orr_status plan_fill(conv_plan *p, const orr_limits *limits)
         st = plan_own(p, limits, threads);
     }
     ORR_TRY(st);
-    if (limits->training && !(p->dw = orr_alloc((size_t)limits->max_leaves * per_leaf, sizeof *p->dw)))
-        return orr_fail(ORR_ERR_NOMEM, "convolution: no memory for the gradients of %d leaves, %zu bytes each",
+    if (limits->training &&
+        !(p->dw = orr_alloc((size_t)limits->max_leaves * per_leaf, sizeof *p->dw)))
+        return orr_fail(ORR_ERR_NOMEM,
+                        "convolution: no memory for the gradients of %d leaves, %zu bytes each",
                         limits->max_leaves, per_leaf * sizeof *p->dw);
     return ORR_OK;
 }
@@ -81,7 +84,8 @@ void orr_cpu_conv_unplan(void *plan)
     orr_free(p);
 }
 
-void orr_cpu_conv_forward(void *plan, const orr_batch *b, const float *x, const float *w, const float *bias, float *y)
+void orr_cpu_conv_forward(void *plan, const orr_batch *b, const float *x, const float *w,
+                          const float *bias, float *y)
 {
     conv_plan *p = plan;
 
@@ -93,7 +97,8 @@ void orr_cpu_conv_forward(void *plan, const orr_batch *b, const float *x, const 
     orr_direct_run(&p->forward, b->n, x, y);
 }
 
-void orr_cpu_conv_backward_data(void *plan, const orr_batch *b, const float *dy, const float *w, float *dx)
+void orr_cpu_conv_backward_data(void *plan, const orr_batch *b, const float *dy, const float *w,
+                                float *dx)
 {
     conv_plan *p = plan;
 
@@ -113,14 +118,15 @@ static void backward_bias(const conv_plan *p, const orr_batch *b, const float *d
 
 #pragma omp parallel for schedule(static) if (b->n_leaves > 1 && rows * b->n * k > 1 << 16)
     for (int i = 0; i < b->n_leaves; i++)
-        orr_cpu_channel_sums(rows * (size_t)(b->leaf[i + 1] - b->leaf[i]), k, dy + rows * (size_t)b->leaf[i] * k,
-                             leaf + (size_t)i * k);
+        orr_cpu_channel_sums(rows * (size_t)(b->leaf[i + 1] - b->leaf[i]), k,
+                             dy + rows * (size_t)b->leaf[i] * k, leaf + (size_t)i * k);
     for (int r = 0; r < b->n_runs; r++)
-        orr_leaf_sum_f32(db[r], leaf + (size_t)b->run[r] * k, (size_t)k, b->run[r + 1] - b->run[r], (size_t)k);
+        orr_leaf_sum_f32(db[r], leaf + (size_t)b->run[r] * k, (size_t)k, b->run[r + 1] - b->run[r],
+                         (size_t)k);
 }
 
-void orr_cpu_conv_backward_params(void *plan, const orr_batch *b, const float *x, const float *dy, float *const *dw,
-                                  float *const *db)
+void orr_cpu_conv_backward_params(void *plan, const orr_batch *b, const float *x, const float *dy,
+                                  float *const *dw, float *const *db)
 {
     conv_plan *p = plan;
     const size_t size = (size_t)p->s.k * p->s.r * p->s.s * (p->s.c / p->s.groups);
@@ -130,6 +136,7 @@ void orr_cpu_conv_backward_params(void *plan, const orr_batch *b, const float *x
     else
         orr_direct_weights(&p->forward, b, x, dy, p->dw);
     for (int r = 0; r < b->n_runs; r++)
-        orr_leaf_sum_f32(dw[r], p->dw + (size_t)b->run[r] * size, size, b->run[r + 1] - b->run[r], size);
+        orr_leaf_sum_f32(dw[r], p->dw + (size_t)b->run[r] * size, size, b->run[r + 1] - b->run[r],
+                         size);
     if (db) backward_bias(p, b, dy, db);
 }

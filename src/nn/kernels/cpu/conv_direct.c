@@ -40,9 +40,17 @@ orr_status orr_direct_init_forward(orr_direct *d, const orr_conv_shape *s, int t
 
     *d = (orr_direct){ 0 };
     direct_shape(d, s, cg, s->k / s->groups);
-    *im = (orr_image){ .src_h = s->h, .src_w = s->w, .c = s->c, .top = s->pad_top, .left = s->pad_left,
-                       .h = s->h + s->pad_top + s->pad_bottom, .w = s->w + s->pad_left + s->pad_right,
-                       .step_h = 1, .step_w = 1, .ho = s->ho, .wo = s->wo };
+    *im = (orr_image){ .src_h = s->h,
+                       .src_w = s->w,
+                       .c = s->c,
+                       .top = s->pad_top,
+                       .left = s->pad_left,
+                       .h = s->h + s->pad_top + s->pad_bottom,
+                       .w = s->w + s->pad_left + s->pad_right,
+                       .step_h = 1,
+                       .step_w = 1,
+                       .ho = s->ho,
+                       .wo = s->wo };
     im->copy = im->h != s->h || im->w != s->w;
     im->row_pitch = s->stride_h * im->w * s->c;
     im->pixel_pitch = s->stride_w * s->c;
@@ -57,22 +65,33 @@ orr_status orr_direct_init_forward(orr_direct *d, const orr_conv_shape *s, int t
 orr_status orr_direct_init_backward(orr_direct *d, const orr_conv_shape *s, int threads)
 {
     orr_image *im = &d->im;
-    int kg = s->k / s->groups, reach_h = s->dilation_h * (s->r - 1), reach_w = s->dilation_w * (s->s - 1), t = 0;
+    int kg = s->k / s->groups, reach_h = s->dilation_h * (s->r - 1),
+        reach_w = s->dilation_w * (s->s - 1), t = 0;
 
     *d = (orr_direct){ 0 };
     direct_shape(d, s, kg, s->c / s->groups);
-    *im = (orr_image){ .src_h = s->ho, .src_w = s->wo, .c = s->k, .top = reach_h - s->pad_top,
-                       .left = reach_w - s->pad_left, .h = s->h + reach_h, .w = s->w + reach_w,
-                       .step_h = s->stride_h, .step_w = s->stride_w, .ho = s->h, .wo = s->w };
-    im->copy = im->h != im->src_h || im->w != im->src_w || im->top != 0 || im->left != 0 || im->step_h != 1 ||
-               im->step_w != 1;
+    *im = (orr_image){ .src_h = s->ho,
+                       .src_w = s->wo,
+                       .c = s->k,
+                       .top = reach_h - s->pad_top,
+                       .left = reach_w - s->pad_left,
+                       .h = s->h + reach_h,
+                       .w = s->w + reach_w,
+                       .step_h = s->stride_h,
+                       .step_w = s->stride_w,
+                       .ho = s->h,
+                       .wo = s->w };
+    im->copy = im->h != im->src_h || im->w != im->src_w || im->top != 0 || im->left != 0 ||
+               im->step_h != 1 || im->step_w != 1;
     im->row_pitch = im->w * s->k;
     im->pixel_pitch = s->k;
     ORR_TRY(direct_alloc(d, threads));
     for (int r = 0; r < s->r; r++)
         for (int q = 0; q < s->s; q++)
             for (int k = 0; k < kg; k++)
-                d->off[t++] = ((reach_h - r * s->dilation_h) * im->w + reach_w - q * s->dilation_w) * s->k + k;
+                d->off[t++] =
+                    ((reach_h - r * s->dilation_h) * im->w + reach_w - q * s->dilation_w) * s->k +
+                    k;
     return ORR_OK;
 }
 
@@ -103,15 +122,18 @@ const float *orr_direct_image(const orr_direct *d, int thread, const float *sour
         const float *in = source + (size_t)i * im->src_w * im->c;
         float *out = image + ((size_t)row * im->w + im->left) * im->c;
         if (im->step_w == 1 && to > from)
-            memcpy(out + (size_t)from * im->c, in + (size_t)from * im->c, (size_t)(to - from) * im->c * sizeof *in);
+            memcpy(out + (size_t)from * im->c, in + (size_t)from * im->c,
+                   (size_t)(to - from) * im->c * sizeof *in);
         else
             for (int j = from; j < to; j++)
-                memcpy(out + (size_t)j * im->step_w * im->c, in + (size_t)j * im->c, (size_t)im->c * sizeof *in);
+                memcpy(out + (size_t)j * im->step_w * im->c, in + (size_t)j * im->c,
+                       (size_t)im->c * sizeof *in);
     }
     return image;
 }
 
-/* The weight of output channel o and tap t of group g, in the convolution's own layout [k][r][s][c/groups]. */
+/* The weight of output channel o and tap t of group g, in the convolution's own layout
+ * [k][r][s][c/groups]. */
 static float weight_of(const orr_direct *d, const float *w, int g, int t, int o, int transposed)
 {
     if (!transposed) return w[(size_t)(g * d->kg + o) * d->taps + t];
@@ -144,18 +166,23 @@ typedef struct row_job {
     const float *end; /* of the sample's output: no vector may reach beyond */
 } row_job;
 
-/* Pixels [p, p + n).  A vector wider than the channels is stored whole, and what it spoils the next pixel mends; where
- * nothing comes after (the sample's end) or something came before (groups) the channels are stored one by one. */
+/* Pixels [p, p + n).  A vector wider than the channels is stored whole, and what it spoils the next
+ * pixel mends; where nothing comes after (the sample's end) or something came before (groups) the
+ * channels are stored one by one. */
 static void conv_pixels(const row_job *j, int p, int n)
 {
     const orr_direct *d = j->d;
     const int lanes = d->tiles->lanes, u = j->g * d->n_vec + j->v, all = d->groups * d->kg;
     float t[12 * ORR_CONV_MAX_LANES], *y = j->y + (size_t)p * all + j->g * d->kg;
     int spoils = d->kg < lanes && (d->groups > 1 || y + (size_t)(n - 1) * all + lanes > j->end);
-    orr_conv_args a = { .taps = d->taps, .off = d->off, .x = j->x + (size_t)p * d->im.pixel_pitch,
-                        .pitch = (size_t)d->im.pixel_pitch, .w = d->packed + (size_t)u * d->taps * lanes,
+    orr_conv_args a = { .taps = d->taps,
+                        .off = d->off,
+                        .x = j->x + (size_t)p * d->im.pixel_pitch,
+                        .pitch = (size_t)d->im.pixel_pitch,
+                        .w = d->packed + (size_t)u * d->taps * lanes,
                         .bias = d->bias + (size_t)u * lanes,
-                        .y = { y + orr_direct_vec_begin(d, j->v), y + orr_direct_vec_begin(d, j->v + j->wide) },
+                        .y = { y + orr_direct_vec_begin(d, j->v),
+                               y + orr_direct_vec_begin(d, j->v + j->wide) },
                         .ldy = (size_t)all };
 
     if (spoils) {
@@ -191,17 +218,23 @@ static void conv_sample(const orr_direct *d, const float *image, float *y)
     for (int h = 0; h < im->ho; h++)
         for (int g = 0; g < d->groups; g++)
             for (int v = 0; v < d->n_vec; v += 2)
-                conv_row(&(row_job){ .d = d, .g = g, .v = v, .wide = v + 1 < d->n_vec,
-                                     .x = image + (size_t)h * im->row_pitch + g * d->cg, .y = y + h * row,
+                conv_row(&(row_job){ .d = d,
+                                     .g = g,
+                                     .v = v,
+                                     .wide = v + 1 < d->n_vec,
+                                     .x = image + (size_t)h * im->row_pitch + g * d->cg,
+                                     .y = y + h * row,
                                      .end = y + im->ho * row });
 }
 
 void orr_direct_run(const orr_direct *d, int n, const float *x, float *y)
 {
     const orr_image *im = &d->im;
-    const size_t in = (size_t)im->src_h * im->src_w * im->c, out = (size_t)im->ho * im->wo * d->groups * d->kg;
+    const size_t in = (size_t)im->src_h * im->src_w * im->c,
+                 out = (size_t)im->ho * im->wo * d->groups * d->kg;
 
-#pragma omp parallel for schedule(static) num_threads(d->threads) if (n > 1 && n * out * d->taps > THREAD_WORK)
+#pragma omp parallel for schedule(static)                                                          \
+    num_threads(d->threads) if (n > 1 && n * out * d->taps > THREAD_WORK)
     for (int i = 0; i < n; i++)
         conv_sample(d, orr_direct_image(d, omp_get_thread_num(), x + i * in), y + i * out);
 }

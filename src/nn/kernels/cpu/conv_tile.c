@@ -1,4 +1,5 @@
-/* nn/kernels/cpu/conv_tile.c - register tiles of the direct convolution, vectors over output channels. */
+/* nn/kernels/cpu/conv_tile.c - register tiles of the direct convolution, vectors over output
+ * channels. */
 #include "nn/kernels/cpu/conv_tile.h"
 
 #include "nn/kernels/cpu/isa.h"
@@ -10,21 +11,17 @@
         const size_t pitch = a->pitch, ldw = (size_t)a->taps * LANES;                              \
         const float *w = a->w;                                                                     \
         V sum[P][W];                                                                               \
-        ORR_UNROLL for (int p = 0; p < P; p++)                                                     \
-            ORR_UNROLL for (int v = 0; v < W; v++)                                                 \
-                sum[p][v] = *(const V *)(a->bias + v * LANES);                                     \
+        ORR_UNROLL for (int p = 0; p < P; p++) ORR_UNROLL for (int v = 0; v < W; v++) sum[p][v] =  \
+            *(const V *)(a->bias + v * LANES);                                                     \
         for (int t = 0; t < a->taps; t++, w += LANES) {                                            \
             const float *x = a->x + a->off[t];                                                     \
             V row[W];                                                                              \
-            ORR_UNROLL for (int v = 0; v < W; v++)                                                 \
-                row[v] = *(const V *)(w + v * ldw);                                                \
-            ORR_UNROLL for (int p = 0; p < P; p++)                                                 \
-                ORR_UNROLL for (int v = 0; v < W; v++)                                             \
-                    sum[p][v] += x[p * pitch] * row[v];                                            \
+            ORR_UNROLL for (int v = 0; v < W; v++) row[v] = *(const V *)(w + v * ldw);             \
+            ORR_UNROLL for (int p = 0; p < P; p++) ORR_UNROLL for (int v = 0; v < W; v++)          \
+                sum[p][v] += x[p * pitch] * row[v];                                                \
         }                                                                                          \
-        ORR_UNROLL for (int p = 0; p < P; p++)                                                     \
-            ORR_UNROLL for (int v = 0; v < W; v++)                                                 \
-                *(V *)(a->y[v] + p * a->ldy) = sum[p][v];                                          \
+        ORR_UNROLL for (int p = 0; p < P; p++) ORR_UNROLL for (int v = 0; v < W; v++) *            \
+            (V *)(a->y[v] + p * a->ldy) = sum[p][v];                                               \
     }
 
 #define DEFINE_GRAD(NAME, TARGET, V, W, T)                                                         \
@@ -34,25 +31,22 @@
         const size_t pitch = a->pitch, lddy = a->lddy;                                             \
         const float *x[T], *dy[W];                                                                 \
         V sum[T][W];                                                                               \
-        ORR_UNROLL for (int v = 0; v < W; v++)                                                     \
-            dy[v] = a->dy[v];                                                                      \
-        ORR_UNROLL for (int t = 0; t < T; t++) {                                                   \
+        ORR_UNROLL for (int v = 0; v < W; v++) dy[v] = a->dy[v];                                   \
+        ORR_UNROLL for (int t = 0; t < T; t++)                                                     \
+        {                                                                                          \
             x[t] = a->x + a->off[t];                                                               \
-            ORR_UNROLL for (int v = 0; v < W; v++)                                                 \
-                sum[t][v] = (V){ 0 };                                                              \
+            ORR_UNROLL for (int v = 0; v < W; v++) sum[t][v] = (V){ 0 };                           \
         }                                                                                          \
         size_t at = 0;                                                                             \
         for (int p = 0; p < a->n; p++, at += pitch) {                                              \
             V row[W];                                                                              \
-            ORR_UNROLL for (int v = 0; v < W; v++)                                                 \
-                row[v] = *(const V *)(dy[v] + (size_t)p * lddy);                                   \
-            ORR_UNROLL for (int t = 0; t < T; t++)                                                 \
-                ORR_UNROLL for (int v = 0; v < W; v++)                                             \
-                    sum[t][v] += x[t][at] * row[v];                                                \
+            ORR_UNROLL for (int v = 0; v < W; v++) row[v] =                                        \
+                *(const V *)(dy[v] + (size_t)p * lddy);                                            \
+            ORR_UNROLL for (int t = 0; t < T; t++) ORR_UNROLL for (int v = 0; v < W; v++)          \
+                sum[t][v] += x[t][at] * row[v];                                                    \
         }                                                                                          \
-        ORR_UNROLL for (int t = 0; t < T; t++)                                                     \
-            ORR_UNROLL for (int v = 0; v < W; v++)                                                 \
-                *(V *)(a->sum + (size_t)t * a->ld + v * LANES) += sum[t][v];                       \
+        ORR_UNROLL for (int t = 0; t < T; t++) ORR_UNROLL for (int v = 0; v < W; v++) *            \
+            (V *)(a->sum + (size_t)t * a->ld + v * LANES) += sum[t][v];                            \
     }
 
 #define DEFINE_TILES(ISA, TARGET, V, P)                                                            \

@@ -1,8 +1,8 @@
 /* nn/kernels/cpu/conv_tile.h - register tiles of the direct convolution.   Not collective.
  *
- * A tap is one (row, column, channel) of the kernel: a fixed offset from a pixel's place in the (padded) input image.
- * An output element is bias + its taps in order; a weight gradient is blocks of pixels in order, pixels in order within
- * each: neither depends on the tile's size. */
+ * A tap is one (row, column, channel) of the kernel: a fixed offset from a pixel's place in the
+ * (padded) input image. An output element is bias + its taps in order; a weight gradient is blocks
+ * of pixels in order, pixels in order within each: neither depends on the tile's size. */
 #ifndef ORR_NN_KERNELS_CPU_CONV_TILE_H
 #define ORR_NN_KERNELS_CPU_CONV_TILE_H
 
@@ -10,7 +10,8 @@
 
 enum { ORR_CONV_MAX_LANES = 16, ORR_CONV_TAPS = 12 /* of the tallest gradient tile */ };
 
-/* y[p][w][lane] = bias[w][lane] + sum over t of x[p*pitch + off[t]] * w[w][t][lane], p < the tile's pixels */
+/* y[p][w][lane] = bias[w][lane] + sum over t of x[p*pitch + off[t]] * w[w][t][lane], p < the tile's
+ * pixels */
 typedef struct orr_conv_args {
     int taps;
     const int *off;
@@ -36,12 +37,13 @@ typedef struct orr_grad_args {
 typedef void (*orr_grad_tile)(const orr_grad_args *p);
 
 typedef struct orr_conv_tiles {
-    int lanes, pixels;           /* of the large tile */
-    orr_conv_tile conv[2][2];    /* [1 or 2 vectors][1 pixel, `pixels`] */
-    orr_grad_tile grad[2][4];    /* [1 or 2 vectors][1, 3, 6, 12 taps] */
+    int lanes, pixels;        /* of the large tile */
+    orr_conv_tile conv[2][2]; /* [1 or 2 vectors][1 pixel, `pixels`] */
+    orr_grad_tile grad[2][4]; /* [1 or 2 vectors][1, 3, 6, 12 taps] */
 } orr_conv_tiles;
 
-const orr_conv_tiles *orr_conv_tiles_get(int channels); /* the widest that suits so many output channels */
+const orr_conv_tiles *orr_conv_tiles_get(
+    int channels); /* the widest that suits so many output channels */
 
 /* Which gradient tile suits `left` taps. */
 static inline int orr_grad_pick(int left, int *taps)

@@ -1,7 +1,7 @@
 /* nn/kernels/cpu/conv_weights.c - the direct convolution's weight gradient, one leaf at a time.
  *
- * Work is divided into (leaf, block of taps, two vectors of output channels); each is summed by one thread, row by row,
- * in blocks of pixels, so that a long series loses no precision. */
+ * Work is divided into (leaf, block of taps, two vectors of output channels); each is summed by one
+ * thread, row by row, in blocks of pixels, so that a long series loses no precision. */
 #include "nn/kernels/cpu/conv_direct.h"
 
 #include <omp.h>
@@ -24,12 +24,19 @@ static void add_pixels(grad_job *j, int n, const float *x, const float *dy[2], s
 
     for (int t = 0; t < j->n_t; t += taps) {
         orr_grad_tile tile = d->tiles->grad[j->wide][orr_grad_pick(j->n_t - t, &taps)];
-        tile(&(orr_grad_args){ .n = n, .off = d->off + j->t + t, .x = x, .pitch = (size_t)d->im.pixel_pitch,
-                               .dy = { dy[0], dy[1] }, .lddy = lddy, .sum = j->sum + t * ld, .ld = ld });
+        tile(&(orr_grad_args){ .n = n,
+                               .off = d->off + j->t + t,
+                               .x = x,
+                               .pitch = (size_t)d->im.pixel_pitch,
+                               .dy = { dy[0], dy[1] },
+                               .lddy = lddy,
+                               .sum = j->sum + t * ld,
+                               .ld = ld });
     }
 }
 
-/* One row of pixels; the vectors of the last few might read beyond `end`, so those come from a padded copy. */
+/* One row of pixels; the vectors of the last few might read beyond `end`, so those come from a
+ * padded copy. */
 static void add_row(grad_job *j, const float *x, const float *dy, const float *end)
 {
     const orr_direct *d = j->d;
@@ -61,16 +68,20 @@ static void store(const grad_job *j, float *out)
 
     for (int v = 0; v <= j->wide; v++)
         for (int l = 0; l < width; l++) {
-            float *row = out + (size_t)(j->g * d->kg + orr_direct_vec_begin(d, j->v + v) + l) * d->taps + j->t;
+            float *row = out +
+                         (size_t)(j->g * d->kg + orr_direct_vec_begin(d, j->v + v) + l) * d->taps +
+                         j->t;
             for (int t = 0; t < j->n_t; t++)
                 row[t] = j->sum[(t * (1 + j->wide) + v) * lanes + l];
         }
 }
 
-static void leaf_block(grad_job *j, int first, int last, int thread, const float *x, const float *dy, float *out)
+static void leaf_block(grad_job *j, int first, int last, int thread, const float *x,
+                       const float *dy, float *out)
 {
     const orr_image *im = &j->d->im;
-    const size_t in = (size_t)im->src_h * im->src_w * im->c, row = (size_t)im->wo * j->d->groups * j->d->kg;
+    const size_t in = (size_t)im->src_h * im->src_w * im->c,
+                 row = (size_t)im->wo * j->d->groups * j->d->kg;
 
     memset(j->sum, 0, sizeof j->sum);
     for (int i = first; i < last; i++) {
@@ -82,11 +93,13 @@ static void leaf_block(grad_job *j, int first, int last, int thread, const float
     store(j, out);
 }
 
-void orr_direct_weights(const orr_direct *d, const orr_batch *b, const float *x, const float *dy, float *out)
+void orr_direct_weights(const orr_direct *d, const orr_batch *b, const float *x, const float *dy,
+                        float *out)
 {
     const int blocks = (d->taps + BLOCK_TAPS - 1) / BLOCK_TAPS, pairs = (d->n_vec + 1) / 2;
     const int per_leaf = blocks * pairs * d->groups;
-    const size_t size = (size_t)d->groups * d->kg * d->taps, pixels = (size_t)d->im.ho * d->im.wo * b->n;
+    const size_t size = (size_t)d->groups * d->kg * d->taps,
+                 pixels = (size_t)d->im.ho * d->im.wo * b->n;
 
 #pragma omp parallel for schedule(static) num_threads(d->threads) if (size * pixels > THREAD_WORK)
     for (int u = 0; u < b->n_leaves * per_leaf; u++) {
@@ -98,6 +111,7 @@ void orr_direct_weights(const orr_direct *d, const orr_batch *b, const float *x,
         j.wide = j.v + 1 < d->n_vec;
         j.t = t;
         j.n_t = d->taps - t < BLOCK_TAPS ? d->taps - t : BLOCK_TAPS;
-        leaf_block(&j, b->leaf[leaf], b->leaf[leaf + 1], omp_get_thread_num(), x, dy, out + leaf * size);
+        leaf_block(&j, b->leaf[leaf], b->leaf[leaf + 1], omp_get_thread_num(), x, dy,
+                   out + leaf * size);
     }
 }

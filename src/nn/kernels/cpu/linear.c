@@ -1,18 +1,19 @@
 /* nn/kernels/cpu/linear.c - dense layers: forward and data gradient.
  *
- * At the batch sizes of small nets (2 to 128) these are bound by reading the weights, so each weight is fetched once for
- * all samples, and the arithmetic keeps up by register tiles over samples x outputs.  An output's sum runs over vectors
- * of `lanes` partial sums and then a fixed fold: its bits depend on the layer's size alone.  Layers with fewer inputs
- * than a vector has lanes are in linear_narrow.c. */
+ * At the batch sizes of small nets (2 to 128) these are bound by reading the weights, so each
+ * weight is fetched once for all samples, and the arithmetic keeps up by register tiles over
+ * samples x outputs.  An output's sum runs over vectors of `lanes` partial sums and then a fixed
+ * fold: its bits depend on the layer's size alone.  Layers with fewer inputs than a vector has
+ * lanes are in linear_narrow.c. */
 #include "nn/kernels/cpu/cpu.h"
 #include "nn/kernels/cpu/tile.h"
 
 #include <string.h>
 
 enum {
-    SAMPLES = 24,  /* whose inputs of one depth block stay in the first cache ... */
-    DEPTH = 256,   /* ... 24 KiB */
-    GROUP = 2,     /* tiles of outputs that use such a block while it is there */
+    SAMPLES = 24,         /* whose inputs of one depth block stay in the first cache ... */
+    DEPTH = 256,          /* ... 24 KiB */
+    GROUP = 2,            /* tiles of outputs that use such a block while it is there */
     THREAD_WORK = 1 << 16 /* multiplications that pay for waking threads */
 };
 
@@ -24,8 +25,8 @@ typedef struct forward_args {
 } forward_args;
 
 /* Samples [s0, s0 + n_s) of `n_o` outputs (1 or `wide`), depth [k, k + depth). */
-static void dot_block(const forward_args *f, int s0, int n_s, const float *w, size_t ldw, int n_o, int k, int depth,
-                      float *acc)
+static void dot_block(const forward_args *f, int s0, int n_s, const float *w, size_t ldw, int n_o,
+                      int k, int depth, float *acc)
 {
     const float *x = f->x + (size_t)s0 * f->in + k;
     int rows;
@@ -36,8 +37,9 @@ static void dot_block(const forward_args *f, int s0, int n_s, const float *w, si
     }
 }
 
-/* The last in % lanes products of each pair: a whole vector that ends where the rows end, with zeros for the weights
- * that were counted before.  (An infinite input becomes a NaN there; both are caught as not finite.) */
+/* The last in % lanes products of each pair: a whole vector that ends where the rows end, with
+ * zeros for the weights that were counted before.  (An infinite input becomes a NaN there; both are
+ * caught as not finite.) */
 static void dot_tail(const forward_args *f, int s0, int n_s, int o0, int n_o, float *acc)
 {
     const int lanes = f->t->lanes, left = f->in % lanes;
@@ -71,7 +73,8 @@ static void forward_block(const forward_args *f, int s0, int n_s, int o0, int n_
         for (int t = 0; t < n_tiles; t++) {
             const float *w = f->w + (size_t)(o0 + t * n_o) * f->in;
             if (s0 == 0) prefetch_weights(f, w, n_o, k);
-            dot_block(f, s0, n_s, w + k, (size_t)f->in, n_o, k, full - k < DEPTH ? full - k : DEPTH, acc + t * ONE);
+            dot_block(f, s0, n_s, w + k, (size_t)f->in, n_o, k, full - k < DEPTH ? full - k : DEPTH,
+                      acc + t * ONE);
         }
     for (int t = 0; t < n_tiles; t++) {
         int o = o0 + t * n_o;
@@ -79,7 +82,8 @@ static void forward_block(const forward_args *f, int s0, int n_s, int o0, int n_
         f->t->fold(n_s * n_o, acc + t * ONE, sum);
         for (int s = 0; s < n_s; s++)
             for (int i = 0; i < n_o; i++)
-                f->y[(size_t)(s0 + s) * f->out + o + i] = sum[s * n_o + i] + (f->bias ? f->bias[o + i] : 0.0f);
+                f->y[(size_t)(s0 + s) * f->out + o + i] =
+                    sum[s * n_o + i] + (f->bias ? f->bias[o + i] : 0.0f);
     }
 }
 
@@ -95,8 +99,8 @@ static void forward_unit(const forward_args *f, int s0, int n_s, int u)
         forward_block(f, s0, n_s, i, 1, 1);
 }
 
-void orr_cpu_linear_forward(const orr_batch *b, int in, int out, const float *x, const float *w, const float *bias,
-                            float *y)
+void orr_cpu_linear_forward(const orr_batch *b, int in, int out, const float *x, const float *w,
+                            const float *bias, float *y)
 {
     const forward_args f = { orr_tiles_get(), b->n, in, out, x, w, bias, y };
     const int group = GROUP * f.t->wide, units = (out + group - 1) / group;
@@ -112,21 +116,29 @@ void orr_cpu_linear_forward(const orr_batch *b, int in, int out, const float *x,
 }
 
 /* dx columns [k, k + wide vectors or one) for all samples. */
-static void backward_strip(const orr_tiles *t, int n, int in, int out, int k, int wide, const float *dy, const float *w,
-                           float *dx)
+static void backward_strip(const orr_tiles *t, int n, int in, int out, int k, int wide,
+                           const float *dy, const float *w, float *dx)
 {
     const int leaf[2] = { 0, out };
     int rows;
 
     for (int s = 0; s < n; s += rows) {
         orr_outer_tile tile = t->outer[wide][orr_tile_pick(n - s, &rows)];
-        tile(&(orr_outer_args){ .m = 1, .leaf = leaf, .a = dy + (size_t)s * out, .ai = (size_t)out, .aj = 1, .b = w + k,
-                                .ldb = (size_t)in, .ahead = s == 0 ? 16 : 0, .c = dx + (size_t)s * in + k,
+        tile(&(orr_outer_args){ .m = 1,
+                                .leaf = leaf,
+                                .a = dy + (size_t)s * out,
+                                .ai = (size_t)out,
+                                .aj = 1,
+                                .b = w + k,
+                                .ldb = (size_t)in,
+                                .ahead = s == 0 ? 16 : 0,
+                                .c = dx + (size_t)s * in + k,
                                 .ldc = (size_t)in });
     }
 }
 
-void orr_cpu_linear_backward_data(const orr_batch *b, int in, int out, const float *dy, const float *w, float *dx)
+void orr_cpu_linear_backward_data(const orr_batch *b, int in, int out, const float *dy,
+                                  const float *w, float *dx)
 {
     const orr_tiles *t = orr_tiles_get();
     int strip = t->lanes * t->wide, units = in < strip ? 1 : in / strip, n = b->n;
@@ -135,7 +147,8 @@ void orr_cpu_linear_backward_data(const orr_batch *b, int in, int out, const flo
         orr_cpu_narrow_backward_data(n, in, out, dy, w, dx);
         return;
     }
-    /* The last strip takes what is left: vectors, the last of which overlaps the one before (the same bits again). */
+    /* The last strip takes what is left: vectors, the last of which overlaps the one before (the
+     * same bits again). */
 #pragma omp parallel for schedule(static) if ((size_t)n * in * out > THREAD_WORK)
     for (int u = 0; u < units; u++) {
         int k = u * strip, end = u + 1 < units ? k + strip : in;

@@ -1,5 +1,6 @@
-/* nn/kernels/cpu/linear_narrow.c - dense layers with fewer inputs than a vector has lanes: vectors run over outputs.
- * Such layers are tiny (two inputs, twenty outputs): what counts is that a call takes microseconds. */
+/* nn/kernels/cpu/linear_narrow.c - dense layers with fewer inputs than a vector has lanes: vectors
+ * run over outputs. Such layers are tiny (two inputs, twenty outputs): what counts is that a call
+ * takes microseconds. */
 #include "nn/kernels/cpu/cpu.h"
 #include "nn/kernels/cpu/isa.h"
 #include "nn/kernels/cpu/leaf_stack.h"
@@ -17,8 +18,8 @@ static void load_columns(int in, int width, const float *w, float t[MAX_IN][CHUN
 }
 
 /* y[s][0..width) = sum over k of x[s][k] t[k] + bias */
-ORR_INLINE void forward_chunk_body(int n, int in, int out, int width, const float *x, float t[MAX_IN][CHUNK],
-                                   const float *bias, float *y)
+ORR_INLINE void forward_chunk_body(int n, int in, int out, int width, const float *x,
+                                   float t[MAX_IN][CHUNK], const float *bias, float *y)
 {
     float sum[CHUNK];
 
@@ -34,10 +35,12 @@ ORR_INLINE void forward_chunk_body(int n, int in, int out, int width, const floa
     }
 }
 ORR_CLONES(forward_chunk,
-           (int n, int in, int out, int width, const float *x, float t[MAX_IN][CHUNK], const float *bias, float *y),
+           (int n, int in, int out, int width, const float *x, float t[MAX_IN][CHUNK],
+            const float *bias, float *y),
            (n, in, out, width, x, t, bias, y))
 
-void orr_cpu_narrow_forward(int n, int in, int out, const float *x, const float *w, const float *bias, float *y)
+void orr_cpu_narrow_forward(int n, int in, int out, const float *x, const float *w,
+                            const float *bias, float *y)
 {
     float t[MAX_IN][CHUNK] = { { 0 } }, offset[CHUNK] = { 0 };
 
@@ -60,9 +63,11 @@ ORR_INLINE void backward_chunk_body(int width, const float *dy, float t[CHUNK][M
             acc[k] += dy[j] * t[j][k];
     memcpy(sum, acc, sizeof acc);
 }
-ORR_CLONES(backward_chunk, (int width, const float *dy, float t[CHUNK][MAX_IN], float *sum), (width, dy, t, sum))
+ORR_CLONES(backward_chunk, (int width, const float *dy, float t[CHUNK][MAX_IN], float *sum),
+           (width, dy, t, sum))
 
-void orr_cpu_narrow_backward_data(int n, int in, int out, const float *dy, const float *w, float *dx)
+void orr_cpu_narrow_backward_data(int n, int in, int out, const float *dy, const float *w,
+                                  float *dx)
 {
     float t[CHUNK][MAX_IN] = { { 0 } }, sum[MAX_IN];
 
@@ -80,8 +85,8 @@ void orr_cpu_narrow_backward_data(int n, int in, int out, const float *dy, const
 }
 
 /* sum[k][j] += x[s][k] dy[s][j] over n samples */
-ORR_INLINE void weight_chunk_body(int n, int in, int out, int width, const float *x, const float *dy,
-                                  float sum[MAX_IN][CHUNK])
+ORR_INLINE void weight_chunk_body(int n, int in, int out, int width, const float *x,
+                                  const float *dy, float sum[MAX_IN][CHUNK])
 {
     float row[CHUNK] = { 0 };
 
@@ -93,7 +98,8 @@ ORR_INLINE void weight_chunk_body(int n, int in, int out, int width, const float
     }
 }
 ORR_CLONES(weight_chunk,
-           (int n, int in, int out, int width, const float *x, const float *dy, float sum[MAX_IN][CHUNK]),
+           (int n, int in, int out, int width, const float *x, const float *dy,
+            float sum[MAX_IN][CHUNK]),
            (n, in, out, width, x, dy, sum))
 
 ORR_INLINE void add_chunk_body(int n, float *sum, const float *more)
@@ -103,8 +109,8 @@ ORR_INLINE void add_chunk_body(int n, float *sum, const float *more)
 }
 ORR_CLONES(add_chunk, (int n, float *sum, const float *more), (n, sum, more))
 
-static void weight_run(const orr_batch *b, int first, int m, int in, int out, int o, const float *x, const float *dy,
-                       float *dw)
+static void weight_run(const orr_batch *b, int first, int m, int in, int out, int o, const float *x,
+                       const float *dy, float *dw)
 {
     float stack[ORR_LEAF_DEPTH + 1][MAX_IN][CHUNK];
     int width = out - o < CHUNK ? out - o : CHUNK;
@@ -113,8 +119,8 @@ static void weight_run(const orr_batch *b, int first, int m, int in, int out, in
     for (int i = 0; i < m; i++) {
         int s = b->leaf[first + i], top = orr_leaf_held(i);
         memset(stack[top], 0, (size_t)in * sizeof stack[top][0]);
-        weight_chunk(b->leaf[first + i + 1] - s, in, out, width, x + (size_t)s * in, dy + (size_t)s * out + o,
-                     stack[top]);
+        weight_chunk(b->leaf[first + i + 1] - s, in, out, width, x + (size_t)s * in,
+                     dy + (size_t)s * out + o, stack[top]);
         for (int a = orr_leaf_merges(i, m); a > 0; a--, top--)
             add_chunk(in * CHUNK, stack[top - 1][0], stack[top][0]);
     }
@@ -123,8 +129,8 @@ static void weight_run(const orr_batch *b, int first, int m, int in, int out, in
             dw[(size_t)(o + j) * in + k] = stack[0][k][j];
 }
 
-void orr_cpu_narrow_backward_weights(const orr_batch *b, int in, int out, const float *x, const float *dy,
-                                     float *const *dw)
+void orr_cpu_narrow_backward_weights(const orr_batch *b, int in, int out, const float *x,
+                                     const float *dy, float *const *dw)
 {
     for (int r = 0; r < b->n_runs; r++)
         for (int o = 0; o < out; o += CHUNK)

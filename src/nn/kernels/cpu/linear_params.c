@@ -1,7 +1,8 @@
 /* nn/kernels/cpu/linear_params.c - dense layers: gradients of weights and biases.
  *
- * A tile of the gradient (6 outputs x 4 vectors of inputs) is made leaf by leaf in registers, and the tree over the
- * leaves of a run is folded on a small stack of tiles in the first cache, so the gradient is written once. */
+ * A tile of the gradient (6 outputs x 4 vectors of inputs) is made leaf by leaf in registers, and
+ * the tree over the leaves of a run is folded on a small stack of tiles in the first cache, so the
+ * gradient is written once. */
 #include "nn/kernels/cpu/cpu.h"
 #include "nn/kernels/cpu/isa.h"
 #include "nn/kernels/cpu/leaf_stack.h"
@@ -9,7 +10,11 @@
 
 #include <string.h>
 
-enum { TILE = ORR_TILE_ROWS * ORR_TILE_MAX_WIDE * ORR_TILE_MAX_LANES, CHUNK = 64, THREAD_WORK = 1 << 16 };
+enum {
+    TILE = ORR_TILE_ROWS * ORR_TILE_MAX_WIDE * ORR_TILE_MAX_LANES,
+    CHUNK = 64,
+    THREAD_WORK = 1 << 16
+};
 
 typedef struct params_args {
     const orr_tiles *t;
@@ -19,16 +24,25 @@ typedef struct params_args {
 } params_args;
 
 /* dw[o .. o + rows)[k .. k + wide vectors) of leaves [first, first + m). */
-static void weight_tile(const params_args *p, int first, int m, int o, int height, int k, int wide, float *dw)
+static void weight_tile(const params_args *p, int first, int m, int o, int height, int k, int wide,
+                        float *dw)
 {
     float stack[ORR_LEAF_DEPTH * TILE] __attribute__((aligned(64)));
 
-    p->t->outer[wide][height](&(orr_outer_args){
-        .m = m, .leaf = p->b->leaf + first, .a = p->dy + o, .ai = 1, .aj = (size_t)p->out, .b = p->x + k,
-        .ldb = (size_t)p->in, .stack = stack, .c = dw + (size_t)o * p->in + k, .ldc = (size_t)p->in });
+    p->t->outer[wide][height](&(orr_outer_args){ .m = m,
+                                                 .leaf = p->b->leaf + first,
+                                                 .a = p->dy + o,
+                                                 .ai = 1,
+                                                 .aj = (size_t)p->out,
+                                                 .b = p->x + k,
+                                                 .ldb = (size_t)p->in,
+                                                 .stack = stack,
+                                                 .c = dw + (size_t)o * p->in + k,
+                                                 .ldc = (size_t)p->in });
 }
 
-static void weight_rows(const params_args *p, int first, int m, int o, int height, int rows, float *dw)
+static void weight_rows(const params_args *p, int first, int m, int o, int height, int rows,
+                        float *dw)
 {
     int lanes = p->t->lanes, strip = lanes * p->t->wide, k = 0;
 
@@ -48,7 +62,8 @@ ORR_INLINE void add_rows_body(int n, int width, const float *dy, size_t ld, floa
         for (int j = 0; j < width; j++)
             sum[j] += dy[(size_t)s * ld + j];
 }
-ORR_CLONES(add_rows, (int n, int width, const float *dy, size_t ld, float *sum), (n, width, dy, ld, sum))
+ORR_CLONES(add_rows, (int n, int width, const float *dy, size_t ld, float *sum),
+           (n, width, dy, ld, sum))
 
 /* db[o .. o + width) of one run. */
 static void bias_chunk(const params_args *p, int first, int m, int o, int width, float *db)
@@ -59,7 +74,8 @@ static void bias_chunk(const params_args *p, int first, int m, int o, int width,
     for (int i = 0; i < m; i++) {
         int s = p->b->leaf[first + i], top = orr_leaf_held(i);
         memset(stack[top], 0, sizeof stack[top]);
-        add_rows(p->b->leaf[first + i + 1] - s, width, p->dy + (size_t)s * p->out + o, (size_t)p->out, stack[top]);
+        add_rows(p->b->leaf[first + i + 1] - s, width, p->dy + (size_t)s * p->out + o,
+                 (size_t)p->out, stack[top]);
         for (int a = orr_leaf_merges(i, m); a > 0; a--, top--)
             add_rows(1, width, stack[top], 0, stack[top - 1]);
     }
@@ -85,8 +101,8 @@ static void backward_weights(const params_args *p, float *const *dw)
     }
 }
 
-void orr_cpu_linear_backward_params(const orr_batch *b, int in, int out, const float *x, const float *dy,
-                                    float *const *dw, float *const *db)
+void orr_cpu_linear_backward_params(const orr_batch *b, int in, int out, const float *x,
+                                    const float *dy, float *const *dw, float *const *db)
 {
     const params_args p = { orr_tiles_get(), b, in, out, x, dy };
 
@@ -96,5 +112,6 @@ void orr_cpu_linear_backward_params(const orr_batch *b, int in, int out, const f
         backward_weights(&p, dw);
     for (int r = 0; db && r < b->n_runs; r++)
         for (int o = 0; o < out; o += CHUNK)
-            bias_chunk(&p, b->run[r], b->run[r + 1] - b->run[r], o, out - o < CHUNK ? out - o : CHUNK, db[r]);
+            bias_chunk(&p, b->run[r], b->run[r + 1] - b->run[r], o,
+                       out - o < CHUNK ? out - o : CHUNK, db[r]);
 }

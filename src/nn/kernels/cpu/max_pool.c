@@ -1,8 +1,8 @@
 /* nn/kernels/cpu/max_pool.c - maximum pooling, vectors over channels.
  *
- * With fewer channels than lanes a pixel is still one vector: what it spoils beyond its channels belongs to the next
- * pixel, which is written next.  Windows that reach into the padding, and the last pixels of a sample, go channel by
- * channel. */
+ * With fewer channels than lanes a pixel is still one vector: what it spoils beyond its channels
+ * belongs to the next pixel, which is written next.  Windows that reach into the padding, and the
+ * last pixels of a sample, go channel by channel. */
 #include "nn/kernels/cpu/cpu.h"
 #include "nn/kernels/cpu/isa.h"
 
@@ -11,11 +11,14 @@
 
 enum { THREAD_WORK = 1 << 15 };
 
-/* n windows inside the image, one after another: c channels each, vectors of LANES, the last of which overlaps.
- * x: first window's first pixel. */
-typedef void (*pool_forward)(const orr_pool_shape *s, int n, const float *x, float *y, uint16_t *arg);
-/* One row of pixels of n windows side by side: dx = dy where arg is place, place + 1 ..., else 0. */
-typedef void (*pool_backward)(const orr_pool_shape *s, int n, int place, const float *dy, const uint16_t *arg, float *dx);
+/* n windows inside the image, one after another: c channels each, vectors of LANES, the last of
+ * which overlaps. x: first window's first pixel. */
+typedef void (*pool_forward)(const orr_pool_shape *s, int n, const float *x, float *y,
+                             uint16_t *arg);
+/* One row of pixels of n windows side by side: dx = dy where arg is place, place + 1 ..., else 0.
+ */
+typedef void (*pool_backward)(const orr_pool_shape *s, int n, int place, const float *dy,
+                              const uint16_t *arg, float *dx);
 
 #define DEFINE_POOL(ISA, TARGET, V, VI, VU)                                                        \
     TARGET static void forward_##ISA(const orr_pool_shape *s, int n, const float *x, float *y,     \
@@ -74,7 +77,8 @@ static pool_kernels pool_kernels_get(int c)
 #if defined(__x86_64__)
     orr_isa isa = orr_cpu_isa();
     if (isa != ORR_ISA_BASE && c <= 4) return (pool_kernels){ 4, forward_avx2_4, backward_avx2_4 };
-    if (isa == ORR_ISA_AVX512 && c > 8) return (pool_kernels){ 16, forward_avx512_16, backward_avx512_16 };
+    if (isa == ORR_ISA_AVX512 && c > 8)
+        return (pool_kernels){ 16, forward_avx512_16, backward_avx512_16 };
     if (isa == ORR_ISA_AVX512) return (pool_kernels){ 8, forward_avx512_8, backward_avx512_8 };
     if (isa == ORR_ISA_AVX2) return (pool_kernels){ 8, forward_avx2_8, backward_avx2_8 };
 #endif
@@ -83,7 +87,8 @@ static pool_kernels pool_kernels_get(int c)
 }
 
 /* One window that may be cut off by the border, channel by channel. */
-static void cut_window(const orr_pool_shape *s, int row, int col, const float *x, float *y, uint16_t *arg)
+static void cut_window(const orr_pool_shape *s, int row, int col, const float *x, float *y,
+                       uint16_t *arg)
 {
     for (int c = 0; c < s->c; c++) {
         float best = -INFINITY;
@@ -101,21 +106,25 @@ static void cut_window(const orr_pool_shape *s, int row, int col, const float *x
     }
 }
 
-/* How many of n windows in a row, from the first, may be stored as whole vectors: reads and writes stay in the sample. */
+/* How many of n windows in a row, from the first, may be stored as whole vectors: reads and writes
+ * stay in the sample. */
 static int whole_windows(const orr_pool_shape *s, int spoil, int n, size_t in_left, size_t out_left)
 {
     const size_t reach = ((size_t)(s->r - 1) * s->w + s->s) * s->c + spoil;
 
-    while (n > 0 && ((size_t)(n - 1) * s->stride_w * s->c + reach > in_left || (size_t)n * s->c + spoil > out_left))
+    while (n > 0 && ((size_t)(n - 1) * s->stride_w * s->c + reach > in_left ||
+                     (size_t)n * s->c + spoil > out_left))
         n--;
     return n;
 }
 
-static void forward_sample(const orr_pool_shape *s, const pool_kernels *k, const float *x, float *y, uint16_t *arg)
+static void forward_sample(const orr_pool_shape *s, const pool_kernels *k, const float *x, float *y,
+                           uint16_t *arg)
 {
     const size_t in = (size_t)s->h * s->w * s->c, out = (size_t)s->ho * s->wo * s->c;
     const int spoil = s->c < k->lanes ? k->lanes - s->c : 0;
-    const int first = (s->pad_left + s->stride_w - 1) / s->stride_w; /* window clear of the left border */
+    const int first =
+        (s->pad_left + s->stride_w - 1) / s->stride_w; /* window clear of the left border */
     const int right = s->w + s->pad_left - s->s;
 
     for (int p = 0; p < s->ho; p++) {
@@ -130,12 +139,14 @@ static void forward_sample(const orr_pool_shape *s, const pool_kernels *k, const
         }
         for (int q = 0; q < s->wo; q++) { /* what is left, and what the last vector spoiled */
             size_t o = ((size_t)p * s->wo + q) * s->c;
-            if (q < first || q >= first + n) cut_window(s, row, q * s->stride_w - s->pad_left, x, y + o, arg + o);
+            if (q < first || q >= first + n)
+                cut_window(s, row, q * s->stride_w - s->pad_left, x, y + o, arg + o);
         }
     }
 }
 
-void orr_cpu_max_pool_forward(int n, const orr_pool_shape *s, const float *x, float *y, uint16_t *arg)
+void orr_cpu_max_pool_forward(int n, const orr_pool_shape *s, const float *x, float *y,
+                              uint16_t *arg)
 {
     const pool_kernels k = pool_kernels_get(s->c);
     const size_t in = (size_t)s->h * s->w * s->c, out = (size_t)s->ho * s->wo * s->c;
@@ -146,17 +157,19 @@ void orr_cpu_max_pool_forward(int n, const orr_pool_shape *s, const float *x, fl
 }
 
 /* Windows that tile the image: every input pixel is written once, in order. */
-static void backward_tiled(const orr_pool_shape *s, const pool_kernels *k, const float *dy, const uint16_t *arg,
-                           float *dx)
+static void backward_tiled(const orr_pool_shape *s, const pool_kernels *k, const float *dy,
+                           const uint16_t *arg, float *dx)
 {
-    const size_t in = (size_t)s->h * s->w * s->c, out = (size_t)s->ho * s->wo * s->c, row = (size_t)s->w * s->c;
+    const size_t in = (size_t)s->h * s->w * s->c, out = (size_t)s->ho * s->wo * s->c,
+                 row = (size_t)s->w * s->c;
     const size_t spoil = s->c < k->lanes ? (size_t)(k->lanes - s->c) : 0;
 
     for (int h = 0; h < s->ho * s->r; h++) {
         const size_t o = (size_t)(h / s->r) * s->wo * s->c;
         const int place = h % s->r * s->s;
         int n = s->wo;
-        while (n > 0 && (o + (size_t)n * s->c + spoil > out || h * row + (size_t)n * s->s * s->c + spoil > in))
+        while (n > 0 && (o + (size_t)n * s->c + spoil > out ||
+                         h * row + (size_t)n * s->s * s->c + spoil > in))
             n--;
         k->backward(s, n, place, dy + o, arg + o, dx + h * row);
         for (int col = n * s->s; col < s->wo * s->s; col++)
@@ -164,7 +177,8 @@ static void backward_tiled(const orr_pool_shape *s, const pool_kernels *k, const
                 size_t w = o + (size_t)(col / s->s) * s->c + c;
                 dx[h * row + (size_t)col * s->c + c] = arg[w] == place + col % s->s ? dy[w] : 0.0f;
             }
-        memset(dx + h * row + (size_t)s->wo * s->s * s->c, 0, (size_t)(s->w - s->wo * s->s) * s->c * sizeof *dx);
+        memset(dx + h * row + (size_t)s->wo * s->s * s->c, 0,
+               (size_t)(s->w - s->wo * s->s) * s->c * sizeof *dx);
     }
     memset(dx + s->ho * s->r * row, 0, (in - s->ho * s->r * row) * sizeof *dx);
 }
@@ -182,12 +196,13 @@ static void backward_any(const orr_pool_shape *s, const float *dy, const uint16_
             }
 }
 
-void orr_cpu_max_pool_backward(int n, const orr_pool_shape *s, const float *dy, const uint16_t *arg, float *dx)
+void orr_cpu_max_pool_backward(int n, const orr_pool_shape *s, const float *dy, const uint16_t *arg,
+                               float *dx)
 {
     const pool_kernels k = pool_kernels_get(s->c);
     const size_t in = (size_t)s->h * s->w * s->c, out = (size_t)s->ho * s->wo * s->c;
-    const int tiled = s->stride_h == s->r && s->stride_w == s->s && s->pad_top == 0 && s->pad_left == 0 &&
-                      s->ho * s->r <= s->h && s->wo * s->s <= s->w;
+    const int tiled = s->stride_h == s->r && s->stride_w == s->s && s->pad_top == 0 &&
+                      s->pad_left == 0 && s->ho * s->r <= s->h && s->wo * s->s <= s->w;
 
 #pragma omp parallel for schedule(static) if (n > 1 && n * in > THREAD_WORK)
     for (int i = 0; i < n; i++)

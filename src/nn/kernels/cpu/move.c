@@ -20,7 +20,8 @@ void orr_cpu_add(size_t n, const float *a, const float *b, float *y)
         add_span(n - i < SPAN ? n - i : SPAN, a + i, b + i, y + i);
 }
 
-void orr_cpu_copy_channels(size_t rows, int n_c, const float *x, int x_stride, float *y, int y_stride)
+void orr_cpu_copy_channels(size_t rows, int n_c, const float *x, int x_stride, float *y,
+                           int y_stride)
 {
 #pragma omp parallel for schedule(static) if (rows * n_c > THREAD_WORK)
     for (size_t r = 0; r < rows; r++)

@@ -1,8 +1,9 @@
-/* nn/kernels/cpu/norm.c - the pieces of batch normalisation.  Source: Ioffe & Szegedy 2015, algorithm 1.
+/* nn/kernels/cpu/norm.c - the pieces of batch normalisation.  Source: Ioffe & Szegedy 2015,
+ * algorithm 1.
  *
- * Sums over rows are made in double, a few rows side by side (period.h) and then folded, in an order that the shape
- * alone gives; only wide channels are divided among threads.  A thread's share of the element-wise passes is a range of
- * rows, which changes no element. */
+ * Sums over rows are made in double, a few rows side by side (period.h) and then folded, in an
+ * order that the shape alone gives; only wide channels are divided among threads.  A thread's share
+ * of the element-wise passes is a range of rows, which changes no element. */
 #include "nn/kernels/cpu/cpu.h"
 #include "nn/kernels/cpu/isa.h"
 #include "nn/kernels/cpu/period.h"
@@ -42,13 +43,15 @@ ORR_INLINE void square_step(int n, const float *x, const double *mean, double *r
     }
 }
 
-ORR_INLINE void square_period_body(const orr_period *p, const float *x, const double *mean, double *sum)
+ORR_INLINE void square_period_body(const orr_period *p, const float *x, const double *mean,
+                                   double *sum)
 {
     for (size_t i = 0; i < p->steps; i++)
         square_step(p->width, x + i * p->step, mean, sum);
     square_step(p->tail, x + p->steps * p->step, mean, sum);
 }
-ORR_CLONES(square_period, (const orr_period *p, const float *x, const double *mean, double *sum), (p, x, mean, sum))
+ORR_CLONES(square_period, (const orr_period *p, const float *x, const double *mean, double *sum),
+           (p, x, mean, sum))
 
 void orr_cpu_norm_moments(size_t rows, int c, const float *x, double *mean, double *m2)
 {
@@ -83,8 +86,8 @@ void orr_cpu_channel_sums(size_t rows, int c, const float *x, float *out)
     }
 }
 
-ORR_INLINE void product_step(int n, const float *x, const float *mean, const float *inv, const float *dy,
-                             double *restrict a, double *restrict b)
+ORR_INLINE void product_step(int n, const float *x, const float *mean, const float *inv,
+                             const float *dy, double *restrict a, double *restrict b)
 {
     for (int j = 0; j < n; j++) {
         a[j] += (double)dy[j];
@@ -92,20 +95,21 @@ ORR_INLINE void product_step(int n, const float *x, const float *mean, const flo
     }
 }
 
-ORR_INLINE void product_period_body(const orr_period *p, const float *x, const float *mean, const float *inv,
-                                    const float *dy, double *a, double *b)
+ORR_INLINE void product_period_body(const orr_period *p, const float *x, const float *mean,
+                                    const float *inv, const float *dy, double *a, double *b)
 {
     for (size_t i = 0; i < p->steps; i++)
         product_step(p->width, x + i * p->step, mean, inv, dy + i * p->step, a, b);
     product_step(p->tail, x + p->steps * p->step, mean, inv, dy + p->steps * p->step, a, b);
 }
 ORR_CLONES(product_period,
-           (const orr_period *p, const float *x, const float *mean, const float *inv, const float *dy, double *a,
-            double *b),
+           (const orr_period *p, const float *x, const float *mean, const float *inv,
+            const float *dy, double *a, double *b),
            (p, x, mean, inv, dy, a, b))
 
-void orr_cpu_norm_backward_sums(size_t rows, int c, const float *x, const float *mean, const float *inv_std,
-                                const float *dy, double *sum_dy, double *sum_dy_xhat)
+void orr_cpu_norm_backward_sums(size_t rows, int c, const float *x, const float *mean,
+                                const float *inv_std, const float *dy, double *sum_dy,
+                                double *sum_dy_xhat)
 {
     double a[ORR_PERIOD_MAX], b[ORR_PERIOD_MAX];
     float m[ORR_PERIOD_MAX], inv[ORR_PERIOD_MAX];
@@ -142,16 +146,18 @@ ORR_INLINE void forward_step(int n, const norm_factors *f, const float *x, float
         y[j] = (x[j] - f->mean[j]) * f->scale[j] + f->shift[j];
 }
 
-ORR_INLINE void forward_period_body(const orr_period *p, const norm_factors *f, const float *x, float *y)
+ORR_INLINE void forward_period_body(const orr_period *p, const norm_factors *f, const float *x,
+                                    float *y)
 {
     for (size_t i = 0; i < p->steps; i++)
         forward_step(p->width, f, x + i * p->step, y + i * p->step);
     forward_step(p->tail, f, x + p->steps * p->step, y + p->steps * p->step);
 }
-ORR_CLONES(forward_period, (const orr_period *p, const norm_factors *f, const float *x, float *y), (p, f, x, y))
+ORR_CLONES(forward_period, (const orr_period *p, const norm_factors *f, const float *x, float *y),
+           (p, f, x, y))
 
-static void forward_rows(size_t rows, int c, const float *x, const float *mean, const float *inv_std,
-                         const float *gamma, const float *beta, float *y)
+static void forward_rows(size_t rows, int c, const float *x, const float *mean,
+                         const float *inv_std, const float *gamma, const float *beta, float *y)
 {
     norm_factors f;
 
@@ -165,31 +171,36 @@ static void forward_rows(size_t rows, int c, const float *x, const float *mean, 
     }
 }
 
-void orr_cpu_norm_forward(size_t rows, int c, const float *x, const float *mean, const float *inv_std,
-                          const float *gamma, const float *beta, float *y)
+void orr_cpu_norm_forward(size_t rows, int c, const float *x, const float *mean,
+                          const float *inv_std, const float *gamma, const float *beta, float *y)
 {
     const size_t span = rows_per_span(c);
 
 #pragma omp parallel for schedule(static) if (rows > 2 * span)
     for (size_t r = 0; r < rows; r += span)
-        forward_rows(rows - r < span ? rows - r : span, c, x + r * c, mean, inv_std, gamma, beta, y + r * c);
+        forward_rows(rows - r < span ? rows - r : span, c, x + r * c, mean, inv_std, gamma, beta,
+                     y + r * c);
 }
 
 /* dx = scale (dy - shift - (x - mean) inv slope) */
-ORR_INLINE void backward_step(int n, const norm_factors *f, const float *x, const float *dy, float *dx)
+ORR_INLINE void backward_step(int n, const norm_factors *f, const float *x, const float *dy,
+                              float *dx)
 {
     for (int j = 0; j < n; j++)
-        dx[j] = f->scale[j] * ((dy[j] - f->shift[j]) - (x[j] - f->mean[j]) * f->inv[j] * f->slope[j]);
+        dx[j] =
+            f->scale[j] * ((dy[j] - f->shift[j]) - (x[j] - f->mean[j]) * f->inv[j] * f->slope[j]);
 }
 
-ORR_INLINE void backward_period_body(const orr_period *p, const norm_factors *f, const float *x, const float *dy,
-                                     float *dx)
+ORR_INLINE void backward_period_body(const orr_period *p, const norm_factors *f, const float *x,
+                                     const float *dy, float *dx)
 {
     for (size_t i = 0; i < p->steps; i++)
         backward_step(p->width, f, x + i * p->step, dy + i * p->step, dx + i * p->step);
-    backward_step(p->tail, f, x + p->steps * p->step, dy + p->steps * p->step, dx + p->steps * p->step);
+    backward_step(p->tail, f, x + p->steps * p->step, dy + p->steps * p->step,
+                  dx + p->steps * p->step);
 }
-ORR_CLONES(backward_period, (const orr_period *p, const norm_factors *f, const float *x, const float *dy, float *dx),
+ORR_CLONES(backward_period,
+           (const orr_period *p, const norm_factors *f, const float *x, const float *dy, float *dx),
            (p, f, x, dy, dx))
 
 typedef struct backward_args {
@@ -197,7 +208,8 @@ typedef struct backward_args {
     const float *mean, *inv_std, *gamma, *mean_dy, *mean_dy_xhat;
 } backward_args;
 
-static void backward_rows(size_t rows, const backward_args *a, const float *x, const float *dy, float *dx)
+static void backward_rows(size_t rows, const backward_args *a, const float *x, const float *dy,
+                          float *dx)
 {
     norm_factors f;
 
@@ -213,9 +225,9 @@ static void backward_rows(size_t rows, const backward_args *a, const float *x, c
     }
 }
 
-void orr_cpu_norm_backward_data(size_t rows, int c, const float *x, const float *mean, const float *inv_std,
-                                const float *gamma, const float *mean_dy, const float *mean_dy_xhat, const float *dy,
-                                float *dx)
+void orr_cpu_norm_backward_data(size_t rows, int c, const float *x, const float *mean,
+                                const float *inv_std, const float *gamma, const float *mean_dy,
+                                const float *mean_dy_xhat, const float *dy, float *dx)
 {
     const backward_args a = { c, mean, inv_std, gamma, mean_dy, mean_dy_xhat };
     const size_t span = rows_per_span(c);

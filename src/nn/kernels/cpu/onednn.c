@@ -72,7 +72,8 @@ static orr_status slots_create(const orr_dnnl_conv *p, slot **out, const dnnl_me
         TRY_DNNL(dnnl_memory_create(&s[t].y, y, p->engine, DNNL_MEMORY_NONE));
         if (bytes == 0) continue;
         if (!(s[t].scratch_bytes = orr_alloc(bytes, 1)))
-            return orr_fail(ORR_ERR_NOMEM, "convolution: no memory for %zu bytes of scratch", bytes);
+            return orr_fail(ORR_ERR_NOMEM, "convolution: no memory for %zu bytes of scratch",
+                            bytes);
         TRY_DNNL(dnnl_memory_create(&s[t].scratch, scratch, p->engine, s[t].scratch_bytes));
     }
     return ORR_OK;
@@ -98,15 +99,20 @@ static orr_status primitive_attr(dnnl_primitive_attr_t *attr)
 }
 
 /* The descriptor of a pass over n samples; hint as the library wants it for the gradients. */
-static orr_status describe(const orr_dnnl_conv *p, dnnl_primitive_desc_t *pd, dnnl_prop_kind_t kind, int n,
-                           dnnl_primitive_desc_t hint)
+static orr_status describe(const orr_dnnl_conv *p, dnnl_primitive_desc_t *pd, dnnl_prop_kind_t kind,
+                           int n, dnnl_primitive_desc_t hint)
 {
     const orr_conv_shape *s = &p->s;
-    const dnnl_dims_t w_dims = { s->k, s->c, s->r, s->s }, b_dims = { s->k }, stride = { s->stride_h, s->stride_w },
-                      dilate = { s->dilation_h - 1, s->dilation_w - 1 }, before = { s->pad_top, s->pad_left };
-    /* What the output uses of the right and bottom padding; the library insists on the exact sum. */
-    const dnnl_dims_t after = { (s->ho - 1) * s->stride_h + (s->r - 1) * s->dilation_h + 1 - s->h - s->pad_top,
-                                (s->wo - 1) * s->stride_w + (s->s - 1) * s->dilation_w + 1 - s->w - s->pad_left };
+    const dnnl_dims_t w_dims = { s->k, s->c, s->r, s->s }, b_dims = { s->k },
+                      stride = { s->stride_h, s->stride_w },
+                      dilate = { s->dilation_h - 1, s->dilation_w - 1 },
+                      before = { s->pad_top, s->pad_left };
+    /* What the output uses of the right and bottom padding; the library insists on the exact sum.
+     */
+    const dnnl_dims_t after = {
+        (s->ho - 1) * s->stride_h + (s->r - 1) * s->dilation_h + 1 - s->h - s->pad_top,
+        (s->wo - 1) * s->stride_w + (s->s - 1) * s->dilation_w + 1 - s->w - s->pad_left
+    };
     const dnnl_alg_kind_t alg = dnnl_convolution_direct;
     dnnl_memory_desc_t x, w, b, y;
     dnnl_convolution_desc_t cd;
@@ -118,12 +124,14 @@ static orr_status describe(const orr_dnnl_conv *p, dnnl_primitive_desc_t *pd, dn
     TRY_DNNL(dnnl_memory_desc_init_by_tag(&w, 4, w_dims, dnnl_f32, dnnl_format_tag_any));
     TRY_DNNL(dnnl_memory_desc_init_by_tag(&b, 1, b_dims, dnnl_f32, dnnl_a));
     if (kind == dnnl_backward_data)
-        st = dnnl_dilated_convolution_backward_data_desc_init(&cd, alg, &x, &w, &y, stride, dilate, before, after);
+        st = dnnl_dilated_convolution_backward_data_desc_init(&cd, alg, &x, &w, &y, stride, dilate,
+                                                              before, after);
     else if (kind == dnnl_backward_weights)
-        st = dnnl_dilated_convolution_backward_weights_desc_init(&cd, alg, &x, &w, NULL, &y, stride, dilate, before,
-                                                                 after);
+        st = dnnl_dilated_convolution_backward_weights_desc_init(&cd, alg, &x, &w, NULL, &y, stride,
+                                                                 dilate, before, after);
     else
-        st = dnnl_dilated_convolution_forward_desc_init(&cd, kind, alg, &x, &w, &b, &y, stride, dilate, before, after);
+        st = dnnl_dilated_convolution_forward_desc_init(&cd, kind, alg, &x, &w, &b, &y, stride,
+                                                        dilate, before, after);
     TRY_DNNL(st);
     ORR_TRY(primitive_attr(&attr));
     st = dnnl_primitive_desc_create(pd, &cd, attr, p->engine, hint);
@@ -138,11 +146,13 @@ static orr_status refuse_reference(const_dnnl_primitive_desc_t pd)
     const char *name = "";
 
     TRY_DNNL(dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name));
-    if (strstr(name, "ref")) return orr_fail(ORR_ERR_UNSUPPORTED, "convolution: oneDNN has only %s for it", name);
+    if (strstr(name, "ref"))
+        return orr_fail(ORR_ERR_UNSUPPORTED, "convolution: oneDNN has only %s for it", name);
     return ORR_OK;
 }
 
-static orr_status job_create(const orr_dnnl_conv *p, job *j, dnnl_prop_kind_t kind, int n, dnnl_primitive_desc_t hint)
+static orr_status job_create(const orr_dnnl_conv *p, job *j, dnnl_prop_kind_t kind, int n,
+                             dnnl_primitive_desc_t hint)
 {
     dnnl_primitive_desc_t pd = NULL;
     dnnl_memory_desc_t x, y;
@@ -158,7 +168,8 @@ static orr_status job_create(const orr_dnnl_conv *p, job *j, dnnl_prop_kind_t ki
     j->w_desc = *dnnl_primitive_desc_query_md(
         pd, kind == dnnl_backward_weights ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
     if (st == ORR_OK && made == dnnl_success)
-        st = slots_create(p, &j->slots, &x, &j->w_desc, &y, dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0));
+        st = slots_create(p, &j->slots, &x, &j->w_desc, &y,
+                          dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0));
     dnnl_primitive_desc_destroy(pd);
     TRY_DNNL(made);
     return st;
@@ -178,7 +189,8 @@ static orr_status reorder_create(orr_dnnl_conv *p, reorder *r, const dnnl_memory
     TRY_DNNL(made);
     made = dnnl_primitive_create(&r->primitive, pd);
     if (made == dnnl_success)
-        st = slots_create(p, &r->slots, from, NULL, to, dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0));
+        st = slots_create(p, &r->slots, from, NULL, to,
+                          dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0));
     dnnl_primitive_desc_destroy(pd);
     TRY_DNNL(made);
     return st;
@@ -191,14 +203,16 @@ static void need_packed(orr_dnnl_conv *p, const dnnl_memory_desc_t *md)
     if (bytes > p->packed_bytes) p->packed_bytes = (bytes + ORR_ALIGN - 1) / ORR_ALIGN * ORR_ALIGN;
 }
 
-static orr_status create_gradients(orr_dnnl_conv *p, const orr_limits *limits, dnnl_primitive_desc_t hint)
+static orr_status create_gradients(orr_dnnl_conv *p, const orr_limits *limits,
+                                   dnnl_primitive_desc_t hint)
 {
     ORR_TRY(job_create(p, &p->data, dnnl_backward_data, 1, hint));
     ORR_TRY(reorder_create(p, &p->pack_data, &p->plain, &p->data.w_desc));
     need_packed(p, &p->data.w_desc);
     p->weights = orr_alloc((size_t)limits->n_leaf_sizes, sizeof *p->weights);
     p->unpack = orr_alloc((size_t)limits->n_leaf_sizes, sizeof *p->unpack);
-    if (!p->weights || !p->unpack) return orr_fail(ORR_ERR_NOMEM, "convolution: no memory for plans");
+    if (!p->weights || !p->unpack)
+        return orr_fail(ORR_ERR_NOMEM, "convolution: no memory for plans");
     for (int i = 0; i < limits->n_leaf_sizes; i++) {
         if (limits->leaf_sizes[i] == 0) continue;
         job *j = &p->weights[p->n_weights++];
@@ -235,11 +249,13 @@ static orr_status create_all(orr_dnnl_conv *p, const orr_limits *limits)
         ORR_TRY(st);
     }
     if (!(p->packed = orr_alloc((size_t)p->threads, p->packed_bytes)))
-        return orr_fail(ORR_ERR_NOMEM, "convolution: no memory for %zu bytes of weights", p->packed_bytes);
+        return orr_fail(ORR_ERR_NOMEM, "convolution: no memory for %zu bytes of weights",
+                        p->packed_bytes);
     return ORR_OK;
 }
 
-orr_status orr_dnnl_conv_create(orr_dnnl_conv **out, const orr_conv_shape *s, const orr_limits *limits, int threads)
+orr_status orr_dnnl_conv_create(orr_dnnl_conv **out, const orr_conv_shape *s,
+                                const orr_limits *limits, int threads)
 {
     orr_dnnl_conv *p = orr_alloc(1, sizeof *p);
     orr_status st = ORR_OK;
@@ -297,17 +313,21 @@ static void set(dnnl_memory_t m, const void *p)
     dnnl_memory_set_data_handle(m, (void *)(uintptr_t)p);
 }
 
-static void run_reorder(const orr_dnnl_conv *p, const reorder *r, int t, const float *from, float *to)
+static void run_reorder(const orr_dnnl_conv *p, const reorder *r, int t, const float *from,
+                        float *to)
 {
     const slot *s = &r->slots[t];
-    const dnnl_exec_arg_t args[] = { { DNNL_ARG_FROM, s->x }, { DNNL_ARG_TO, s->y }, { DNNL_ARG_SCRATCHPAD, s->scratch } };
+    const dnnl_exec_arg_t args[] = { { DNNL_ARG_FROM, s->x },
+                                     { DNNL_ARG_TO, s->y },
+                                     { DNNL_ARG_SCRATCHPAD, s->scratch } };
 
     set(s->x, from);
     set(s->y, to);
     dnnl_primitive_execute(r->primitive, p->stream, s->scratch ? 3 : 2, args);
 }
 
-void orr_dnnl_conv_forward(orr_dnnl_conv *p, int n, const float *x, const float *w, const float *bias, float *y)
+void orr_dnnl_conv_forward(orr_dnnl_conv *p, int n, const float *x, const float *w,
+                           const float *bias, float *y)
 {
     const size_t in = (size_t)p->s.h * p->s.w * p->s.c, out = (size_t)p->s.ho * p->s.wo * p->s.k;
 
@@ -316,8 +336,11 @@ void orr_dnnl_conv_forward(orr_dnnl_conv *p, int n, const float *x, const float 
 #pragma omp parallel num_threads(p->threads) if (n > 1)
     {
         const slot *s = &p->forward.slots[omp_get_thread_num()];
-        const dnnl_exec_arg_t args[] = { { DNNL_ARG_SRC, s->x }, { DNNL_ARG_WEIGHTS, s->w }, { DNNL_ARG_BIAS, p->bias },
-                                         { DNNL_ARG_DST, s->y }, { DNNL_ARG_SCRATCHPAD, s->scratch } };
+        const dnnl_exec_arg_t args[] = { { DNNL_ARG_SRC, s->x },
+                                         { DNNL_ARG_WEIGHTS, s->w },
+                                         { DNNL_ARG_BIAS, p->bias },
+                                         { DNNL_ARG_DST, s->y },
+                                         { DNNL_ARG_SCRATCHPAD, s->scratch } };
         omp_set_num_threads(1);
         set(s->w, p->packed);
 #pragma omp for schedule(static)
@@ -329,7 +352,8 @@ void orr_dnnl_conv_forward(orr_dnnl_conv *p, int n, const float *x, const float 
     }
 }
 
-void orr_dnnl_conv_backward_data(orr_dnnl_conv *p, int n, const float *dy, const float *w, float *dx)
+void orr_dnnl_conv_backward_data(orr_dnnl_conv *p, int n, const float *dy, const float *w,
+                                 float *dx)
 {
     const size_t in = (size_t)p->s.h * p->s.w * p->s.c, out = (size_t)p->s.ho * p->s.wo * p->s.k;
 
@@ -337,8 +361,10 @@ void orr_dnnl_conv_backward_data(orr_dnnl_conv *p, int n, const float *dy, const
 #pragma omp parallel num_threads(p->threads) if (n > 1)
     {
         const slot *s = &p->data.slots[omp_get_thread_num()];
-        const dnnl_exec_arg_t args[] = { { DNNL_ARG_DIFF_SRC, s->x }, { DNNL_ARG_WEIGHTS, s->w },
-                                         { DNNL_ARG_DIFF_DST, s->y }, { DNNL_ARG_SCRATCHPAD, s->scratch } };
+        const dnnl_exec_arg_t args[] = { { DNNL_ARG_DIFF_SRC, s->x },
+                                         { DNNL_ARG_WEIGHTS, s->w },
+                                         { DNNL_ARG_DIFF_DST, s->y },
+                                         { DNNL_ARG_SCRATCHPAD, s->scratch } };
         omp_set_num_threads(1);
         set(s->w, p->packed);
 #pragma omp for schedule(static)
@@ -351,7 +377,8 @@ void orr_dnnl_conv_backward_data(orr_dnnl_conv *p, int n, const float *dy, const
 }
 
 /* One leaf of a planned size; a size nobody planned shows as NaN rather than as a wrong sum. */
-static void leaf_weights(orr_dnnl_conv *p, int t, int samples, const float *x, const float *dy, float *out)
+static void leaf_weights(orr_dnnl_conv *p, int t, int samples, const float *x, const float *dy,
+                         float *out)
 {
     const size_t size = (size_t)p->s.k * p->s.r * p->s.s * p->s.c;
     float *packed = p->packed + t * (p->packed_bytes / sizeof *packed);
@@ -365,8 +392,10 @@ static void leaf_weights(orr_dnnl_conv *p, int t, int samples, const float *x, c
         return;
     }
     const slot *s = &p->weights[i].slots[t];
-    const dnnl_exec_arg_t args[] = { { DNNL_ARG_SRC, s->x }, { DNNL_ARG_DIFF_WEIGHTS, s->w },
-                                     { DNNL_ARG_DIFF_DST, s->y }, { DNNL_ARG_SCRATCHPAD, s->scratch } };
+    const dnnl_exec_arg_t args[] = { { DNNL_ARG_SRC, s->x },
+                                     { DNNL_ARG_DIFF_WEIGHTS, s->w },
+                                     { DNNL_ARG_DIFF_DST, s->y },
+                                     { DNNL_ARG_SCRATCHPAD, s->scratch } };
     set(s->x, x);
     set(s->w, packed);
     set(s->y, dy);
@@ -374,7 +403,8 @@ static void leaf_weights(orr_dnnl_conv *p, int t, int samples, const float *x, c
     run_reorder(p, &p->unpack[i], t, packed, out);
 }
 
-void orr_dnnl_conv_backward_weights(orr_dnnl_conv *p, const orr_batch *b, const float *x, const float *dy, float *out)
+void orr_dnnl_conv_backward_weights(orr_dnnl_conv *p, const orr_batch *b, const float *x,
+                                    const float *dy, float *out)
 {
     const size_t in = (size_t)p->s.h * p->s.w * p->s.c, grad = (size_t)p->s.ho * p->s.wo * p->s.k;
     const size_t size = (size_t)p->s.k * p->s.r * p->s.s * p->s.c;

@@ -1,7 +1,9 @@
-/* nn/kernels/cpu/period.h - loops over rows of few channels, as loops over a flat array with a period.
+/* nn/kernels/cpu/period.h - loops over rows of few channels, as loops over a flat array with a
+ * period.
  *
- * A row of 6 channels is too short for a vector, but 8 rows of 6 are 48 elements in which channel j repeats every 6.
- * Channels beyond ORR_PERIOD_SMALL are taken in chunks of columns, a row at a time.   Not collective. */
+ * A row of 6 channels is too short for a vector, but 8 rows of 6 are 48 elements in which channel j
+ * repeats every 6. Channels beyond ORR_PERIOD_SMALL are taken in chunks of columns, a row at a
+ * time.   Not collective. */
 #ifndef ORR_NN_KERNELS_CPU_PERIOD_H
 #define ORR_NN_KERNELS_CPU_PERIOD_H
 
@@ -10,11 +12,11 @@
 enum { ORR_PERIOD_SMALL = 64, ORR_PERIOD_MAX = 1024 };
 
 typedef struct orr_period {
-    int width;     /* elements that a step of the loop takes: rows_per_step * channels */
-    int channels;  /* of this chunk */
-    size_t step;   /* from one step to the next */
+    int width;    /* elements that a step of the loop takes: rows_per_step * channels */
+    int channels; /* of this chunk */
+    size_t step;  /* from one step to the next */
     size_t steps;
-    int tail;      /* elements of the last, shorter step; 0 = none */
+    int tail; /* elements of the last, shorter step; 0 = none */
 } orr_period;
 
 /* Chunk of channels [first, ...) of rows x c; *first moves on to the next chunk. */

@@ -8,13 +8,15 @@
 
 enum { THREAD_WORK = 1 << 15, CHANNELS = 64 };
 
-ORR_INLINE void prelu_rows_body(size_t rows, int c, int step, const float *x, const float *w, float *y)
+ORR_INLINE void prelu_rows_body(size_t rows, int c, int step, const float *x, const float *w,
+                                float *y)
 {
     for (size_t r = 0; r < rows; r++)
         for (int j = 0; j < c; j++)
             y[r * c + j] = x[r * c + j] <= 0.0f ? w[j * step] * x[r * c + j] : x[r * c + j];
 }
-ORR_CLONES(prelu_rows, (size_t rows, int c, int step, const float *x, const float *w, float *y), (rows, c, step, x, w, y))
+ORR_CLONES(prelu_rows, (size_t rows, int c, int step, const float *x, const float *w, float *y),
+           (rows, c, step, x, w, y))
 
 void orr_cpu_prelu_forward(size_t rows, int c, int shared, const float *x, const float *w, float *y)
 {
@@ -25,23 +27,28 @@ void orr_cpu_prelu_forward(size_t rows, int c, int shared, const float *x, const
         prelu_rows(rows - r < span ? rows - r : span, c, !shared, x + r * c, w, y + r * c);
 }
 
-ORR_INLINE void prelu_grad_body(size_t rows, int c, int step, const float *x, const float *w, const float *dy, float *dx)
+ORR_INLINE void prelu_grad_body(size_t rows, int c, int step, const float *x, const float *w,
+                                const float *dy, float *dx)
 {
     for (size_t r = 0; r < rows; r++)
         for (int j = 0; j < c; j++)
             dx[r * c + j] = x[r * c + j] > 0.0f ? dy[r * c + j] : w[j * step] * dy[r * c + j];
 }
-ORR_CLONES(prelu_grad, (size_t rows, int c, int step, const float *x, const float *w, const float *dy, float *dx),
+ORR_CLONES(prelu_grad,
+           (size_t rows, int c, int step, const float *x, const float *w, const float *dy,
+            float *dx),
            (rows, c, step, x, w, dy, dx))
 
 /* sum[j] += x dy where x <= 0, for `width` of the c channels */
-ORR_INLINE void prelu_sums_body(size_t rows, int c, int width, const float *x, const float *dy, double *sum)
+ORR_INLINE void prelu_sums_body(size_t rows, int c, int width, const float *x, const float *dy,
+                                double *sum)
 {
     for (size_t r = 0; r < rows; r++)
         for (int j = 0; j < width; j++)
             sum[j] += x[r * c + j] > 0.0f ? 0.0 : (double)x[r * c + j] * (double)dy[r * c + j];
 }
-ORR_CLONES(prelu_sums, (size_t rows, int c, int width, const float *x, const float *dy, double *sum),
+ORR_CLONES(prelu_sums,
+           (size_t rows, int c, int width, const float *x, const float *dy, double *sum),
            (rows, c, width, x, dy, sum))
 
 /* out[c], or out[1] when shared, of one leaf */
@@ -61,17 +68,19 @@ static void prelu_leaf(size_t rows, int c, int shared, const float *x, const flo
     if (shared) *out = (float)total;
 }
 
-void orr_cpu_prelu_backward(const orr_batch *b, size_t rows_per_sample, int c, int shared, const float *x,
-                            const float *w, const float *dy, float *dx, float *const *dw, float *scratch)
+void orr_cpu_prelu_backward(const orr_batch *b, size_t rows_per_sample, int c, int shared,
+                            const float *x, const float *w, const float *dy, float *dx,
+                            float *const *dw, float *scratch)
 {
     const size_t width = shared ? 1 : (size_t)c, size = rows_per_sample * c;
 
 #pragma omp parallel for schedule(static) if (b->n_leaves > 1 && b->n * size > THREAD_WORK)
     for (int l = 0; l < b->n_leaves; l++)
-        prelu_leaf((size_t)(b->leaf[l + 1] - b->leaf[l]) * rows_per_sample, c, shared, x + b->leaf[l] * size,
-                   dy + b->leaf[l] * size, scratch + l * width);
+        prelu_leaf((size_t)(b->leaf[l + 1] - b->leaf[l]) * rows_per_sample, c, shared,
+                   x + b->leaf[l] * size, dy + b->leaf[l] * size, scratch + l * width);
     for (int r = 0; r < b->n_runs; r++)
-        orr_leaf_sum_f32(dw[r], scratch + b->run[r] * width, width, b->run[r + 1] - b->run[r], width);
+        orr_leaf_sum_f32(dw[r], scratch + b->run[r] * width, width, b->run[r + 1] - b->run[r],
+                         width);
     if (!dx) return;
 #pragma omp parallel for schedule(static) if (b->n > 1 && b->n * size > THREAD_WORK)
     for (int i = 0; i < b->n; i++)
@@ -140,10 +149,11 @@ static void dropout_sample(uint64_t key, size_t n, double p, const float *x, flo
     }
 }
 
-void orr_cpu_dropout(const orr_batch *b, size_t per_sample, double p, int layer, const float *x, float *y)
+void orr_cpu_dropout(const orr_batch *b, size_t per_sample, double p, int layer, const float *x,
+                     float *y)
 {
 #pragma omp parallel for schedule(static) if (b->n > 1 && b->n * per_sample > THREAD_WORK / 8)
     for (int i = 0; i < b->n; i++)
-        dropout_sample(orr_rng_key(b->keys[i], ORR_RNG_DROPOUT, (uint64_t)layer, 0, 0), per_sample, p,
-                       x + i * per_sample, y + i * per_sample);
+        dropout_sample(orr_rng_key(b->keys[i], ORR_RNG_DROPOUT, (uint64_t)layer, 0, 0), per_sample,
+                       p, x + i * per_sample, y + i * per_sample);
 }

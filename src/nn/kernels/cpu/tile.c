@@ -1,4 +1,5 @@
-/* nn/kernels/cpu/tile.c - register tiles for AVX-512 (24 accumulators of 16), AVX2 (12 of 8) and the rest (12 of 4). */
+/* nn/kernels/cpu/tile.c - register tiles for AVX-512 (24 accumulators of 16), AVX2 (12 of 8) and
+ * the rest (12 of 4). */
 #include "nn/kernels/cpu/tile.h"
 
 #include "nn/kernels/cpu/isa.h"
@@ -10,22 +11,19 @@
     {                                                                                              \
         enum { LANES = sizeof(V) / sizeof(float) };                                                \
         V sum[S][O];                                                                               \
-        ORR_UNROLL for (int s = 0; s < S; s++)                                                     \
-            ORR_UNROLL for (int o = 0; o < O; o++)                                                 \
-                sum[s][o] = *(const V *)(acc + (size_t)(s * O + o) * LANES);                       \
+        ORR_UNROLL for (int s = 0; s < S; s++) ORR_UNROLL for (int o = 0; o < O; o++) sum[s][o] =  \
+            *(const V *)(acc + (size_t)(s * O + o) * LANES);                                       \
         for (int i = 0; i < k; i += LANES) {                                                       \
             V row[O];                                                                              \
-            ORR_UNROLL for (int o = 0; o < O; o++)                                                 \
-                row[o] = *(const V *)(w + (size_t)o * ldw + i);                                    \
-            ORR_UNROLL for (int s = 0; s < S; s++) {                                               \
+            ORR_UNROLL for (int o = 0; o < O; o++) row[o] = *(const V *)(w + (size_t)o * ldw + i); \
+            ORR_UNROLL for (int s = 0; s < S; s++)                                                 \
+            {                                                                                      \
                 V in = *(const V *)(x + (size_t)s * ldx + i);                                      \
-                ORR_UNROLL for (int o = 0; o < O; o++)                                             \
-                    sum[s][o] += in * row[o];                                                      \
+                ORR_UNROLL for (int o = 0; o < O; o++) sum[s][o] += in * row[o];                   \
             }                                                                                      \
         }                                                                                          \
-        ORR_UNROLL for (int s = 0; s < S; s++)                                                     \
-            ORR_UNROLL for (int o = 0; o < O; o++)                                                 \
-                *(V *)(acc + (size_t)(s * O + o) * LANES) = sum[s][o];                             \
+        ORR_UNROLL for (int s = 0; s < S; s++) ORR_UNROLL for (int o = 0; o < O; o++) *            \
+            (V *)(acc + (size_t)(s * O + o) * LANES) = sum[s][o];                                  \
     }
 
 #define DEFINE_FOLD(NAME, TARGET, V, VI, ...)                                                      \
@@ -35,8 +33,7 @@
         static const VI lane = { __VA_ARGS__ };                                                    \
         for (int i = 0; i < n; i++) {                                                              \
             V v = *(const V *)(acc + (size_t)i * LANES);                                           \
-            ORR_UNROLL for (int h = LANES / 2; h > 0; h /= 2)                                      \
-                v += __builtin_shuffle(v, lane + h);                                               \
+            ORR_UNROLL for (int h = LANES / 2; h > 0; h /= 2) v += __builtin_shuffle(v, lane + h); \
             out[i] = v[0];                                                                         \
         }                                                                                          \
     }
@@ -49,39 +46,32 @@
         const float *a = p->a + (size_t)p->leaf[0] * aj, *b = p->b + (size_t)p->leaf[0] * ldb;     \
         float *top = p->stack;                                                                     \
         V sum[I][W];                                                                               \
-        ORR_UNROLL for (int i = 0; i < I; i++)                                                     \
-            ORR_UNROLL for (int v = 0; v < W; v++)                                                 \
-                __builtin_prefetch(p->c + i * p->ldc + (W + v) * LANES, 1);                        \
+        ORR_UNROLL for (int i = 0; i < I; i++) ORR_UNROLL for (int v = 0; v < W; v++)              \
+            __builtin_prefetch(p->c + i * p->ldc + (W + v) * LANES, 1);                            \
         for (int l = 0;; l++) {                                                                    \
-            ORR_UNROLL for (int i = 0; i < I; i++)                                                 \
-                ORR_UNROLL for (int v = 0; v < W; v++)                                             \
-                    sum[i][v] = (V){ 0 };                                                          \
+            ORR_UNROLL for (int i = 0; i < I; i++) ORR_UNROLL for (int v = 0; v < W; v++)          \
+                sum[i][v] = (V){ 0 };                                                              \
             for (int j = p->leaf[l]; j < p->leaf[l + 1]; j++, a += aj, b += ldb) {                 \
                 V row[W];                                                                          \
-                ORR_UNROLL for (int v = 0; v < W; v++)                                             \
-                    row[v] = *(const V *)(b + v * LANES);                                          \
+                ORR_UNROLL for (int v = 0; v < W; v++) row[v] = *(const V *)(b + v * LANES);       \
                 if (ahead)                                                                         \
                     ORR_UNROLL for (int v = 0; v < W; v++)                                         \
                         __builtin_prefetch(b + ahead + v * LANES);                                 \
-                ORR_UNROLL for (int i = 0; i < I; i++)                                             \
-                    ORR_UNROLL for (int v = 0; v < W; v++)                                         \
-                        sum[i][v] += a[i * ai] * row[v];                                           \
+                ORR_UNROLL for (int i = 0; i < I; i++) ORR_UNROLL for (int v = 0; v < W; v++)      \
+                    sum[i][v] += a[i * ai] * row[v];                                               \
             }                                                                                      \
             for (int m = orr_leaf_merges(l, p->m); m > 0; m--) {                                   \
                 top -= SIZE;                                                                       \
-                ORR_UNROLL for (int i = 0; i < I; i++)                                             \
-                    ORR_UNROLL for (int v = 0; v < W; v++)                                         \
-                        sum[i][v] += *(const V *)(top + (i * W + v) * LANES);                      \
+                ORR_UNROLL for (int i = 0; i < I; i++) ORR_UNROLL for (int v = 0; v < W; v++)      \
+                    sum[i][v] += *(const V *)(top + (i * W + v) * LANES);                          \
             }                                                                                      \
             if (l + 1 == p->m) break;                                                              \
-            ORR_UNROLL for (int i = 0; i < I; i++)                                                 \
-                ORR_UNROLL for (int v = 0; v < W; v++)                                             \
-                    *(V *)(top + (i * W + v) * LANES) = sum[i][v];                                 \
+            ORR_UNROLL for (int i = 0; i < I; i++) ORR_UNROLL for (int v = 0; v < W; v++) *        \
+                (V *)(top + (i * W + v) * LANES) = sum[i][v];                                      \
             top += SIZE;                                                                           \
         }                                                                                          \
-        ORR_UNROLL for (int i = 0; i < I; i++)                                                     \
-            ORR_UNROLL for (int v = 0; v < W; v++)                                                 \
-                *(V *)(p->c + i * p->ldc + v * LANES) = sum[i][v];                                 \
+        ORR_UNROLL for (int i = 0; i < I; i++) ORR_UNROLL for (int v = 0; v < W; v++) *            \
+            (V *)(p->c + i * p->ldc + v * LANES) = sum[i][v];                                      \
     }
 
 #define DEFINE_TILES(ISA, TARGET, V, W)                                                            \
@@ -115,7 +105,8 @@ DEFINE_FOLD(fold_base, , orr_f4, orr_i4, 0, 1, 2, 3)
 DEFINE_TILES(base, , orr_f4, 2)
 #if defined(__x86_64__)
 DEFINE_FOLD(fold_avx2, ORR_AVX2, orr_f8, orr_i8, 0, 1, 2, 3, 4, 5, 6, 7)
-DEFINE_FOLD(fold_avx512, ORR_AVX512, orr_f16, orr_i16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+DEFINE_FOLD(fold_avx512, ORR_AVX512, orr_f16, orr_i16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
+            14, 15)
 DEFINE_TILES(avx2, ORR_AVX2, orr_f8, 2)
 DEFINE_TILES(avx512, ORR_AVX512, orr_f16, 4)
 #endif
