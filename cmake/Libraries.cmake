@@ -23,4 +23,8 @@ add_library(orrery_hdf5 INTERFACE)
 target_include_directories(orrery_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
 target_link_libraries(orrery_hdf5 INTERFACE ${HDF5_C_LIBRARIES})
 # H5Dopen and friends mean the 1.8 API whatever the library's own default is.
+# The parallel HDF5's headers include mpi.h, though only comm/ and jobs/ call MPI.
+if(HDF5_IS_PARALLEL)
+    target_include_directories(orrery_hdf5 SYSTEM INTERFACE ${MPI_C_INCLUDE_DIRS})
+endif()
 target_compile_definitions(orrery_hdf5 INTERFACE H5_USE_18_API ${HDF5_C_DEFINITIONS})
