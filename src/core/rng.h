@@ -16,8 +16,35 @@ typedef struct orr_philox {
     uint32_t v[4];
 } orr_philox;
 
+#define ORR_PHILOX_ROUNDS 10
+#define ORR_PHILOX_M0     0xD2511F53u /* multipliers */
+#define ORR_PHILOX_M1     0xCD9E8D57u
+#define ORR_PHILOX_W0     0x9E3779B9u /* Weyl increments of the key */
+#define ORR_PHILOX_W1     0xBB67AE85u
+
 /* The bijection itself: 10 rounds over a 128-bit counter with a 64-bit key. */
-orr_philox orr_philox4x32(const uint32_t counter[4], const uint32_t key[2]);
+static inline orr_philox orr_philox4x32(const uint32_t counter[4], const uint32_t key[2])
+{
+    uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
+    uint32_t k0 = key[0], k1 = key[1];
+
+#pragma GCC unroll 10
+    for (int i = 0; i < ORR_PHILOX_ROUNDS; i++) {
+        uint64_t p0 = (uint64_t)ORR_PHILOX_M0 * c0, p1 = (uint64_t)ORR_PHILOX_M1 * c2;
+        c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
+        c1 = (uint32_t)p1;
+        c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
+        c3 = (uint32_t)p0;
+        k0 += ORR_PHILOX_W0;
+        k1 += ORR_PHILOX_W1;
+    }
+    orr_philox out;
+    out.v[0] = c0;
+    out.v[1] = c1;
+    out.v[2] = c2;
+    out.v[3] = c3;
+    return out;
+}
 
 /* What a draw is for: the domains never share a number. */
 typedef enum {
@@ -52,7 +79,13 @@ uint64_t orr_rng_below(orr_rng *r, uint64_t n); /* [0, n) without bias; n > 0 */
 
 /* The four words of block i of a stream, without moving anything: for kernels that work in
  * parallel. */
-orr_philox orr_rng_block(uint64_t key, uint64_t i);
+static inline orr_philox orr_rng_block(uint64_t key, uint64_t i)
+{
+    uint32_t k[2] = { (uint32_t)key, (uint32_t)(key >> 32) };
+    uint32_t counter[4] = { (uint32_t)i, (uint32_t)(i >> 32), 0, 0 };
+
+    return orr_philox4x32(counter, k);
+}
 /* 24-bit uniform in [0, 1) as float from one word. */
 static inline float orr_rng_unit(uint32_t word)
 {

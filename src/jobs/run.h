@@ -1,10 +1,10 @@
 /* jobs/run.h - the folder of one training run.
  *   job.yaml              resolved job, written once; another job is refused
- *   metrics.jsonl         one JSON object an epoch: the truth; holds nothing that depends on ranks,
- * hosts or clocks history.csv           the same for people and plots timing.csv            seconds
- * and rates of this machine, an epoch a line checkpoint-last.h5, checkpoint-best.h5, model.h5,
- * predictions-*.csv, report.json, log.txt Only rank 0 writes; a lock file keeps a second job out.
- * Not collective, unless said. */
+ *   metrics.jsonl         one JSON object an epoch: the truth; nothing in it depends on ranks or clocks
+ *   history.csv           the same for people and plots
+ *   timing.csv            seconds and rates of this machine, an epoch a line
+ *   checkpoint-last.h5, checkpoint-best.h5, model.h5, predictions-*.csv, report.json, log.txt
+ * Only rank 0 writes; a lock file keeps a second job out.   Not collective, unless said. */
 #ifndef ORR_JOBS_RUN_H
 #define ORR_JOBS_RUN_H
 

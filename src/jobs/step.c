@@ -17,6 +17,7 @@ struct orr_stepper {
     orr_leaf_plan plan;
     orr_step_opts opts;
     int reduces; /* false: one rank with one run */
+    int warm;    /* a step was made: from now on nothing is allocated */
     int local_run[ORR_MAX_RUNS + 1];
     orr_real *dy;
     double *sums, *leaf_loss, *sample_loss;
@@ -196,7 +197,7 @@ static void log_nonfinite(const orr_stepper *s, const orr_loaded *b)
                     (long long)b->epoch + 1, (long long)b->step + 1, (long long)b->rows[i]);
 }
 
-orr_status orr_step(orr_stepper *s, const orr_loaded *b, double lr, orr_step_result *out)
+static orr_status make_step(orr_stepper *s, const orr_loaded *b, double lr, orr_step_result *out)
 {
     orr_batch batch = { .n = b->n,
                         .n_leaves = s->plan.last - s->plan.first,
@@ -228,4 +229,17 @@ orr_status orr_step(orr_stepper *s, const orr_loaded *b, double lr, orr_step_res
     orr_optimiser_step(s->optimiser, orr_net_params(s->net), slab, lr,
                        orr_clip_scale(out->grad_norm, s->opts.clip_norm));
     return orr_net_update_state(s->net, slab, non_empty);
+}
+
+orr_status orr_step(orr_stepper *s, const orr_loaded *b, double lr, orr_step_result *out)
+{
+    int64_t before = orr_alloc_count(), more;
+
+    ORR_TRY(make_step(s, b, lr, out));
+    more = orr_alloc_count() - before;
+    if (s->warm && more)
+        return orr_fail(ORR_ERR_INTERNAL, "%lld allocations inside a training step",
+                        (long long)more);
+    s->warm = 1;
+    return ORR_OK;
 }

@@ -2,7 +2,8 @@
  * and no memory.
  *
  * Node 0 is the input.  A layer takes the previous node unless it names others, so a plain list is
- * a chain: layers:
+ * a chain:
+ *   layers:
  *     - conv1d: {filters: 16, size: 5}
  *     - relu
  *     - max_pool1d: {size: 2, name: left}

@@ -1,18 +1,15 @@
 /* nn/kernels.h - every loop over numbers that a network needs, behind one table.
  *
- * Tables: "cpu" (oneDNN and OpenBLAS, channels last, and own loops where those measured slow),
- * "check" (plain C, the oracle; its buffers come NaN-poisoned between guard bytes).  A table is
- * picked by name, never by falling back.
+ * Tables: "cpu" (oneDNN and OpenBLAS, channels last, and own loops where those measured slow), "check" (plain C, the
+ * oracle; its buffers come NaN-poisoned between guard bytes).  A table is picked by name, never by falling back.
  *
- * Invariance, which ordered training rests on: a sample's forward and data gradient, and a leaf's
- * parameter gradient, have the same bits whatever other samples or leaves are in the call.  A
- * kernel that computes each output element by a fixed sequence of operations may take a whole batch
- * at once; library calls whose blocking depends on the batch size are made leaf by leaf.  Threads
- * divide outputs, never a sum.
+ * Invariance, which ordered training rests on: a sample's forward and data gradient, and a leaf's parameter gradient, have
+ * the same bits whatever other samples or leaves are in the call.  A kernel that computes each output element by a fixed
+ * sequence of operations may take a whole batch at once; library calls whose blocking depends on the batch size are
+ * made leaf by leaf.  Threads divide outputs, never a sum.
  *
- * Shapes: n samples (batch->n), channels last.  "Overwrites" unless += is said.  Kernels do not
- * fail: what can fail is in conv_plan.  Nothing allocates outside `alloc` and `*_plan`.   Not
- * collective. */
+ * Shapes: n samples (batch->n), channels last.  "Overwrites" unless += is said.  Kernels do not fail: what can fail is in
+ * conv_plan.  Nothing allocates outside `alloc` and `*_plan`.   Not collective. */
 #ifndef ORR_NN_KERNELS_H
 #define ORR_NN_KERNELS_H
 
@@ -40,8 +37,7 @@ typedef struct orr_conv_shape {
 
 typedef struct orr_pool_shape {
     int h, w, c, r, s, stride_h, stride_w, pad_top, pad_left, ho, wo;
-    int count_padding; /* average: divide by r*s always (torch default) instead of by the pixels
-                          inside (TF SAME) */
+    int count_padding; /* average: divide by r*s always (torch default) instead of by the pixels inside (TF SAME) */
 } orr_pool_shape;
 
 typedef enum { ORR_RELU, ORR_LEAKY_RELU, ORR_ELU, ORR_SILU, ORR_SIGMOID, ORR_TANH } orr_activation;
@@ -49,12 +45,12 @@ typedef enum { ORR_RELU, ORR_LEAKY_RELU, ORR_ELU, ORR_SILU, ORR_SIGMOID, ORR_TAN
 typedef struct orr_kernels {
     const char *name;
 
-    /* ---- memory: zeroed (check: NaN), ORR_ALIGN; check's free and verify look at the guard bytes
-     * ---- */
+    /* ---- memory: zeroed (check: NaN), ORR_ALIGN; check's free and verify look at the guard bytes ---- */
     void *(*alloc)(size_t bytes);
     void (*free)(void *p);
-    orr_status (*verify)(const void *p); /* ORR_ERR_INTERNAL when something wrote outside p; NULL
-                                            slot: nothing to see */
+    orr_status (*verify)(
+        const void
+            *p); /* ORR_ERR_INTERNAL when something wrote outside p; NULL slot: nothing to see */
     void (*poison)(orr_real *x,
                    size_t n); /* before a buffer is handed out for writing; NULL slot: no */
 
@@ -63,8 +59,7 @@ typedef struct orr_kernels {
                            const orr_real *w, const orr_real *bias, orr_real *y);
     void (*linear_backward_data)(const orr_batch *b, int in, int out, const orr_real *dy,
                                  const orr_real *w, orr_real *dx);
-    /* dw[run], db[run] (db NULL: no bias) = tree sum over the run's leaves of each leaf's gradient
-     */
+    /* dw[run], db[run] (db NULL: no bias) = tree sum over the run's leaves of each leaf's gradient */
     void (*linear_backward_params)(const orr_batch *b, int in, int out, const orr_real *x,
                                    const orr_real *dy, orr_real *const *dw, orr_real *const *db);
 
@@ -78,8 +73,7 @@ typedef struct orr_kernels {
                                  const orr_real *dy, orr_real *const *dw, orr_real *const *db);
     void (*conv_unplan)(void *plan);
 
-    /* ---- pooling; arg[n][ho][wo][c] = place of the maximum in its window (first one on ties; a
-     * NaN wins) ---- */
+    /* ---- pooling; arg[n][ho][wo][c] = place of the maximum in its window (first one on ties; a NaN wins) ---- */
     void (*max_pool_forward)(int n, const orr_pool_shape *s, const orr_real *x, orr_real *y,
                              uint16_t *arg);
     void (*max_pool_backward)(int n, const orr_pool_shape *s, const orr_real *dy,
@@ -87,13 +81,13 @@ typedef struct orr_kernels {
     void (*avg_pool_forward)(int n, const orr_pool_shape *s, const orr_real *x, orr_real *y);
     void (*avg_pool_backward)(int n, const orr_pool_shape *s, const orr_real *dy, orr_real *dx);
 
-    /* ---- element-wise; alpha = slope (leaky) or scale (elu).  y may be x, dx may be dy. backward:
-     * relu, leaky, elu, sigmoid, tanh need y alone (x may be NULL); silu needs x ---- */
+    /* ---- element-wise; alpha = slope (leaky) or scale (elu).  y may be x, dx may be dy.  backward: relu, leaky, elu, sigmoid,
+     * tanh need y alone (x may be NULL); silu needs x ---- */
     void (*act_forward)(orr_activation a, double alpha, size_t n, const orr_real *x, orr_real *y);
     void (*act_backward)(orr_activation a, double alpha, size_t n, const orr_real *x,
                          const orr_real *y, const orr_real *dy, orr_real *dx);
-    /* w[c] or, with shared, w[1].  rows = pixels.  dw: per leaf rows, then tree sum into dw[run];
-     * scratch holds max_leaves * c elements */
+    /* w[c] or, with shared, w[1].  rows = pixels.  dw: per leaf rows, then tree sum into dw[run]; scratch holds
+     * max_leaves * c elements */
     void (*prelu_forward)(size_t rows, int c, int shared, const orr_real *x, const orr_real *w,
                           orr_real *y);
     void (*prelu_backward)(const orr_batch *b, size_t rows_per_sample, int c, int shared,
@@ -102,9 +96,8 @@ typedef struct orr_kernels {
     void (*softmax_forward)(size_t rows, int c, const orr_real *x, orr_real *y);
     void (*softmax_backward)(size_t rows, int c, const orr_real *y, const orr_real *dy,
                              orr_real *dx);
-    /* y = x * mask / (1 - p); mask element j of sample i from orr_rng_block(orr_rng_key(keys[i],
-     * ORR_RNG_DROPOUT, layer, 0, 0), j / 4).v[j % 4]: dropped when its unit uniform < p.  The same
-     * call is forward and backward.  y may be x */
+    /* y = x * mask / (1 - p); mask element j of sample i from orr_rng_block(orr_rng_key(keys[i], ORR_RNG_DROPOUT, layer, 0, 0),
+     * j / 4).v[j % 4]: dropped when its unit uniform < p.  The same call is forward and backward.  y may be x */
     void (*dropout)(const orr_batch *b, size_t per_sample, double p, int layer, const orr_real *x,
                     orr_real *y);
 

@@ -1,11 +1,12 @@
 /* nn/optimiser.h - one fused pass over the parameter slab.
- *   adam   m, v moving averages, bias-corrected; epsilon: "torch" adds eps to sqrt(v hat), "keras"
- * is epsilon hat: theta -= lr sqrt(1-b2^t)/(1-b1^t) m/(sqrt(v)+eps).  weight_decay is L2 (added to
- * the gradient). Source: Kingma & Ba 2015, algorithm 1 and section 2. adamw  decoupled: theta *= 1
- * - lr wd first.  Source: Loshchilov & Hutter 2019. sgd    momentum buffer b = mu b + g (first step
- * b = g), nesterov g + mu b, as torch. The gradient is multiplied by `scale` on the way in
- * (clipping costs no pass of its own). Owns its moment slabs.  Results depend neither on the number
- * of threads nor on the processor's vector width. Not collective. */
+ *   adam   m, v moving averages, bias-corrected; epsilon: "torch" adds eps to sqrt(v hat), "keras" is epsilon hat:
+ *          theta -= lr sqrt(1-b2^t)/(1-b1^t) m/(sqrt(v)+eps).  weight_decay is L2 (added to the gradient).
+ *          Source: Kingma & Ba 2015, algorithm 1 and section 2.
+ *   adamw  decoupled: theta *= 1 - lr wd first.  Source: Loshchilov & Hutter 2019.
+ *   sgd    momentum buffer b = mu b + g (first step b = g), nesterov g + mu b, as torch.
+ * The gradient is multiplied by `scale` on the way in (clipping costs no pass of its own).
+ * Owns its moment slabs.  Results depend neither on the number of threads nor on the processor's vector width.
+ * Not collective. */
 #ifndef ORR_NN_OPTIMISER_H
 #define ORR_NN_OPTIMISER_H
 
@@ -35,11 +36,10 @@ orr_status orr_optimiser_create(orr_optimiser **out, const orr_optimiser_opts *o
 void orr_optimiser_destroy(orr_optimiser *opt);
 void orr_optimiser_step(orr_optimiser *opt, orr_real *w, const orr_real *g, double lr,
                         double scale);
-/* L2 norm in double over fixed blocks summed in a fixed order, whatever the threads; NaN/Inf come
- * through. */
+/* L2 norm in double over fixed blocks summed in a fixed order, whatever the threads; NaN/Inf come through. */
 double orr_grad_norm(const orr_real *g, size_t n);
-/* The factor clip_grad_norm_ applies: min(1, max_norm / (norm + 1e-6)); max_norm 0 = no clipping; a
- * NaN norm gives NaN. */
+/* The factor clip_grad_norm_ applies: min(1, max_norm / (norm + 1e-6)); max_norm 0 = no clipping; a NaN
+ * norm gives NaN. */
 double orr_clip_scale(double norm, double max_norm);
 /* What a checkpoint holds. */
 int64_t orr_optimiser_steps(const orr_optimiser *opt);

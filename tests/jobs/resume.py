@@ -32,8 +32,8 @@ class Resume(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         train, test = o.small_kepler()
-        cls.job = o.job("resume.yaml", train, test, "  checkpoint_steps: 7", data="  epoch_length: 2200")
-        o.orrery("train", cls.job, "run=" + o.tmp("whole"))
+        cls.job = o.job("resume.yaml", train, test, "  checkpoint_steps: 17", data="  epoch_length: 9000")
+        cls.seconds = o.orrery("train", cls.job, "run=" + o.tmp("whole")).seconds
         cls.whole = o.results(o.tmp("whole"))
 
     def test_kill_9_and_go_on(self):
@@ -44,7 +44,7 @@ class Resume(unittest.TestCase):
             for _ in range(2):  # killed twice, at random moments after the first checkpoint
                 p = start(before, "train", self.job, "run=" + run)
                 wait_for(os.path.join(run, "checkpoint-last.h5"))
-                time.sleep(random.uniform(0, 1.0))
+                time.sleep(random.uniform(0, 0.4 * self.seconds))
                 kills += p.poll() is None
                 kill(p)
             r = o.orrery("train", self.job, "run=" + run, ranks=after)

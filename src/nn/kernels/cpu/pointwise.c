@@ -140,12 +140,19 @@ void orr_cpu_softmax_backward(size_t rows, int c, const float *y, const float *d
 
 static void dropout_sample(uint64_t key, size_t n, double p, const float *x, float *y)
 {
+    const uint32_t limit = (uint32_t)ceil(p * 0x1p24); /* orr_rng_unit(w) < p, in whole numbers */
     const float keep = (float)(1.0 / (1.0 - p));
+    size_t j = 0;
 
-    for (size_t j = 0; j < n; j += 4) {
-        orr_philox block = orr_rng_block(key, j / 4);
-        for (size_t k = 0; k < 4 && j + k < n; k++)
-            y[j + k] = (double)orr_rng_unit(block.v[k]) < p ? 0.0f : x[j + k] * keep;
+    for (; j + 4 <= n; j += 4) {
+        const orr_philox block = orr_rng_block(key, j / 4);
+        for (int k = 0; k < 4; k++)
+            y[j + k] = block.v[k] >> 8 < limit ? 0.0f : x[j + k] * keep;
+    }
+    if (j < n) {
+        const orr_philox block = orr_rng_block(key, j / 4);
+        for (int k = 0; j < n; j++, k++)
+            y[j] = block.v[k] >> 8 < limit ? 0.0f : x[j] * keep;
     }
 }
 

@@ -1,0 +1,71 @@
+"""The samples of a set lie in memory once a node, however many ranks train on them: the proportional share (PSS) of all ranks together grows by
+the set's size, not by ranks times it."""
+import os
+import subprocess
+import time
+import unittest
+
+import numpy as np
+import orrery as o
+
+MEBI = 1 << 20
+
+
+def pss(name):
+    """{pid: bytes} of the processes whose command line holds name."""
+    out = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline") as f:
+                words = f.read().split("\0")
+            if words[0] != o.ORRERY or name not in words:
+                continue
+            with open(f"/proc/{pid}/smaps_rollup") as f:
+                out[pid] = sum(int(line.split()[1]) << 10 for line in f if line.startswith("Pss:"))
+        except OSError:
+            pass
+    return out
+
+
+class Memory(unittest.TestCase):
+    def memory_of(self, data, ranks):
+        """Bytes of all ranks together once training goes on."""
+        job = o.write("memory.yaml", f"""
+run: runs/unset
+data: {{train: {data}, validation_fraction: 0, overlap: allow}}
+model: {{layers: [linear: {{units: 2}}]}}
+train: {{epochs: 100000, batch: 16, leaves: 4}}
+runtime: {{threads: 1, progress: false}}
+""")
+        run = f"run={o.tmp('memory-run')}-{os.path.basename(data)}-{ranks}"
+        p = subprocess.Popen(o.argv(ranks, "train", job, run), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=o.tmp())
+        try:
+            for line in p.stderr:
+                if "first step" in line:
+                    break
+            time.sleep(0.3)
+            found = pss(run)
+            self.assertEqual(len(found), ranks)
+            return sum(found.values())
+        finally:
+            p.terminate()
+            p.communicate(timeout=60)
+
+    def test_once_a_node(self):
+        sizes = {}
+        for name, rows in (("small", 64), ("large", 64 + 300)):
+            np.save(o.tmp(name + ".npy"), np.random.default_rng(1).random((rows, MEBI // 4), dtype="f4"))
+            np.save(o.tmp(name + "-y.npy"), np.arange(rows) % 2)
+            o.orrery("import", "input.files=" + o.tmp(name + ".npy"), "input.label=" + o.tmp(name + "-y.npy"), "out=" + o.tmp(name))
+            os.remove(o.tmp(name + ".npy"))
+            sizes[name] = self.memory_of(o.tmp(name), 4)
+        grown = (sizes["large"] - sizes["small"]) / MEBI
+        print(f"300 MiB more of data: {grown:.0f} MiB more on 4 ranks")
+        self.assertGreater(grown, 250)
+        self.assertLess(grown, 450)
+
+
+if __name__ == "__main__":
+    if not o.MPIRUN:
+        o.skip("this build has no MPI")
+    unittest.main()
