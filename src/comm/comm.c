@@ -300,7 +300,7 @@ static orr_status first_failing(orr_comm *c, orr_status st, int32_t *who)
     return allreduce_for(c, "agree", who, 1, ORR_I32);
 }
 
-orr_status orr_comm_agree(orr_comm *c, orr_status st)
+orr_status orr_comm_agree_all(orr_comm *c, orr_status st)
 {
     verdict v;
     int32_t who = INT32_MAX;

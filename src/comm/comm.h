@@ -80,7 +80,13 @@ orr_status orr_comm_gather(orr_comm *c, const void *in, void *out, const size_t 
 /* The end of a phase: every rank brings its status and gets the worst one, the lowest failing
  * rank's.  On failure every rank's orr_error_text() reads "rank 3 (host): its sentence" (without
  * the words before the colon when size is 1). */
-orr_status orr_comm_agree(orr_comm *c, orr_status st);
+orr_status orr_comm_agree_all(orr_comm *c, orr_status st);
+static inline orr_status orr_comm_agree(orr_comm *c, orr_status st)
+{
+    orr_status worst = orr_comm_agree_all(c, st);
+
+    return worst == ORR_OK ? st : worst; /* the compiler sees that a failure stays one */
+}
 
 /* ---- memory shared by the ranks of a node ---- */
 /* bytes must be the same on the ranks of a node; counted once a node.  Zeroed.  Collective. */

@@ -129,13 +129,6 @@ orr_status orr_app_runtime(orr_app *app, const orr_runtime_opts *o)
     return ORR_OK;
 }
 
-orr_status orr_app_agree(orr_app *app, orr_status st)
-{
-    st = orr_comm_agree(app->world, st);
-    app->agreed = st;
-    return st;
-}
-
 static int exit_code(orr_status st)
 {
     switch (st) {

@@ -39,7 +39,11 @@ orr_status orr_app_start(orr_app *app, int *argc, char ***argv);
 /* Sizes the thread pool.  Collective. */
 orr_status orr_app_runtime(orr_app *app, const orr_runtime_opts *o);
 /* Ends a phase (orr_comm_agree).  Collective. */
-orr_status orr_app_agree(orr_app *app, orr_status st);
+static inline orr_status orr_app_agree(orr_app *app, orr_status st)
+{
+    app->agreed = orr_comm_agree(app->world, st);
+    return app->agreed;
+}
 /* Prints what there is to print about st, ends MPI, returns the exit code.  Collective when st is
  * ORR_OK or agreed. */
 int orr_app_finish(orr_app *app, const char *command, orr_status st);

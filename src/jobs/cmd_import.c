@@ -38,20 +38,6 @@ static const orr_option options[] = {
     ORR_OPTION_END,
 };
 
-/* For --help: the same with the keys of input spelled out. */
-static const orr_option help_options[] = {
-    ORR_OPTION_STRING(import_opts, out, NULL, "folder of the shard set"),
-    ORR_OPTION_BOOL(import_opts, overwrite, "false", "replace a shard set that is there"),
-    ORR_OPTION_INT(import_opts, compression, "0", 0, 9,
-                   "0 = contiguous (fastest to read); 1-9 = deflate"),
-    ORR_OPTION_REAL(import_opts, shard_mib, "16", 0.001, 65536, "size of a shard, MiB of samples"),
-    { "input", ORR_OPT_SECTION, 0, "", 0, 0, NULL, orr_table_options, "the table to import" },
-    ORR_OPTION_NODE(import_opts, inputs,
-                    "or a list of tables, one after the other (each with the keys of input)"),
-    ORR_OPTION_SECTION(import_opts, runtime, orr_runtime_options, "this start only"),
-    ORR_OPTION_END,
-};
-
 typedef struct importer {
     orr_app *app;
     const import_opts *o;
@@ -368,6 +354,12 @@ static orr_status run(orr_app *app, const orr_args *args)
     return st;
 }
 
+static void input_help(orr_text *out)
+{
+    orr_text_add(out, "\nKeys of input (and of each table in inputs):\n");
+    orr_options_help(orr_table_options, out, "input");
+}
+
 const orr_command orr_cmd_import = {
     .name = "import",
     .summary = "turn survey tables (csv, npy, npz, HDF5, idx) into a shard set",
@@ -375,7 +367,8 @@ const orr_command orr_cmd_import = {
     .details = "Reads csv (plain, xz, gz, bz2), npy, npz, HDF5 datasets or idx files, in parallel, "
                "and writes shards and index.h5.  Paths are relative to where\n"
                "the command runs.  The bytes written do not depend on the number of ranks.",
-    .options = help_options,
+    .options = options,
     .options_title = "Keys of the job file (and of key=value):",
+    .more_help = input_help,
     .run = run,
 };

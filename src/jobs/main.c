@@ -119,11 +119,9 @@ int main(int argc, char **argv)
     st = orr_app_start(&app, &argc, &argv);
     if (st == ORR_OK) {
         /* The same arguments everywhere: what is wrong with them is known to all without asking. */
-        st = command ? read_args(&args, argc - 2, argv + 2) : unknown_command(argv[1]);
-        if (st == ORR_OK)
-            st = command->run(&app, &args);
-        else
-            app.agreed = st;
+        app.agreed = command ? read_args(&args, argc - 2, argv + 2) : unknown_command(argv[1]);
+        st = app.agreed;
+        if (command && st == ORR_OK) st = command->run(&app, &args);
     }
     return orr_app_finish(&app, command ? command->name : NULL, st);
 }

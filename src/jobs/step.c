@@ -41,7 +41,7 @@ void orr_step_leaf_sizes(const orr_leaf_plan *plan, int64_t batch, int *sizes, i
 /* Starts the reduction of the waiting range. */
 static orr_status send_bucket(orr_stepper *s)
 {
-    void *runs[ORR_MAX_RUNS];
+    void *runs[ORR_MAX_RUNS] = { 0 };
     size_t first = s->bucket_first, n = s->bucket_end - s->bucket_first;
 
     if (n == 0) return ORR_OK;

@@ -153,6 +153,16 @@ class BadInput(unittest.TestCase):
         self.fails(["1 x 2 x 1", "1 x 300 x 1"], "evaluate", o.tmp("r7"), o.tmp("short"), o.KERNELS)
         self.fails(["p.txt"], "predict", o.tmp("r7"), self.test, "out=" + o.tmp("p.txt"), o.KERNELS, code=2)
 
+    def test_diverging_training(self):
+        """NaN and Inf change nothing, are logged with the rows, and end the run after a while, on every rank alike."""
+        layers = "model.layers=[flatten, linear: {units: 50}, relu, linear: {units: 50}, relu, linear: {units: 1}]"
+        for n in RANKS:
+            run = o.tmp(f"nan-{n}")
+            r = o.orrery("train", self.job, "run=" + run, layers, "train.max_steps=0", "train.epochs=50", "train.lr=1000", "train.clip_norm=0",
+                         "train.optimiser.kind=sgd", "train.optimiser.momentum=0.99", ranks=n, code=1)
+            self.assertIn("not finite", r.err)
+            self.assertIn("train.lr", r.err)
+
     # ---- disk full ----
     def disk_full(self, *args, ranks=0, megabytes):
         """A small file size limit stands for a full disk: the write fails in the middle."""

@@ -116,6 +116,23 @@ class Commands(unittest.TestCase):
             self.assertEqual(f["y"][:].tolist(), [0, 1, 2])
             self.assertEqual(f["id"][:].tolist(), [0, 1, 2])
 
+    def test_early_stopping(self):
+        run = o.tmp("patient")
+        o.orrery("train", self.job, "run=" + run, "train.lr=0", "train.epochs=50", "train.patience=2")
+        with open(os.path.join(run, "history.csv")) as f:
+            self.assertEqual(len(f.readlines()) - 1, 3, "the first evaluation is the best; two without a better one end the run")
+
+    def test_best_epoch_makes_the_model(self):
+        """The model scores on validation what its best epoch scored, and that is the best of all epochs."""
+        with open(os.path.join(self.trained, "metrics.jsonl")) as f:
+            epochs = [json.loads(line) for line in f]
+        with open(os.path.join(self.trained, "report.json")) as f:
+            report = json.load(f)
+        best = max(epochs, key=lambda m: m["validation"]["auc"])
+        self.assertEqual(report["epoch"], best["epoch"])
+        self.assertEqual(report["validation"]["auc"], best["validation"]["auc"])
+        self.assertEqual(report["validation"]["loss"], best["validation"]["loss"])
+
     def test_regression(self):
         rng = np.random.default_rng(1)
         x = rng.normal(size=(400, 3))
