@@ -26,7 +26,7 @@ def main():
         first, empty = [], []
         for i in range(runs):
             begin = time.perf_counter()
-            p = subprocess.Popen([*mpirun, "train", os.path.join(examples, "train.yaml"), "data.train=train", f"run=run-{i}", "train.max_steps=1",
+            p = subprocess.Popen([*mpirun, "train", os.path.join(examples, "cnn.yaml"), "data.train=train", f"run=run-{i}", "train.max_steps=1",
                                   "runtime.progress=false"], cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
             for line in p.stderr:
                 if "first step" in line:

@@ -27,7 +27,7 @@ def main():
         for i in range(runs):
             for k, (mode, leaves) in kinds.items():
                 run = f"run-{mode}-{leaves}-{i}"
-                orrery("train", os.path.join(examples, "train.yaml"), "data.train=train", f"run={run}", "train.epochs=2", "data.epoch_length=1280",
+                orrery("train", os.path.join(examples, "cnn.yaml"), "data.train=train", f"run={run}", "train.epochs=2", "data.epoch_length=1280",
                        "data.validation_fraction=0", f"train.reduce={mode}", f"train.leaves={leaves}", "runtime.progress=false", "runtime.threads=1",
                        launcher=launcher)
                 with open(os.path.join(folder, run, "timing.csv")) as f:

@@ -36,8 +36,8 @@ class Bench:
             f.write(f"out: kepler\ninputs:\n  - {{files: [{self.data}/kepler/exotest-zscored.csv.xz], {columns}}}\n"
                     f"  - {{files: [{self.data}/kepler/exo-positives-raw.csv.xz], {columns}, scale_rows: zscore, max_rows: 37}}\n")
         self.orrery("import", "kepler.yaml")
-        return lambda s: self.train(os.path.join(HERE, "kepler.yaml"), f"kepler-{s}", "data.train=kepler", f"train.seed={s}",
-                                    f"data.split_seed={s}")
+        return lambda s: self.train(os.path.join(EXAMPLES, "kepler/train.yaml"), f"kepler-{s}", "data.train=kepler", "data.test_fraction=0.25",
+                                    "data.validation_fraction=0", f"train.seed={s}", f"data.split_seed={s}")
 
     def koi(self):
         self.orrery("import", os.path.join(EXAMPLES, "koi/import.yaml"), f"input.files={self.data}/kepler/koi-folded-201.npz", "out=koi")

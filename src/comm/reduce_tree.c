@@ -89,7 +89,7 @@ void orr_reduce_tree_destroy(orr_reduce_tree *t)
     static void NAME(const orr_reduce_tree *t, const void *const *source, TYPE *scratch,           \
                      TYPE *out, size_t first, size_t n)                                            \
     {                                                                                              \
-        const TYPE *stack[ORR_TREE_DEPTH] = { 0 };                                                 \
+        const TYPE *stack[ORR_TREE_DEPTH] = { out };                                               \
         int top = 0;                                                                               \
         for (int i = 0; i < t->n_ops; i++) {                                                       \
             if (t->op[i] >= 0) {                                                                   \

@@ -38,12 +38,19 @@ typedef union op_opts {
     scale_opts scale;
 } op_opts;
 
+/* What an op works on. */
+typedef struct op_sample {
+    orr_sample_shape shape;
+    uint64_t key;
+    float *x, *scratch; /* both of shape */
+} op_sample;
+
 typedef struct op_kind {
     const char *name;
     const orr_option *options;
     orr_status (*check)(const op_opts *o, orr_sample_shape shape,
                         const char *where); /* may be NULL */
-    void (*apply)(const op_opts *o, orr_sample_shape shape, uint64_t key, float *x, float *scratch);
+    void (*apply)(const op_opts *o, const op_sample *at);
 } op_kind;
 
 struct orr_augment {
@@ -66,9 +73,11 @@ static orr_status roll_check(const op_opts *o, orr_sample_shape s, const char *w
                     where, o->roll.max, s.w);
 }
 
-static void roll(const op_opts *o, orr_sample_shape s, uint64_t key, float *x, float *scratch)
+static void roll(const op_opts *o, const op_sample *at)
 {
-    orr_rng r = orr_rng_stream(key);
+    const orr_sample_shape s = at->shape;
+    float *x = at->x, *scratch = at->scratch;
+    orr_rng r = orr_rng_stream(at->key);
     size_t shift = (size_t)orr_rng_below(&r, (uint64_t)(o->roll.max > 0 ? o->roll.max : s.w));
     size_t row = (size_t)s.w * (size_t)s.c, cut = row - shift * (size_t)s.c;
 
@@ -90,12 +99,13 @@ static void swap_runs(float *a, float *b, size_t n)
     }
 }
 
-static void flip(const op_opts *o, orr_sample_shape s, uint64_t key, float *x, float *scratch)
+static void flip(const op_opts *o, const op_sample *at)
 {
-    orr_rng r = orr_rng_stream(key);
+    const orr_sample_shape s = at->shape;
+    float *x = at->x;
+    orr_rng r = orr_rng_stream(at->key);
     size_t c = (size_t)s.c, row = (size_t)s.w * c;
 
-    (void)scratch;
     if (orr_rng_uniform(&r) >= o->flip.probability) return;
     if (o->flip.axis[0] == 'h') {
         for (int y = 0; y < s.h / 2; y++)
@@ -117,9 +127,11 @@ static orr_status rotate90_check(const op_opts *o, orr_sample_shape s, const cha
 }
 
 /* Counter-clockwise by `turns` quarters, as numpy.rot90 on (h, w, c). */
-static void rotate90(const op_opts *o, orr_sample_shape s, uint64_t key, float *x, float *scratch)
+static void rotate90(const op_opts *o, const op_sample *at)
 {
-    orr_rng r = orr_rng_stream(key);
+    const orr_sample_shape s = at->shape;
+    float *x = at->x, *scratch = at->scratch;
+    orr_rng r = orr_rng_stream(at->key);
     uint64_t turns = orr_rng_below(&r, 4);
     const int n = s.h, last = n - 1;
     const size_t c = (size_t)s.c;
@@ -160,14 +172,14 @@ static void normal_pair(const uint32_t *word, float out[2])
     out[1] = radius * sinf(angle);
 }
 
-static void noise(const op_opts *o, orr_sample_shape s, uint64_t key, float *x, float *scratch)
+static void noise(const op_opts *o, const op_sample *at)
 {
-    const size_t n = count(s);
+    const size_t n = count(at->shape);
+    float *x = at->x;
     float sigma = (float)o->noise.sigma * (o->noise.relative ? deviation(x, n) : 1.0f);
 
-    (void)scratch;
     for (size_t i = 0; i < n; i += 4) {
-        orr_philox words = orr_rng_block(key, i / 4);
+        orr_philox words = orr_rng_block(at->key, i / 4);
         float z[4];
 
         normal_pair(words.v, z);
@@ -186,14 +198,13 @@ static orr_status scale_check(const op_opts *o, orr_sample_shape s, const char *
                     o->scale.max);
 }
 
-static void scale(const op_opts *o, orr_sample_shape s, uint64_t key, float *x, float *scratch)
+static void scale(const op_opts *o, const op_sample *at)
 {
-    orr_rng r = orr_rng_stream(key);
+    orr_rng r = orr_rng_stream(at->key);
     float factor = (float)(o->scale.min + (o->scale.max - o->scale.min) * orr_rng_uniform(&r));
 
-    (void)scratch;
-    for (size_t i = 0, n = count(s); i < n; i++)
-        x[i] *= factor;
+    for (size_t i = 0, n = count(at->shape); i < n; i++)
+        at->x[i] *= factor;
 }
 
 /* ---- the table ---- */
@@ -304,9 +315,12 @@ int orr_augment_n_ops(const orr_augment *a)
 
 void orr_augment_apply(const orr_augment *a, uint64_t key, float *x, float *scratch)
 {
-    for (int i = 0; i < a->n_ops; i++)
-        a->kind[i]->apply(&a->o[i], a->shape, orr_rng_key(key, ORR_RNG_AUGMENT, (uint64_t)i, 0, 0),
-                          x, scratch);
+    op_sample at = { .shape = a->shape, .x = x, .scratch = scratch };
+
+    for (int i = 0; i < a->n_ops; i++) {
+        at.key = orr_rng_key(key, ORR_RNG_AUGMENT, (uint64_t)i, 0, 0);
+        a->kind[i]->apply(&a->o[i], &at);
+    }
 }
 
 uint64_t orr_draw_key(uint64_t seed, int64_t epoch, uint64_t sample_key, int64_t place)

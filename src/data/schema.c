@@ -84,13 +84,16 @@ void orr_shard_name(char out[ORR_SHARD_NAME_MAX], int number)
 
 int orr_shard_number(const char *name, int tmp)
 {
+    static const char start[] = "shard-";
     char stem[ORR_SHARD_NAME_MAX], full[ORR_SHARD_NAME_MAX + 4];
-    int number;
+    long number;
 
-    if (sscanf(name, "shard-%9d", &number) != 1 || number < 0) return -1;
-    orr_shard_name(stem, number);
+    if (strncmp(name, start, sizeof start - 1) != 0) return -1;
+    number = strtol(name + sizeof start - 1, NULL, 10); /* anything odd is no match below */
+    if (number < 0 || number > 999999999) return -1;
+    orr_shard_name(stem, (int)number);
     snprintf(full, sizeof full, "%s.tmp", stem);
-    return strcmp(name, stem) == 0 || (tmp && strcmp(name, full) == 0) ? number : -1;
+    return strcmp(name, stem) == 0 || (tmp && strcmp(name, full) == 0) ? (int)number : -1;
 }
 
 hid_t orr_schema_x_type(const orr_schema *s)

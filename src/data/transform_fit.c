@@ -61,11 +61,13 @@ orr_status orr_transform_fit_block(const orr_transform *t, const void *x, int n,
 orr_status orr_transform_fit_end(orr_transform *t, const double *total, int64_t rows)
 {
     orr_step *s = &t->step[fitting(t)];
+    size_t each; /* numbers of a row that one statistic is over */
     double n;
 
     if (fitting(t) == t->n_steps || rows < 1)
         return orr_fail(ORR_ERR_ARG, "transforms: nothing left to fit, or no training rows");
-    n = (double)rows * (double)(orr_shape_count(s->in) / s->n_stats);
+    each = orr_shape_count(s->in) / s->n_stats;
+    n = (double)rows * (double)each;
     for (size_t k = 0; k < s->n_stats; k++) {
         if (!isfinite(total[k]))
             return orr_fail(ORR_ERR_NUMERIC,

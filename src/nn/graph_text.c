@@ -187,7 +187,7 @@ static orr_status dump_layer(const orr_graph *g, const orr_layer *l, orr_text *o
     describe(g, l, c);
     ORR_TRY_GOTO(st, done, orr_options_dump_flow(c, rows, &options));
     ORR_TRY_GOTO(st, done, orr_text_status(&options));
-    if (options.s && strcmp(options.s, "{}"))
+    if (options.s && strcmp(options.s, "{}") != 0)
         orr_text_printf(out, "  - %s: %s\n", l->kind->kind, options.s);
     else
         orr_text_printf(out, "  - %s\n", l->kind->kind);

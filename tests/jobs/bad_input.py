@@ -153,6 +153,21 @@ class BadInput(unittest.TestCase):
         self.fails(["1 x 2 x 1", "1 x 300 x 1"], "evaluate", o.tmp("r7"), o.tmp("short"), o.KERNELS)
         self.fails(["p.txt"], "predict", o.tmp("r7"), self.test, "out=" + o.tmp("p.txt"), o.KERNELS, code=2)
 
+    def test_every_rank_fails(self):
+        """Seen from within: each rank's own exit code, for a fault that all meet and for one that a single rank meets."""
+        if not o.MPIRUN:
+            return
+        rows = "label,a,b\n" + "0,1,2\n" * 5000 + "0,1\n"
+        ragged = o.write("ragged.csv", rows)
+        for args in (["train", "nowhere.yaml"], ["import", "input.files=" + ragged, "input.label=label", "out=" + o.tmp("x")],
+                     ["evaluate", o.tmp("none"), self.test]):
+            script = '"$@"; echo "exit $?"'
+            p = subprocess.run([o.MPIRUN, "--oversubscribe", "--bind-to", "none", "-n", "3", "sh", "-c", script, "sh", o.ORRERY, *args],
+                               capture_output=True, text=True, timeout=o.DEADLINE)
+            codes = [line for line in p.stdout.splitlines() if line.startswith("exit")]
+            self.assertEqual(len(codes), 3, p.stdout + p.stderr)
+            self.assertNotIn("exit 0", codes)
+
     def test_diverging_training(self):
         """NaN and Inf change nothing, are logged with the rows, and end the run after a while, on every rank alike."""
         layers = "model.layers=[flatten, linear: {units: 50}, relu, linear: {units: 50}, relu, linear: {units: 1}]"

@@ -163,7 +163,7 @@ static orr_status read_blocks(job *j, span *w)
     rows = BLOCK_BYTES / (int64_t)row_bytes / chunk * chunk;
     if (rows < chunk) rows = chunk;
     if (rows > w->n) rows = w->n;
-    if (j->block_bytes < (size_t)rows * row_bytes) {
+    if (!j->block || j->block_bytes < (size_t)rows * row_bytes) {
         orr_free(j->block);
         j->block_bytes = 0;
         if (!(j->block = orr_alloc((size_t)rows, row_bytes)))

@@ -254,14 +254,15 @@ orr_status orr_csv_select(orr_csv *c, const orr_table_opts *o)
 
     r.role = orr_alloc(n, sizeof *r.role);
     r.place = orr_alloc(n, sizeof *r.place);
-    c->runs = orr_alloc(n, sizeof *c->runs);
-    if (!r.role || !r.place || !c->runs)
+    if (!r.role || !r.place)
         ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_NOMEM, "out of memory: %d columns", c->n_columns));
     ORR_TRY_GOTO(st, done, assign(&r, o));
     if (c->n_features == 0)
         ORR_TRY_GOTO(
             st, done,
             orr_fail(ORR_ERR_OPTION, "%s: no column is left for features", c->files[0].path));
+    if (!(c->runs = orr_alloc(n, sizeof *c->runs)))
+        ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_NOMEM, "out of memory: %d columns", c->n_columns));
     make_runs(c, &r);
 done:
     orr_free(r.role);

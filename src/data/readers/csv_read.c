@@ -60,8 +60,10 @@ static orr_status next_field(reader *r, int column, orr_csv_field *f)
 {
     const char *why;
 
-    if (r->at.ended || orr_csv_field_read(f, &r->at, r->c->delimiter, &why) != ORR_OK)
+    if (r->at.ended || orr_csv_field_read(f, &r->at, r->c->delimiter, &why) != ORR_OK) {
+        *f = (orr_csv_field){ 0 };
         return fail_column(r, column, ": the row ends before it");
+    }
     while (f->p < f->end && (*f->p == ' ' || *f->p == '\t'))
         f->p++;
     while (f->end > f->p && (f->end[-1] == ' ' || f->end[-1] == '\t'))
@@ -263,10 +265,13 @@ typedef struct {
 static orr_status do_row(const job *j, int64_t i, double *scratch)
 {
     const orr_rows *o = j->out;
-    reader r = { .c = j->c, .x = scratch, .target = scratch + j->c->n_features };
+    reader r = { .c = j->c };
     int whole = o->x || (o->y && j->c->n_targets);
 
-    if (!whole) r.x = NULL;
+    if (whole) {
+        r.x = scratch;
+        r.target = scratch + j->c->n_features;
+    }
     ORR_TRY(
         read_row(&r, j->c, j->first + i, j->rows[i], whole ? j->c->n_runs : j->c->n_label_runs));
     if (o->x) ORR_TRY(store_x(&r, (char *)o->x + (size_t)i * j->x_bytes));

@@ -269,7 +269,7 @@ static orr_status find_format(const char **out, const orr_table_opts *o)
                 ORR_ERR_OPTION,
                 "%s: the name does not tell the format; set format: csv, npy, npz, hdf5 or idx",
                 o->files.v[i]);
-        if (i && strcmp(f, format))
+        if (i && strcmp(f, format) != 0)
             return orr_fail(ORR_ERR_OPTION,
                             "%s is %s and %s is %s; all files must be of one format", o->files.v[0],
                             format, o->files.v[i], f);

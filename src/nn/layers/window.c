@@ -33,7 +33,7 @@ orr_status orr_window_fit(orr_window *w, int in, const orr_strings *padding, int
         w->out = (int)out;
         return ORR_OK;
     }
-    if (padding->n == 2 || strcmp(padding->v[0], "valid")) {
+    if (padding->n == 2 || strcmp(padding->v[0], "valid") != 0) {
         ORR_TRY(read_number(padding->v[padding->n == 2 ? axis : 0], &w->before));
         w->after = w->before;
     }

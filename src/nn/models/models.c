@@ -24,7 +24,7 @@ orr_status orr_model_build(orr_graph **out, const char *name, orr_shape input)
     *out = NULL;
     for (int i = 0; i < N_MODELS; i++) {
         orr_status st;
-        if (strcmp(models[i]->name, name)) continue;
+        if (strcmp(models[i]->name, name) != 0) continue;
         st = orr_graph_parse_text(out, input, models[i]->layers);
         return st == ORR_OK ? st : orr_fail_prefix(st, "model %s: ", name);
     }

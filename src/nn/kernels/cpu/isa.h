@@ -20,14 +20,22 @@ typedef enum { ORR_ISA_BASE, ORR_ISA_AVX2, ORR_ISA_AVX512 } orr_isa;
 #define ORR_INLINE static inline __attribute__((always_inline))
 
 #if defined(__x86_64__)
-#define ORR_AVX512 __attribute__((target("arch=x86-64-v4,prefer-vector-width=512")))
-#define ORR_AVX2   __attribute__((target("arch=x86-64-v3")))
+#define ORR_AVX512                                                                                 \
+    __attribute__((target(                                                                         \
+        "avx2,fma,bmi,bmi2,avx512f,avx512bw,avx512cd,avx512dq,avx512vl,prefer-vector-width=512")))
+#define ORR_AVX2 __attribute__((target("avx2,fma,bmi,bmi2")))
 
+/* Exactly the features that the targets above name. */
 ORR_INLINE orr_isa orr_cpu_isa(void)
 {
-    if (ORR_ISA_MAX >= 2 && __builtin_cpu_supports("x86-64-v4")) return ORR_ISA_AVX512;
-    if (ORR_ISA_MAX >= 1 && __builtin_cpu_supports("x86-64-v3")) return ORR_ISA_AVX2;
-    return ORR_ISA_BASE;
+    if (ORR_ISA_MAX < 1 || !__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") ||
+        !__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2"))
+        return ORR_ISA_BASE;
+    if (ORR_ISA_MAX < 2 || !__builtin_cpu_supports("avx512f") ||
+        !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512cd") ||
+        !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
+        return ORR_ISA_AVX2;
+    return ORR_ISA_AVX512;
 }
 #else
 #define ORR_AVX512

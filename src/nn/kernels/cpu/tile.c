@@ -26,15 +26,15 @@
             (V *)(acc + (size_t)(s * O + o) * LANES) = sum[s][o];                                  \
     }
 
-#define DEFINE_FOLD(NAME, TARGET, V, VI, ...)                                                      \
+/* Halves are added on to each other until one lane is left; FOUR does it down to four, from memory:
+ * vector parts need no shuffle there. */
+#define DEFINE_FOLD(NAME, TARGET, V, FOUR)                                                         \
     TARGET static void NAME(int n, const float *acc, float *out)                                   \
     {                                                                                              \
         enum { LANES = sizeof(V) / sizeof(float) };                                                \
-        static const VI lane = { __VA_ARGS__ };                                                    \
-        for (int i = 0; i < n; i++) {                                                              \
-            V v = *(const V *)(acc + (size_t)i * LANES);                                           \
-            ORR_UNROLL for (int h = LANES / 2; h > 0; h /= 2) v += __builtin_shuffle(v, lane + h); \
-            out[i] = v[0];                                                                         \
+        for (int i = 0; i < n; i++, acc += LANES) {                                                \
+            const orr_f4 *p = (const orr_f4 *)acc, v = FOUR;                                       \
+            out[i] = (v[0] + v[2]) + (v[1] + v[3]);                                                \
         }                                                                                          \
     }
 
@@ -101,12 +101,11 @@
                    { outer_##ISA##_w1, outer_##ISA##_w2, outer_##ISA##_w4, outer_##ISA##_w6 } },   \
     };
 
-DEFINE_FOLD(fold_base, , orr_f4, orr_i4, 0, 1, 2, 3)
+DEFINE_FOLD(fold_base, , orr_f4, p[0])
 DEFINE_TILES(base, , orr_f4, 2)
 #if defined(__x86_64__)
-DEFINE_FOLD(fold_avx2, ORR_AVX2, orr_f8, orr_i8, 0, 1, 2, 3, 4, 5, 6, 7)
-DEFINE_FOLD(fold_avx512, ORR_AVX512, orr_f16, orr_i16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
-            14, 15)
+DEFINE_FOLD(fold_avx2, ORR_AVX2, orr_f8, p[0] + p[1])
+DEFINE_FOLD(fold_avx512, ORR_AVX512, orr_f16, (p[0] + p[2]) + (p[1] + p[3]))
 DEFINE_TILES(avx2, ORR_AVX2, orr_f8, 2)
 DEFINE_TILES(avx512, ORR_AVX512, orr_f16, 4)
 #endif
