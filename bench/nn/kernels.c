@@ -1,16 +1,23 @@
 /* bench/nn/kernels.c - medians of each kernel of the cpu table at the shapes that the small nets
  * train with.
  *
- *   bench_nn_kernels [THREADS [SECONDS_A_KERNEL]]
+ *   bench_nn_kernels [THREADS [SECONDS_A_KERNEL [dense]]]
  *
  * Beside each median and best: the best's GFLOP/s where the kernel multiplies, GB/s of the arrays
  * it must touch once, and the share of the peak that a loop of register-only multiply-adds (or a
- * pass over 64 MiB) reaches in the same process. */
+ * pass over 64 MiB) reaches in the same process.
+ *
+ * At the end, or alone with "dense": dense layers by the own tiles beside OpenBLAS, one leaf a call,
+ * turn by turn; the table of nn/kernels/cpu/openblas.c comes from it.  OPENBLAS_CORETYPE picks
+ * OpenBLAS's kernels where it does not know the processor. */
 #include "nn/kernels.h"
 #include "core/leaves.h"
 #include "core/memory.h"
 #include "core/rng.h"
+#include "nn/kernels/cpu/cpu.h"
+#include "nn/kernels/cpu/openblas.h"
 
+#include <cblas.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -320,6 +327,86 @@ static void measure_peaks(bench *f)
     free_arrays(&a);
 }
 
+/* ---- dense: own tiles beside OpenBLAS ---- */
+static void tiles_forward(const work *w)
+{
+    orr_cpu_tiles_forward(w->f->b.n, w->in, w->out, w->a->x, w->a->w, w->a->bias, w->a->y);
+}
+static void blas_forward(const work *w)
+{
+    orr_blas_forward(1, w->f->leaf, w->in, w->out, w->a->x, w->a->w, w->a->bias, w->a->y);
+}
+static void tiles_data(const work *w)
+{
+    orr_cpu_tiles_backward_data(w->f->b.n, w->in, w->out, w->a->dy, w->a->w, w->a->dx);
+}
+static void blas_data(const work *w)
+{
+    orr_blas_backward_data(1, w->f->leaf, w->in, w->out, w->a->dy, w->a->w, w->a->dx);
+}
+static void tiles_weights(const work *w)
+{
+    orr_cpu_linear_backward_params(&w->f->b, w->in, w->out, w->a->x, w->a->dy, &w->a->dw, NULL);
+}
+/* No kernel of the table: one call for the leaf, on OpenBLAS's own threads. */
+static void blas_weights(const work *w)
+{
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, w->out, w->in, w->f->b.n, 1.0f, w->a->dy,
+                w->out, w->a->x, w->in, 0.0f, w->a->dw, w->in);
+}
+
+/* Prints the medians of two ways, called in turn, as GFLOP/s, and how much faster the second is. */
+static void compare(const work *w, const char *name, void (*const call[2])(const work *))
+{
+    static double t[2][MAX_REPEATS];
+    const double flop = 2.0 * w->f->b.n * w->in * w->out, start = now();
+    int n = 0;
+
+    call[0](w);
+    call[1](w);
+    do {
+        for (int i = 0; i < 2; i++) {
+            double from = now();
+            call[i](w);
+            t[i][n] = now() - from;
+        }
+        n++;
+    } while (n < MAX_REPEATS && (n < 5 || now() - start < w->f->seconds));
+    for (int i = 0; i < 2; i++)
+        qsort(t[i], (size_t)n, sizeof **t, by_size);
+    printf("  %s %6.1f %6.1f x%.2f", name, 1e-9 * flop / t[0][n / 2], 1e-9 * flop / t[1][n / 2],
+           t[0][n / 2] / t[1][n / 2]);
+}
+
+static void bench_dense(bench *f)
+{
+    static const int layers[][2] = {
+        { 5664, 500 }, { 500, 64 }, { 512, 512 }, { 1024, 1024 }, { 4096, 4096 }
+    };
+    static const int sizes[] = { 3, 8, 16, 32, 64, 128, 256 };
+
+    printf(
+        "dense: own tiles beside OpenBLAS (%s, kernels for %s), GFLOP/s, * = the table's choice\n",
+        openblas_get_config(), openblas_get_corename());
+    for (int i = 0; i < 5; i++)
+        for (int j = 0; j < 7; j++) {
+            const int in = layers[i][0], out = layers[i][1], n = sizes[j];
+            arrays a = make_arrays((size_t)n * in, (size_t)n * out, (size_t)in * out, (size_t)out);
+            work w = { .f = f, .a = &a, .in = in, .out = out };
+            set_batch(f, n);
+            f->leaf[1] = n;
+            f->run[1] = f->b.n_leaves = 1;
+            printf("%4d -> %4d, leaf %3d:", in, out, n);
+            compare(&w, orr_blas_takes_forward(n, in, out) ? "forward*" : "forward ",
+                    (void (*const[])(const work *)){ tiles_forward, blas_forward });
+            compare(&w, orr_blas_takes_backward_data(n, in, out) ? "data*" : "data ",
+                    (void (*const[])(const work *)){ tiles_data, blas_data });
+            compare(&w, "weights", (void (*const[])(const work *)){ tiles_weights, blas_weights });
+            printf("\n");
+            free_arrays(&a);
+        }
+}
+
 int main(int argc, char **argv)
 {
     static bench f;
@@ -331,6 +418,10 @@ int main(int argc, char **argv)
     }
     measure_peaks(&f);
     f.seconds = argc > 2 ? strtod(argv[2], NULL) : 0.3;
+    if (argc > 3 && strcmp(argv[3], "dense") == 0) {
+        bench_dense(&f);
+        return 0;
+    }
     bench_linear(&f, 24, 5664, 500);
     bench_linear(&f, 24, 500, 64);
     bench_linear(&f, 24, 64, 1);
@@ -354,5 +445,6 @@ int main(int argc, char **argv)
     bench_rows(&f, 24 * 3195, 6);
     bench_rows(&f, 24 * 1065, 6);
     bench_rows(&f, 24 * 354, 16);
+    bench_dense(&f);
     return 0;
 }

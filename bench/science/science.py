@@ -79,9 +79,9 @@ def main():
             rows = []
             for seed in range(1, seeds + 1):
                 scores = train(seed)
-                rows.append([scores.get(m) for m in METRICS])
+                rows.append([None if scores.get(m) is None else float(scores[m]) for m in METRICS])
                 line(f"  seed {seed} ({scores['samples']:.0f} test)", rows[-1])
-            columns = [[v for v in c if isinstance(v, float)] for c in zip(*[[float(v) if v is not None else None for v in r] for r in rows])]
+            columns = [[v for v in c if v is not None] for c in zip(*rows)]
             line("  mean", [statistics.mean(c) if c else None for c in columns])
             line("  standard deviation", [statistics.pstdev(c) if c else None for c in columns])
             line("  constant answer", [float(scores["baseline_accuracy"]), 0.5, 0.0, 0.0, 0.0])

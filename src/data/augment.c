@@ -315,8 +315,10 @@ int orr_augment_n_ops(const orr_augment *a)
 
 void orr_augment_apply(const orr_augment *a, uint64_t key, float *x, float *scratch)
 {
-    op_sample at = { .shape = a->shape, .x = x, .scratch = scratch };
+    op_sample at = { .shape = a->shape };
 
+    at.x = x;
+    at.scratch = scratch;
     for (int i = 0; i < a->n_ops; i++) {
         at.key = orr_rng_key(key, ORR_RNG_AUGMENT, (uint64_t)i, 0, 0);
         a->kind[i]->apply(&a->o[i], &at);

@@ -1,12 +1,14 @@
 /* nn/kernels.h - every loop over numbers that a network needs, behind one table.
  *
- * Tables: "cpu" (oneDNN and OpenBLAS, channels last, and own loops where those measured slow), "check" (plain C, the
- * oracle; its buffers come NaN-poisoned between guard bytes).  A table is picked by name, never by falling back.
+ * Tables: "cpu" (oneDNN for convolutions and OpenBLAS for big leaves of big dense layers, channels last; own loops where
+ * those measured slow), "check" (plain C, the oracle; its buffers come NaN-poisoned between guard bytes).  A table is
+ * picked by name, never by falling back.
  *
  * Invariance, which ordered training rests on: a sample's forward and data gradient, and a leaf's parameter gradient, have
  * the same bits whatever other samples or leaves are in the call.  A kernel that computes each output element by a fixed
  * sequence of operations may take a whole batch at once; library calls whose blocking depends on the batch size are
- * made leaf by leaf.  Threads divide outputs, never a sum.
+ * made leaf by leaf, and which leaves go to a library depends on the leaf's size and the layer alone.  Threads divide
+ * outputs, never a sum.
  *
  * Shapes: n samples (batch->n), channels last.  "Overwrites" unless += is said.  Kernels do not fail: what can fail is in
  * conv_plan.  Nothing allocates outside `alloc` and `*_plan`.   Not collective. */

@@ -156,7 +156,7 @@ static orr_status adopt(orr_comm **out, MPI_Comm all, const orr_comm_opts *opts)
     enough = m && m->count && m->offset;
     if (MPI_Allreduce(&enough, &everywhere, 1, MPI_INT, MPI_MIN, all) != MPI_SUCCESS)
         everywhere = 0;
-    if (!enough || !everywhere)
+    if (!m || !everywhere)
         st = orr_fail(ORR_ERR_NOMEM, "communicator of %d ranks: %s", size,
                       enough ? "another rank had no memory" : "no memory");
     else

@@ -11,6 +11,11 @@ void orr_cpu_linear_backward_data(const orr_batch *b, int in, int out, const flo
                                   const float *w, float *dx);
 void orr_cpu_linear_backward_params(const orr_batch *b, int in, int out, const float *x,
                                     const float *dy, float *const *dw, float *const *db);
+/* forward and data gradient of n samples by the own tiles, whoever the table would give them to */
+void orr_cpu_tiles_forward(int n, int in, int out, const float *x, const float *w,
+                           const float *bias, float *y);
+void orr_cpu_tiles_backward_data(int n, int in, int out, const float *dy, const float *w,
+                                 float *dx);
 /* the same with in < 16 */
 void orr_cpu_narrow_forward(int n, int in, int out, const float *x, const float *w,
                             const float *bias, float *y);

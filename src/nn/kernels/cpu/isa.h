@@ -20,9 +20,12 @@ typedef enum { ORR_ISA_BASE, ORR_ISA_AVX2, ORR_ISA_AVX512 } orr_isa;
 #define ORR_INLINE static inline __attribute__((always_inline))
 
 #if defined(__x86_64__)
-#define ORR_AVX512                                                                                 \
-    __attribute__((target(                                                                         \
-        "avx2,fma,bmi,bmi2,avx512f,avx512bw,avx512cd,avx512dq,avx512vl,prefer-vector-width=512")))
+#define ORR_AVX512_FEATURES "avx2,fma,bmi,bmi2,avx512f,avx512bw,avx512cd,avx512dq,avx512vl"
+#if defined(__clang__)
+#define ORR_AVX512 __attribute__((target(ORR_AVX512_FEATURES), min_vector_width(512)))
+#else
+#define ORR_AVX512 __attribute__((target(ORR_AVX512_FEATURES ",prefer-vector-width=512")))
+#endif
 #define ORR_AVX2 __attribute__((target("avx2,fma,bmi,bmi2")))
 
 /* Exactly the features that the targets above name. */

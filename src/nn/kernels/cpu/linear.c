@@ -4,8 +4,9 @@
  * weight is fetched once for all samples, and the arithmetic keeps up by register tiles over
  * samples x outputs.  An output's sum runs over vectors of `lanes` partial sums and then a fixed
  * fold: its bits depend on the layer's size alone.  Layers with fewer inputs than a vector has
- * lanes are in linear_narrow.c. */
+ * lanes are in linear_narrow.c.  Big leaves of big layers are OpenBLAS's (openblas.h says which). */
 #include "nn/kernels/cpu/cpu.h"
+#include "nn/kernels/cpu/openblas.h"
 #include "nn/kernels/cpu/tile.h"
 
 #include <string.h>
@@ -99,17 +100,17 @@ static void forward_unit(const forward_args *f, int s0, int n_s, int u)
         forward_block(f, s0, n_s, i, 1, 1);
 }
 
-void orr_cpu_linear_forward(const orr_batch *b, int in, int out, const float *x, const float *w,
-                            const float *bias, float *y)
+void orr_cpu_tiles_forward(int n, int in, int out, const float *x, const float *w,
+                           const float *bias, float *y)
 {
-    const forward_args f = { orr_tiles_get(), b->n, in, out, x, w, bias, y };
+    const forward_args f = { orr_tiles_get(), n, in, out, x, w, bias, y };
     const int group = GROUP * f.t->wide, units = (out + group - 1) / group;
 
     if (in < f.t->lanes) {
-        orr_cpu_narrow_forward(b->n, in, out, x, w, bias, y);
+        orr_cpu_narrow_forward(n, in, out, x, w, bias, y);
         return;
     }
-#pragma omp parallel for schedule(static) if ((size_t)b->n * in * out > THREAD_WORK)
+#pragma omp parallel for schedule(static) if ((size_t)n * in * out > THREAD_WORK)
     for (int u = 0; u < units; u++)
         for (int s = 0; s < f.n; s += SAMPLES)
             forward_unit(&f, s, f.n - s < SAMPLES ? f.n - s : SAMPLES, u);
@@ -137,11 +138,10 @@ static void backward_strip(const orr_tiles *t, int n, int in, int out, int k, in
     }
 }
 
-void orr_cpu_linear_backward_data(const orr_batch *b, int in, int out, const float *dy,
-                                  const float *w, float *dx)
+void orr_cpu_tiles_backward_data(int n, int in, int out, const float *dy, const float *w, float *dx)
 {
     const orr_tiles *t = orr_tiles_get();
-    int strip = t->lanes * t->wide, units = in < strip ? 1 : in / strip, n = b->n;
+    int strip = t->lanes * t->wide, units = in < strip ? 1 : in / strip;
 
     if (in < t->lanes) {
         orr_cpu_narrow_backward_data(n, in, out, dy, w, dx);
@@ -158,5 +158,42 @@ void orr_cpu_linear_backward_data(const orr_batch *b, int in, int out, const flo
         }
         for (; k < end; k += t->lanes)
             backward_strip(t, n, in, out, k + t->lanes > in ? in - t->lanes : k, 0, dy, w, dx);
+    }
+}
+
+/* Whether OpenBLAS takes leaf i; *end = the first leaf after it that is not treated the same. */
+static int choose(int (*takes)(int n, int in, int out), const orr_batch *b, int in, int out, int i,
+                  int *end)
+{
+    const int blas = takes(b->leaf[i + 1] - b->leaf[i], in, out);
+
+    for (*end = i + 1; *end < b->n_leaves; ++*end)
+        if (takes(b->leaf[*end + 1] - b->leaf[*end], in, out) != blas) break;
+    return blas;
+}
+
+void orr_cpu_linear_forward(const orr_batch *b, int in, int out, const float *x, const float *w,
+                            const float *bias, float *y)
+{
+    for (int i = 0, end; i < b->n_leaves; i = end) {
+        const size_t s = (size_t)b->leaf[i];
+        if (choose(orr_blas_takes_forward, b, in, out, i, &end))
+            orr_blas_forward(end - i, b->leaf + i, in, out, x, w, bias, y);
+        else
+            orr_cpu_tiles_forward(b->leaf[end] - b->leaf[i], in, out, x + s * in, w, bias,
+                                  y + s * out);
+    }
+}
+
+void orr_cpu_linear_backward_data(const orr_batch *b, int in, int out, const float *dy,
+                                  const float *w, float *dx)
+{
+    for (int i = 0, end; i < b->n_leaves; i = end) {
+        const size_t s = (size_t)b->leaf[i];
+        if (choose(orr_blas_takes_backward_data, b, in, out, i, &end))
+            orr_blas_backward_data(end - i, b->leaf + i, in, out, dy, w, dx);
+        else
+            orr_cpu_tiles_backward_data(b->leaf[end] - b->leaf[i], in, out, dy + s * out, w,
+                                        dx + s * in);
     }
 }

@@ -38,6 +38,7 @@ ORR_CLONES(sum_period, (const orr_period *p, const float *x, double *sum), (p, x
 ORR_INLINE void square_step(int n, const float *x, const double *mean, double *restrict sum)
 {
     for (int j = 0; j < n; j++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): a tail is < width */
         double d = (double)x[j] - mean[j];
         sum[j] += d * d;
     }
