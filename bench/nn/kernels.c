@@ -7,9 +7,9 @@
  * it must touch once, and the share of the peak that a loop of register-only multiply-adds (or a
  * pass over 64 MiB) reaches in the same process.
  *
- * At the end, or alone with "dense": dense layers by the own tiles beside OpenBLAS, one leaf a call,
- * turn by turn; the table of nn/kernels/cpu/openblas.c comes from it.  OPENBLAS_CORETYPE picks
- * OpenBLAS's kernels where it does not know the processor. */
+ * At the end, or alone with "dense": dense layers by the own tiles beside OpenBLAS, one leaf a
+ * call, turn by turn; the table of nn/kernels/cpu/openblas.c comes from it.  OPENBLAS_CORETYPE
+ * picks OpenBLAS's kernels where it does not know the processor. */
 #include "nn/kernels.h"
 #include "core/leaves.h"
 #include "core/memory.h"

@@ -23,6 +23,7 @@
 
 #include <cblas.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
     BLOCK = 128,        /* columns of the result that one call makes ... */
@@ -48,7 +49,7 @@ static int is_fit(int lanes)
     int theirs = 4;
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcmp(core, known[i].core) == 0) theirs = known[i].lanes;
+        if (strcasecmp(core, known[i].core) == 0) theirs = known[i].lanes;
     return theirs >= lanes && openblas_get_parallel() != OPENBLAS_THREAD;
 }
 
