@@ -2,6 +2,7 @@
 # Builds and tests everything that can be tested on one machine:
 #   release  all tests
 #   asan     the C tests that are not slow, under the address and undefined-behaviour sanitizers
+#   tsan     the tests of what has threads of its own, under the thread sanitizer
 #   no-mpi   builds, and the fast tests
 # A step that does not build, runs no test or overruns its time counts as one failure; the others still run.
 # The last line is "N passed, N failed"; the exit status says whether all passed.
@@ -32,16 +33,18 @@ finish() {
     exit
 }
 
-build() { # PRESET
-    printf '\n== %s: build ==\n' "$1"
-    cmake --preset "$1" -DBUILD_TESTING=ON >"build/$1.log" 2>&1 || {
-        tail -n 40 "build/$1.log"
-        fail "$1: configure"
+build() { # PRESET [TARGET ...]
+    preset=$1
+    shift
+    printf '\n== %s: build ==\n' "$preset"
+    cmake --preset "$preset" -DBUILD_TESTING=ON >"build/$preset.log" 2>&1 || {
+        tail -n 40 "build/$preset.log"
+        fail "$preset: configure"
         return 1
     }
-    cmake --build --preset "$1" --parallel "$jobs" >"build/$1.log" 2>&1 || {
-        tail -n 80 "build/$1.log"
-        fail "$1: build"
+    cmake --build --preset "$preset" --parallel "$jobs" ${1:+--target "$@"} >"build/$preset.log" 2>&1 || {
+        tail -n 80 "build/$preset.log"
+        fail "$preset: build"
         return 1
     }
 }
@@ -93,6 +96,10 @@ if build asan; then
     ASAN_OPTIONS=detect_leaks=1 run asan 300 -LE 'slow|oracle|mpi' -E '@|^jobs/|^comm/'
     ASAN_OPTIONS=detect_leaks=0 run asan 300 -LE 'slow|oracle' -R '@|^jobs/|^comm/'
 fi
+
+# Where threads of ours meet: the loader, the log, the progress line.
+build tsan test_data_loader test_core_log test_core_progress &&
+    run tsan 120 -R '^(data/loader|core/log|core/progress)$'
 
 build no-mpi && run no-mpi 180 -L fast -LE 'slow|oracle'
 
