@@ -138,29 +138,126 @@ void orr_cpu_softmax_backward(size_t rows, int c, const float *y, const float *d
     }
 }
 
-static void dropout_sample(uint64_t key, size_t n, double p, const float *x, float *y)
-{
-    const uint32_t limit = (uint32_t)ceil(p * 0x1p24); /* orr_rng_unit(w) < p, in whole numbers */
-    const float keep = (float)(1.0 / (1.0 - p));
-    size_t j = 0;
+/* Dropout draws Philox blocks for LANES (sample, block) pairs at once.  A 64-bit lane holds a 32-bit
+ * word, so that a product needs no widening.  Lane by lane this is core/rng.h's orr_philox4x32 and
+ * orr_rng_key: test_kernels_cpu holds it to the check table, which calls those. */
+enum { LANES = 8, DROP_SAMPLES = 64 };
+typedef uint64_t lanes __attribute__((vector_size(LANES * sizeof(uint64_t))));
+typedef struct {
+    lanes v[4];
+} lanes4;
 
-    for (; j + 4 <= n; j += 4) {
-        const orr_philox block = orr_rng_block(key, j / 4);
-        for (int k = 0; k < 4; k++)
-            y[j + k] = block.v[k] >> 8 < limit ? 0.0f : x[j + k] * keep;
+ORR_INLINE lanes4 philox_lanes(lanes4 c, lanes k0, lanes k1)
+{
+    const lanes none = { 0 };
+    const lanes mask = none + 0xFFFFFFFFu;
+
+    for (int i = 0; i < ORR_PHILOX_ROUNDS; i++) {
+        const lanes p0 = c.v[0] * ORR_PHILOX_M0, p1 = c.v[2] * ORR_PHILOX_M1;
+        c.v[0] = (p1 >> 32) ^ c.v[1] ^ k0;
+        c.v[1] = p1 & mask;
+        c.v[2] = (p0 >> 32) ^ c.v[3] ^ k1;
+        c.v[3] = p0 & mask;
+        k0 = (k0 + ORR_PHILOX_W0) & mask;
+        k1 = (k1 + ORR_PHILOX_W1) & mask;
     }
-    if (j < n) {
-        const orr_philox block = orr_rng_block(key, j / 4);
-        for (int k = 0; j < n; j++, k++)
-            y[j] = block.v[k] >> 8 < limit ? 0.0f : x[j] * keep;
+    return c;
+}
+
+/* orr_rng_key(keys[i], ORR_RNG_DROPOUT, layer, 0, 0) of n <= DROP_SAMPLES samples, as two words. */
+ORR_INLINE void drop_keys(int n, const uint64_t *keys, int layer, uint64_t (*out)[DROP_SAMPLES])
+{
+    const lanes none = { 0 };
+
+    for (int at = 0; at < n; at += LANES) {
+        lanes k0 = none, k1 = none;
+        for (int l = 0; l < LANES && at + l < n; l++) {
+            k0[l] = (uint32_t)keys[at + l];
+            k1[l] = keys[at + l] >> 32;
+        }
+        lanes4 c = { { none + (uint64_t)(uint32_t)layer, none, none, none } };
+        c = philox_lanes(c, k0, k1);
+        c = philox_lanes(c, k0 ^ (uint64_t)ORR_RNG_DROPOUT, k1 ^ 0xFFFFFFFFu);
+        for (int l = 0; l < LANES; l++) {
+            out[0][at + l] = c.v[0][l];
+            out[1][at + l] = c.v[1][l];
+        }
     }
 }
+
+typedef struct {
+    size_t per_sample;
+    int layer;
+    uint32_t limit; /* orr_rng_unit(w) < p, in whole numbers: w >> 8 below it */
+    float keep;
+} drop_args;
+
+/* Elements of one block, at most 4. */
+ORR_INLINE void drop_block(const drop_args *p, const uint64_t w[4], size_t n, const float *x,
+                           float *y)
+{
+    if (n >= 4)
+        for (int k = 0; k < 4; k++)
+            y[k] = w[k] >> 8 < p->limit ? 0.0f : x[k] * p->keep;
+    else
+        for (size_t k = 0; k < n; k++)
+            y[k] = w[k] >> 8 < p->limit ? 0.0f : x[k] * p->keep;
+}
+
+/* n <= DROP_SAMPLES samples */
+ORR_INLINE void drop_samples_body(const drop_args *p, int n, const uint64_t *keys, const float *x,
+                                  float *y)
+{
+    uint64_t key[2][DROP_SAMPLES], words[LANES][4];
+    const size_t blocks = (p->per_sample + 3) / 4, all = blocks * (size_t)n;
+    const lanes none = { 0 };
+    size_t sample = 0, block = 0;
+
+    drop_keys(n, keys, p->layer, key);
+    for (size_t at = 0; at < all; at += LANES) {
+        const int here = all - at < LANES ? (int)(all - at) : LANES;
+        const size_t first_sample = sample, first_block = block;
+        lanes k0 = none, k1 = none, c0 = none, c1 = none;
+        for (int l = 0; l < here; l++) {
+            k0[l] = key[0][sample];
+            k1[l] = key[1][sample];
+            c0[l] = (uint32_t)block;
+            c1[l] = block >> 32;
+            if (++block == blocks) {
+                block = 0;
+                sample++;
+            }
+        }
+        const lanes4 c = philox_lanes((lanes4){ { c0, c1, none, none } }, k0, k1);
+        for (int l = 0; l < LANES; l++)
+            for (int k = 0; k < 4; k++)
+                words[l][k] = c.v[k][l];
+        sample = first_sample;
+        block = first_block;
+        for (int l = 0; l < here; l++) {
+            const size_t j = sample * p->per_sample + 4 * block;
+            drop_block(p, words[l], p->per_sample - 4 * block, x + j, y + j);
+            if (++block == blocks) {
+                block = 0;
+                sample++;
+            }
+        }
+    }
+}
+ORR_CLONES(drop_samples,
+           (const drop_args *p, int n, const uint64_t *keys, const float *x, float *y),
+           (p, n, keys, x, y))
 
 void orr_cpu_dropout(const orr_batch *b, size_t per_sample, double p, int layer, const float *x,
                      float *y)
 {
-#pragma omp parallel for schedule(static) if (b->n > 1 && b->n * per_sample > THREAD_WORK / 8)
-    for (int i = 0; i < b->n; i++)
-        dropout_sample(orr_rng_key(b->keys[i], ORR_RNG_DROPOUT, (uint64_t)layer, 0, 0), per_sample,
-                       p, x + i * per_sample, y + i * per_sample);
+    const drop_args args = { per_sample, layer, (uint32_t)ceil(p * 0x1p24),
+                             (float)(1.0 / (1.0 - p)) };
+    const int step = b->n * per_sample > THREAD_WORK ? 1 + b->n / 16 : DROP_SAMPLES;
+    const int group = step < DROP_SAMPLES ? step : DROP_SAMPLES;
+
+#pragma omp parallel for schedule(static) if (b->n > group)
+    for (int i = 0; i < b->n; i += group)
+        drop_samples(&args, b->n - i < group ? b->n - i : group, b->keys + i,
+                     x + (size_t)i * per_sample, y + (size_t)i * per_sample);
 }
