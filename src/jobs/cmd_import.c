@@ -27,7 +27,8 @@ typedef struct import_opts {
 
 static const orr_option options[] = {
     ORR_OPTION_STRING(import_opts, out, NULL, "folder of the shard set"),
-    ORR_OPTION_BOOL(import_opts, overwrite, "false", "replace a shard set that is there"),
+    ORR_OPTION_BOOL(import_opts, overwrite, "false",
+                    "replace a shard set that is there, once the new one is whole"),
     ORR_OPTION_INT(import_opts, compression, "0", 0, 9,
                    "0 = contiguous (fastest to read); 1-9 = deflate"),
     ORR_OPTION_REAL(import_opts, shard_mib, "16", 0.001, 65536, "size of a shard, MiB of samples"),
@@ -54,6 +55,8 @@ typedef struct importer {
     const char *inputs[ORR_LIST_MAX * 2];
     char sums[ORR_LIST_MAX * 2][ORR_SHA256_HEX];
     const char *sum_texts[ORR_LIST_MAX * 2];
+    char out[ORR_PATH_MAX]; /* the final folder, without a slash at its end */
+    char tmp[ORR_PATH_MAX]; /* where the set is made, until it is whole */
     int created;
 } importer;
 
@@ -245,8 +248,7 @@ static orr_status write_shards(importer *im, orr_counter *counter)
         int64_t first = shard * im->rows_per_shard;
         buffer.n = rows - first < im->rows_per_shard ? rows - first : im->rows_per_shard;
         st = read_rows(im, first, buffer.n, &buffer);
-        if (st == ORR_OK)
-            st = orr_shard_write(im->o->out, (int)shard, &im->schema, &buffer, &p, &so);
+        if (st == ORR_OK) st = orr_shard_write(im->tmp, (int)shard, &im->schema, &buffer, &p, &so);
         orr_progress_update(progress, shard + 1, NULL);
         if (st == ORR_OK && orr_app_signalled())
             st =
@@ -259,20 +261,29 @@ static orr_status write_shards(importer *im, orr_counter *counter)
     return orr_app_agree(im->app, st);
 }
 
+/* A folder beside the final one; what a killed import left there goes. */
+static orr_status make_folder(importer *im)
+{
+    if (orr_path_is_dir(im->tmp)) ORR_TRY(orr_remove_dir(im->tmp));
+    return orr_set_create(im->tmp, 0);
+}
+
 static orr_status write_set(importer *im)
 {
     orr_provenance p = provenance(im);
     orr_counter *counter = NULL;
     orr_status st = ORR_OK;
 
-    if (im->app->rank == 0) st = orr_set_create(im->o->out, im->o->overwrite);
+    if (im->app->rank == 0) st = make_folder(im);
     ORR_TRY(orr_app_agree(im->app, st));
     im->created = 1;
     ORR_TRY(orr_app_agree(im->app, orr_counter_create(&counter, im->app->world)));
     st = write_shards(im, counter);
     orr_counter_destroy(counter);
     ORR_TRY(st);
-    if (im->app->rank == 0) st = orr_index_write(im->o->out, im->n_shards, &im->schema, &p);
+    if (im->app->rank == 0) st = orr_index_write(im->tmp, im->n_shards, &im->schema, &p);
+    if (im->app->rank == 0 && st == ORR_OK)
+        st = orr_set_publish(im->tmp, im->out, im->o->overwrite);
     return orr_app_agree(im->app, st);
 }
 
@@ -288,13 +299,22 @@ static orr_status describe_job(importer *im)
     return orr_text_status(&im->job);
 }
 
+static orr_status name_folders(importer *im)
+{
+    size_t n;
+
+    ORR_TRY(orr_path_join(im->out, "", im->o->out));
+    for (n = strlen(im->out); n > 1 && im->out[n - 1] == '/'; n--)
+        im->out[n - 1] = '\0';
+    return orr_tmp_path(im->tmp, im->out);
+}
+
 static orr_status import(importer *im, const char *dir)
 {
     int64_t most[2] = { -1, 0 };
-    orr_status st = im->app->rank == 0 && !im->o->overwrite && orr_path_is_dir(im->o->out)
-                        ? orr_set_create(im->o->out, 0)
-                        : ORR_OK;
+    orr_status st = name_folders(im);
 
+    if (st == ORR_OK && im->app->rank == 0) st = orr_set_check_output(im->out, im->o->overwrite);
     ORR_TRY(orr_app_agree(im->app, st)); /* an output that is there is found out before the work */
     ORR_TRY(orr_app_agree(im->app, read_tables(im, dir)));
     ORR_TRY(orr_app_agree(im->app, describe_job(im)));
@@ -308,12 +328,11 @@ static orr_status import(importer *im, const char *dir)
     ORR_TRY(orr_app_agree(im->app, count_rows(im)));
     ORR_TRY(hash_inputs(im));
     st = write_set(im);
-    /* what is half made goes; the set that was there before (overwrite) went when the new one began
-     */
+    /* what is half made goes; a set that was there before stays until the new one is whole */
     if (st != ORR_OK && im->created && im->app->rank == 0) {
         char text[ORR_ERROR_MAX];
         snprintf(text, sizeof text, "%s", orr_error_text());
-        (void)orr_remove_dir(im->o->out);
+        (void)orr_remove_dir(im->tmp);
         orr_fail(st, "%s", text);
     }
     return st;

@@ -116,9 +116,15 @@ class BadInput(unittest.TestCase):
                    absent=[o.tmp("r2")])
 
     def test_output_exists(self):
-        self.fails([self.train, "holds a finished shard set"], "import", os.path.join(o.SOURCE, "examples/kepler/import.yaml"),
+        self.fails([self.train, "holds a shard set"], "import", os.path.join(o.SOURCE, "examples/kepler/import.yaml"),
                    f"input.files={o.tmp('survey')}/train.csv", "out=" + self.train)
         self.assertIn("240", o.orrery("info", self.train, "verify=true").out)
+        folder = o.tmp("mine")
+        os.makedirs(folder, exist_ok=True)
+        path = o.write("mine/notes.txt", "keep me")
+        self.fails(["mine", "notes.txt"], "import", os.path.join(o.SOURCE, "examples/kepler/import.yaml"),
+                   f"input.files={o.tmp('survey')}/train.csv", "out=" + folder, "overwrite=true")
+        self.assertTrue(os.path.exists(path))
         self.fails(["exist"], "synth", "kepler", "out=" + o.tmp("survey"))
 
     # ---- job files ----

@@ -106,6 +106,19 @@ class Commands(unittest.TestCase):
             self.assertTrue(np.array_equal(f["x"][:].reshape(240, 300), table[:, 1:].astype("f4")))
             self.assertTrue(np.array_equal(f["y"][:], table[:, 0] - 1))
 
+    def test_overwrite_replaces_a_set(self):
+        a = o.write("old.csv", "label,x,y\n0,1,2\n1,3,4\n0,5,6\n")
+        b = o.write("new.csv", "label,x,y\n0,7,8\n1,9,10\n")
+        out = o.tmp("replaced")
+        o.orrery("import", "input.files=" + a, "input.label=label", "out=" + out + "/")
+        o.orrery("import", "input.files=" + o.write("broken.csv", "label,x,y\n0,7\n"), "input.label=label", "out=" + out, "overwrite=true", code=1)
+        with h5py.File(os.path.join(out, "index.h5")) as f:
+            self.assertEqual(f["x"].shape[0], 3, "a replacement that failed leaves what was there")
+        o.orrery("import", "input.files=" + b, "input.label=label", "out=" + out, "overwrite=true")
+        with h5py.File(os.path.join(out, "index.h5")) as f:
+            self.assertEqual(f["x"][:].reshape(2, 2).tolist(), [[7, 8], [9, 10]])
+        self.assertEqual([n for n in os.listdir(o.tmp()) if n.startswith("replaced")], ["replaced"])
+
     def test_several_inputs(self):
         a = o.write("a.csv", "label,x,y\n0,1,2\n1,3,4\n")
         b = o.write("b.csv", "label,x,y\n2,5,6\n")
