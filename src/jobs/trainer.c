@@ -49,6 +49,19 @@ typedef struct trainer {
     double epoch_started, first_step; /* seconds */
 } trainer;
 
+/* train.select must be defined for what the model answers. */
+static orr_status check_select(const trainer *t)
+{
+    const char *select = t->job->train.select;
+    int classes = orr_model_n_classes(&t->model) > 0,
+        any = strcmp(select, "auto") == 0 || strcmp(select, "loss") == 0;
+
+    if (!any && classes == (strcmp(select, "rmse") == 0))
+        return orr_fail(ORR_ERR_OPTION, "train.select is %s, which is not defined for %s", select,
+                        classes ? "classes" : "values (rmse and loss are)");
+    return ORR_OK;
+}
+
 static orr_status check_sets(trainer *t)
 {
     orr_part used[ORR_N_PARTS];
@@ -139,30 +152,26 @@ static orr_status make_schedule(trainer *t)
 static orr_status make_local(trainer *t)
 {
     const orr_train_opts *o = &t->job->train;
-    orr_loader_opts l;
-    int64_t most = t->parts.part[ORR_VALIDATION].n > t->parts.part[ORR_TEST].n
-                       ? t->parts.part[ORR_VALIDATION].n
-                       : t->parts.part[ORR_TEST].n;
+    int64_t most = orr_parts_most(&t->parts);
 
     ORR_TRY(make_order(t));
     ORR_TRY(make_net(t));
     ORR_TRY(orr_augment_create(&t->augment, t->job->data.augment,
                                orr_transform_shape(t->model.transform)));
-    l = (orr_loader_opts){ .set = t->parts.sets[ORR_TRAIN].set,
-                           .cache = t->parts.sets[ORR_TRAIN].cache,
-                           .order = t->order,
-                           .transform = t->model.transform,
-                           .augment = t->augment,
-                           .seed = (uint64_t)o->seed,
-                           .batch = o->batch,
-                           .n_leaves = o->leaves,
-                           .first_leaf = t->plan.first,
-                           .last_leaf = t->plan.last,
-                           .drop_last = o->drop_last,
-                           .last_epoch = o->epochs,
-                           .depth = 2,
-                           .threads = 1 };
-    t->loader_opts = l;
+    t->loader_opts = (orr_loader_opts){ .set = t->parts.sets[ORR_TRAIN].set,
+                                        .cache = t->parts.sets[ORR_TRAIN].cache,
+                                        .order = t->order,
+                                        .transform = t->model.transform,
+                                        .augment = t->augment,
+                                        .seed = (uint64_t)o->seed,
+                                        .batch = o->batch,
+                                        .n_leaves = o->leaves,
+                                        .first_leaf = t->plan.first,
+                                        .last_leaf = t->plan.last,
+                                        .drop_last = o->drop_last,
+                                        .last_epoch = o->epochs,
+                                        .depth = 2,
+                                        .threads = 1 };
     ORR_TRY(make_schedule(t));
     ORR_TRY(orr_predictor_create(&t->predictor, t->app, &t->model, t->net));
     t->logits = orr_alloc((size_t)most * (size_t)t->model.outputs + 1, sizeof *t->logits);
@@ -593,6 +602,7 @@ static orr_status set_up(trainer *t)
         orr_app_agree(t->app, orr_model_create(&t->model, t->job,
                                                orr_dataset_schema(t->parts.sets[ORR_TRAIN].set))));
     t->model.job = orr_strdup(t->job_text.s);
+    ORR_TRY(orr_app_agree(t->app, check_select(t)));
     ORR_TRY(check_sets(t));
     ORR_TRY(orr_samples_fit(t->app, &t->parts.sets[ORR_TRAIN], t->parts.rows[ORR_TRAIN],
                             t->parts.part[ORR_TRAIN].n, t->model.transform));

@@ -144,6 +144,9 @@ class BadInput(unittest.TestCase):
         self.fails(["2", "output"], "train", self.job, "run=" + o.tmp("r4"), "train.loss=bce", "model.layers=[flatten, linear: {units: 2}]",
                    absent=[o.tmp("r4")])
 
+    def test_metric_that_is_not_defined(self):
+        self.fails(["train.select", "rmse"], "train", self.job, "run=" + o.tmp("r8"), "train.select=rmse", code=2, absent=[o.tmp("r8")])
+
     def test_batch_smaller_than_ranks(self):
         if o.MPIRUN:
             self.fails(["ranks", "leaves"], "train", self.job, "run=" + o.tmp("r5"), "train.leaves=2", ranks=(3,), absent=[o.tmp("r5")])
