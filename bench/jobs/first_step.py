@@ -1,6 +1,6 @@
-"""Seconds from `mpirun` to the end of the first training step: python3 bench/jobs/first_step.py ORRERY [ranks=2] [runs=9]
+"""Seconds from `mpirun` to the end of the first training step: python3 bench/jobs/first_step.py ORRERY [ranks=2] [runs=9] [stars=600]
 
-A Kepler-shaped survey (600 stars x 3197) is made and imported; then `mpirun -n RANKS orrery train` with kepler-cnn starts again and again, and
+A Kepler-shaped survey (STARS x 3197) is made and imported; then `mpirun -n RANKS orrery train` with kepler-cnn starts again and again, and
 the clock stops when the log says that the first step is done.  Beside it, in turn: an mpirun of `orrery --version`, which trains nothing.
 Claim: the median is below 0.5 s."""
 import os
@@ -21,7 +21,7 @@ def main():
         def orrery(*args):
             subprocess.run([program, *args], cwd=folder, check=True, capture_output=True)
 
-        orrery("synth", "kepler", "out=csv", "stars=600", "test_stars=10")
+        orrery("synth", "kepler", "out=csv", "stars=" + options.get("stars", "600"), "test_stars=10")
         orrery("import", os.path.join(examples, "import.yaml"), "input.files=csv/train.csv", "out=train")
         first, empty = [], []
         for i in range(runs):
