@@ -47,6 +47,9 @@ typedef struct orr_array {
     int64_t h5_chunk_rows;                /* 1 when contiguous */
 } orr_array;
 
+/* A whole file in memory, whose header read_header understands; closed again when it does not. */
+orr_status orr_array_open_file(orr_array *a, const char *path,
+                               orr_status (*read_header)(orr_array *a));
 void orr_array_close(orr_array *a);
 
 /* A whole .npy file, member `name` (without .npy) of an .npz, an idx file, a dataset of an hdf5

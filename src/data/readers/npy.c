@@ -216,15 +216,7 @@ static orr_status read_header(orr_array *a)
 
 orr_status orr_npy_open(orr_array *a, const char *path)
 {
-    orr_status st;
-
-    *a = (orr_array){ 0 };
-    ORR_TRY_GOTO(st, done, orr_array_name(a, path, NULL));
-    ORR_TRY_GOTO(st, done, orr_bytes_open(&a->bytes, path));
-    ORR_TRY_GOTO(st, done, read_header(a));
-done:
-    if (st != ORR_OK) orr_array_close(a);
-    return st;
+    return orr_array_open_file(a, path, read_header);
 }
 
 orr_status orr_npz_open(orr_array *a, const char *path, const char *name)
