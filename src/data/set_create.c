@@ -89,6 +89,7 @@ orr_status orr_set_publish(const char *tmp, const char *path, int overwrite)
         return orr_fail(ORR_ERR_IO, "%s: cannot be named %s: %s", tmp, path, strerror(errno));
     if ((size_t)snprintf(old, sizeof old, "%s.old", path) >= sizeof old)
         return orr_fail(ORR_ERR_ARG, "%s: the path is too long", path);
+    ORR_TRY(orr_set_check_output(old, 1));
     if (orr_path_is_dir(old)) ORR_TRY(orr_remove_dir(old)); /* a replacement that was killed */
     if (rename(path, old) != 0 || rename(tmp, path) != 0)
         return orr_fail(ORR_ERR_IO, "%s: cannot be replaced: %s", path, strerror(errno));

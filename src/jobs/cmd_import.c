@@ -61,7 +61,7 @@ typedef struct importer {
 } importer;
 
 /* ---- phase 1: tables ---- */
-static orr_status read_tables(importer *im, const char *dir)
+static orr_status read_tables(importer *im)
 {
     const orr_node *list = im->o->inputs, *one = im->o->input;
     int n = list ? list->n_items : 1;
@@ -76,7 +76,7 @@ static orr_status read_tables(importer *im, const char *dir)
     for (int i = 0; i < n; i++) {
         ORR_TRY(orr_options_read(&im->table_opts[i], orr_table_options, list ? list->items[i] : one,
                                  "input"));
-        ORR_TRY(orr_table_open(&im->tables[i], &im->table_opts[i], dir));
+        ORR_TRY(orr_table_open(&im->tables[i], &im->table_opts[i], ""));
         im->n_tables = i + 1;
     }
     return ORR_OK;
@@ -172,13 +172,15 @@ static orr_status count_rows(importer *im)
 /* ---- provenance: inputs hashed by ranks in turn ---- */
 static orr_status hash_inputs(importer *im)
 {
+    enum { MOST = sizeof im->inputs / sizeof *im->inputs };
     orr_status st = ORR_OK;
 
     for (int i = 0; i < im->n_tables; i++)
-        for (int k = 0; k < orr_table_n_inputs(im->tables[i]); k++) {
-            if (im->n_inputs == (int)(sizeof im->inputs / sizeof *im->inputs))
-                return orr_fail(ORR_ERR_OPTION, "import: more than %d input files", im->n_inputs);
-            im->inputs[im->n_inputs++] = orr_table_input(im->tables[i], k);
+        for (int k = 0; st == ORR_OK && k < orr_table_n_inputs(im->tables[i]); k++) {
+            if (im->n_inputs == MOST)
+                st = orr_fail(ORR_ERR_OPTION, "import: more than %d input files", MOST);
+            else
+                im->inputs[im->n_inputs++] = orr_table_input(im->tables[i], k);
         }
     for (int i = im->app->rank; st == ORR_OK && i < im->n_inputs; i += im->app->size)
         st = orr_sha256_file(im->sums[i], im->inputs[i]);
@@ -261,9 +263,10 @@ static orr_status write_shards(importer *im, orr_counter *counter)
     return orr_app_agree(im->app, st);
 }
 
-/* A folder beside the final one; what a killed import left there goes. */
+/* A folder beside the final one.  What a killed import left there goes; anything else is refused. */
 static orr_status make_folder(importer *im)
 {
+    ORR_TRY(orr_set_check_output(im->tmp, 1));
     if (orr_path_is_dir(im->tmp)) ORR_TRY(orr_remove_dir(im->tmp));
     return orr_set_create(im->tmp, 0);
 }
@@ -309,14 +312,14 @@ static orr_status name_folders(importer *im)
     return orr_tmp_path(im->tmp, im->out);
 }
 
-static orr_status import(importer *im, const char *dir)
+static orr_status import(importer *im)
 {
     int64_t most[2] = { -1, 0 };
     orr_status st = name_folders(im);
 
     if (st == ORR_OK && im->app->rank == 0) st = orr_set_check_output(im->out, im->o->overwrite);
     ORR_TRY(orr_app_agree(im->app, st)); /* an output that is there is found out before the work */
-    ORR_TRY(orr_app_agree(im->app, read_tables(im, dir)));
+    ORR_TRY(orr_app_agree(im->app, read_tables(im)));
     ORR_TRY(orr_app_agree(im->app, describe_job(im)));
     for (int i = 0; i < im->n_tables; i++) {
         ORR_TRY(scan_table(im, im->tables[i]));
@@ -341,7 +344,6 @@ static orr_status import(importer *im, const char *dir)
 static orr_status run(orr_app *app, const orr_args *args)
 {
     importer *im = orr_alloc(1, sizeof *im);
-    char dir[ORR_PATH_MAX] = "";
     import_opts o;
     orr_status st = im ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: import");
 
@@ -356,9 +358,7 @@ static orr_status run(orr_app *app, const orr_args *args)
         im->o = &o;
         st = orr_app_runtime(app, &o.runtime);
     }
-    if (st == ORR_OK) {
-        st = import(im, dir);
-    }
+    if (st == ORR_OK) st = import(im);
     if (st == ORR_OK)
         orr_app_print(app, "%s: %lld samples of %d x %d x %d in %d shards\n", o.out,
                       (long long)im->first_row[im->n_tables], im->schema.h, im->schema.w,

@@ -75,9 +75,9 @@ static const orr_option train_options[] = {
                      "stop after this many steps; 0 = epochs decide"),
     ORR_OPTION_BOOL(orr_train_opts, drop_last, "false",
                     "leave out the smaller last batch of an epoch"),
-    ORR_OPTION_INT64(
-        orr_train_opts, nonfinite_limit, "5", 1, 1e9,
-        "steps in a row with NaN or Inf before the run goes back to its last checkpoint and stops"),
+    ORR_OPTION_INT64(orr_train_opts, nonfinite_limit, "5", 1, 1e9,
+                     "steps in a row with NaN or Inf (each is skipped) after which the run stops; "
+                     "it stands at its last checkpoint"),
     ORR_OPTION_REAL(orr_train_opts, bucket_mib, "4", 0.001, 4096,
                     "gradient bytes that start on their way together, MiB"),
     ORR_OPTION_REAL(orr_train_opts, threshold, "0.5", 0, 1,

@@ -1,4 +1,5 @@
-/* jobs/train_job.h - the training job file: its sections, as structs, and their option tables. */
+/* jobs/train_job.h - the training job file: its sections, as structs, and their option tables.
+ * Strings and nodes in them are borrowed from the configuration.   Not collective. */
 #ifndef ORR_JOBS_TRAIN_JOB_H
 #define ORR_JOBS_TRAIN_JOB_H
 

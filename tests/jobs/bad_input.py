@@ -125,6 +125,10 @@ class BadInput(unittest.TestCase):
         self.fails(["mine", "notes.txt"], "import", os.path.join(o.SOURCE, "examples/kepler/import.yaml"),
                    f"input.files={o.tmp('survey')}/train.csv", "out=" + folder, "overwrite=true")
         self.assertTrue(os.path.exists(path))
+        path = o.write("other.tmp/notes.txt", "keep me")  # where import would make its set lies somebody's file
+        self.fails(["other.tmp", "notes.txt"], "import", os.path.join(o.SOURCE, "examples/kepler/import.yaml"),
+                   f"input.files={o.tmp('survey')}/train.csv", "out=" + o.tmp("other"), absent=[o.tmp("other")])
+        self.assertTrue(os.path.exists(path))
         self.fails(["exist"], "synth", "kepler", "out=" + o.tmp("survey"))
 
     # ---- job files ----
