@@ -116,8 +116,9 @@ static orr_status read_ids(manifest *m, const char *dir, const orr_schema *s)
         ORR_TRY_GOTO(st, done, open_shard(dir, m, i, s, &file, path, &rows));
         st = rows != m->rows[i]
                  ? orr_fail(ORR_ERR_FORMAT, "%s: changed while the index was being written", path)
-                 : orr_shard_columns(file, path, s, rows, y,
-                                     m->ids + (size_t)m->first[i] * id_bytes);
+                 : orr_shard_load(
+                       file, path, s, 0, rows,
+                       &(orr_rows){ .y = y, .id = m->ids + (size_t)m->first[i] * id_bytes });
         H5Fclose(file);
     }
 done:
@@ -270,10 +271,12 @@ static size_t text_bytes(const orr_provenance *p)
 static orr_status write_index(const char *tmp, const manifest *m, const orr_schema *s,
                               const orr_provenance *p)
 {
+    static const orr_column order[ORR_N_COLUMNS] = { ORR_COLUMN_X, ORR_COLUMN_Y, ORR_COLUMN_ID,
+                                                     ORR_COLUMN_AUX };
     orr_status st;
     hsize_t dims[4] = { 0 };
     hid_t file = -1;
-    int rank, fd = open(tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int fd = open(tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     size_t room = ((size_t)1 << 19) + (size_t)m->n * 1024 + text_bytes(p);
 
     if (fd < 0) return orr_fail(ORR_ERR_IO, "%s: cannot create: %s", tmp, strerror(errno));
@@ -281,15 +284,17 @@ static orr_status write_index(const char *tmp, const manifest *m, const orr_sche
     ORR_TRY_GOTO(st, done, orr_file_reserve(fd, tmp, room));
     ORR_TRY_GOTO(st, done, orr_schema_put(file, ORR_INDEX_FORMAT, s, p));
     ORR_TRY_GOTO(st, done, put_manifest(file, m));
-    rank = orr_schema_x_dims(s, m->total, dims);
-    ORR_TRY_GOTO(st, done, put_virtual(file, m, "x", orr_schema_x_type(s), rank, dims));
-    rank = orr_schema_y_dims(s, m->total, dims);
-    if (s->y_type != ORR_Y_NONE)
-        ORR_TRY_GOTO(st, done, put_virtual(file, m, "y", orr_schema_y_type(s), rank, dims));
-    ORR_TRY_GOTO(st, done, put_virtual(file, m, "id", orr_schema_id_type(s), 1, dims));
+    for (int k = 0; k < ORR_N_COLUMNS; k++) {
+        int rank = orr_column_dims(s, order[k], m->total, dims);
+        if (orr_column_bytes(s, order[k]) > 0)
+            ORR_TRY_GOTO(st, done,
+                         put_virtual(file, m, orr_column_name(order[k]),
+                                     orr_column_type(s, order[k]), rank, dims));
+    }
 done:
     if (file >= 0 && H5Fclose(file) < 0 && st == ORR_OK)
         st = orr_h5_fail(ORR_ERR_IO, "%s: cannot finish the file", tmp);
+    orr_file_trim(fd);
     close(fd);
     return st;
 }

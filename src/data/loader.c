@@ -8,6 +8,7 @@
 #include "core/leaves.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "data/transform_steps.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -25,7 +26,7 @@ typedef struct slot {
     int *leaf;
     float *x;
     int32_t *labels;
-    float *values;
+    float *values, *aux;
     uint64_t *keys;
     int64_t *rows;
 } slot;
@@ -34,12 +35,15 @@ typedef struct worker {
     struct orr_loader *l;
     pthread_t thread;
     void *scratch; /* of transform and augment */
+    float *picked; /* aux numbers of one sample */
 } worker;
 
 struct orr_loader {
     orr_loader_opts o;
     size_t x_bytes, numbers, y_width; /* stored sample; floats of a made one */
-    int64_t per_epoch, first, total;  /* steps; batches are counted from `first` steps of epoch 0 */
+    int aux_columns[ORR_MAX_AUX];
+    size_t aux;                      /* floats of a sample's made aux vector */
+    int64_t per_epoch, first, total; /* steps; batches are counted from `first` steps of epoch 0 */
     int n_slots, n_threads;
     slot *slots;
     worker *workers;
@@ -109,7 +113,22 @@ static void copy_samples(const orr_loader *l, slot *s, void *scratch)
     }
 }
 
-static orr_status make(const orr_loader *l, slot *s, int64_t batch, void *scratch)
+static void copy_aux(const orr_loader *l, slot *s, const worker *w)
+{
+    const orr_loader_opts *o = &l->o;
+    const float *aux = orr_dataset_aux(o->set);
+    const size_t width = (size_t)orr_dataset_schema(o->set)->n_aux;
+
+    for (int i = 0; i < s->out.n; i++) {
+        const float *from = aux + (size_t)s->rows[i] * width;
+        float *to = s->aux + (size_t)i * l->aux;
+
+        orr_transform_pick_aux(from, l->aux_columns, o->n_aux, o->aux_transform ? w->picked : to);
+        if (o->aux_transform) orr_transform_apply(o->aux_transform, w->picked, to, w->scratch);
+    }
+}
+
+static orr_status make(const orr_loader *l, slot *s, int64_t batch, const worker *w)
 {
     const orr_loader_opts *o = &l->o;
     int64_t step = (l->first + batch) % l->per_epoch, begin = step * o->batch;
@@ -124,7 +143,8 @@ static orr_status make(const orr_loader *l, slot *s, int64_t batch, void *scratc
         s->leaf[i - o->first_leaf] = (int)(orr_leaf_begin(n, o->n_leaves, i) - mine);
     ORR_TRY(find_rows(l, s, begin + mine));
     copy_targets(l, s);
-    copy_samples(l, s, scratch);
+    copy_samples(l, s, w->scratch);
+    if (o->n_aux > 0) copy_aux(l, s, w);
     return ORR_OK;
 }
 
@@ -151,7 +171,7 @@ static void *work(void *arg)
         slot *s = &l->slots[batch % l->n_slots];
 
         pthread_mutex_unlock(&l->lock);
-        s->status = make(l, s, batch, w->scratch);
+        s->status = make(l, s, batch, w);
         if (s->status != ORR_OK) snprintf(s->text, sizeof s->text, "%s", orr_error_text());
         pthread_mutex_lock(&l->lock);
         s->ready = 1;
@@ -220,6 +240,25 @@ static orr_status check(const orr_loader_opts *o)
     return ORR_OK;
 }
 
+static orr_status check_aux(const orr_loader_opts *o)
+{
+    const int have = orr_dataset_schema(o->set)->n_aux;
+
+    if (o->n_aux < 0 || o->n_aux > ORR_MAX_AUX || (o->n_aux > 0 && !o->aux_columns))
+        return orr_fail(ORR_ERR_ARG, "loader: %d aux numbers", o->n_aux);
+    for (int i = 0; i < o->n_aux; i++)
+        if (o->aux_columns[i] < 0 || o->aux_columns[i] >= have)
+            return orr_fail(ORR_ERR_ARG, "loader: aux number %d asked of %s, which has %d",
+                            o->aux_columns[i], orr_dataset_path(o->set), have);
+    if (o->n_aux > 0 && o->aux_transform &&
+        (o->aux_transform->x_type != ORR_X_F32 ||
+         orr_shape_count(o->aux_transform->in) != (size_t)o->n_aux))
+        return orr_fail(ORR_ERR_SHAPE,
+                        "loader: %d aux numbers for a chain of transforms that takes %zu", o->n_aux,
+                        orr_shape_count(o->aux_transform->in));
+    return ORR_OK;
+}
+
 static orr_status alloc_slot(const orr_loader *l, slot *s, size_t n)
 {
     const orr_schema *schema = orr_dataset_schema(l->o.set);
@@ -231,17 +270,30 @@ static orr_status alloc_slot(const orr_loader *l, slot *s, size_t n)
     s->rows = orr_alloc(n, sizeof *s->rows);
     if (classes) s->labels = orr_alloc(n, sizeof *s->labels);
     if (values) s->values = orr_alloc(n * l->y_width, sizeof *s->values);
+    if (l->aux > 0) s->aux = orr_alloc(n * l->aux, sizeof *s->aux);
     if (!s->leaf || !s->x || !s->keys || !s->rows || (classes && !s->labels) ||
-        (values && !s->values))
+        (values && !s->values) || (l->aux > 0 && !s->aux))
         return orr_fail(ORR_ERR_NOMEM, "loader: no memory for %d batches of %zu samples",
                         l->n_slots, n);
     s->out = (orr_loaded){ .leaf = s->leaf,
                            .x = s->x,
                            .labels = s->labels,
                            .values = s->values,
+                           .aux = s->aux,
                            .keys = s->keys,
                            .rows = s->rows };
     return ORR_OK;
+}
+
+/* What the neediest of transform, augment and the aux numbers' transform works in. */
+static size_t scratch_bytes(const orr_loader *l)
+{
+    size_t bytes = orr_transform_scratch_bytes(l->o.transform), other = l->numbers * sizeof(float);
+
+    if (other > bytes) bytes = other;
+    other =
+        l->o.n_aux > 0 && l->o.aux_transform ? orr_transform_scratch_bytes(l->o.aux_transform) : 0;
+    return other > bytes ? other : bytes;
 }
 
 static orr_status alloc_all(orr_loader *l)
@@ -249,7 +301,7 @@ static orr_status alloc_all(orr_loader *l)
     const orr_loader_opts *o = &l->o;
     int64_t length = orr_order_length(o->order), whole = local_samples(o, o->batch);
     int64_t rest = local_samples(o, length % o->batch); /* may exceed the whole one's by one */
-    size_t scratch = orr_transform_scratch_bytes(o->transform), sample = l->numbers * sizeof(float);
+    size_t scratch = scratch_bytes(l);
 
     l->slots = orr_alloc((size_t)l->n_slots, sizeof *l->slots);
     l->workers = orr_alloc((size_t)o->threads, sizeof *l->workers);
@@ -258,8 +310,10 @@ static orr_status alloc_all(orr_loader *l)
         ORR_TRY(alloc_slot(l, &l->slots[i], (size_t)(whole > rest ? whole : rest)));
     for (int i = 0; i < o->threads; i++) {
         l->workers[i].l = l;
-        l->workers[i].scratch = orr_alloc(scratch > sample ? scratch : sample, 1);
-        if (!l->workers[i].scratch) return orr_fail(ORR_ERR_NOMEM, "loader: no memory for scratch");
+        l->workers[i].scratch = orr_alloc(scratch, 1);
+        l->workers[i].picked = orr_alloc((size_t)o->n_aux, sizeof(float));
+        if (!l->workers[i].scratch || !l->workers[i].picked)
+            return orr_fail(ORR_ERR_NOMEM, "loader: no memory for scratch");
     }
     return ORR_OK;
 }
@@ -292,16 +346,20 @@ orr_status orr_loader_create(orr_loader **out, const orr_loader_opts *o)
 {
     orr_status st;
     orr_loader *l;
-    orr_sample_shape shape;
 
     *out = NULL;
     ORR_TRY(check(o));
+    ORR_TRY(check_aux(o));
     if (!(l = orr_alloc(1, sizeof *l))) return orr_fail(ORR_ERR_NOMEM, "loader: no memory");
-    shape = orr_transform_shape(o->transform);
     l->o = *o;
     l->x_bytes = orr_schema_x_bytes(orr_dataset_schema(o->set));
     l->y_width = (size_t)orr_dataset_schema(o->set)->y_width;
-    l->numbers = (size_t)shape.h * (size_t)shape.w * (size_t)shape.c;
+    l->numbers = orr_shape_count(orr_transform_shape(o->transform));
+    for (int i = 0; i < o->n_aux; i++)
+        l->aux_columns[i] = o->aux_columns[i];
+    if (o->n_aux > 0)
+        l->aux = o->aux_transform ? orr_shape_count(orr_transform_shape(o->aux_transform))
+                                  : (size_t)o->n_aux;
     l->per_epoch = orr_loader_steps_per_epoch(o);
     l->first = o->first_epoch * l->per_epoch + o->first_step;
     l->total = o->last_epoch * l->per_epoch - l->first;
@@ -340,11 +398,14 @@ void orr_loader_destroy(orr_loader *l)
         orr_free(s->x);
         orr_free(s->labels);
         orr_free(s->values);
+        orr_free(s->aux);
         orr_free(s->keys);
         orr_free(s->rows);
     }
-    for (int i = 0; l->workers && i < l->o.threads; i++)
+    for (int i = 0; l->workers && i < l->o.threads; i++) {
         orr_free(l->workers[i].scratch);
+        orr_free(l->workers[i].picked);
+    }
     orr_free(l->slots);
     orr_free(l->workers);
     orr_free(l);

@@ -11,7 +11,7 @@
  * fault in a thread comes out of orr_loader_next, after the batches before it.
  *
  * Epochs follow one another without a gap: the sequence of batches is (epoch, step) = (e, 0),
- * (e, 1), ... (e+1, 0) ...  Owns its buffers; the dataset, cache, order, transform and augment
+ * (e, 1), ... (e+1, 0) ...  Owns its buffers; the dataset, cache, order, transforms and augment
  * are borrowed. Not collective.  One consumer thread. */
 #ifndef ORR_DATA_LOADER_H
 #define ORR_DATA_LOADER_H
@@ -37,6 +37,11 @@ typedef struct orr_loader_opts {
     const orr_order *order;
     const orr_transform *transform;
     const orr_augment *augment; /* NULL: none */
+    /* aux numbers that the net takes beside a sample: columns of the set's aux, picked into a
+     * vector, then transformed; 0 = none */
+    int n_aux;
+    const int *aux_columns;             /* copied */
+    const orr_transform *aux_transform; /* of n_aux numbers; NULL: as they are */
     uint64_t seed;
     int64_t batch; /* samples of a whole batch; the last one of an epoch may be smaller */
     int n_leaves;  /* of the whole batch (core/leaves.h) */
@@ -56,6 +61,7 @@ typedef struct orr_loaded {
     const float *x;        /* n samples */
     const int32_t *labels; /* n, or NULL */
     const float *values;   /* n * y_width, or NULL */
+    const float *aux;      /* n * (numbers of aux_transform's result), or NULL */
     const uint64_t *keys;  /* n: orr_draw_key */
     const int64_t *rows;   /* n: dataset rows, for messages */
 } orr_loaded;

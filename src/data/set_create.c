@@ -7,9 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ORR_QUARANTINE_NAME "quarantine.csv"
+
+/* What a set may hold beside its index: shards, the list of what was set aside when it was made,
+ * and what a writer that was killed left of these. */
 static int is_set_file(const char *name)
 {
-    return orr_shard_number(name, 1) >= 0 || strcmp(name, ORR_INDEX_NAME ".tmp") == 0;
+    return orr_shard_number(name, 1) >= 0 || strcmp(name, ORR_INDEX_NAME ".tmp") == 0 ||
+           strcmp(name, ORR_QUARANTINE_NAME) == 0 || strcmp(name, ORR_QUARANTINE_NAME ".tmp") == 0;
 }
 
 /* Looks at every entry: *foreign gets the first name that is not of a set, *n counts

@@ -3,11 +3,12 @@
  * A shard set is a folder of shard-00000.h5, shard-00001.h5, ... and index.h5
  * (docs/formats.md).  A shard ("orrery-shard-1") holds datasets /x (n, shape...) float32 |
  * float16 | uint8, channels last; /y (n) int32 class labels, or (n) or (n, k) float32 targets,
- * or absent; /id (n) int64 or fixed-length string.  Contiguous unless compression is asked
- * for.  Attributes of the root: format, axes, channel names, class names, units, provenance
- * (command, version, inputs with sha256). index.h5 holds the manifest (/shards: file, rows,
- * bytes, sha256) and virtual datasets /x /y /id over all shards, so h5py.File("index.h5")["x"]
- * reads the whole set.
+ * or absent; /id (n) int64 or fixed-length string; optional /aux (n, k) float32, numbers beside a
+ * sample (magnitudes, E(B-V)).  Contiguous unless compression is asked for.  Attributes of the
+ * root: format, axes, channel names, class names, target names (y_names), aux names, units,
+ * provenance (command, version, inputs with sha256). index.h5 holds the manifest (/shards: file,
+ * rows, bytes, sha256) and virtual datasets /x /y /id /aux over all shards, so
+ * h5py.File("index.h5")["x"] reads the whole set.
  *
  * Shards are written as .tmp and renamed when complete; the index is written last, so a folder with
  * an index is a whole set.  Which rows go to which shard depends on the schema's rows_per_shard
@@ -35,6 +36,8 @@ typedef enum { ORR_ID_INT, ORR_ID_TEXT } orr_id_type;
 enum {
     ORR_MAX_CLASSES = 1000,
     ORR_MAX_CHANNELS = 64,
+    ORR_MAX_AUX = 64,
+    ORR_MAX_TARGET_NAMES = 16,
     ORR_DATA_NAME_MAX = 64,
     ORR_ID_TEXT_MAX = 64
 };
@@ -54,11 +57,16 @@ typedef struct orr_schema {
     char class_names[ORR_MAX_CLASSES][ORR_DATA_NAME_MAX]; /* "" = its number */
     char channel_names[ORR_MAX_CHANNELS][ORR_DATA_NAME_MAX];
     char units[ORR_DATA_NAME_MAX];
+    int n_aux; /* numbers beside a sample; 0 = none */
+    char aux_names[ORR_MAX_AUX][ORR_DATA_NAME_MAX];
+    /* ORR_Y_VALUE: of the first targets; "" = its number */
+    char y_names[ORR_MAX_TARGET_NAMES][ORR_DATA_NAME_MAX];
 } orr_schema;
 
-size_t orr_schema_x_bytes(const orr_schema *s);  /* of one sample */
-size_t orr_schema_y_bytes(const orr_schema *s);  /* int32 or y_width float32 */
-size_t orr_schema_id_bytes(const orr_schema *s); /* 8 or id_bytes */
+size_t orr_schema_x_bytes(const orr_schema *s);   /* of one sample */
+size_t orr_schema_y_bytes(const orr_schema *s);   /* int32 or y_width float32 */
+size_t orr_schema_id_bytes(const orr_schema *s);  /* 8 or id_bytes */
+size_t orr_schema_aux_bytes(const orr_schema *s); /* n_aux float32; 0 without */
 /* Rows so that a shard holds about mib mebibytes of x; at least 1. */
 int64_t orr_schema_rows_per_shard(const orr_schema *s, double mib);
 
@@ -75,10 +83,12 @@ typedef struct orr_shard_opts {
     int compression; /* 0 = contiguous; 1..9 = chunked (about 1 MiB) with shuffle and deflate */
 } orr_shard_opts;
 
-/* Rows in memory, as a shard stores them: x[n][x_bytes], y[n][y_bytes], id[n][id_bytes]. */
+/* Rows in memory, as a shard stores them: x[n][x_bytes], y[n][y_bytes], id[n][id_bytes],
+ * aux[n][n_aux]. */
 typedef struct orr_rows {
     int64_t n;
     void *x, *y, *id;
+    float *aux; /* NULL when the schema has none (reading: when it is not wanted) */
 } orr_rows;
 
 /* Writes shard number `number` of the set in dir, under its final name only when it is whole and
@@ -100,6 +110,14 @@ orr_status orr_set_check_output(const char *path, int overwrite);
 /* Gives the finished set in folder tmp the name path, in one rename; a set that was there (overwrite) goes. */
 orr_status orr_set_publish(const char *tmp, const char *path, int overwrite);
 
+/* ---- one shard alone, without an index: how an unfinished set is gone on with ---- */
+/* ORR_ERR_FORMAT unless it is whole and of schema s (names and units aside). */
+orr_status orr_shard_rows(const char *path, const orr_schema *s, int64_t *rows);
+/* Rows [first, first + n) into the members of rows that are not NULL; sets rows->n.  ORR_ERR_ARG:
+ * the shard has no such rows. */
+orr_status orr_shard_read(const char *path, const orr_schema *s, int64_t first, int64_t n,
+                          orr_rows *rows);
+
 /* ---- reading ---- */
 typedef struct orr_dataset orr_dataset;
 
@@ -113,6 +131,7 @@ int64_t orr_dataset_rows(const orr_dataset *d);
 int orr_dataset_n_shards(const orr_dataset *d);
 const int32_t *orr_dataset_labels(const orr_dataset *d); /* rows; NULL unless ORR_Y_CLASS */
 const float *orr_dataset_values(const orr_dataset *d); /* rows * y_width; NULL unless ORR_Y_VALUE */
+const float *orr_dataset_aux(const orr_dataset *d);    /* rows * n_aux; NULL without */
 /* 64-bit key of each row's id, for random streams: the integer itself, or the first 16 hexadecimal
  * digits of the text's sha256. */
 const uint64_t *orr_dataset_keys(const orr_dataset *d);

@@ -1,5 +1,5 @@
 /* data/shard_read.c - a shard set opened for reading.
- * Labels and ids are held in memory.  Samples are read by pread where a shard stores them
+ * Labels, ids and aux numbers are held in memory.  Samples are read by pread where a shard stores them
  * contiguously and in this machine's form, which takes HDF5 out of the hot path; otherwise
  * (compressed, foreign byte order) by H5Dread. */
 #include "data/shard_file.h"
@@ -32,6 +32,7 @@ struct orr_dataset {
     int64_t rows;
     void *y; /* int32 or float */
     char *ids;
+    float *aux; /* NULL without */
     uint64_t *keys;
     char *provenance;
     int open_shard; /* whose file is open below; -1 none */
@@ -56,6 +57,7 @@ void orr_dataset_close(orr_dataset *d)
     orr_free(d->shards);
     orr_free(d->y);
     orr_free(d->ids);
+    orr_free(d->aux);
     orr_free(d->keys);
     orr_free(d->provenance);
     orr_free(d);
@@ -239,10 +241,12 @@ static orr_status read_shard_columns(orr_dataset *d, int i, const char *path, hi
                       rows, s->rows);
         goto done;
     }
-    ORR_TRY_GOTO(st, done,
-                 orr_shard_columns(file, path, have, rows,
-                                   (char *)d->y + first * orr_schema_y_bytes(have),
-                                   d->ids + first * orr_schema_id_bytes(have)));
+    ORR_TRY_GOTO(
+        st, done,
+        orr_shard_load(file, path, have, 0, rows,
+                       &(orr_rows){ .y = (char *)d->y + first * orr_schema_y_bytes(have),
+                                    .id = d->ids + first * orr_schema_id_bytes(have),
+                                    .aux = d->aux ? d->aux + first * (size_t)have->n_aux : NULL }));
     x = H5Dopen2(file, "x", H5P_DEFAULT);
     s->x_offset = native_offset(x, have, rows, s->bytes);
     H5Dclose(x);
@@ -258,7 +262,8 @@ static orr_status read_shards(orr_dataset *d, int verify)
     d->y = orr_alloc(n, y_bytes ? y_bytes : 1);
     d->ids = orr_alloc(n, orr_schema_id_bytes(&d->schema));
     d->keys = orr_alloc(n, sizeof *d->keys);
-    if (!d->y || !d->ids || !d->keys)
+    if (d->schema.n_aux > 0) d->aux = orr_alloc(n, orr_schema_aux_bytes(&d->schema));
+    if (!d->y || !d->ids || !d->keys || (d->schema.n_aux > 0 && !d->aux))
         return orr_fail(ORR_ERR_NOMEM, "%s: no memory for labels and ids of %" PRId64 " rows",
                         d->path, d->rows);
     for (int i = 0; i < d->n_shards; i++) {
@@ -370,6 +375,11 @@ const int32_t *orr_dataset_labels(const orr_dataset *d)
 const float *orr_dataset_values(const orr_dataset *d)
 {
     return d->schema.y_type == ORR_Y_VALUE ? d->y : NULL;
+}
+
+const float *orr_dataset_aux(const orr_dataset *d)
+{
+    return d->aux;
 }
 
 const uint64_t *orr_dataset_keys(const orr_dataset *d)

@@ -37,6 +37,13 @@ orr_status orr_file_reserve(int fd, const char *path, size_t bytes)
     return orr_fail(ORR_ERR_IO, "%s: no room for %zu bytes: %s", path, bytes, strerror(errno));
 }
 
+void orr_file_trim(int fd)
+{
+    struct stat info;
+
+    if (fstat(fd, &info) == 0 && ftruncate(fd, info.st_size) != 0) return;
+}
+
 static orr_status write_all(int fd, const char *path, const column *c)
 {
     const char *from = c->data;
@@ -92,26 +99,27 @@ done:
 
 /* The HDF5 file with everything but the contiguous rows. */
 static orr_status lay_out_file(const char *path, int fd, const orr_schema *s, int64_t rows,
-                               column col[3], const orr_provenance *p, const orr_shard_opts *o)
+                               column col[ORR_N_COLUMNS], const orr_provenance *p,
+                               const orr_shard_opts *o)
 {
     orr_status st;
     hid_t file = -1, dcpl = -1;
     hsize_t dims[4];
-    int rank;
+    size_t room = SLACK_BYTES;
 
+    for (int c = 0; c < ORR_N_COLUMNS; c++)
+        room += col[c].bytes;
     ORR_TRY_GOTO(st, done, orr_h5_create(&file, path));
-    ORR_TRY_GOTO(
-        st, done,
-        orr_file_reserve(fd, path, col[0].bytes + col[1].bytes + col[2].bytes + SLACK_BYTES));
+    ORR_TRY_GOTO(st, done, orr_file_reserve(fd, path, room));
     ORR_TRY_GOTO(st, done, orr_schema_put(file, ORR_SHARD_FORMAT, s, p));
     if (o && o->compression > 0) dcpl = compressed_dcpl(s, rows, o->compression);
-    dims[0] = (hsize_t)rows;
-    ORR_TRY_GOTO(st, done, lay_out(file, path, &col[2], orr_schema_id_type(s), 1, dims, -1));
-    rank = orr_schema_y_dims(s, rows, dims);
-    if (s->y_type != ORR_Y_NONE)
-        ORR_TRY_GOTO(st, done, lay_out(file, path, &col[1], orr_schema_y_type(s), rank, dims, -1));
-    rank = orr_schema_x_dims(s, rows, dims);
-    ORR_TRY_GOTO(st, done, lay_out(file, path, &col[0], orr_schema_x_type(s), rank, dims, dcpl));
+    for (int c = 0; c < ORR_N_COLUMNS; c++) {
+        int rank = orr_column_dims(s, c, rows, dims);
+        if (col[c].bytes > 0)
+            ORR_TRY_GOTO(st, done,
+                         lay_out(file, path, &col[c], orr_column_type(s, c), rank, dims,
+                                 c == ORR_COLUMN_X ? dcpl : -1));
+    }
 done:
     if (dcpl >= 0) H5Pclose(dcpl);
     if (file >= 0 && H5Fclose(file) < 0 && st == ORR_OK)
@@ -121,8 +129,11 @@ done:
 
 static orr_status check_rows(const orr_schema *s, const orr_rows *r, int number)
 {
-    if (r->n < 1 || !r->x || !r->id || (s->y_type != ORR_Y_NONE && !r->y))
-        return orr_fail(ORR_ERR_ARG, "shard %d: no rows, or a column is missing", number);
+    if (r->n < 1) return orr_fail(ORR_ERR_ARG, "shard %d: no rows", number);
+    for (int c = 0; c < ORR_N_COLUMNS; c++)
+        if (orr_column_bytes(s, c) > 0 && !orr_rows_column(r, c))
+            return orr_fail(ORR_ERR_ARG, "shard %d: its rows have no column /%s", number,
+                            orr_column_name(c));
     for (int64_t i = 0; s->y_type == ORR_Y_CLASS && i < r->n; i++) {
         int32_t label = ((const int32_t *)r->y)[i];
         if (label < 0 || label >= s->n_classes)
@@ -133,29 +144,21 @@ static orr_status check_rows(const orr_schema *s, const orr_rows *r, int number)
     return ORR_OK;
 }
 
-/* Gives back what was reserved and not used. */
-static void trim(int fd)
-{
-    struct stat info;
-
-    if (fstat(fd, &info) == 0 && ftruncate(fd, info.st_size) != 0) return;
-}
-
 static orr_status write_tmp(const char *tmp, const orr_schema *s, const orr_rows *rows,
                             const orr_provenance *p, const orr_shard_opts *o)
 {
     orr_status st;
-    size_t n = (size_t)rows->n;
-    column col[3] = { { "x", rows->x, n * orr_schema_x_bytes(s), HADDR_UNDEF },
-                      { "y", rows->y, n * orr_schema_y_bytes(s), HADDR_UNDEF },
-                      { "id", rows->id, n * orr_schema_id_bytes(s), HADDR_UNDEF } };
+    column col[ORR_N_COLUMNS];
     int fd = open(tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 
     if (fd < 0) return orr_fail(ORR_ERR_IO, "%s: cannot create: %s", tmp, strerror(errno));
+    for (int c = 0; c < ORR_N_COLUMNS; c++)
+        col[c] = (column){ orr_column_name(c), orr_rows_column(rows, c),
+                           (size_t)rows->n * orr_column_bytes(s, c), HADDR_UNDEF };
     ORR_TRY_GOTO(st, done, lay_out_file(tmp, fd, s, rows->n, col, p, o));
-    for (int i = 2; i >= 0; i--)
-        if (col[i].offset != HADDR_UNDEF) ORR_TRY_GOTO(st, done, write_all(fd, tmp, &col[i]));
-    trim(fd);
+    for (int c = 0; c < ORR_N_COLUMNS; c++)
+        if (col[c].offset != HADDR_UNDEF) ORR_TRY_GOTO(st, done, write_all(fd, tmp, &col[c]));
+    orr_file_trim(fd);
 done:
     if (close(fd) != 0 && st == ORR_OK)
         st = orr_fail(ORR_ERR_IO, "%s: cannot close: %s", tmp, strerror(errno));

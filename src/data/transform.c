@@ -121,6 +121,20 @@ orr_sample_shape orr_transform_shape(const orr_transform *t)
     return t->n_steps > 0 ? t->step[t->n_steps - 1].out : t->in;
 }
 
+void orr_transform_aux_schema(orr_schema *out, int n)
+{
+    memset(out, 0, sizeof *out);
+    out->x_type = ORR_X_F32;
+    out->n_dims = out->h = out->w = 1;
+    out->c = n;
+}
+
+void orr_transform_pick_aux(const float *aux, const int *columns, int n, float *out)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = aux[columns[i]];
+}
+
 size_t orr_transform_scratch_bytes(const orr_transform *t)
 {
     return t->n_steps == 0 ? 0 : (2 * t->widest + t->work) * sizeof(double);

@@ -12,6 +12,7 @@
  *     - affine: {scale: 0.00392156862745098, shift: 0}  # x * scale + shift
  *     - log: {floor: 0}                # log1p(max(x, floor) - floor)
  *     - asinh: {scale: 1}              # asinh(x / scale)
+ *     - sqrt                           # sign(x) (sqrt(|x| + 1) - 1)
  *     - reshape: {shape: [28, 28, 1]}  # same numbers, another shape: [c], [w, c] or [h, w, c]
  *
  * A step without options may be written by its name alone (- asinh).
@@ -42,6 +43,11 @@ typedef struct {
 orr_status orr_transform_create(orr_transform **out, const orr_node *list, const orr_schema *s);
 void orr_transform_destroy(orr_transform *t);
 orr_sample_shape orr_transform_shape(const orr_transform *t); /* of the result */
+/* The schema of n aux numbers as samples of their own (a float32 vector): aux numbers have a chain
+ * of their own, made and fitted like any other. */
+void orr_transform_aux_schema(orr_schema *out, int n);
+/* columns[n] of a row of aux numbers, as one such sample. */
+void orr_transform_pick_aux(const float *aux, const int *columns, int n, float *out);
 size_t orr_transform_scratch_bytes(const orr_transform *t);
 
 /* ---- statistics: passes over training rows.  Each pass accumulates sums of one fitted step (all

@@ -188,6 +188,15 @@ static void arsinh(const orr_step *s, double *x)
         x[i] = asinh(x[i] / scale);
 }
 
+/* sqrt(a + 1) - 1 without its cancellation near 0. */
+static void square_root(const orr_step *s, double *x)
+{
+    for (size_t i = 0, n = orr_shape_count(s->in); i < n; i++) {
+        double a = fabs(x[i]), root = sqrt(a + 1);
+        x[i] = copysign(root == INFINITY ? root : a / (root + 1), x[i]);
+    }
+}
+
 /* ---- reshape ---- */
 static orr_status reshape_init(orr_step *s, const char *where)
 {
@@ -235,6 +244,7 @@ static const orr_option asinh_options[] = {
     ORR_OPTION_REAL(orr_asinh_opts, scale, "1", 1e-300, 1e300, "where the curve turns from linear"),
     ORR_OPTION_END
 };
+static const orr_option no_options[] = { ORR_OPTION_END };
 static const orr_option reshape_options[] = { ORR_OPTION_REALS(orr_reshape_opts, shape, NULL, 1,
                                                                1e9, "[c], [w, c] or [h, w, c]"),
                                               ORR_OPTION_END };
@@ -245,6 +255,7 @@ const orr_step_kind orr_step_kinds[] = {
     { "affine", affine_options, NULL, affine, NULL },
     { "log", log_options, NULL, logarithm, NULL },
     { "asinh", asinh_options, NULL, arsinh, NULL },
+    { "sqrt", no_options, NULL, square_root, NULL },
     { "reshape", reshape_options, reshape_init, NULL, NULL },
     { NULL, NULL, NULL, NULL, NULL },
 };

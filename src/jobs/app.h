@@ -69,8 +69,8 @@ typedef struct orr_command {
     orr_status (*run)(orr_app *app, const orr_args *args);
 } orr_command;
 
-extern const orr_command orr_cmd_synth, orr_cmd_import, orr_cmd_info, orr_cmd_train,
-    orr_cmd_evaluate, orr_cmd_predict;
+extern const orr_command orr_cmd_synth, orr_cmd_import, orr_cmd_fetch, orr_cmd_crop, orr_cmd_info,
+    orr_cmd_train, orr_cmd_evaluate, orr_cmd_predict;
 
 /* The job file (NULL: none) with the assignments laid over it.  Rank 0's view is what all ranks get
  * told apart by agree. */

@@ -3,11 +3,15 @@
 #define ORR_JOBS_APPLY_H
 
 #include "jobs/predictor.h"
+#include "jobs/scores.h"
 
 /* Options of both commands; each has its own table over them. */
 typedef struct orr_apply_opts {
     const char *out, *format, *kernels;
     double threshold; /* -1 = the model's */
+    orr_strings by;   /* evaluate: groups of redshifts and densities */
+    int groups;
+    double outlier;
     int overwrite;
     orr_runtime_opts runtime;
 } orr_apply_opts;

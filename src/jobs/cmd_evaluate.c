@@ -10,8 +10,15 @@ static const orr_option options[] = {
     ORR_OPTION_STRING(orr_apply_opts, out, "", "also write the JSON to this file"),
     ORR_OPTION_REAL(orr_apply_opts, threshold, "-1", -1, 1,
                     "probability above which the positive class is named; -1 = the model's"),
+    ORR_OPTION_STRINGS(orr_apply_opts, by, "target",
+                       "redshifts and densities: also in groups by these: target, or names of aux "
+                       "numbers such as [target, cModelMag_r]"),
+    ORR_OPTION_INT(orr_apply_opts, groups, "5", 1, 100,
+                   "number of those groups, with equally many samples each"),
+    ORR_OPTION_REAL(orr_apply_opts, outlier, "0.05", 0, 1e9,
+                    "redshifts in groups: |dz| beyond which one counts for eta"),
     ORR_OPTION_BOOL(orr_apply_opts, overwrite, "false", "replace out when it exists"),
-    ORR_OPTION_CHOICE(orr_apply_opts, kernels, "cpu", "cpu|check", "kernel table"),
+    ORR_OPTION_CHOICE(orr_apply_opts, kernels, "cpu", "cpu|cpu-bf16|check", "kernel table"),
     ORR_OPTION_SECTION(orr_apply_opts, runtime, orr_runtime_options, "this start only"),
     ORR_OPTION_END,
 };
@@ -27,6 +34,7 @@ static orr_status output(orr_app *app, const orr_apply_opts *o, const orr_applie
 {
     const char *data = orr_dataset_path(a->samples.set);
     orr_text table = ORR_TEXT_INIT;
+    orr_groupings groups;
     cJSON *json;
     char *text;
     orr_status st;
@@ -34,16 +42,19 @@ static orr_status output(orr_app *app, const orr_apply_opts *o, const orr_applie
     if (!orr_has_truth(&a->model, &a->samples))
         return orr_fail(ORR_ERR_FORMAT,
                         "%s has no labels to compare with; orrery predict needs none", data);
-    json = orr_scores_json(&a->scores, &a->model.schema);
+    ORR_TRY(orr_groupings_create(&groups, &a->scores, &a->samples, a->rows, &o->by, o->groups,
+                                 o->outlier));
+    json = orr_scores_json(&a->scores, &a->model.schema, &groups);
     text = cJSON_Print(json);
     st = text ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: report");
-    orr_scores_table(&a->scores, &a->model.schema, data, &table);
+    orr_scores_table(&a->scores, &a->model.schema, &groups, data, &table);
     if (st == ORR_OK) st = orr_text_status(&table);
     if (st == ORR_OK && o->out[0]) st = orr_write_file(o->out, text, strlen(text));
     if (st == ORR_OK && strcmp(o->format, "json") == 0)
         orr_app_print(app, "%s\n", text);
     else if (st == ORR_OK)
         orr_app_print(app, "%s", table.s);
+    orr_groupings_free(&groups);
     orr_text_free(&table);
     cJSON_free(text);
     cJSON_Delete(json);

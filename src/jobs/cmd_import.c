@@ -124,6 +124,14 @@ static orr_status look_at_labels(importer *im, const orr_table *t, int64_t most[
     return orr_comm_allreduce(im->app->world, most, 2, ORR_I64, ORR_MAX);
 }
 
+static int same_aux(const orr_schema *a, const orr_schema *b)
+{
+    if (a->n_aux != b->n_aux) return 0;
+    for (int i = 0; i < a->n_aux; i++)
+        if (strcmp(a->aux_names[i], b->aux_names[i]) != 0) return 0;
+    return 1;
+}
+
 /* Tables that follow one another must have one schema; the class count is the largest. */
 static orr_status join_schemas(importer *im)
 {
@@ -143,6 +151,9 @@ static orr_status join_schemas(importer *im)
                             name, orr_table_input(im->tables[0], 0));
         if (s->id_type != im->schema.id_type || s->id_is_row != im->schema.id_is_row)
             return orr_fail(ORR_ERR_SHAPE, "%s: its ids are of another kind than those of %s", name,
+                            orr_table_input(im->tables[0], 0));
+        if (!same_aux(s, &im->schema))
+            return orr_fail(ORR_ERR_SHAPE, "%s: its aux numbers are not those of %s", name,
                             orr_table_input(im->tables[0], 0));
         if (s->n_classes > im->schema.n_classes) im->schema.n_classes = s->n_classes;
         if (s->id_bytes > im->schema.id_bytes) im->schema.id_bytes = s->id_bytes;
@@ -219,7 +230,8 @@ static orr_status read_rows(importer *im, int64_t first, int64_t n, orr_rows *ro
         orr_rows part = { .n = b - a,
                           .x = (char *)rows->x + at * x_bytes,
                           .y = (char *)rows->y + at * y_bytes,
-                          .id = (char *)rows->id + at * id_bytes };
+                          .id = (char *)rows->id + at * id_bytes,
+                          .aux = rows->aux + at * (size_t)im->schema.n_aux };
         ORR_TRY(
             orr_table_read(im->tables[i], a - im->first_row[i], b - a, &part, im->app->threads));
         for (int64_t k = 0; im->schema.id_is_row && k < part.n; k++)
@@ -236,10 +248,11 @@ static orr_status write_shards(importer *im, orr_counter *counter)
     size_t most = (size_t)(rows < im->rows_per_shard ? rows : im->rows_per_shard);
     orr_rows buffer = { .x = orr_alloc(most, orr_schema_x_bytes(&im->schema)),
                         .y = orr_alloc(most, orr_schema_y_bytes(&im->schema) + 1),
-                        .id = orr_alloc(most, orr_schema_id_bytes(&im->schema)) };
+                        .id = orr_alloc(most, orr_schema_id_bytes(&im->schema)),
+                        .aux = orr_alloc(most, orr_schema_aux_bytes(&im->schema) + 1) };
     orr_progress *progress = NULL;
     orr_status st =
-        buffer.x && buffer.y && buffer.id
+        buffer.x && buffer.y && buffer.id && buffer.aux
             ? ORR_OK
             : orr_fail(ORR_ERR_NOMEM, "out of memory: a shard of %zu rows; lower shard_mib", most);
 
@@ -260,6 +273,7 @@ static orr_status write_shards(importer *im, orr_counter *counter)
     orr_free(buffer.x);
     orr_free(buffer.y);
     orr_free(buffer.id);
+    orr_free(buffer.aux);
     return orr_app_agree(im->app, st);
 }
 
@@ -383,9 +397,10 @@ const orr_command orr_cmd_import = {
     .name = "import",
     .summary = "turn survey tables (csv, npy, npz, HDF5, idx) into a shard set",
     .usage = "[mpirun -n N] orrery import JOB.yaml [key=value ...]",
-    .details = "Reads csv (plain, xz, gz, bz2), npy, npz, HDF5 datasets or idx files, in parallel, "
-               "and writes shards and index.h5.  Paths are relative to where\n"
-               "the command runs.  The bytes written do not depend on the number of ranks.",
+    .details =
+        "Reads csv (plain, xz, gz, bz2), FITS tables, npy, npz, HDF5 datasets or idx files, in "
+        "parallel, and writes shards and index.h5.  Paths are relative to where\n"
+        "the command runs.  The bytes written do not depend on the number of ranks.",
     .options = options,
     .options_title = "Keys of the job file (and of key=value):",
     .more_help = input_help,

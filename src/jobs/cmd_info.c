@@ -1,4 +1,5 @@
 /* jobs/cmd_info.c - orrery info PATH: what is in a shard set, checkpoint, model or run. */
+#include "core/bins.h"
 #include "core/file.h"
 #include "core/memory.h"
 #include "core/text.h"
@@ -19,6 +20,8 @@ static const orr_option options[] = {
     ORR_OPTION_END,
 };
 
+enum { INFO_BINS = 10 };
+
 static void print_class_counts(const orr_dataset *d, orr_text *t)
 {
     const orr_schema *s = orr_dataset_schema(d);
@@ -34,23 +37,66 @@ static void print_class_counts(const orr_dataset *d, orr_text *t)
                         rows ? 100.0 * (double)counts[i] / (double)rows : 0.0);
 }
 
-static void print_value_ranges(const orr_dataset *d, orr_text *t)
+/* Range, mean and a histogram of ten equal bins of n numbers, `step` apart. */
+static void print_numbers(const float *v, int64_t n, int step, const char *kind, const char *name,
+                          int bars, orr_text *t)
 {
-    const float *v = orr_dataset_values(d);
-    int width = orr_dataset_schema(d)->y_width;
+    double low = INFINITY, high = -INFINITY, sum = 0;
+    int64_t counts[INFO_BINS] = { 0 }, finite = 0, most = 1;
+    orr_bins bins = { .count = INFO_BINS };
 
-    for (int k = 0; k < width; k++) {
-        double low = INFINITY, high = -INFINITY, sum = 0;
-        int64_t n = orr_dataset_rows(d);
-        for (int64_t i = 0; i < n; i++) {
-            double x = v[i * width + k];
-            low = x < low ? x : low;
-            high = x > high ? x : high;
-            sum += x;
-        }
-        orr_text_printf(t, "  target %-13d %g to %g, mean %g\n", k, low, high,
-                        n ? sum / (double)n : NAN);
+    for (int64_t i = 0; i < n; i++) {
+        double x = (double)v[i * step];
+        if (!isfinite(x)) continue;
+        finite++;
+        low = x < low ? x : low;
+        high = x > high ? x : high;
+        sum += x;
     }
+    orr_text_printf(t, "  %-6s %-13s ", kind, name);
+    if (finite == 0) {
+        orr_text_add(t, "no number in it\n");
+        return;
+    }
+    orr_text_printf(t, "%g to %g, mean %g", low, high, sum / (double)finite);
+    if (finite < n) orr_text_printf(t, ", %lld are not numbers", (long long)(n - finite));
+    orr_text_add(t, "\n");
+    if (!bars || !(high > low)) return;
+    bins.min = low;
+    bins.max = high;
+    for (int64_t i = 0; i < n; i++)
+        if (isfinite(v[i * step])) counts[orr_bin_of(&bins, (double)v[i * step])]++;
+    for (int k = 0; k < INFO_BINS; k++)
+        most = counts[k] > most ? counts[k] : most;
+    for (int k = 0; k < INFO_BINS; k++) {
+        orr_text_printf(t, "    %10.4g to %-10.4g %9lld ", low + k * orr_bin_width(&bins),
+                        low + (k + 1) * orr_bin_width(&bins), (long long)counts[k]);
+        for (int64_t i = 0; i < 40 * counts[k] / most; i++)
+            orr_text_add(t, "#");
+        orr_text_add(t, "\n");
+    }
+}
+
+static void print_values(const orr_dataset *d, orr_text *t)
+{
+    const orr_schema *s = orr_dataset_schema(d);
+    char number[16];
+
+    for (int k = 0; k < s->y_width; k++) {
+        const char *name = k < ORR_MAX_TARGET_NAMES ? s->y_names[k] : "";
+        snprintf(number, sizeof number, "%d", k);
+        print_numbers(orr_dataset_values(d) + k, orr_dataset_rows(d), s->y_width, "target",
+                      name[0] ? name : number, k < 4, t);
+    }
+}
+
+static void print_aux(const orr_dataset *d, orr_text *t)
+{
+    const orr_schema *s = orr_dataset_schema(d);
+
+    for (int k = 0; k < s->n_aux; k++)
+        print_numbers(orr_dataset_aux(d) + k, orr_dataset_rows(d), s->n_aux, "aux", s->aux_names[k],
+                      0, t);
 }
 
 static orr_status info_set(const char *path, int verify, orr_text *t)
@@ -77,9 +123,10 @@ static orr_status info_set(const char *path, int verify, orr_text *t)
     if (orr_dataset_labels(d))
         print_class_counts(d, t);
     else if (orr_dataset_values(d))
-        print_value_ranges(d, t);
+        print_values(d, t);
     else
         orr_text_add(t, "  no labels\n");
+    print_aux(d, t);
     orr_text_printf(t, "  provenance           %s\n", orr_dataset_provenance(d));
     orr_dataset_close(d);
     return ORR_OK;
@@ -95,9 +142,19 @@ static orr_status info_model(const char *path, orr_text *t)
     orr_text_printf(t,
                     "%s: a model\n  takes                %d x %d x %d (height, width, channels)\n  "
                     "answers              %d outputs, loss %s\n",
-                    path, m.schema.h, m.schema.w, m.schema.c, m.outputs, m.loss_name);
+                    path, m.schema.h, m.schema.w, m.schema.c, m.outputs, orr_loss_name(&m.loss));
+    if (m.loss.bins.count)
+        orr_text_printf(t, "  density              %d bins from %g to %g\n", m.loss.bins.count,
+                        m.loss.bins.min, m.loss.bins.max);
+    for (int i = 0; i < m.n_aux; i++)
+        orr_text_printf(t, "%s%s%s", i ? ", " : "  beside a sample      ", m.aux_names[i],
+                        i == m.n_aux - 1 ? "\n" : "");
     orr_text_add(t, "  transforms\n");
     orr_transform_dump(m.transform, t);
+    if (m.aux_transform) {
+        orr_text_add(t, "  transforms of aux\n");
+        orr_transform_dump(m.aux_transform, t);
+    }
     st = orr_graph_summary(m.graph, t);
     record = cJSON_Print(m.record);
     orr_text_printf(t, "\nrecord\n%s\n", record ? record : "none");

@@ -7,7 +7,7 @@ static const orr_option options[] = {
     ORR_OPTION_REAL(orr_apply_opts, threshold, "-1", -1, 1,
                     "probability above which the positive class is named; -1 = the model's"),
     ORR_OPTION_BOOL(orr_apply_opts, overwrite, "false", "replace out when it exists"),
-    ORR_OPTION_CHOICE(orr_apply_opts, kernels, "cpu", "cpu|check", "kernel table"),
+    ORR_OPTION_CHOICE(orr_apply_opts, kernels, "cpu", "cpu|cpu-bf16|check", "kernel table"),
     ORR_OPTION_SECTION(orr_apply_opts, runtime, orr_runtime_options, "this start only"),
     ORR_OPTION_END,
 };
@@ -37,10 +37,12 @@ const orr_command orr_cmd_predict = {
     .name = "predict",
     .summary = "a model's answers for every sample of a shard set, as csv, npy or HDF5",
     .usage = "[mpirun -n N] orrery predict MODEL DATA out=FILE [key=value ...]",
-    .details = "MODEL is a model.h5 or a run folder, DATA a shard set, with labels or without.\n"
-               "One row a sample, in the order of the set: id, the truth when it is known, the "
-               "named class\n"
-               "and its probability (or all classes' probabilities, or values).",
+    .details =
+        "MODEL is a model.h5 or a run folder, DATA a shard set, with labels or without.\n"
+        "One row a sample, in the order of the set: id, the truth when it is known, the "
+        "named class\n"
+        "and its probability (or all classes' probabilities, or values).  Of a density csv has "
+        "mean and quantiles,\n.npy and .h5 all of it.",
     .options = options,
     .options_title = "Keys:",
     .run = run,

@@ -10,14 +10,17 @@ static const char format[] = "orrery-model-1";
 
 int orr_model_n_classes(const orr_model *m)
 {
-    switch (m->loss.kind) {
-    case ORR_LOSS_BCE:
-        return 2;
-    case ORR_LOSS_CE:
-        return m->outputs;
-    case ORR_LOSS_MSE:
-        break;
-    }
+    if (orr_loss_answer(&m->loss) != ORR_ANSWER_CLASSES) return 0;
+    return m->loss.kind == ORR_LOSS_BCE ? 2 : m->outputs;
+}
+
+int orr_schema_is_redshift(const orr_schema *s)
+{
+    static const char *const names[] = { "z", "redshift", "z_spec", "zspec", "specz", "spec_z" };
+
+    if (s->y_type != ORR_Y_VALUE || s->y_width != 1) return 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcasecmp(s->y_names[0], names[i]) == 0) return 1;
     return 0;
 }
 
@@ -37,32 +40,112 @@ static orr_shape input_shape(const orr_transform *t)
     return (orr_shape){ .h = s.h, .w = s.w, .c = s.c };
 }
 
-/* loss "auto" becomes what the data and the net's output call for. */
-static orr_status choose_loss(orr_model *m, const char *name, double pos_weight)
+/* What the loss needs to know of the data and of the net's output. */
+static orr_status choose_loss(orr_model *m, const char *name, double pos_weight,
+                              const orr_bins *bins)
 {
-    orr_shape out = orr_graph_output(m->graph);
-    int n_classes = m->schema.y_type == ORR_Y_CLASS ? m->schema.n_classes : 0;
+    orr_loss_spec spec = { .name = name,
+                           .output = orr_graph_output(m->graph),
+                           .n_classes = m->schema.y_type == ORR_Y_CLASS ? m->schema.n_classes : 0,
+                           .width = m->schema.y_width,
+                           .pos_weight = pos_weight,
+                           .bins = *bins };
 
-    if (strcmp(name, "auto") == 0)
-        name = n_classes == 0 ? "mse" : n_classes == 2 && orr_shape_count(out) == 1 ? "bce" : "ce";
-    if (name != m->loss_name) snprintf(m->loss_name, sizeof m->loss_name, "%s", name);
-    m->outputs = (int)orr_shape_count(out);
-    return orr_loss_init(&m->loss, name, out, n_classes, m->schema.y_width, pos_weight);
+    m->outputs = (int)orr_shape_count(spec.output);
+    return orr_loss_init(&m->loss, &spec);
+}
+
+/* ---- numbers beside a sample ---- */
+static int find_aux(const orr_schema *s, const char *name)
+{
+    for (int i = 0; i < s->n_aux; i++)
+        if (strcmp(s->aux_names[i], name) == 0) return i;
+    return -1;
+}
+
+orr_status orr_model_aux_columns(const orr_model *m, const orr_schema *s, const char *what,
+                                 int *columns)
+{
+    for (int i = 0; i < m->n_aux; i++) {
+        const char *names[ORR_MAX_AUX], *near;
+        if ((columns[i] = find_aux(s, m->aux_names[i])) >= 0) continue;
+        for (int k = 0; k < s->n_aux; k++)
+            names[k] = s->aux_names[k];
+        near = orr_nearest(m->aux_names[i], names, s->n_aux);
+        if (near)
+            return orr_fail(ORR_ERR_SHAPE, "%s has no aux number \"%s\"; did you mean \"%s\"?",
+                            what, m->aux_names[i], near);
+        return orr_fail(ORR_ERR_SHAPE,
+                        "%s has no aux number \"%s\", which the model takes beside a sample "
+                        "(orrery info shows what a set has)",
+                        what, m->aux_names[i]);
+    }
+    return ORR_OK;
+}
+
+int orr_model_aux_width(const orr_model *m)
+{
+    return m->aux_transform ? orr_transform_shape(m->aux_transform).c : 0;
+}
+
+static orr_status make_aux(orr_model *m, const orr_node *steps)
+{
+    orr_schema s;
+    orr_sample_shape shape;
+
+    if (m->n_aux == 0)
+        return steps ? orr_fail(ORR_ERR_OPTION,
+                                "data.aux_transforms without data.aux: name the numbers first")
+                     : ORR_OK;
+    orr_transform_aux_schema(&s, m->n_aux);
+    ORR_TRY(orr_transform_create(&m->aux_transform, steps, &s));
+    shape = orr_transform_shape(m->aux_transform);
+    if (shape.h != 1 || shape.w != 1)
+        return orr_fail(ORR_ERR_SHAPE, "data.aux_transforms: the result must be a vector");
+    return ORR_OK;
+}
+
+static orr_status take_aux(orr_model *m, const orr_data_opts *d)
+{
+    int columns[ORR_MAX_AUX];
+
+    if (d->aux.n > ORR_MAX_AUX)
+        return orr_fail(ORR_ERR_OPTION, "data.aux: at most %d names", ORR_MAX_AUX);
+    m->n_aux = d->aux.n;
+    for (int i = 0; i < d->aux.n; i++)
+        snprintf(m->aux_names[i], sizeof m->aux_names[i], "%s", d->aux.v[i]);
+    ORR_TRY(orr_model_aux_columns(m, &m->schema, d->train, columns));
+    return make_aux(m, d->aux_transforms);
+}
+
+/* The job's aux numbers must go somewhere. */
+static orr_status check_aux(const orr_model *m, const orr_model_opts *o)
+{
+    if (m->n_aux == 0 || orr_graph_n_aux(m->graph)) return ORR_OK;
+    return orr_fail(ORR_ERR_OPTION, "data.aux names numbers that the net does not read: %s",
+                    o->layers ? "add a layer \"aux\" and join it with concat, or leave data.aux out"
+                              : "choose inception-mixed or pasquet, or leave data.aux out");
 }
 
 orr_status orr_model_create(orr_model *m, const orr_train_job *job, const orr_schema *schema)
 {
+    int width;
     orr_status st;
 
     *m = (orr_model){ .schema = *schema, .threshold = job->train.threshold };
     ORR_TRY_GOTO(st, failed, orr_kernels_find(&m->kernels, job->model.kernels));
     ORR_TRY_GOTO(st, failed, orr_transform_create(&m->transform, job->data.transforms, schema));
+    ORR_TRY_GOTO(st, failed, take_aux(m, &job->data));
+    width = orr_model_aux_width(m);
     if (job->model.layers)
-        st = orr_graph_parse(&m->graph, input_shape(m->transform), job->model.layers);
+        st = orr_graph_parse(&m->graph, input_shape(m->transform), width, job->model.layers);
     else
-        st = orr_model_build(&m->graph, job->model.name, input_shape(m->transform));
+        st = orr_model_build(&m->graph, job->model.name, input_shape(m->transform), width,
+                             job->model.outputs);
     if (st != ORR_OK) goto failed;
-    ORR_TRY_GOTO(st, failed, choose_loss(m, job->train.loss, job->train.pos_weight));
+    ORR_TRY_GOTO(st, failed, check_aux(m, &job->model));
+    ORR_TRY_GOTO(st, failed,
+                 choose_loss(m, job->train.loss, job->train.pos_weight, &job->train.bins));
     return ORR_OK;
 failed:
     orr_model_destroy(m);
@@ -72,6 +155,7 @@ failed:
 void orr_model_destroy(orr_model *m)
 {
     orr_transform_destroy(m->transform);
+    orr_transform_destroy(m->aux_transform);
     orr_graph_destroy(m->graph);
     orr_config_destroy(m->texts);
     orr_free(m->weights);
@@ -84,6 +168,7 @@ orr_status orr_model_accepts(const orr_model *m, const orr_schema *s, const char
 {
     static const char *const types[] = { "float32", "float16", "uint8" };
     const orr_schema *want = &m->schema;
+    int columns[ORR_MAX_AUX];
 
     if (s->h != want->h || s->w != want->w || s->c != want->c)
         return orr_fail(
@@ -97,7 +182,7 @@ orr_status orr_model_accepts(const orr_model *m, const orr_schema *s, const char
     if (s->y_type == ORR_Y_CLASS && orr_model_n_classes(m) && s->n_classes > orr_model_n_classes(m))
         return orr_fail(ORR_ERR_SHAPE, "%s: %d classes, the model knows %d", what, s->n_classes,
                         orr_model_n_classes(m));
-    return ORR_OK;
+    return orr_model_aux_columns(m, s, what, columns);
 }
 
 /* ---- files ---- */
@@ -107,6 +192,11 @@ static void put_names(cJSON *o, const char *key, const char names[][ORR_DATA_NAM
 
     for (int i = 0; i < n; i++)
         cJSON_AddItemToArray(list, cJSON_CreateString(names[i]));
+}
+
+static int named_targets(const orr_schema *s)
+{
+    return s->y_width < ORR_MAX_TARGET_NAMES ? s->y_width : ORR_MAX_TARGET_NAMES;
 }
 
 /* What the samples looked like, and how the answer is read. */
@@ -128,7 +218,12 @@ static char *describe(const orr_model *m)
     put_names(o, "class_names", s->class_names, s->y_type == ORR_Y_CLASS ? s->n_classes : 0);
     put_names(o, "channel_names", s->channel_names,
               s->c < ORR_MAX_CHANNELS ? s->c : ORR_MAX_CHANNELS);
-    cJSON_AddStringToObject(o, "loss", m->loss_name);
+    put_names(o, "y_names", s->y_names, s->y_type == ORR_Y_VALUE ? named_targets(s) : 0);
+    put_names(o, "aux_names", m->aux_names, m->n_aux);
+    cJSON_AddStringToObject(o, "loss", orr_loss_name(&m->loss));
+    cJSON_AddNumberToObject(o, "bins", m->loss.bins.count);
+    cJSON_AddNumberToObject(o, "bins_min", m->loss.bins.min);
+    cJSON_AddNumberToObject(o, "bins_max", m->loss.bins.max);
     cJSON_AddNumberToObject(o, "pos_weight", m->loss.pos_weight);
     cJSON_AddNumberToObject(o, "threshold", m->threshold);
     text = cJSON_Print(o);
@@ -166,38 +261,57 @@ static orr_status save_weights(const orr_net *net, orr_h5_file *f)
     return st;
 }
 
+/* A chain of transforms is its text and its fitted numbers; NULL is an empty one. */
+static orr_status save_steps(const orr_transform *t, orr_h5_file *f, const char *name)
+{
+    orr_text text = ORR_TEXT_INIT;
+    orr_status st;
+
+    if (t) orr_transform_dump(t, &text);
+    st = orr_text_status(&text);
+    if (st == ORR_OK) st = orr_h5_put_string(f, name, text.s ? text.s : "");
+    orr_text_free(&text);
+    return st;
+}
+
+static orr_status save_numbers(const orr_transform *t, orr_h5_file *f, const char *name)
+{
+    size_t n = t ? orr_transform_n_numbers(t) : 0;
+    hsize_t dims = n;
+    double *numbers = orr_alloc(n + 1, sizeof *numbers);
+    orr_status st;
+
+    if (!numbers) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", f->path);
+    if (t) orr_transform_get_numbers(t, numbers);
+    st = orr_h5_put_array(f, name, H5T_NATIVE_DOUBLE, sizeof *numbers, 1, &dims, numbers);
+    orr_free(numbers);
+    return st;
+}
+
 orr_status orr_model_save(const orr_model *m, const orr_net *net, const char *path,
                           const cJSON *record)
 {
-    orr_text graph = ORR_TEXT_INIT, transform = ORR_TEXT_INIT;
-    size_t n = orr_transform_n_numbers(m->transform);
-    hsize_t dims = n;
-    double *numbers = orr_alloc(n + 1, sizeof *numbers);
+    orr_text graph = ORR_TEXT_INIT;
     char *samples = describe(m), *printed = cJSON_Print(record);
     orr_h5_file f;
     orr_status st = orr_h5_begin(&f, path, format);
 
-    if (st == ORR_OK && (!numbers || !samples || !printed))
+    if (st == ORR_OK && (!samples || !printed))
         st = orr_fail(ORR_ERR_NOMEM, "out of memory: %s", path);
     if (st != ORR_OK) goto done;
-    orr_transform_get_numbers(m->transform, numbers);
-    orr_transform_dump(m->transform, &transform);
     ORR_TRY_GOTO(st, done, orr_graph_dump(m->graph, &graph));
-    ORR_TRY_GOTO(st, done, orr_text_status(&transform));
     ORR_TRY_GOTO(st, done, orr_h5_put_string(&f, "graph", graph.s ? graph.s : ""));
     ORR_TRY_GOTO(st, done, orr_h5_put_string(&f, "samples", samples));
-    ORR_TRY_GOTO(st, done, orr_h5_put_string(&f, "transforms", transform.s ? transform.s : ""));
-    ORR_TRY_GOTO(st, done,
-                 orr_h5_put_array(&f, "transform_numbers", H5T_NATIVE_DOUBLE, sizeof *numbers, 1,
-                                  &dims, numbers));
+    ORR_TRY_GOTO(st, done, save_steps(m->transform, &f, "transforms"));
+    ORR_TRY_GOTO(st, done, save_steps(m->aux_transform, &f, "aux_transforms"));
+    ORR_TRY_GOTO(st, done, save_numbers(m->transform, &f, "transform_numbers"));
+    ORR_TRY_GOTO(st, done, save_numbers(m->aux_transform, &f, "aux_transform_numbers"));
     ORR_TRY_GOTO(st, done, orr_h5_put_string(&f, "job", m->job ? m->job : ""));
     ORR_TRY_GOTO(st, done, orr_h5_put_string(&f, "record", printed));
     ORR_TRY_GOTO(st, done, save_weights(net, &f));
 done:
     st = orr_h5_commit(&f, st);
     orr_text_free(&graph);
-    orr_text_free(&transform);
-    orr_free(numbers);
     cJSON_free(samples);
     cJSON_free(printed);
     return st;
@@ -220,8 +334,15 @@ static void get_names(const cJSON *o, const char *key, char names[][ORR_DATA_NAM
             snprintf(names[i++], ORR_DATA_NAME_MAX, "%s", item->valuestring);
 }
 
+/* What the description says of the loss. */
+typedef struct orr_read_loss {
+    char name[32];
+    double pos_weight;
+    orr_bins bins;
+} orr_read_loss;
+
 static orr_status read_description(orr_model *m, const char *text, const char *path,
-                                   double *pos_weight)
+                                   orr_read_loss *l)
 {
     cJSON *o = cJSON_Parse(text);
     orr_schema *s = &m->schema;
@@ -240,33 +361,59 @@ static orr_status read_description(orr_model *m, const char *text, const char *p
     s->n_classes = (int)number(o, "classes");
     s->y_width = (int)number(o, "y_width");
     m->threshold = number(o, "threshold");
-    *pos_weight = number(o, "pos_weight");
+    l->pos_weight = number(o, "pos_weight");
+    l->bins = (orr_bins){ (int)number(o, "bins"), number(o, "bins_min"), number(o, "bins_max") };
+    m->n_aux = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(o, "aux_names"));
+    if (m->n_aux > ORR_MAX_AUX) m->n_aux = ORR_MAX_AUX;
+    get_names(o, "aux_names", m->aux_names, ORR_MAX_AUX);
+    get_names(o, "y_names", s->y_names, ORR_MAX_TARGET_NAMES);
     get_names(o, "class_names", s->class_names, ORR_MAX_CLASSES);
     get_names(o, "channel_names", s->channel_names, ORR_MAX_CHANNELS);
-    snprintf(m->loss_name, sizeof m->loss_name, "%s", loss->valuestring);
+    snprintf(l->name, sizeof l->name, "%s", loss->valuestring);
     cJSON_Delete(o);
     if (s->h < 1 || s->w < 1 || s->c < 1 || s->x_type > ORR_X_U8 || s->y_type > ORR_Y_VALUE)
         return orr_fail(ORR_ERR_FORMAT, "%s: its description of samples makes no sense", path);
     return ORR_OK;
 }
 
-/* The transforms' text is a YAML list; its tree lives as long as the model. */
+/* An empty list is written as [], which stands on the line of its key. */
+static void add_steps(orr_text *text, const char *key, const char *list)
+{
+    orr_text_printf(text, "%s:%s%s\n", key, list[0] == '[' ? " " : "\n", list);
+}
+
+/* The transforms' texts are YAML lists; their trees live as long as the model. */
 static orr_status read_texts(orr_model *m, const char *graph, const char *transforms,
-                             const char *path)
+                             const char *aux_transforms, const char *path)
 {
     orr_text text = ORR_TEXT_INIT;
+    const orr_node *root;
     orr_status st;
 
-    orr_text_printf(&text, "transforms:\n%s", transforms);
+    add_steps(&text, "transforms", transforms);
+    add_steps(&text, "aux_transforms", aux_transforms);
     ORR_TRY_GOTO(st, done, orr_text_status(&text));
     ORR_TRY_GOTO(st, done, orr_config_parse(&m->texts, text.s, path));
+    root = orr_config_root(m->texts);
     ORR_TRY_GOTO(st, done,
-                 orr_transform_create(&m->transform,
-                                      orr_node_get(orr_config_root(m->texts), "transforms"),
-                                      &m->schema));
-    ORR_TRY_GOTO(st, done, orr_graph_parse_text(&m->graph, input_shape(m->transform), graph));
+                 orr_transform_create(&m->transform, orr_node_get(root, "transforms"), &m->schema));
+    ORR_TRY_GOTO(st, done, make_aux(m, m->n_aux ? orr_node_get(root, "aux_transforms") : NULL));
+    st = orr_graph_parse_text(&m->graph, input_shape(m->transform), orr_model_aux_width(m), graph);
 done:
     orr_text_free(&text);
+    return st;
+}
+
+static orr_status read_numbers(orr_transform *t, orr_h5_file *f, const char *name)
+{
+    size_t n = t ? orr_transform_n_numbers(t) : 0;
+    double *numbers = orr_alloc(n + 1, sizeof *numbers);
+    orr_status st;
+
+    if (!numbers) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", f->path);
+    st = orr_h5_get_array(f, name, H5T_NATIVE_DOUBLE, sizeof *numbers, n, numbers);
+    if (st == ORR_OK && t) st = orr_transform_set_numbers(t, numbers, n);
+    orr_free(numbers);
     return st;
 }
 
@@ -301,36 +448,29 @@ static orr_status read_weights(orr_model *m, orr_h5_file *f)
 
 static orr_status load_parts(orr_model *m, orr_h5_file *f)
 {
-    char *graph = NULL, *samples = NULL, *transforms = NULL, *record = NULL;
-    double *numbers = NULL, pos_weight = 1;
-    size_t n;
+    char *graph = NULL, *samples = NULL, *transforms = NULL, *aux = NULL, *record = NULL;
+    orr_read_loss l = { .pos_weight = 1 };
     orr_status st;
 
     ORR_TRY_GOTO(st, done, orr_h5_get_string(f, "graph", &graph));
     ORR_TRY_GOTO(st, done, orr_h5_get_string(f, "samples", &samples));
+    ORR_TRY_GOTO(st, done, read_description(m, samples, f->path, &l));
     ORR_TRY_GOTO(st, done, orr_h5_get_string(f, "transforms", &transforms));
-    ORR_TRY_GOTO(st, done, read_description(m, samples, f->path, &pos_weight));
-    ORR_TRY_GOTO(st, done, read_texts(m, graph, transforms, f->path));
-    n = orr_transform_n_numbers(m->transform);
-    if (!(numbers = orr_alloc(n + 1, sizeof *numbers))) {
-        st = orr_fail(ORR_ERR_NOMEM, "out of memory: %s", f->path);
-        goto done;
-    }
-    ORR_TRY_GOTO(
-        st, done,
-        orr_h5_get_array(f, "transform_numbers", H5T_NATIVE_DOUBLE, sizeof *numbers, n, numbers));
-    ORR_TRY_GOTO(st, done, orr_transform_set_numbers(m->transform, numbers, n));
+    ORR_TRY_GOTO(st, done, orr_h5_get_string(f, "aux_transforms", &aux));
+    ORR_TRY_GOTO(st, done, read_texts(m, graph, transforms, aux, f->path));
+    ORR_TRY_GOTO(st, done, read_numbers(m->transform, f, "transform_numbers"));
+    ORR_TRY_GOTO(st, done, read_numbers(m->aux_transform, f, "aux_transform_numbers"));
     ORR_TRY_GOTO(st, done, orr_h5_get_string(f, "job", &m->job));
     ORR_TRY_GOTO(st, done, orr_h5_get_string(f, "record", &record));
     m->record = cJSON_Parse(record);
-    ORR_TRY_GOTO(st, done, choose_loss(m, m->loss_name, pos_weight));
+    ORR_TRY_GOTO(st, done, choose_loss(m, l.name, l.pos_weight, &l.bins));
     ORR_TRY_GOTO(st, done, read_weights(m, f));
 done:
     orr_free(graph);
     orr_free(samples);
     orr_free(transforms);
+    orr_free(aux);
     orr_free(record);
-    orr_free(numbers);
     return st;
 }
 

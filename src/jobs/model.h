@@ -17,10 +17,12 @@
 typedef struct orr_model {
     orr_schema schema; /* of the samples it was made for */
     orr_transform *transform;
+    int n_aux; /* numbers beside a sample that the net takes */
+    char aux_names[ORR_MAX_AUX][ORR_DATA_NAME_MAX];
+    orr_transform *aux_transform; /* of the vector of them; NULL without */
     orr_graph *graph;
     const orr_kernels *kernels;
     orr_loss loss;
-    char loss_name[16];
     int outputs;
     double threshold;  /* binary: probability above which the positive class is named */
     orr_config *texts; /* trees the parts above were read from (model file) */
@@ -43,8 +45,16 @@ orr_status orr_model_net(orr_net **out, orr_model *m, const orr_limits *limits);
 /* ORR_ERR_SHAPE unless samples of this schema are what the model takes; says what differs.  what:
  * name of the data. */
 orr_status orr_model_accepts(const orr_model *m, const orr_schema *s, const char *what);
-/* Classes the answer distinguishes: 2 for bce, C for ce, 0 for values. */
+/* Where each of the model's aux numbers stands in sets of this schema: columns[n_aux].  ORR_ERR_SHAPE
+ * naming the one that is missing. */
+orr_status orr_model_aux_columns(const orr_model *m, const orr_schema *s, const char *what,
+                                 int *columns);
+/* Numbers that the net takes of it, after the transform; 0 without. */
+int orr_model_aux_width(const orr_model *m);
+/* Classes the answer distinguishes: 2 for bce, C for ce, 0 for values and densities. */
 int orr_model_n_classes(const orr_model *m);
+/* Is the target a redshift, by its name (z, redshift, z_spec, ...)? */
+int orr_schema_is_redshift(const orr_schema *s);
 /* "planet", or "1" when it has no name. */
 const char *orr_class_name(const orr_schema *s, int i, char *buf, size_t bytes);
 

@@ -130,6 +130,30 @@ void orr_parts_close(orr_parts *p)
     memset(p, 0, sizeof *p);
 }
 
+static orr_status check_part(const orr_part *p, const orr_bins *bins)
+{
+    const float *values = orr_dataset_values(p->samples->set);
+    int64_t outside = 0, first = 0;
+    char id[ORR_ID_TEXT_MAX + 1];
+
+    for (int64_t i = 0; values && i < p->n; i++)
+        if (orr_bin_of(bins, (double)values[p->rows[i]]) < 0 && outside++ == 0) first = p->rows[i];
+    if (outside == 0) return ORR_OK;
+    orr_dataset_id(p->samples->set, first, id, sizeof id);
+    return orr_fail(ORR_ERR_FORMAT,
+                    "%s: %lld of %lld %s targets lie outside train.bins %g to %g, such as %g of "
+                    "sample %s; widen the bins, or leave those samples out",
+                    orr_dataset_path(p->samples->set), (long long)outside, (long long)p->n, p->name,
+                    bins->min, bins->max, (double)values[first], id);
+}
+
+orr_status orr_parts_check_targets(const orr_parts *p, const orr_bins *bins)
+{
+    for (int i = 0; bins->count && i < ORR_N_PARTS; i++)
+        if (p->part[i].n) ORR_TRY(check_part(&p->part[i], bins));
+    return ORR_OK;
+}
+
 int64_t orr_parts_most(const orr_parts *p)
 {
     return p->part[ORR_VALIDATION].n > p->part[ORR_TEST].n ? p->part[ORR_VALIDATION].n

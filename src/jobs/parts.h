@@ -19,6 +19,8 @@ typedef struct orr_parts {
 
 orr_status orr_parts_open(orr_parts *p, orr_app *app, const orr_data_opts *d);
 void orr_parts_close(orr_parts *p);
+/* ORR_ERR_FORMAT when a target of any part lies outside the bins: how many, and which.  Not collective. */
+orr_status orr_parts_check_targets(const orr_parts *p, const orr_bins *bins);
 /* Samples of validation or test, whichever has more. */
 int64_t orr_parts_most(const orr_parts *p);
 

@@ -43,6 +43,11 @@ static int columns(const orr_model *m)
     return orr_model_n_classes(m) ? orr_model_n_classes(m) : m->outputs;
 }
 
+static int is_density(const orr_model *m)
+{
+    return orr_loss_answer(&m->loss) == ORR_ANSWER_DENSITY;
+}
+
 static int named_class(const orr_model *m, const double *p, double threshold)
 {
     int best = 0, n = columns(m);
@@ -86,6 +91,8 @@ static void csv_header(FILE *f, const orr_model *m, int truth)
                 put_field(f, column);
             }
         }
+    } else if (is_density(m)) {
+        fputs(truth ? ",target,value,q16,q50,q84,pit" : ",value,q16,q50,q84", f);
     } else {
         for (int i = 0; truth && i < n; i++)
             fprintf(f, ",target_%d", i);
@@ -93,6 +100,19 @@ static void csv_header(FILE *f, const orr_model *m, int truth)
             fprintf(f, ",value_%d", i);
     }
     fputc('\n', f);
+}
+
+/* Mean, quantiles and, where the truth is known, where in the density it lies. */
+static void csv_density(FILE *f, const orr_bins *bins, const double *p, const float *truth)
+{
+    double pit, crps;
+
+    if (truth) fprintf(f, ",%.9g", (double)*truth);
+    fprintf(f, ",%.9g,%.9g,%.9g,%.9g", orr_bins_mean(bins, p), orr_density_quantile(bins, p, 0.16),
+            orr_density_quantile(bins, p, 0.5), orr_density_quantile(bins, p, 0.84));
+    if (!truth) return;
+    orr_pit_crps(bins, p, (double)*truth, &pit, &crps);
+    fprintf(f, ",%.9g", pit);
 }
 
 static void csv_row(FILE *f, const orr_model *m, const orr_samples *samples, int64_t row,
@@ -113,6 +133,8 @@ static void csv_row(FILE *f, const orr_model *m, const orr_samples *samples, int
         put_field(f, orr_class_name(&m->schema, named_class(m, p, threshold), name, sizeof name));
         for (int i = n == 2 ? 1 : 0; i < n; i++)
             fprintf(f, ",%.9g", p[i]);
+    } else if (is_density(m)) {
+        csv_density(f, &m->loss.bins, p, truth ? orr_dataset_values(samples->set) + row : NULL);
     } else {
         for (int i = 0; truth && i < n; i++)
             fprintf(f, ",%.9g", (double)orr_dataset_values(samples->set)[row * n + i]);
@@ -174,6 +196,20 @@ static orr_status write_stream(const char *path, kind k, const orr_model *m,
     return ORR_ERR_IO;
 }
 
+static orr_status put_edges(orr_h5_file *f, const orr_bins *bins)
+{
+    hsize_t n = (hsize_t)bins->count + 1;
+    double *edges = orr_alloc((size_t)n, sizeof *edges);
+    orr_status st;
+
+    if (!edges) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", f->path);
+    for (int k = 0; k <= bins->count; k++)
+        edges[k] = bins->min + k * orr_bin_width(bins);
+    st = orr_h5_put_array(f, "bin_edges", H5T_NATIVE_DOUBLE, sizeof *edges, 1, &n, edges);
+    orr_free(edges);
+    return st;
+}
+
 static orr_status write_h5(const char *path, const orr_model *m, const orr_samples *samples,
                            const int64_t *rows, const orr_scores *s)
 {
@@ -196,6 +232,12 @@ static orr_status write_h5(const char *path, const orr_model *m, const orr_sampl
     }
     if (st == ORR_OK && orr_has_truth(m, samples) && orr_model_n_classes(m))
         st = orr_h5_put_array(&f, "y", H5T_NATIVE_INT32, sizeof *labels, 1, dims, labels);
+    if (st == ORR_OK && s->truth)
+        st = orr_h5_put_array(&f, "y", H5T_NATIVE_FLOAT, sizeof *s->truth,
+                              is_density(m) || columns(m) == 1 ? 1 : 2, dims, s->truth);
+    if (st == ORR_OK && s->point)
+        st = orr_h5_put_array(&f, "value", H5T_NATIVE_DOUBLE, sizeof *s->point, 1, dims, s->point);
+    if (st == ORR_OK && is_density(m)) st = put_edges(&f, &m->loss.bins);
     if (st == ORR_OK)
         st = orr_h5_put_array(&f, "p", H5T_NATIVE_DOUBLE, sizeof *s->p, 2, dims, s->p);
     st = orr_h5_commit(&f, st);

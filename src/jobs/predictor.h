@@ -6,7 +6,6 @@
 
 #include "jobs/model.h"
 #include "jobs/samples.h"
-#include "stats/metrics.h"
 
 enum { ORR_EVAL_CHUNK = 64 };
 
@@ -21,25 +20,5 @@ void orr_predictor_destroy(orr_predictor *p);
 /* logits[n][outputs] on every rank, in the order of rows.  Collective. */
 orr_status orr_predictor_run(orr_predictor *p, const orr_samples *s, const int64_t *rows, int64_t n,
                              orr_real *logits, const char *phase);
-
-/* What is known of a set's predictions. */
-typedef struct orr_scores {
-    int64_t n;
-    int n_classes; /* 0: values */
-    double loss;
-    double *p;                          /* [n][max(n_classes, outputs)]: probabilities, or values */
-    orr_classification *classification; /* NULL for values */
-    orr_regression regression;
-} orr_scores;
-/* Needs labels (or targets) in the set; without them only p is filled and n_classes/loss say so
- * (loss NaN). */
-orr_status orr_scores_create(orr_scores *s, const orr_model *m, const orr_samples *samples,
-                             const int64_t *rows, int64_t n, const orr_real *logits,
-                             double threshold);
-void orr_scores_free(orr_scores *s);
-/* A metric by the name `select` uses; NaN when it is not defined here. */
-double orr_scores_metric(const orr_scores *s, const char *name);
-/* Have the set's samples answers to compare with? */
-int orr_has_truth(const orr_model *m, const orr_samples *samples);
 
 #endif

@@ -38,6 +38,22 @@ static void add_classes(cJSON *o, const orr_classification *c, const orr_schema 
     }
 }
 
+/* The main metrics of values and densities. */
+static void add_values(cJSON *o, const orr_scores *s)
+{
+    add(o, "rmse", s->regression.rmse);
+    add(o, "mae", s->regression.mae);
+    add(o, "bias", s->is_redshift ? s->redshift.bias : s->regression.bias);
+    add(o, "sigma_mad", s->is_redshift ? s->redshift.sigma_mad : s->regression.sigma_mad);
+    if (s->is_redshift) add(o, "eta", s->redshift.eta);
+    add(o, "r2", s->regression.r2);
+    if (s->answer != ORR_ANSWER_DENSITY) return;
+    add(o, "crps", s->redshift.crps);
+    add(o, "pit_mean", s->redshift.pit_mean);
+    add(o, "pit_deviation", s->redshift.pit_deviation);
+    add(o, "pit_p", s->redshift.pit_p);
+}
+
 cJSON *orr_scores_brief(const orr_scores *s)
 {
     cJSON *o = cJSON_CreateObject();
@@ -55,17 +71,53 @@ cJSON *orr_scores_brief(const orr_scores *s)
             add(o, "recall", c->classes[1].recall);
         }
         add(o, "f1", orr_scores_metric(s, "f1"));
-    } else if (s->n_classes == 0) {
-        add(o, "rmse", s->regression.rmse);
-        add(o, "mae", s->regression.mae);
-        add(o, "bias", s->regression.bias);
-        add(o, "sigma_mad", s->regression.sigma_mad);
-        add(o, "r2", s->regression.r2);
+    } else if (s->has_truth) {
+        add_values(o, s);
     }
     return o;
 }
 
-cJSON *orr_scores_json(const orr_scores *s, const orr_schema *schema)
+static void add_pit(cJSON *o, const orr_redshift *r)
+{
+    cJSON *list = cJSON_AddArrayToObject(o, "pit");
+
+    for (int i = 0; i < ORR_PIT_BINS; i++)
+        cJSON_AddItemToArray(list, cJSON_CreateNumber((double)r->pit[i]));
+    add(o, "pit_chi2", r->pit_chi2);
+}
+
+static cJSON *group_json(const orr_redshift *r, double low, double high, int density)
+{
+    cJSON *o = cJSON_CreateObject();
+
+    add(o, "from", low);
+    add(o, "to", high);
+    add(o, "samples", (double)r->n);
+    add(o, "bias", r->bias);
+    add(o, "sigma_mad", r->sigma_mad);
+    add(o, "eta", r->eta);
+    add(o, "rmse", r->rmse);
+    if (density) {
+        add(o, "crps", r->crps);
+        add_pit(o, r);
+    }
+    return o;
+}
+
+static void add_groupings(cJSON *o, const orr_scores *s, const orr_groupings *groups)
+{
+    cJSON *by = groups && groups->n ? cJSON_AddObjectToObject(o, "by") : NULL;
+
+    for (int i = 0; by && i < groups->n; i++) {
+        const orr_grouping *g = &groups->g[i];
+        cJSON *list = cJSON_AddArrayToObject(by, g->name);
+        for (int k = 0; k < g->n; k++)
+            cJSON_AddItemToArray(list, group_json(&g->groups[k], g->edges[k], g->edges[k + 1],
+                                                  s->answer == ORR_ANSWER_DENSITY));
+    }
+}
+
+cJSON *orr_scores_json(const orr_scores *s, const orr_schema *schema, const orr_groupings *groups)
 {
     cJSON *o = orr_scores_brief(s);
 
@@ -74,6 +126,10 @@ cJSON *orr_scores_json(const orr_scores *s, const orr_schema *schema)
         add(o, "macro_f1", s->classification->macro_f1);
         add(o, "baseline_accuracy", s->classification->baseline_accuracy);
         add_classes(o, s->classification, schema);
+    } else if (s->has_truth) {
+        add(o, "mse", s->regression.mse);
+        if (s->answer == ORR_ANSWER_DENSITY) add_pit(o, &s->redshift);
+        add_groupings(o, s, groups);
     }
     return o;
 }
@@ -116,23 +172,76 @@ static void class_tables(const orr_classification *c, const orr_schema *schema, 
     }
 }
 
-void orr_scores_table(const orr_scores *s, const orr_schema *schema, const char *title,
-                      orr_text *out)
+/* The PIT histogram as a picture of bars, one line a bin. */
+static void pit_table(const orr_redshift *r, orr_text *t)
+{
+    int64_t most = 1;
+
+    for (int i = 0; i < ORR_PIT_BINS; i++)
+        most = r->pit[i] > most ? r->pit[i] : most;
+    orr_text_printf(t, "\n  PIT (flat when densities are right: %lld in each, p = %.3g)\n",
+                    (long long)(r->n / ORR_PIT_BINS), r->pit_p);
+    for (int i = 0; i < ORR_PIT_BINS; i++) {
+        int bars = (int)(40 * r->pit[i] / most);
+        orr_text_printf(t, "  %.2f-%.2f %8lld ", (double)i / ORR_PIT_BINS,
+                        (double)(i + 1) / ORR_PIT_BINS, (long long)r->pit[i]);
+        for (int k = 0; k < bars; k++)
+            orr_text_add(t, "#");
+        orr_text_add(t, "\n");
+    }
+}
+
+static void grouping_table(const orr_grouping *g, int density, orr_text *t)
+{
+    orr_text_printf(t, "\n  %-22.22s %9s %10s %10s %9s%s\n", g->name, "samples", "bias",
+                    "sigma_mad", "eta", density ? "      crps" : "");
+    for (int k = 0; k < g->n; k++) {
+        const orr_redshift *r = &g->groups[k];
+        char range[48];
+        snprintf(range, sizeof range, "%.4g to %.4g", g->edges[k], g->edges[k + 1]);
+        orr_text_printf(t, "  %-22s %9lld %10.3g %10.4g %9.4f", range, (long long)r->n, r->bias,
+                        r->sigma_mad, r->eta);
+        if (density) orr_text_printf(t, " %9.4g", r->crps);
+        orr_text_add(t, "\n");
+    }
+}
+
+static void value_table(const orr_scores *s, const orr_groupings *groups, orr_text *out)
+{
+    int density = s->answer == ORR_ANSWER_DENSITY;
+
+    table_row(out, "rmse", s->regression.rmse);
+    table_row(out, "mae", s->regression.mae);
+    if (s->is_redshift) {
+        table_row(out, "bias of dz", s->redshift.bias);
+        table_row(out, "sigma_mad of dz", s->redshift.sigma_mad);
+        table_row(out, "eta", s->redshift.eta);
+    } else {
+        table_row(out, "bias", s->regression.bias);
+        table_row(out, "sigma_mad", s->regression.sigma_mad);
+    }
+    table_row(out, "r2", s->regression.r2);
+    if (density) {
+        table_row(out, "crps", s->redshift.crps);
+        pit_table(&s->redshift, out);
+    }
+    for (int i = 0; groups && i < groups->n; i++)
+        grouping_table(&groups->g[i], density, out);
+}
+
+void orr_scores_table(const orr_scores *s, const orr_schema *schema, const orr_groupings *groups,
+                      const char *title, orr_text *out)
 {
     const orr_classification *c = s->classification;
 
     orr_text_printf(out, "%s: %lld samples\n", title, (long long)s->n);
-    if (!c && s->n_classes) {
+    if (!s->has_truth) {
         orr_text_add(out, "  no labels: nothing to compare with\n");
         return;
     }
     table_row(out, "loss", s->loss);
     if (!c) {
-        table_row(out, "rmse", s->regression.rmse);
-        table_row(out, "mae", s->regression.mae);
-        table_row(out, "bias", s->regression.bias);
-        table_row(out, "sigma_mad", s->regression.sigma_mad);
-        table_row(out, "r2", s->regression.r2);
+        value_table(s, groups, out);
         return;
     }
     table_row(out, "accuracy", c->accuracy);

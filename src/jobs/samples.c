@@ -49,64 +49,162 @@ const void *orr_samples_row(const orr_samples *s, int64_t row)
     return (const char *)s->cache + (size_t)row * orr_schema_x_bytes(orr_dataset_schema(s->set));
 }
 
-/* Sums of block `block` of the rows, gathered into x first: stored rows need not be neighbours. */
-static orr_status fit_block(const orr_samples *s, const int64_t *rows, int64_t n, int64_t block,
-                            orr_transform *t, char *x, double *sums, void *scratch)
+const float *orr_samples_aux(const orr_samples *s, int64_t row)
 {
-    size_t bytes = orr_schema_x_bytes(orr_dataset_schema(s->set));
-    int64_t first = block * ORR_FIT_BLOCK,
-            last = first + ORR_FIT_BLOCK < n ? first + ORR_FIT_BLOCK : n;
+    const float *aux = orr_dataset_aux(s->set);
 
-    for (int64_t i = first; i < last; i++)
-        memcpy(x + (size_t)(i - first) * bytes, orr_samples_row(s, rows[i]), bytes);
-    return orr_transform_fit_block(t, x, (int)(last - first), sums, scratch);
+    return aux ? aux + row * orr_dataset_schema(s->set)->n_aux : NULL;
 }
 
-/* One pass: ranks take blocks in turn, everyone adds them in block order. */
-static orr_status fit_pass(orr_app *app, const orr_samples *s, const int64_t *rows, int64_t n,
-                           orr_transform *t)
+/* Bytes of what is fitted over, for one row. */
+static size_t fit_bytes(const orr_fit_rows *f)
 {
-    size_t size = orr_transform_fit_size(t), bytes = orr_schema_x_bytes(orr_dataset_schema(s->set));
-    int64_t n_blocks = (n + ORR_FIT_BLOCK - 1) / ORR_FIT_BLOCK;
-    double *mine = orr_alloc(size + 1, sizeof(double)),
-           *all = orr_alloc(size * (size_t)app->size + 1, sizeof(double));
-    double *total = orr_alloc(size + 1, sizeof(double));
+    return f->n_aux ? (size_t)f->n_aux * sizeof(float)
+                    : orr_schema_x_bytes(orr_dataset_schema(f->samples->set));
+}
+
+/* Rows of block `block`, gathered into x: stored rows need not be neighbours.  Returns how many. */
+static int gather_block(const orr_fit_rows *f, int64_t block, char *x)
+{
+    size_t bytes = fit_bytes(f);
+    int64_t first = block * ORR_FIT_BLOCK,
+            last = first + ORR_FIT_BLOCK < f->n ? first + ORR_FIT_BLOCK : f->n;
+
+    for (int64_t i = first; i < last; i++) {
+        char *to = x + (size_t)(i - first) * bytes;
+        if (f->n_aux)
+            orr_transform_pick_aux(orr_samples_aux(f->samples, f->rows[i]), f->columns, f->n_aux,
+                                   (float *)(void *)to);
+        else
+            memcpy(to, orr_samples_row(f->samples, f->rows[i]), bytes);
+    }
+    return (int)(last - first);
+}
+
+/* What is done with blocks of rows: `of` makes one block's numbers, `merge` takes them in block
+ * order. */
+typedef struct block_work {
+    size_t size; /* doubles of a block */
+    orr_status (*of)(void *ctx, const void *x, int n, double *block);
+    void (*merge)(void *ctx, const double *block);
+    void *ctx;
+} block_work;
+
+/* Ranks take blocks in turn; everyone merges all of them in block order. */
+static orr_status share_blocks(orr_app *app, const orr_fit_rows *f, const block_work *w)
+{
+    int64_t n_blocks = (f->n + ORR_FIT_BLOCK - 1) / ORR_FIT_BLOCK;
+    double *mine = orr_alloc(w->size + 1, sizeof(double)),
+           *all = orr_alloc(w->size * (size_t)app->size + 1, sizeof(double));
     size_t *counts = orr_alloc((size_t)app->size, sizeof(size_t));
-    char *x = orr_alloc(ORR_FIT_BLOCK, bytes);
-    void *scratch = orr_alloc(orr_transform_scratch_bytes(t), 1);
+    char *x = orr_alloc(ORR_FIT_BLOCK, fit_bytes(f));
     orr_status st = ORR_OK;
 
-    if (!mine || !all || !total || !counts || !x || !scratch)
-        st = orr_fail(ORR_ERR_NOMEM, "out of memory: statistics of %zu numbers", size);
+    if (!mine || !all || !counts || !x)
+        st = orr_fail(ORR_ERR_NOMEM, "out of memory: statistics of %zu numbers", w->size);
     ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
     for (int64_t at = 0; at < n_blocks; at += app->size) {
         int here = (int)(n_blocks - at < app->size ? n_blocks - at : app->size);
         for (int r = 0; r < app->size; r++)
-            counts[r] = r < here ? size * sizeof(double) : 0;
-        if (app->rank < here) st = fit_block(s, rows, n, at + app->rank, t, x, mine, scratch);
+            counts[r] = r < here ? w->size * sizeof(double) : 0;
+        if (app->rank < here) st = w->of(w->ctx, x, gather_block(f, at + app->rank, x), mine);
         ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
         ORR_TRY_GOTO(st, done, orr_comm_allgather(app->world, mine, all, counts));
         for (int b = 0; b < here; b++)
-            for (size_t j = 0; j < size; j++)
-                total[j] += all[(size_t)b * size + j];
+            w->merge(w->ctx, all + (size_t)b * w->size);
     }
-    st = orr_app_agree(app, orr_transform_fit_end(t, total, n));
 done:
     orr_free(mine);
     orr_free(all);
-    orr_free(total);
     orr_free(counts);
     orr_free(x);
-    orr_free(scratch);
     return st;
 }
 
-orr_status orr_samples_fit(orr_app *app, const orr_samples *s, const int64_t *rows, int64_t n,
-                           orr_transform *t)
+/* ---- fitting: plain sums ---- */
+typedef struct fit_ctx {
+    const orr_transform *transform;
+    size_t size;
+    double *total;
+    void *scratch;
+} fit_ctx;
+
+static orr_status fit_block(void *ctx, const void *x, int n, double *block)
+{
+    fit_ctx *c = ctx;
+
+    return orr_transform_fit_block(c->transform, x, n, block, c->scratch);
+}
+
+static void fit_merge(void *ctx, const double *block)
+{
+    fit_ctx *c = ctx;
+
+    for (size_t j = 0; j < c->size; j++)
+        c->total[j] += block[j];
+}
+
+static orr_status fit_pass(orr_app *app, const orr_fit_rows *f, orr_transform *t)
+{
+    size_t size = orr_transform_fit_size(t);
+    fit_ctx c = { .transform = t,
+                  .size = size,
+                  .total = orr_alloc(size + 1, sizeof(double)),
+                  .scratch = orr_alloc(orr_transform_scratch_bytes(t), 1) };
+    block_work w = { .size = size, .of = fit_block, .merge = fit_merge, .ctx = &c };
+    orr_status st = c.total && c.scratch
+                        ? ORR_OK
+                        : orr_fail(ORR_ERR_NOMEM, "out of memory: statistics of %zu numbers", size);
+
+    st = orr_app_agree(app, st);
+    if (st == ORR_OK) st = share_blocks(app, f, &w);
+    if (st == ORR_OK) st = orr_app_agree(app, orr_transform_fit_end(t, c.total, f->n));
+    orr_free(c.total);
+    orr_free(c.scratch);
+    return st;
+}
+
+orr_status orr_samples_fit(orr_app *app, const orr_fit_rows *f, orr_transform *t)
 {
     while (orr_transform_n_fits(t) > 0)
-        ORR_TRY(fit_pass(app, s, rows, n, t));
+        ORR_TRY(fit_pass(app, f, t));
     return ORR_OK;
+}
+
+/* ---- statistics ---- */
+typedef struct stats_ctx {
+    const orr_schema *schema;
+    double *total;
+} stats_ctx;
+
+static orr_status stats_block(void *ctx, const void *x, int n, double *block)
+{
+    return orr_image_stats_block(((stats_ctx *)ctx)->schema, x, n, block);
+}
+
+static void stats_merge(void *ctx, const double *block)
+{
+    stats_ctx *c = ctx;
+
+    orr_image_stats_merge(c->schema, c->total, block);
+}
+
+orr_status orr_samples_statistics(orr_app *app, const orr_fit_rows *f, orr_image_stats **out)
+{
+    const orr_schema *schema = orr_dataset_schema(f->samples->set);
+    size_t size = orr_image_stats_size(schema);
+    stats_ctx c = { .schema = schema, .total = orr_alloc(size + 1, sizeof(double)) };
+    block_work w = { .size = size, .of = stats_block, .merge = stats_merge, .ctx = &c };
+    orr_status st = c.total
+                        ? ORR_OK
+                        : orr_fail(ORR_ERR_NOMEM, "out of memory: statistics of %zu numbers", size);
+
+    *out = NULL;
+    st = orr_app_agree(app, st);
+    if (st == ORR_OK) st = share_blocks(app, f, &w);
+    if (st == ORR_OK) st = orr_image_stats_create(out, schema, c.total, f->n);
+    orr_free(c.total);
+    return orr_app_agree(app, st);
 }
 
 /* ---- overlap ---- */

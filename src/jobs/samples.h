@@ -3,6 +3,7 @@
 #ifndef ORR_JOBS_SAMPLES_H
 #define ORR_JOBS_SAMPLES_H
 
+#include "data/image_stats.h"
 #include "data/shard.h"
 #include "data/transform.h"
 #include "jobs/app.h"
@@ -18,10 +19,22 @@ void orr_samples_close(orr_samples *s);
 /* The stored bytes of a row. */
 const void *orr_samples_row(const orr_samples *s, int64_t row);
 
-/* Fits what the transforms must learn, over the given rows and no others; same bits for any number
- * of ranks. */
-orr_status orr_samples_fit(orr_app *app, const orr_samples *s, const int64_t *rows, int64_t n,
-                           orr_transform *t);
+/* The aux numbers of a row; NULL when the set has none. */
+const float *orr_samples_aux(const orr_samples *s, int64_t row);
+
+/* What a transform is fitted over: the samples of some rows, or numbers beside them. */
+typedef struct orr_fit_rows {
+    const orr_samples *samples;
+    const int64_t *rows;
+    int64_t n;
+    int n_aux; /* 0: the samples; else the aux numbers in these columns */
+    const int *columns;
+} orr_fit_rows;
+/* Fits what the transforms must learn, over those rows and no others; same bits for any number of
+ * ranks. */
+orr_status orr_samples_fit(orr_app *app, const orr_fit_rows *f, orr_transform *t);
+/* Mean, variance, least and largest of every number of a sample over the rows, on every rank. */
+orr_status orr_samples_statistics(orr_app *app, const orr_fit_rows *f, orr_image_stats **out);
 
 /* A part of a set: which rows. */
 typedef struct orr_part {

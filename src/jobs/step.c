@@ -213,7 +213,7 @@ static orr_status make_step(orr_stepper *s, const orr_loaded *b, double lr, orr_
 
     s->bucket_first = s->bucket_end = 0;
     s->n_flying = 0;
-    ORR_TRY(orr_net_forward(s->net, &batch, b->x, 1, &y));
+    ORR_TRY(orr_net_forward(s->net, &batch, b->x, b->aux, 1, &y));
     orr_loss_eval(&s->model->loss, &batch, y, b->labels, b->values, s->leaf_loss, s->sample_loss,
                   s->dy);
     ORR_TRY(orr_net_backward(s->net, &batch, s->dy));

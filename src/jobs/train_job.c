@@ -28,17 +28,37 @@ static const orr_option data_options[] = {
     ORR_OPTION_BOOL(orr_data_opts, verify, "false", "check every shard's sha256 before training"),
     ORR_OPTION_NODE(orr_data_opts, transforms,
                     "list of deterministic steps, saved with the model: standardise, "
-                    "moving_average, affine, log, asinh, reshape"),
+                    "moving_average, affine, log, asinh, sqrt, reshape"),
     ORR_OPTION_NODE(orr_data_opts, augment,
                     "list of random steps, training only: roll, flip, rotate90, noise, scale"),
+    ORR_OPTION_STRINGS(orr_data_opts, aux, "[]",
+                       "numbers beside a sample (magnitudes) that the net takes, by name"),
+    ORR_OPTION_NODE(orr_data_opts, aux_transforms,
+                    "steps for the vector of them, such as - standardise: {per: feature}"),
+    ORR_OPTION_BOOL(orr_data_opts, statistics, "false",
+                    "write statistics.h5: mean, variance, least and largest of each number of a "
+                    "sample over the training split"),
     ORR_OPTION_END,
 };
 
 static const orr_option model_options[] = {
-    ORR_OPTION_STRING(orr_model_opts, name, "", "built-in model: kepler-cnn, kepler-cnn2, moons"),
+    ORR_OPTION_STRING(orr_model_opts, name, "",
+                      "built-in model: kepler-cnn, kepler-cnn2, moons, inception, inception-mixed, "
+                      "pasquet"),
     ORR_OPTION_NODE(orr_model_opts, layers, "or a list of layers of one's own (docs/job-file.md)"),
-    ORR_OPTION_CHOICE(orr_model_opts, kernels, "cpu", "cpu|check",
-                      "cpu: oneDNN, OpenBLAS and own loops; check: plain C, slow, the oracle"),
+    ORR_OPTION_INT(orr_model_opts, outputs, "0", 0, 1 << 20,
+                   "built-in model: units of its last layer; 0 = as published"),
+    ORR_OPTION_CHOICE(
+        orr_model_opts, kernels, "cpu", "cpu|cpu-bf16|check",
+        "cpu: oneDNN, OpenBLAS and own loops; cpu-bf16: products of bfloat16 numbers, "
+        "sums and weights float32; check: plain C, slow, the oracle"),
+    ORR_OPTION_END,
+};
+
+static const orr_option bins_options[] = {
+    ORR_OPTION_INT(orr_bins, count, "0", 0, 100000, "equal bins; 0 = no density"),
+    ORR_OPTION_REAL(orr_bins, min, "0", -1e30, 1e30, "lower edge of the first bin"),
+    ORR_OPTION_REAL(orr_bins, max, "1", -1e30, 1e30, "upper edge of the last bin"),
     ORR_OPTION_END,
 };
 
@@ -54,17 +74,23 @@ static const orr_option train_options[] = {
                      "seed of weights, order, augmentation and dropout"),
     ORR_OPTION_REAL(orr_train_opts, lr, "0.001", 0, 1000,
                     "learning rate (its maximum for onecycle and cosine)"),
-    ORR_OPTION_CHOICE(orr_train_opts, loss, "auto", "auto|bce|ce|mse",
-                      "auto: bce for one output and two classes, ce for classes, mse for values"),
+    ORR_OPTION_CHOICE(
+        orr_train_opts, loss, "auto", "auto|bce|ce|mse|expected_mse|crps",
+        "auto: bce for one output and two classes, ce for classes and bins, else mse; "
+        "with bins also expected_mse (of the density's mean) and crps"),
+    ORR_OPTION_SECTION(orr_train_opts, bins, bins_options,
+                       "the net answers with a density over bins of the target"),
     ORR_OPTION_REAL(orr_train_opts, pos_weight, "1", 0, 1e9, "bce: weight of the positive class"),
     ORR_OPTION_REAL(orr_train_opts, clip_norm, "0", 0, 1e30,
                     "largest L2 norm of the gradient over all parameters; 0 = no clipping"),
     ORR_OPTION_SECTION(orr_train_opts, optimiser, orr_optimiser_options, "how weights move"),
     ORR_OPTION_SECTION(orr_train_opts, schedule, orr_schedule_options,
                        "how the learning rate moves"),
-    ORR_OPTION_CHOICE(orr_train_opts, select, "auto",
-                      "auto|loss|accuracy|balanced_accuracy|auc|average_precision|f1|recall|rmse",
-                      "validation metric that names the best epoch; auto = loss"),
+    ORR_OPTION_CHOICE(
+        orr_train_opts, select, "auto",
+        "auto|loss|accuracy|balanced_accuracy|auc|average_precision|f1|recall|rmse|mae|"
+        "sigma_mad|eta|crps",
+        "validation metric that names the best epoch; auto = loss"),
     ORR_OPTION_INT64(orr_train_opts, patience, "0", 0, 1e9,
                      "stop after this many evaluations without a better one; 0 = never"),
     ORR_OPTION_INT64(orr_train_opts, evaluate_every, "1", 1, 1e9,
@@ -108,6 +134,12 @@ orr_status orr_train_job_read(orr_train_job *job, const orr_config *c)
                         orr_node_where(model ? model : root, where, sizeof where),
                         job->model.layers ? ", not both" : "");
     }
+    if (job->model.layers && job->model.outputs)
+        return orr_fail(ORR_ERR_OPTION, "model.outputs is for built-in models; write the units of "
+                                        "the last layer in model.layers");
+    if (job->train.bins.count && !(job->train.bins.max > job->train.bins.min))
+        return orr_fail(ORR_ERR_OPTION, "train.bins: max %g is not above min %g",
+                        job->train.bins.max, job->train.bins.min);
     if (job->run[0] == '\0') return orr_fail(ORR_ERR_OPTION, "run: give the folder of the run");
     if (job->train.batch < job->train.leaves)
         return orr_fail(
@@ -168,6 +200,11 @@ orr_status orr_train_job_compare(const char *now, const char *then, const char *
 
 int orr_select_maximise(const char *select)
 {
-    return strcmp(select, "auto") != 0 && strcmp(select, "loss") != 0 &&
-           strcmp(select, "rmse") != 0;
+    static const char *const smaller[] = {
+        "auto", "loss", "rmse", "mae", "sigma_mad", "eta", "crps"
+    };
+
+    for (size_t i = 0; i < sizeof smaller / sizeof *smaller; i++)
+        if (strcmp(select, smaller[i]) == 0) return 0;
+    return 1;
 }

@@ -3,6 +3,7 @@
 #ifndef ORR_JOBS_TRAIN_JOB_H
 #define ORR_JOBS_TRAIN_JOB_H
 
+#include "core/bins.h"
 #include "core/options.h"
 #include "jobs/app.h"
 #include "nn/optimiser.h"
@@ -19,12 +20,16 @@ typedef struct orr_data_opts {
     const char *overlap;  /* refuse | warn | allow */
     int verify;
     const orr_node *transforms, *augment;
+    orr_strings aux;                /* numbers beside a sample that the net takes, by name */
+    const orr_node *aux_transforms; /* of the vector of them */
+    int statistics;                 /* write statistics.h5 */
 } orr_data_opts;
 
 typedef struct orr_model_opts {
     const char *name;       /* a built-in model, or "" */
     const orr_node *layers; /* or one's own */
-    const char *kernels;    /* cpu | check */
+    int outputs;            /* built-in: units of its last layer; 0 = as published */
+    const char *kernels;    /* cpu | cpu-bf16 | check */
 } orr_model_opts;
 
 typedef struct orr_train_opts {
@@ -33,7 +38,8 @@ typedef struct orr_train_opts {
     const char *reduce; /* ordered | fast */
     int64_t seed;
     double lr;
-    const char *loss; /* auto | bce | ce | mse */
+    const char *loss; /* auto | bce | ce | mse | expected_mse | crps */
+    orr_bins bins;    /* of a density over the target; count 0 = none */
     double pos_weight;
     double clip_norm; /* 0 = none */
     orr_optimiser_opts optimiser;

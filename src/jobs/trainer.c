@@ -12,6 +12,7 @@
 #include "jobs/report.h"
 #include "jobs/run.h"
 #include "jobs/samples.h"
+#include "jobs/scores.h"
 #include "jobs/step.h"
 
 #include <math.h>
@@ -20,15 +21,18 @@
 
 static const char history_header[] =
     "epoch,step,lr,train_loss,train_accuracy,gradient_norm,validation_loss,validation_accuracy,"
-    "validation_auc,validation_f1,best\n";
+    "validation_auc,validation_f1,validation_rmse,validation_sigma_mad,validation_crps,best\n";
+
+static const char *const history_metrics[] = { "loss", "accuracy",  "auc", "f1",
+                                               "rmse", "sigma_mad", "crps" };
 
 typedef struct trainer {
     orr_app *app;
     const orr_train_job *job;
     orr_text job_text;
     orr_parts parts;
-    int32_t *train_labels; /* of parts[ORR_TRAIN], for balanced sampling */
-    double *shares;
+    int32_t *train_labels;        /* of parts[ORR_TRAIN], for balanced sampling */
+    int aux_columns[ORR_MAX_AUX]; /* of the training set */
     orr_model model;
     orr_net *net;
     orr_optimiser *optimiser;
@@ -49,17 +53,20 @@ typedef struct trainer {
     double epoch_started, first_step; /* seconds */
 } trainer;
 
-/* train.select must be defined for what the model answers. */
-static orr_status check_select(const trainer *t)
+/* train.select must be defined for what the model answers, and targets must lie where its answers
+ * can. */
+static orr_status check_job(const trainer *t)
 {
+    static const char *const what[] = { "classes", "values (rmse, mae, sigma_mad and loss are)",
+                                        "densities (crps, rmse, mae, sigma_mad and loss are)" };
     const char *select = t->job->train.select;
-    int classes = orr_model_n_classes(&t->model) > 0,
-        any = strcmp(select, "auto") == 0 || strcmp(select, "loss") == 0;
 
-    if (!any && classes == (strcmp(select, "rmse") == 0))
-        return orr_fail(ORR_ERR_OPTION, "train.select is %s, which is not defined for %s", select,
-                        classes ? "classes" : "values (rmse and loss are)");
-    return ORR_OK;
+    if (!orr_metric_defined(select, &t->model))
+        return orr_fail(ORR_ERR_OPTION, "train.select is %s, which is not defined for %s%s", select,
+                        what[orr_loss_answer(&t->model.loss)],
+                        strcmp(select, "eta") == 0 ? "; eta needs a target named z or redshift"
+                                                   : "");
+    return orr_parts_check_targets(&t->parts, &t->model.loss.bins);
 }
 
 static orr_status check_sets(trainer *t)
@@ -163,6 +170,9 @@ static orr_status make_local(trainer *t)
                                         .order = t->order,
                                         .transform = t->model.transform,
                                         .augment = t->augment,
+                                        .n_aux = t->model.n_aux,
+                                        .aux_columns = t->aux_columns,
+                                        .aux_transform = t->model.aux_transform,
                                         .seed = (uint64_t)o->seed,
                                         .batch = o->batch,
                                         .n_leaves = o->leaves,
@@ -271,13 +281,35 @@ static void put(cJSON *o, const char *key, double v)
         cJSON_AddNullToObject(o, key);
 }
 
+/* One line a person reads: the losses, and the two metrics that say most. */
+static void log_epoch(const trainer *t, const orr_scores *v, double loss, int best)
+{
+    static const char *const shown[] = { "accuracy", "auc", "sigma_mad", "rmse", "crps" };
+    char text[160] = "";
+    size_t used = 0;
+    int n = 0;
+
+    for (size_t i = 0; v && i < sizeof shown / sizeof *shown && n < 2; i++) {
+        double x = orr_scores_metric(v, shown[i]);
+        if (!isfinite(x)) continue;
+        used += (size_t)snprintf(text + used, sizeof text - used, ", %s %.4f", shown[i], x);
+        n++;
+    }
+    if (v)
+        orr_log0(ORR_INFO, "train", "epoch %lld: loss %.5g, validation loss %.5g%s%s",
+                 (long long)t->state.epoch + 1, loss, v->loss, text, best ? " (best)" : "");
+    else
+        orr_log0(ORR_INFO, "train", "epoch %lld: loss %.5g%s", (long long)t->state.epoch + 1, loss,
+                 best ? " (best)" : "");
+}
+
 static orr_status write_epoch(trainer *t, const orr_scores *v, double lr, int best)
 {
     const orr_train_state *s = &t->state;
     double n = (double)s->epoch_samples, steps = (double)(t->steps_per_epoch - s->epoch_skipped),
            now = orr_now();
     double loss = s->epoch_loss / n,
-           accuracy = t->model.loss.kind == ORR_LOSS_MSE ? NAN : (double)s->epoch_correct / n;
+           accuracy = orr_model_n_classes(&t->model) ? (double)s->epoch_correct / n : NAN;
     cJSON *o = cJSON_CreateObject();
     orr_text history = ORR_TEXT_INIT, line = ORR_TEXT_INIT, timing = ORR_TEXT_INIT;
     char *text;
@@ -296,24 +328,17 @@ static orr_status write_epoch(trainer *t, const orr_scores *v, double lr, int be
     cJSON_Delete(o);
     orr_text_printf(&line, "%s\n", text ? text : "{}");
     cJSON_free(text);
-    orr_text_printf(
-        &history, "%lld,%lld,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%d\n", (long long)s->epoch + 1,
-        (long long)s->steps, lr, loss, accuracy, s->epoch_norm / steps, v ? v->loss : NAN,
-        v ? orr_scores_metric(v, "accuracy") : NAN, v ? orr_scores_metric(v, "auc") : NAN,
-        v ? orr_scores_metric(v, "f1") : NAN, best);
+    orr_text_printf(&history, "%lld,%lld,%.9g,%.9g,%.9g,%.9g", (long long)s->epoch + 1,
+                    (long long)s->steps, lr, loss, accuracy, s->epoch_norm / steps);
+    for (size_t i = 0; i < sizeof history_metrics / sizeof *history_metrics; i++)
+        orr_text_printf(&history, ",%.9g", v ? orr_scores_metric(v, history_metrics[i]) : NAN);
+    orr_text_printf(&history, ",%d\n", best);
     orr_text_printf(&timing, "%lld,%d,%d,%.6f,%.1f,%.6f\n", (long long)s->epoch + 1, t->app->size,
                     t->app->threads, now - t->epoch_started, n / (now - t->epoch_started),
                     orr_loader_waited(t->loader) - t->waited);
     st = orr_text_status(&line) != ORR_OK ? orr_text_status(&line) : orr_text_status(&history);
     if (st == ORR_OK) st = orr_run_append(&t->run, line.s, history.s, timing.s);
-    if (v && orr_scores_metric(v, "auc") == orr_scores_metric(v, "auc"))
-        orr_log0(ORR_INFO, "train",
-                 "epoch %lld: loss %.5g, validation loss %.5g, accuracy %.4f, AUC %.4f%s",
-                 (long long)s->epoch + 1, loss, v->loss, orr_scores_metric(v, "accuracy"),
-                 orr_scores_metric(v, "auc"), best ? " (best)" : "");
-    else
-        orr_log0(ORR_INFO, "train", "epoch %lld: loss %.5g%s%s", (long long)s->epoch + 1, loss,
-                 v ? ", evaluated" : "", best ? " (best)" : "");
+    log_epoch(t, v, loss, best);
     orr_text_free(&line);
     orr_text_free(&history);
     orr_text_free(&timing);
@@ -482,8 +507,8 @@ static orr_status finish_part(trainer *t, int part, cJSON *record)
     if (p->n == 0) return ORR_OK;
     ORR_TRY(evaluate(t, part, &s, NULL));
     if (t->app->rank == 0) {
-        cJSON_AddItemToObject(record, p->name, orr_scores_json(&s, &t->model.schema));
-        orr_scores_table(&s, &t->model.schema, p->name, &table);
+        cJSON_AddItemToObject(record, p->name, orr_scores_json(&s, &t->model.schema, NULL));
+        orr_scores_table(&s, &t->model.schema, NULL, p->name, &table);
         snprintf(name, sizeof name, "predictions-%s.csv", p->name);
         st = orr_run_path(&t->run, path, name);
         if (st == ORR_OK)
@@ -584,6 +609,38 @@ static void destroy(trainer *t)
     orr_run_close(&t->run);
 }
 
+/* What the transforms must learn of the training rows. */
+static orr_status fit(trainer *t)
+{
+    const orr_part *train = &t->parts.part[ORR_TRAIN];
+    const orr_schema *schema = orr_dataset_schema(train->samples->set);
+    orr_fit_rows f = { .samples = train->samples, .rows = train->rows, .n = train->n };
+
+    ORR_TRY(orr_samples_fit(t->app, &f, t->model.transform));
+    if (!t->model.aux_transform) return ORR_OK;
+    ORR_TRY(orr_model_aux_columns(&t->model, schema, t->job->data.train, t->aux_columns));
+    f.n_aux = t->model.n_aux;
+    f.columns = t->aux_columns;
+    return orr_samples_fit(t->app, &f, t->model.aux_transform);
+}
+
+/* statistics.h5, once a run. */
+static orr_status write_statistics(trainer *t)
+{
+    const orr_part *train = &t->parts.part[ORR_TRAIN];
+    orr_fit_rows f = { .samples = train->samples, .rows = train->rows, .n = train->n };
+    orr_image_stats *stats = NULL;
+    char path[ORR_PATH_MAX];
+    orr_status st = ORR_OK;
+
+    if (!t->job->data.statistics || t->resumed) return ORR_OK;
+    ORR_TRY(orr_samples_statistics(t->app, &f, &stats));
+    if (t->app->rank == 0) st = orr_run_path(&t->run, path, "statistics.h5");
+    if (t->app->rank == 0 && st == ORR_OK) st = orr_image_stats_save(stats, path);
+    orr_image_stats_destroy(stats);
+    return orr_app_agree(t->app, st);
+}
+
 static orr_status set_up(trainer *t)
 {
     const orr_train_opts *o = &t->job->train;
@@ -602,14 +659,14 @@ static orr_status set_up(trainer *t)
         orr_app_agree(t->app, orr_model_create(&t->model, t->job,
                                                orr_dataset_schema(t->parts.sets[ORR_TRAIN].set))));
     t->model.job = orr_strdup(t->job_text.s);
-    ORR_TRY(orr_app_agree(t->app, check_select(t)));
+    ORR_TRY(orr_app_agree(t->app, check_job(t)));
     ORR_TRY(check_sets(t));
-    ORR_TRY(orr_samples_fit(t->app, &t->parts.sets[ORR_TRAIN], t->parts.rows[ORR_TRAIN],
-                            t->parts.part[ORR_TRAIN].n, t->model.transform));
+    ORR_TRY(fit(t));
     ORR_TRY(orr_app_agree(t->app, make_local(t)));
     ORR_TRY(
         orr_stepper_create(&t->stepper, t->app, &t->model, t->net, t->optimiser, &t->plan, &so));
-    return open_run(t);
+    ORR_TRY(open_run(t));
+    return write_statistics(t);
 }
 
 orr_status orr_train(orr_app *app, const orr_train_job *job)

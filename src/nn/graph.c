@@ -20,7 +20,7 @@ const char *orr_shape_text(orr_shape s, char buf[ORR_SHAPE_TEXT])
     return buf;
 }
 
-orr_status orr_graph_create(orr_graph **out, orr_shape input)
+orr_status orr_graph_create(orr_graph **out, orr_shape input, int n_aux)
 {
     orr_graph *g;
 
@@ -28,9 +28,11 @@ orr_status orr_graph_create(orr_graph **out, orr_shape input)
     if (input.h < 1 || input.w < 1 || input.c < 1)
         return orr_fail(ORR_ERR_SHAPE, "input of %d x %d x %d: every side must be at least 1",
                         input.h, input.w, input.c);
+    if (n_aux < 0) return orr_fail(ORR_ERR_ARG, "%d numbers beside a sample", n_aux);
     if (!(g = orr_alloc(1, sizeof *g)))
         return orr_fail(ORR_ERR_NOMEM, "graph: %zu bytes", sizeof *g);
     g->input = input;
+    g->n_aux = n_aux;
     *out = g;
     return ORR_OK;
 }
@@ -125,8 +127,11 @@ static orr_status set_inputs(const orr_graph *g, orr_layer *l, const int *inputs
 
     if (!inputs) {
         inputs = &previous;
-        n_inputs = 1;
+        n_inputs = k->max_inputs > 0;
     }
+    if (n_inputs && k->max_inputs == 0)
+        return orr_fail(ORR_ERR_OPTION, "layer %s reads no other layer: leave its inputs out",
+                        l->name);
     if (n_inputs < k->min_inputs || n_inputs > k->max_inputs) {
         if (k->min_inputs == k->max_inputs)
             return orr_fail(ORR_ERR_OPTION, "layer %s takes %d input%s, not %d", l->name,
@@ -177,7 +182,11 @@ static orr_status set_options(orr_graph *g, orr_layer *l, const void *opts)
         ORR_TRY(orr_options_read(l->opts, k->options, NULL, l->name));
     for (const orr_option *o = k->options; o->type != ORR_OPT_END; o++) {
         void *field = (char *)l->opts + o->offset;
-        if (o->type == ORR_OPT_STRING || o->type == ORR_OPT_CHOICE) ORR_TRY(own_string(g, field));
+        if (o->type == ORR_OPT_STRING || o->type == ORR_OPT_CHOICE) {
+            const char **text = field;
+            if (!*text) *text = o->fallback; /* a struct in C that leaves it out */
+            ORR_TRY(own_string(g, text));
+        }
         if (o->type == ORR_OPT_STRINGS)
             for (int i = 0; i < ((orr_strings *)field)->n; i++)
                 ORR_TRY(own_string(g, &((orr_strings *)field)->v[i]));
@@ -195,6 +204,7 @@ static orr_status infer(orr_layer *l)
     l->in_place = l->kind->in_place;
     st = l->kind->infer(l);
     if (st == ORR_OK) return ORR_OK;
+    if (l->n_in == 0) return orr_fail_prefix(st, "layer %s: ", l->name);
     return orr_fail_prefix(st, "layer %s (input %s): ", l->name, orr_shape_text(l->in[0], text));
 }
 
@@ -225,6 +235,7 @@ orr_status orr_graph_add(orr_graph *g, const char *kind, const char *name, const
         return orr_fail(ORR_ERR_NOMEM, "layer %s: %zu bytes", kind, sizeof *l);
     l->kind = k;
     l->index = g->n + 1;
+    l->n_aux = g->n_aux;
     ORR_TRY_GOTO(st, done, set_name(g, l, name));
     ORR_TRY_GOTO(st, done, set_inputs(g, l, inputs, n_inputs));
     ORR_TRY_GOTO(st, done, set_options(g, l, opts));
@@ -268,6 +279,13 @@ orr_layer *orr_graph_layer(const orr_graph *g, int i)
 orr_shape orr_graph_input(const orr_graph *g)
 {
     return g->input;
+}
+
+int orr_graph_n_aux(const orr_graph *g)
+{
+    for (int i = 0; i < g->n; i++)
+        if (g->layers[i]->n_in == 0) return g->n_aux;
+    return 0;
 }
 
 orr_shape orr_graph_output(const orr_graph *g)

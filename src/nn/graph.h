@@ -11,7 +11,12 @@
  *     - concat: {inputs: [left, right]}
  *     - linear: {units: 1, name: out}
  * A kind's own options come from its table (nn/layer.h); `name`, `input` and `inputs` belong to
- * every layer.  Unnamed layers are called KIND followed by their number among their kind, from 1:
+ * every layer.  Numbers beside a sample (aux: magnitudes, E(B-V)) come in through a layer that reads
+ * nothing, whose output is the vector of them:
+ *     - flatten: {name: features}
+ *     - aux: {name: magnitudes}
+ *     - concat: {inputs: [features, magnitudes]}
+ * Unnamed layers are called KIND followed by their number among their kind, from 1:
  * "conv1d1", "relu1".  The last node is the output.  orr_graph_dump writes the same language, and
  * that text is the graph in a model file.   Not collective. Errors: ORR_ERR_OPTION with file:line
  * (unknown kind with the nearest one, unknown input name, repeated name), ORR_ERR_SHAPE naming
@@ -31,7 +36,8 @@ extern "C" {
 typedef struct orr_graph orr_graph;
 struct orr_layer;
 
-orr_status orr_graph_create(orr_graph **out, orr_shape input);
+/* n_aux: numbers beside a sample; 0 = none, and then a layer `aux` is an error. */
+orr_status orr_graph_create(orr_graph **out, orr_shape input, int n_aux);
 /* Adds a layer.  opts points to the kind's option struct (NULL: all defaults), which is copied.
  * inputs are node numbers (NULL: the previous node).  name may be NULL.  *node (may be NULL) is its
  * number. */
@@ -39,8 +45,8 @@ orr_status orr_graph_add(orr_graph *g, const char *kind, const char *name, const
                          const int *inputs, int n_inputs, int *node);
 /* From a `layers:` list, or for _text from a document whose map has one.  The list may be freed
  * afterwards. */
-orr_status orr_graph_parse(orr_graph **out, orr_shape input, const orr_node *layers);
-orr_status orr_graph_parse_text(orr_graph **out, orr_shape input, const char *yaml);
+orr_status orr_graph_parse(orr_graph **out, orr_shape input, int n_aux, const orr_node *layers);
+orr_status orr_graph_parse_text(orr_graph **out, orr_shape input, int n_aux, const char *yaml);
 /* Appends "layers:" and the list as YAML, one layer a line; options that have their default are
  * left out. */
 orr_status orr_graph_dump(const orr_graph *g, orr_text *out);
@@ -50,6 +56,7 @@ orr_status orr_graph_summary(const orr_graph *g, orr_text *out);
 int orr_graph_n_layers(const orr_graph *g);                   /* without the input */
 struct orr_layer *orr_graph_layer(const orr_graph *g, int i); /* owned by g */
 orr_shape orr_graph_input(const orr_graph *g);
+int orr_graph_n_aux(const orr_graph *g); /* 0 also when no layer reads them */
 orr_shape orr_graph_output(const orr_graph *g);
 size_t orr_graph_n_params(const orr_graph *g); /* trainable */
 /* ORR_ERR_OPTION unless there is a layer, and every node but the last is read by one (parse has
@@ -60,9 +67,13 @@ enum { ORR_SHAPE_TEXT = 48 };
 const char *orr_shape_text(orr_shape s, char buf[ORR_SHAPE_TEXT]);
 void orr_graph_destroy(orr_graph *g);
 
-/* Built-in models (nn/models/): "kepler-cnn", "kepler-cnn2", "moons".  ORR_ERR_OPTION with the
- * nearest name. */
-orr_status orr_model_build(orr_graph **out, const char *name, orr_shape input);
+/* Built-in models (nn/models/): "kepler-cnn", "kepler-cnn2", "moons"; for images of any size that
+ * the poolings allow, "inception" (1,436,000 parameters on 32 x 32 x 5), "inception-mixed" (the same
+ * with aux joined before the dense layer), "pasquet" (27,596,372 on 64 x 64 x 5 with one aux number,
+ * E(B-V)).  outputs: units of the last layer; 0 = the published number.  ORR_ERR_OPTION with
+ * the nearest name; ORR_ERR_OPTION when a model needs aux numbers and there are none. */
+orr_status orr_model_build(orr_graph **out, const char *name, orr_shape input, int n_aux,
+                           int outputs);
 const char *const *orr_model_names(int *n);
 
 #ifdef __cplusplus

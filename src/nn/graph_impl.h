@@ -7,6 +7,7 @@
 
 struct orr_graph {
     orr_shape input;
+    int n_aux; /* numbers beside a sample that a layer aux may read */
     int n, cap;
     orr_layer **layers; /* layer i is node i + 1 */
     int n_strings, cap_strings;

@@ -120,7 +120,7 @@ done:
     return orr_fail_prefix(st, "%s: ", orr_node_where(item, where, sizeof where));
 }
 
-orr_status orr_graph_parse(orr_graph **out, orr_shape input, const orr_node *layers)
+orr_status orr_graph_parse(orr_graph **out, orr_shape input, int n_aux, const orr_node *layers)
 {
     orr_status st = ORR_OK;
     orr_graph *g = NULL;
@@ -131,7 +131,7 @@ orr_status orr_graph_parse(orr_graph **out, orr_shape input, const orr_node *lay
         return orr_fail(ORR_ERR_OPTION, "%s%slayers: give a list with at least one layer",
                         layers ? orr_node_where(layers, where, sizeof where) : "",
                         layers ? ": " : "");
-    ORR_TRY_GOTO(st, done, orr_graph_create(&g, input));
+    ORR_TRY_GOTO(st, done, orr_graph_create(&g, input, n_aux));
     for (int i = 0; i < layers->n_items; i++)
         ORR_TRY_GOTO(st, done, add_item(g, layers->items[i]));
     if ((st = orr_graph_check(g)) != ORR_OK) {
@@ -145,14 +145,14 @@ done:
     return st;
 }
 
-orr_status orr_graph_parse_text(orr_graph **out, orr_shape input, const char *yaml)
+orr_status orr_graph_parse_text(orr_graph **out, orr_shape input, int n_aux, const char *yaml)
 {
     orr_status st;
     orr_config *config = NULL;
 
     *out = NULL;
     ORR_TRY(orr_config_parse(&config, yaml, "layers"));
-    st = orr_graph_parse(out, input, orr_node_get(orr_config_root(config), "layers"));
+    st = orr_graph_parse(out, input, n_aux, orr_node_get(orr_config_root(config), "layers"));
     orr_config_destroy(config);
     return st;
 }
@@ -215,7 +215,7 @@ static void summary_row(orr_text *out, const orr_graph *g, const orr_layer *l)
         n += l->params[k].count;
     orr_text_printf(out, "%-20s %-16s %20s %12zu", l->name, l->kind->kind,
                     orr_shape_text(l->out, shape), n);
-    if (l->n_in > 1 || l->inputs[0] != l->index - 1) {
+    if (l->n_in > 1 || (l->n_in == 1 && l->inputs[0] != l->index - 1)) {
         orr_text_add(out, "  <-");
         for (int i = 0; i < l->n_in; i++)
             orr_text_printf(out, " %s", node_name(g, l->inputs[i]));

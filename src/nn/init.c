@@ -4,7 +4,6 @@
 #include "nn/net.h"
 #include "nn/net_impl.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -85,7 +84,7 @@ void orr_net_init(orr_net *net, uint64_t seed)
         const orr_net_tensor *t = &net->tensors[i];
         orr_real *x = (t->is_state ? net->state : net->params) + t->offset;
         orr_rng r = orr_rng_stream(orr_rng_key(seed, ORR_RNG_INIT, 0, (uint64_t)i, 0));
-        double bound = t->info->fan_in > 0 ? 1 / sqrt(t->info->fan_in) : 0;
+        double bound = t->info->bound;
         for (size_t j = 0; j < t->count; j++) {
             double value = bound > 0 ? bound * (2 * orr_rng_uniform(&r) - 1) : t->info->fill;
             x[memory_index(t, j)] = (orr_real)value;

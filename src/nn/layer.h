@@ -36,7 +36,7 @@ typedef struct orr_tensor_info {
     int one_d;           /* conv1d: files hold [K][C/groups][S] */
     size_t count;        /* elements */
     size_t offset;       /* in its slab; set by the net */
-    int fan_in;          /* > 0: U(-1/sqrt(fan_in), 1/sqrt(fan_in)) */
+    double bound;        /* > 0: drawn from U(-bound, bound) */
     double fill;         /* else this constant */
 } orr_tensor_info;
 
@@ -47,6 +47,7 @@ typedef struct orr_pass {
     const orr_real *params; /* slabs: add tensor_info.offset */
     orr_real *const *grads; /* batch->n_runs slabs, training only */
     orr_real *state;
+    const orr_real *aux; /* [n][n_aux] as orr_net_forward got them, for the layer kind aux; forward */
     const orr_real *x[ORR_MAX_INPUTS];
     orr_real *y; /* forward: to write; backward: as forward left it (only if kind->keeps_y) */
     const orr_real *dy;           /* backward */
@@ -72,7 +73,7 @@ typedef struct orr_layer_kind {
     const char *help;          /* one line */
     const orr_option *options; /* of the option struct; NULL = none */
     size_t opts_bytes;
-    int min_inputs, max_inputs;
+    int min_inputs, max_inputs; /* 0, 0: a source, which reads no other layer */
     int keeps_x, keeps_y; /* backward reads x / y: the memory plan keeps them */
     int in_place;         /* y may be x[0], and dx[0] may be dy */
     /* Checks options against l->in, fills l->out, l->params, l->states, l->stat_count, l->self; may
@@ -98,6 +99,7 @@ struct orr_layer {
     int n_in;
     int inputs[ORR_MAX_INPUTS]; /* node numbers */
     orr_shape in[ORR_MAX_INPUTS], out;
+    int n_aux; /* of the graph, for infer */
     int keeps_x, keeps_y, in_place; /* the kind's, unless infer changed them */
     int n_params, n_states;
     orr_tensor_info params[ORR_MAX_PARAMS], states[ORR_MAX_PARAMS];

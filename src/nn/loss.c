@@ -2,11 +2,14 @@
 #include "nn/loss.h"
 
 #include "core/options.h"
+#include "nn/loss_density.h"
 
 #include <math.h>
 #include <string.h>
 
-static const char *const loss_names[] = { "bce", "ce", "mse" };
+/* By orr_loss_kind: what a job file says. */
+static const char *const kind_names[] = { "bce", "ce", "mse", "ce", "expected_mse", "crps" };
+static const char *const loss_names[] = { "auto", "bce", "ce", "mse", "expected_mse", "crps" };
 enum { N_LOSSES = sizeof loss_names / sizeof *loss_names };
 
 /* log(1 + e^x) without overflow */
@@ -19,61 +22,131 @@ static double sigmoid(double x)
     return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
 }
 
-static orr_status find_kind(orr_loss_kind *kind, const char *name)
+static const char *best_loss(const orr_loss_spec *s)
 {
-    for (int i = 0; i < N_LOSSES; i++) {
-        if (strcmp(name, loss_names[i]) == 0) {
-            *kind = (orr_loss_kind)i;
-            return ORR_OK;
-        }
+    if (s->n_classes == 0) return s->bins.count ? "ce" : "mse";
+    return s->n_classes == 2 && orr_shape_count(s->output) == 1 ? "bce" : "ce";
+}
+
+static orr_status find_kind(orr_loss_kind *kind, const orr_loss_spec *s)
+{
+    const char *name = strcmp(s->name, "auto") ? s->name : best_loss(s), *near;
+
+    for (int i = 0; i <= ORR_LOSS_CRPS; i++) {
+        if (strcmp(name, kind_names[i]) != 0) continue;
+        *kind = (orr_loss_kind)i;
+        if (*kind == ORR_LOSS_CE && s->n_classes == 0 && s->bins.count) *kind = ORR_LOSS_BINNED_CE;
+        return ORR_OK;
     }
-    const char *near = orr_nearest(name, loss_names, N_LOSSES);
-    return orr_fail(ORR_ERR_OPTION, "no loss is called \"%s\"%s%s%s: there are bce, ce and mse",
+    near = orr_nearest(name, loss_names, N_LOSSES);
+    return orr_fail(ORR_ERR_OPTION,
+                    "no loss is called \"%s\"%s%s%s: there are bce, ce, mse, expected_mse and crps",
                     name, near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 
-/* Does the net's output fit what the data holds? */
-static orr_status check_shape(orr_loss_kind kind, orr_shape out, int n_classes, int width)
+static int is_density(orr_loss_kind kind)
 {
-    const char *name = loss_names[kind];
+    return kind == ORR_LOSS_BINNED_CE || kind == ORR_LOSS_EXPECTED_MSE || kind == ORR_LOSS_CRPS;
+}
 
-    if (kind == ORR_LOSS_MSE && n_classes != 0)
+static orr_status check_classes(orr_loss_kind kind, const orr_loss_spec *s)
+{
+    const char *name = kind_names[kind];
+
+    if (kind == ORR_LOSS_CE && s->n_classes == 0)
+        return orr_fail(ORR_ERR_SHAPE, "loss ce needs classes, and the data has values: give bins "
+                                       "to cut them into, or use mse");
+    if (kind != ORR_LOSS_BCE && kind != ORR_LOSS_CE && s->n_classes != 0)
         return orr_fail(ORR_ERR_SHAPE,
-                        "loss mse is for regression, and the data has %d classes: use %s",
-                        n_classes, n_classes == 2 ? "bce or ce" : "ce");
-    if (kind != ORR_LOSS_MSE && n_classes < 2)
+                        "loss %s is for regression, and the data has %d classes: use %s", name,
+                        s->n_classes, s->n_classes == 2 ? "bce or ce" : "ce");
+    if ((kind == ORR_LOSS_BCE || kind == ORR_LOSS_CE) && s->n_classes < 2)
         return orr_fail(ORR_ERR_SHAPE,
-                        "loss %s needs classes, and the data has %d: use mse for regression", name,
-                        n_classes);
-    if (kind == ORR_LOSS_BCE && n_classes != 2)
+                        "loss %s needs classes, and the data has %d: use mse for "
+                        "regression",
+                        name, s->n_classes);
+    if (kind == ORR_LOSS_BCE && s->n_classes != 2)
         return orr_fail(ORR_ERR_SHAPE, "loss bce is for 2 classes, and the data has %d: use ce",
-                        n_classes);
-    int want = kind == ORR_LOSS_BCE ? 1 : kind == ORR_LOSS_CE ? n_classes : width;
-    if (want < 1) return orr_fail(ORR_ERR_SHAPE, "loss %s: a target of %d values", name, want);
-    if (out.h != 1 || out.w != 1 || out.c != want)
-        return orr_fail(ORR_ERR_SHAPE,
-                        "loss %s needs an output of 1 x 1 x %d, and the net gives %d x %d x %d: "
-                        "end it with a linear "
-                        "layer of %d units",
-                        name, want, out.h, out.w, out.c, want);
+                        s->n_classes);
     return ORR_OK;
 }
 
-orr_status orr_loss_init(orr_loss *l, const char *name, orr_shape output, int n_classes, int width,
-                         double pos_weight)
+/* A density's target is one number: a wider one would need one density each. */
+static orr_status check_bins(orr_loss_kind kind, const orr_loss_spec *s)
+{
+    const char *name = kind_names[kind];
+    const orr_bins *b = &s->bins;
+
+    if (!is_density(kind) && b->count)
+        return orr_fail(ORR_ERR_OPTION,
+                        "bins are for a density of values (loss ce, crps, expected_mse), and the "
+                        "loss is %s%s: leave them out",
+                        name, s->n_classes ? " on classes" : "");
+    if (!is_density(kind)) return ORR_OK;
+    if (b->count < 1)
+        return orr_fail(ORR_ERR_OPTION, "loss %s is on a density over bins: give bins", name);
+    if (b->count < 2 || b->count > ORR_MAX_BINS)
+        return orr_fail(ORR_ERR_OPTION, "%d bins: give 2 to %d", b->count, ORR_MAX_BINS);
+    if (!(b->max > b->min) || !isfinite(b->max - b->min))
+        return orr_fail(ORR_ERR_OPTION, "bins from %g to %g: the end must lie above the start",
+                        b->min, b->max);
+    if (s->width != 1)
+        return orr_fail(ORR_ERR_SHAPE,
+                        "loss %s needs targets of one value, and the data has %d a sample: choose "
+                        "one column",
+                        name, s->width);
+    return ORR_OK;
+}
+
+/* Does the net's output fit what the data holds? */
+static orr_status check_shape(orr_loss_kind kind, const orr_loss_spec *s)
+{
+    const char *name = kind_names[kind];
+    orr_shape out = s->output;
+    int want = s->width;
+
+    if (kind == ORR_LOSS_BCE) want = 1;
+    if (kind == ORR_LOSS_CE) want = s->n_classes;
+    if (is_density(kind)) want = s->bins.count;
+    if (want < 1) return orr_fail(ORR_ERR_SHAPE, "loss %s: a target of %d values", name, want);
+    if (out.h != 1 || out.w != 1 || out.c != want)
+        return orr_fail(ORR_ERR_SHAPE,
+                        "loss %s needs an output of 1 x 1 x %d%s, and the net gives %d x %d x %d: "
+                        "end it with a linear layer of %d units",
+                        name, want, is_density(kind) ? ", a logit a bin" : "", out.h, out.w, out.c,
+                        want);
+    return ORR_OK;
+}
+
+orr_status orr_loss_init(orr_loss *l, const orr_loss_spec *spec)
 {
     orr_loss_kind kind = ORR_LOSS_BCE;
 
     *l = (orr_loss){ 0 };
-    ORR_TRY(find_kind(&kind, name));
-    ORR_TRY(check_shape(kind, output, n_classes, width));
-    if (kind != ORR_LOSS_BCE && pos_weight != 1)
+    ORR_TRY(find_kind(&kind, spec));
+    ORR_TRY(check_classes(kind, spec));
+    ORR_TRY(check_bins(kind, spec));
+    ORR_TRY(check_shape(kind, spec));
+    if (kind != ORR_LOSS_BCE && spec->pos_weight != 1)
         return orr_fail(ORR_ERR_OPTION, "pos_weight is for the loss bce, not %s: leave it at 1",
-                        name);
-    if (!(pos_weight > 0) || isinf(pos_weight))
-        return orr_fail(ORR_ERR_OPTION, "pos_weight %g: give a number above 0", pos_weight);
-    *l = (orr_loss){ .kind = kind, .outputs = output.c, .pos_weight = pos_weight };
+                        kind_names[kind]);
+    if (!(spec->pos_weight > 0) || isinf(spec->pos_weight))
+        return orr_fail(ORR_ERR_OPTION, "pos_weight %g: give a number above 0", spec->pos_weight);
+    *l = (orr_loss){
+        .kind = kind, .outputs = spec->output.c, .pos_weight = spec->pos_weight, .bins = spec->bins
+    };
     return ORR_OK;
+}
+
+const char *orr_loss_name(const orr_loss *l)
+{
+    return kind_names[l->kind];
+}
+
+orr_answer orr_loss_answer(const orr_loss *l)
+{
+    if (is_density(l->kind)) return ORR_ANSWER_DENSITY;
+    return l->kind == ORR_LOSS_MSE ? ORR_ANSWER_VALUES : ORR_ANSWER_CLASSES;
 }
 
 /* One sample: returns its loss; *dx = its derivative / n_global.  dx may be NULL. */
@@ -87,21 +160,10 @@ static double bce(double pos_weight, double x, int label, double n_global, orr_r
     return label ? pos_weight * softplus(-x) : softplus(x);
 }
 
-static double log_sum_exp(const orr_real *x, int c)
-{
-    double max = -INFINITY, sum = 0;
-
-    for (int j = 0; j < c; j++)
-        max = (double)x[j] > max ? (double)x[j] : max;
-    for (int j = 0; j < c; j++)
-        sum += exp((double)x[j] - max);
-    return max + log(sum);
-}
-
 /* d/dx[j] = softmax(x)[j] - (j == label) */
 static double cross_entropy(const orr_real *x, int c, int label, double n_global, orr_real *dx)
 {
-    double lse = log_sum_exp(x, c);
+    double lse = orr_log_sum_exp(x, c);
     int known = label >= 0 && label < c;
 
     for (int j = 0; dx && j < c; j++)
@@ -126,6 +188,7 @@ static double sample_loss(const orr_loss *l, int i, double n_global, const orr_r
 {
     size_t at = (size_t)i * (size_t)l->outputs;
     orr_real *dxi = dx ? dx + at : NULL;
+    double z;
 
     switch (l->kind) {
     case ORR_LOSS_BCE:
@@ -134,6 +197,15 @@ static double sample_loss(const orr_loss *l, int i, double n_global, const orr_r
         return cross_entropy(x + at, l->outputs, labels[i], n_global, dxi);
     case ORR_LOSS_MSE:
         return squared_error(x + at, values + at, l->outputs, n_global, dxi);
+    case ORR_LOSS_BINNED_CE:
+        z = orr_density_target(&l->bins, values[i]);
+        return cross_entropy(x + at, l->outputs, orr_bin_of(&l->bins, z), n_global, dxi);
+    case ORR_LOSS_EXPECTED_MSE:
+        z = orr_density_target(&l->bins, values[i]);
+        return orr_density_expected_mse(&l->bins, x + at, z, n_global, dxi);
+    case ORR_LOSS_CRPS:
+        z = orr_density_target(&l->bins, values[i]);
+        return orr_density_crps(&l->bins, x + at, z, n_global, dxi);
     }
     return NAN;
 }
@@ -157,11 +229,12 @@ void orr_loss_link(const orr_loss *l, int n, const orr_real *x, double *p)
     int c = l->outputs;
 
     for (int i = 0; i < n; i++, x += c, p += c) {
-        double lse = l->kind == ORR_LOSS_CE ? log_sum_exp(x, c) : 0;
+        double lse = l->kind == ORR_LOSS_MSE ? 0 : orr_log_sum_exp(x, c);
         for (int j = 0; j < c; j++) {
-            if (l->kind == ORR_LOSS_BCE) p[j] = sigmoid((double)x[j]);
-            if (l->kind == ORR_LOSS_CE) p[j] = exp((double)x[j] - lse);
-            if (l->kind == ORR_LOSS_MSE) p[j] = (double)x[j];
+            if (l->kind == ORR_LOSS_BCE)
+                p[j] = sigmoid((double)x[j]);
+            else
+                p[j] = l->kind == ORR_LOSS_MSE ? (double)x[j] : exp((double)x[j] - lse);
         }
     }
 }

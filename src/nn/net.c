@@ -269,15 +269,19 @@ static void poison_grads(const orr_net *net, const orr_batch *b, const orr_layer
             poison(net, net->grads[r] + l->params[k].offset, l->params[k].count);
 }
 
-orr_status orr_net_forward(orr_net *net, const orr_batch *b, const orr_real *x, int training,
-                           const orr_real **y)
+orr_status orr_net_forward(orr_net *net, const orr_batch *b, const orr_real *x, const orr_real *aux,
+                           int training, const orr_real **y)
 {
     orr_pass p;
 
     *y = NULL;
     net->forward_done = 0;
     ORR_TRY(check_batch(net, b, training));
+    if (!aux && b->n && orr_graph_n_aux(net->g))
+        return orr_fail(ORR_ERR_ARG, "the net reads %d numbers beside each sample: there are none",
+                        orr_graph_n_aux(net->g));
     p = make_pass(net, b, training);
+    p.aux = aux;
     for (int i = 0; i < net->g->n; i++) {
         orr_layer *l = net->g->layers[i];
         for (int k = 0; k < l->n_in; k++)

@@ -65,7 +65,7 @@ static int can_overwrite(const planner *s, int node)
     const orr_layer *l = layer_of(s, node);
     int x = l->inputs[0];
 
-    if (!l->in_place || x == 0 || last_read(s, x) > node) return 0;
+    if (l->n_in == 0 || !l->in_place || x == 0 || last_read(s, x) > node) return 0;
     for (int k = 1; k < l->n_in; k++)
         if (l->inputs[k] == x) return 0;
     return 1;

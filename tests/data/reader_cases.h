@@ -56,6 +56,7 @@ typedef struct {
     orr_schema schema;
     int64_t n;
     void *x, *y, *id;
+    float *aux;
 } case_rows;
 
 static inline void case_free(case_rows *r)
@@ -63,6 +64,7 @@ static inline void case_free(case_rows *r)
     orr_free(r->x);
     orr_free(r->y);
     orr_free(r->id);
+    orr_free(r->aux);
 }
 
 /* Opens, scans and reads a table in blocks of `block` rows.  On failure the sentence is the
@@ -72,7 +74,7 @@ static inline orr_status case_read(case_rows *out, const orr_table_opts *o, size
 {
     orr_table *t = NULL;
     orr_status st;
-    size_t xb, yb, ib;
+    size_t xb, yb, ib, na;
 
     memset(out, 0, sizeof *out);
     ORR_TRY_GOTO(st, done, orr_table_open_parts(&t, o, case_dir, part_bytes));
@@ -85,7 +87,9 @@ static inline orr_status case_read(case_rows *out, const orr_table_opts *o, size
     out->x = orr_alloc((size_t)out->n, xb);
     out->y = orr_alloc((size_t)out->n, yb);
     out->id = orr_alloc((size_t)out->n, ib);
-    if (!out->x || !out->y || !out->id) {
+    na = (size_t)out->schema.n_aux;
+    out->aux = orr_alloc((size_t)out->n * na + 1, sizeof *out->aux);
+    if (!out->x || !out->y || !out->id || !out->aux) {
         st = orr_fail(ORR_ERR_NOMEM, "out of memory: rows of a test");
         goto done;
     }
@@ -93,7 +97,8 @@ static inline orr_status case_read(case_rows *out, const orr_table_opts *o, size
         size_t k = (size_t)at;
         orr_rows rows = { .x = (char *)out->x + k * xb,
                           .y = (char *)out->y + k * yb,
-                          .id = (char *)out->id + k * ib };
+                          .id = (char *)out->id + k * ib,
+                          .aux = out->aux + k * na };
 
         ORR_TRY_GOTO(
             st, done,

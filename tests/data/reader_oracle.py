@@ -1,5 +1,6 @@
 """What the readers' oracles share: table_dump as numpy arrays."""
 
+import re
 import subprocess
 import sys
 
@@ -18,6 +19,8 @@ class Table:
         if self.code:
             return
         line, _, data = done.stdout.partition(b"\n")
+        names, _, data = data.partition(b"\n")
+        self.aux_names, self.y_names = re.findall(r"\[(.*?)\] ", names.decode()), re.findall("<(.*?)> ", names.decode())
         words = line.decode().split(" ", 11)
         n, xt, dims, h, w, c, yt, self.classes, width, idt, id_bytes = map(int, words[:11])
         self.names = words[11][1:-1].split("] [") if len(words) > 11 else []
@@ -34,7 +37,9 @@ class Table:
             self.y = np.frombuffer(data, "<f4", n * width, at).reshape(n, width)
             at += 4 * n * width
         self.id = np.frombuffer(data, "<i8" if idt == 0 else f"S{id_bytes}", n, at)
-        assert at + n * id_bytes == len(data)
+        at += n * id_bytes
+        self.aux = np.frombuffer(data, "<f4", n * len(self.aux_names), at).reshape(n, -1) if self.aux_names else None
+        assert at + 4 * n * len(self.aux_names) == len(data)
 
 
 def same(a, b, what):

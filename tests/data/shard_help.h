@@ -71,6 +71,12 @@ static inline float cell(int64_t row, size_t k)
     return (float)((row * 131 + (int64_t)k * 7) % 2048);
 }
 
+/* Aux number k of row `row`, exact in float32. */
+static inline float aux_cell(int64_t row, int k)
+{
+    return 14 + (float)row / 64 - 100 * (float)k;
+}
+
 /* Rows [first, first + n) of the set in memory; ids are 1000 + 3 * row (or "star-<row>"), labels
  * row % 3. */
 static inline orr_rows make_rows(const orr_schema *s, int64_t first, int64_t n)
@@ -78,7 +84,8 @@ static inline orr_rows make_rows(const orr_schema *s, int64_t first, int64_t n)
     size_t numbers = (size_t)s->h * (size_t)s->w * (size_t)s->c;
     orr_rows r = { n, orr_alloc((size_t)n, orr_schema_x_bytes(s)),
                    orr_alloc((size_t)n, 4 + orr_schema_y_bytes(s)),
-                   orr_alloc((size_t)n, orr_schema_id_bytes(s)) };
+                   orr_alloc((size_t)n, orr_schema_id_bytes(s)),
+                   s->n_aux > 0 ? orr_alloc((size_t)n, orr_schema_aux_bytes(s)) : NULL };
 
     for (int64_t i = 0; i < n; i++) {
         for (size_t k = 0; k < numbers; k++) {
@@ -87,6 +94,8 @@ static inline orr_rows make_rows(const orr_schema *s, int64_t first, int64_t n)
             if (s->x_type == ORR_X_U8) ((uint8_t *)r.x)[at] = (uint8_t)cell(first + i, k);
             if (s->x_type == ORR_X_F16) ((uint16_t *)r.x)[at] = (uint16_t)(first * 31 + (int64_t)k);
         }
+        for (int k = 0; k < s->n_aux; k++)
+            r.aux[i * s->n_aux + k] = aux_cell(first + i, k);
         if (s->y_type == ORR_Y_CLASS) ((int32_t *)r.y)[i] = (int32_t)((first + i) % s->n_classes);
         for (int k = 0; s->y_type == ORR_Y_VALUE && k < s->y_width; k++)
             ((float *)r.y)[i * s->y_width + k] = (float)(first + i) + 0.25f * (float)k;
@@ -107,6 +116,7 @@ static inline void free_rows(orr_rows *r)
     orr_free(r->x);
     orr_free(r->y);
     orr_free(r->id);
+    orr_free(r->aux);
 }
 
 static inline orr_provenance a_provenance(void)

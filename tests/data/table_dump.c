@@ -1,5 +1,5 @@
 /* tests/data/table_dump.c - prints a table for the Python oracles: one line of text with the
- * schema, then x, y and id as bytes. table_dump PARTS_BYTES THREADS BLOCK_ROWS key=value ... the
+ * schema, one with the names of aux numbers and targets, then x, y, id and aux as bytes. table_dump PARTS_BYTES THREADS BLOCK_ROWS key=value ... the
  * keys of an import job's input section A failure prints its sentence to stderr and exits 1. */
 #include "core/config.h"
 #include "core/memory.h"
@@ -17,11 +17,16 @@ static orr_status dump(const orr_table *t, int threads, int64_t block)
     size_t yb = s->y_type == ORR_Y_NONE ? 0 : orr_schema_y_bytes(s);
     char *x = orr_alloc((size_t)n, xb), *y = orr_alloc((size_t)n, yb),
          *id = orr_alloc((size_t)n, ib);
-    orr_status st = x && y && id ? ORR_OK : ORR_ERR_NOMEM;
+    size_t ab = (size_t)s->n_aux * sizeof(float);
+    char *aux = orr_alloc((size_t)n, ab + 1);
+    orr_status st = x && y && id && aux ? ORR_OK : ORR_ERR_NOMEM;
 
     for (int64_t at = 0; at < n && st == ORR_OK; at += block) {
         size_t k = (size_t)at;
-        orr_rows rows = { .x = x + k * xb, .y = y + k * yb, .id = id + k * ib };
+        orr_rows rows = { .x = x + k * xb,
+                          .y = y + k * yb,
+                          .id = id + k * ib,
+                          .aux = (float *)(void *)(aux + k * ab) };
 
         st = orr_table_read(t, at, n - at < block ? n - at : block, &rows, threads);
     }
@@ -31,13 +36,20 @@ static orr_status dump(const orr_table *t, int threads, int64_t block)
         for (int i = 0; i < s->n_classes; i++)
             printf(" [%s]", s->class_names[i]);
         printf("\n");
+        for (int i = 0; i < s->n_aux; i++)
+            printf("[%s] ", s->aux_names[i]);
+        for (int i = 0; i < s->y_width && i < ORR_MAX_TARGET_NAMES; i++)
+            printf("<%s> ", s->y_names[i]);
+        printf("\n");
         fwrite(x, xb, (size_t)n, stdout);
         fwrite(y, yb ? yb : 1, yb ? (size_t)n : 0, stdout);
         fwrite(id, ib, (size_t)n, stdout);
+        fwrite(aux, ab ? ab : 1, ab ? (size_t)n : 0, stdout);
     }
     orr_free(x);
     orr_free(y);
     orr_free(id);
+    orr_free(aux);
     return st;
 }
 

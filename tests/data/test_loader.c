@@ -13,11 +13,31 @@ typedef struct fixture {
     orr_schema schema;
     orr_dataset *set;
     void *cache;
-    orr_transform *transform, *plain;
+    orr_transform *transform, *plain, *aux; /* aux: of two numbers, fitted, to four */
     orr_augment *augment;
     orr_order *order;
     orr_config *tree;
 } fixture;
+
+static const int columns[2] = { 2, 0 };
+
+/* The chain of two of the three aux numbers, fitted to all rows. */
+static void fit_aux(fixture *f)
+{
+    orr_schema s;
+    float picked[ROWS][2];
+    double sums[2], scratch[64];
+
+    orr_transform_aux_schema(&s, 2);
+    assert_ok(orr_transform_create(&f->aux, orr_node_get(orr_config_root(f->tree), "aux"), &s));
+    assert_true(orr_transform_scratch_bytes(f->aux) <= sizeof scratch);
+    for (int i = 0; i < ROWS; i++)
+        orr_transform_pick_aux(orr_dataset_aux(f->set) + (size_t)i * 3, columns, 2, picked[i]);
+    while (orr_transform_n_fits(f->aux) > 0) {
+        assert_ok(orr_transform_fit_block(f->aux, picked, ROWS, sums, scratch));
+        assert_ok(orr_transform_fit_end(f->aux, sums, ROWS));
+    }
+}
 
 static int set_up(void **state)
 {
@@ -27,6 +47,7 @@ static int set_up(void **state)
     memset(&f, 0, sizeof f);
     temp_dir(f.dir);
     f.schema = series_schema(ORR_X_F32, W, C);
+    f.schema.n_aux = 3;
     write_set(f.dir, &f.schema, ROWS, 10, 0);
     assert_ok(orr_dataset_open(&f.set, f.dir, 0));
     f.cache = orr_alloc(orr_cache_bytes(f.set), 1);
@@ -34,13 +55,15 @@ static int set_up(void **state)
         assert_ok(orr_cache_fill(f.set, f.cache, part, 3));
     assert_ok(orr_config_parse(
         &f.tree,
-        "t: [moving_average: {window: 3}, affine: {scale: 0.5}]\na: [roll: {}, noise: {sigma: 1}]",
+        "t: [moving_average: {window: 3}, affine: {scale: 0.5}]\na: [roll: {}, noise: {sigma: 1}]\n"
+        "aux: [standardise: {per: feature}, moving_average: {window: 2}]",
         "job"));
     assert_ok(
         orr_transform_create(&f.transform, orr_node_get(orr_config_root(f.tree), "t"), &f.schema));
     assert_ok(orr_transform_create(&f.plain, NULL, &f.schema));
     assert_ok(orr_augment_create(&f.augment, orr_node_get(orr_config_root(f.tree), "a"),
                                  orr_transform_shape(f.transform)));
+    fit_aux(&f);
     assert_ok(orr_order_create(&f.order, &o));
     *state = &f;
     return 0;
@@ -54,6 +77,7 @@ static int tear_down(void **state)
     orr_free(f->cache);
     orr_transform_destroy(f->transform);
     orr_transform_destroy(f->plain);
+    orr_transform_destroy(f->aux);
     orr_augment_destroy(f->augment);
     orr_order_destroy(f->order);
     orr_config_destroy(f->tree);
@@ -115,6 +139,7 @@ static log_of *record(const orr_loader_opts *o)
             memcpy(&g->row[g->n], b->rows, (size_t)b->n * 8);
         }
         assert_null(b->values);
+        assert_true((b->aux != NULL) == (o->n_aux > 0));
         g->n += b->n;
         g->begin[++g->n_batches] = g->n;
     }
@@ -343,6 +368,76 @@ static void test_values(void **state)
     assert_ok(orr_remove_dir(dir));
 }
 
+/* Aux numbers of each sample, in the order of the batch, for any share of it. */
+static void check_aux(const orr_loader_opts *o)
+{
+    const double mean = 14 + 26.0 / 64, deviation = sqrt((ROWS * ROWS - 1) / 12.0) / 64;
+    orr_loader *l;
+    const orr_loaded *b;
+    int n = 0;
+
+    assert_ok(orr_loader_create(&l, o));
+    for (;;) {
+        assert_ok(orr_loader_next(l, &b));
+        if (!b) break;
+        for (int i = 0; i < b->n; i++, n++) {
+            float first = aux_cell(b->rows[i], 2), second = aux_cell(b->rows[i], 0);
+
+            if (o->aux_transform) {
+                double want = (second - mean) / deviation; /* both columns rise by 1/64 a row */
+                for (int k = 0; k < 4; k++) /* of one place, the moving mean is the number */
+                    assert_true(fabs(b->aux[4 * i + k] - want) < 1e-6);
+            } else {
+                assert_true(b->aux[2 * i] == first && b->aux[2 * i + 1] == second);
+            }
+        }
+    }
+    if (o->first_leaf == 0 && o->last_leaf == o->n_leaves) assert_int_equal(n, 3 * ROWS);
+    orr_loader_destroy(l);
+}
+
+static void test_aux(void **state)
+{
+    fixture *f = *state;
+    orr_loader_opts o = options(f);
+    int of_caller[2] = { 2, 0 };
+    orr_loader *l;
+    const orr_loaded *b;
+    log_of *without, *with;
+
+    without = record(&o);
+    o.n_aux = 2;
+    o.aux_columns = of_caller;
+    with = record(&o);
+    assert_memory_equal(without, with, sizeof *with); /* aux changes nothing else */
+    orr_free(without);
+    orr_free(with);
+    for (int k = 0; k < 2; k++) {
+        o.aux_transform = k ? f->aux : NULL;
+        for (o.threads = 1; o.threads <= 3; o.threads++)
+            check_aux(&o);
+        o.first_leaf = 1;
+        o.last_leaf = 3;
+        check_aux(&o);
+        o.first_leaf = 0;
+        o.last_leaf = 4;
+    }
+    assert_ok(orr_loader_create(&l, &o)); /* keeps the columns */
+    of_caller[0] = of_caller[1] = 1000000;
+    assert_ok(orr_loader_next(l, &b));
+    orr_loader_destroy(l);
+    assert_fails(orr_loader_create(&l, &o), ORR_ERR_ARG, "aux number 1000000 asked of");
+    of_caller[0] = 0;
+    of_caller[1] = 3;
+    assert_fails(orr_loader_create(&l, &o), ORR_ERR_ARG, "which has 3");
+    of_caller[1] = -1;
+    assert_fails(orr_loader_create(&l, &o), ORR_ERR_ARG, "aux number -1");
+    o.n_aux = 1;
+    assert_fails(orr_loader_create(&l, &o), ORR_ERR_SHAPE, "transforms that takes 2");
+    o.aux_columns = NULL;
+    assert_fails(orr_loader_create(&l, &o), ORR_ERR_ARG, "1 aux numbers");
+}
+
 /* A fault in the thread comes out of orr_loader_next, after the batches before it, and stays. */
 static void test_fault(void **state)
 {
@@ -375,13 +470,17 @@ static void test_fault(void **state)
 /* Destroyed while batches wait, before any was taken; and out of memory at every allocation. */
 static void test_life(void **state)
 {
-    orr_loader_opts o = options(*state);
+    fixture *f = *state;
+    orr_loader_opts o = options(f);
     orr_loader *l = NULL;
     orr_status st = ORR_ERR_NOMEM;
     const orr_loaded *b;
     int64_t before;
 
     o.threads = 3;
+    o.n_aux = 2;
+    o.aux_columns = columns;
+    o.aux_transform = f->aux;
     for (int i = 0; i < 20; i++) {
         assert_ok(orr_loader_create(&l, &o));
         for (int k = 0; k < i % 4; k++)
@@ -416,7 +515,7 @@ int main(void)
         cmocka_unit_test(test_ranks),     cmocka_unit_test(test_resume),
         cmocka_unit_test(test_drop_last), cmocka_unit_test(test_balanced),
         cmocka_unit_test(test_values),    cmocka_unit_test(test_fault),
-        cmocka_unit_test(test_life),
+        cmocka_unit_test(test_life),      cmocka_unit_test(test_aux),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

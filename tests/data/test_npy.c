@@ -93,8 +93,25 @@ static void test_bad(void **state)
           "dtype \"<f16\" is of a kind" },
         { "{'descr': '|S4', 'fortran_order': False, 'shape': (2,), }", 8, ORR_ERR_UNSUPPORTED,
           "@/a.npy: samples are text" },
-        { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }", 8,
-          ORR_ERR_UNSUPPORTED, "@/a.npy: a structured array" },
+        { "{'descr': [('a', '|O')], 'fortran_order': False, 'shape': (2,), }", 16,
+          ORR_ERR_UNSUPPORTED, "@/a.npy: field a holds Python objects" },
+        { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }", 7, ORR_ERR_FORMAT,
+          "@/a.npy: truncated: 7 bytes of data, the header asks for 8" },
+        { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2, 2), }", 16,
+          ORR_ERR_SHAPE, "@/a.npy: records along 2 axes" },
+        { "{'descr': [('a', '<f4'), ('b', [('c', '<i2')])], 'fortran_order': False, 'shape': "
+          "(2,), }",
+          11, ORR_ERR_FORMAT, "truncated: 11 bytes of data, the header asks for 12" },
+        { "{'descr': [], 'fortran_order': False, 'shape': (2,), }", 0, ORR_ERR_FORMAT,
+          "@/a.npy: records without fields" },
+        { "{'descr': [('a', '<f4', (99999, 99999))], 'fortran_order': False, 'shape': (2,), }", 8,
+          ORR_ERR_FORMAT, "a field has too many values" },
+        { "{'descr': [('a' '<f4')], 'fortran_order': False, 'shape': (2,), }", 8, ORR_ERR_FORMAT,
+          "a field has no type" },
+        { "{'descr': [('a', '<f4')", 8, ORR_ERR_FORMAT, "a comma is missing between fields" },
+        { "{'descr': [[[[[[[[[[[[", 8, ORR_ERR_FORMAT, "a field is a tuple" },
+        { "{'descr': [('a', [('a', [('a', [('a', [('a', [('a', [('a', [('a', [('a', [('a', [", 8,
+          ORR_ERR_FORMAT, "records within records within records" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (), }", 4, ORR_ERR_SHAPE,
           "a single value, not an array with rows" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 3), }", 0, ORR_ERR_FORMAT,
@@ -232,7 +249,7 @@ static void test_labels_ids_axes(void **state)
     assert_true(((float *)r.x)[0] == 6 && ((float *)r.x)[6] == 0 && ((int64_t *)r.id)[2] == 13);
     case_free(&r);
     o.target = (orr_strings){ 1, { "a" } };
-    case_expect(case_read(&r, &o, 1, 2, 1), ORR_ERR_OPTION, "input.target is for csv");
+    case_expect(case_read(&r, &o, 1, 2, 1), ORR_ERR_OPTION, "input.target is for tables of columns");
 }
 
 static void test_values(void **state)

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 static int n_files(const char *dir)
@@ -49,6 +50,9 @@ static void check_set(const char *dir, const orr_schema *s, int64_t n)
     if (s->y_type == ORR_Y_CLASS) assert_memory_equal(orr_dataset_labels(d), r.y, (size_t)n * 4);
     if (s->y_type == ORR_Y_VALUE)
         assert_memory_equal(orr_dataset_values(d), r.y, (size_t)n * 4 * (size_t)s->y_width);
+    if (s->n_aux > 0)
+        assert_memory_equal(orr_dataset_aux(d), r.aux, (size_t)n * orr_schema_aux_bytes(s));
+    assert_true((orr_dataset_aux(d) != NULL) == (s->n_aux > 0));
     assert_true((orr_dataset_labels(d) != NULL) == (s->y_type == ORR_Y_CLASS));
     assert_true((orr_dataset_values(d) != NULL) == (s->y_type == ORR_Y_VALUE));
     for (int64_t i = 0; i < n; i++) {
@@ -63,6 +67,14 @@ static void check_set(const char *dir, const orr_schema *s, int64_t n)
     orr_free(x);
     free_rows(&r);
     orr_dataset_close(d);
+}
+
+/* Of targets and aux numbers, one of each left without. */
+static void add_names(orr_schema *s)
+{
+    for (int i = 1; i < s->n_aux; i++)
+        snprintf(s->aux_names[i], sizeof s->aux_names[i], "mag_%c", "ugriz"[i % 5]);
+    if (s->y_type == ORR_Y_VALUE) memcpy(s->y_names[0], "z", 2);
 }
 
 static void test_round_trip(void **state)
@@ -81,6 +93,8 @@ static void test_round_trip(void **state)
         s.n_dims = 1 + kind % 3;
         s.h = s.n_dims == 3 ? 4 : 1;
         s.w = s.n_dims > 1 ? 5 : 1;
+        s.n_aux = kind / 2 % 4;
+        if (kind % 4 < 3) add_names(&s);
         temp_dir(dir);
         in_dir(sub, dir, "set");
         write_set(sub, &s, 17, 4, kind % 4 == 3 ? 6 : 0);
@@ -125,6 +139,8 @@ static void test_same_bytes(void **state)
     orr_schema s = series_schema(ORR_X_F32, 3000, 1);
 
     (void)state;
+    s.n_aux = 3;
+    add_names(&s);
     for (int compression = 0; compression < 2; compression++) {
         for (int k = 0; k < 2; k++) {
             pid_t pid;
@@ -372,6 +388,175 @@ static void test_foreign(void **state)
     assert_ok(orr_remove_dir(dir));
 }
 
+/* ---- numbers beside a sample, names ---- */
+static void test_aux_differs(void **state)
+{
+    char dir[ORR_PATH_MAX];
+    orr_schema s = series_schema(ORR_X_F32, 4, 1), one;
+    orr_rows a, b;
+
+    (void)state;
+    s.y_type = ORR_Y_VALUE;
+    s.y_width = 2;
+    s.n_aux = 2;
+    add_names(&s);
+    a = make_rows(&s, 0, 6);
+    b = make_rows(&s, 6, 6);
+    temp_dir(dir);
+    assert_ok(orr_shard_write(dir, 0, &s, &a, NULL, NULL));
+    assert_ok(orr_shard_write(dir, 1, &s, &b, NULL, NULL));
+    one = s;
+    one.n_aux = 1;
+    assert_fails(orr_index_write(dir, 2, &one, NULL), ORR_ERR_FORMAT,
+                 "has 2 aux numbers beside a sample, the set has 1");
+    one = s;
+    memcpy(one.aux_names[1], "mag_i", 6);
+    assert_fails(orr_index_write(dir, 2, &one, NULL), ORR_ERR_FORMAT, "aux names differ");
+    one = s;
+    memcpy(one.y_names[0], "q", 2);
+    assert_fails(orr_index_write(dir, 2, &one, NULL), ORR_ERR_FORMAT, "target names");
+    orr_free(a.aux);
+    a.aux = NULL;
+    assert_fails(orr_shard_write(dir, 2, &s, &a, NULL, NULL), ORR_ERR_ARG, "no column /aux");
+    one.n_aux = ORR_MAX_AUX + 1;
+    assert_fails(orr_shard_write(dir, 2, &one, &b, NULL, NULL), ORR_ERR_SHAPE, "65 aux numbers");
+    one.n_aux = -1;
+    assert_fails(orr_index_write(dir, 2, &one, NULL), ORR_ERR_SHAPE, "-1 aux numbers");
+    assert_int_equal(n_files(dir), 2);
+    assert_ok(orr_index_write(dir, 2, &s, NULL));
+    free_rows(&a);
+    free_rows(&b);
+    assert_ok(orr_remove_dir(dir));
+}
+
+/* In place of /aux of a shard, one that another program made. */
+static void replace_aux(const char *path, hid_t type, int rank, hsize_t rows, hsize_t width)
+{
+    hid_t f = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), set;
+    hsize_t dims[2] = { rows, width };
+
+    if (H5Lexists(f, "aux", H5P_DEFAULT) > 0) H5Ldelete(f, "aux", H5P_DEFAULT);
+    assert_ok(orr_h5_dataset(&set, f, "aux", type, rank, dims, -1));
+    H5Dclose(set);
+    H5Fclose(f);
+}
+
+static void test_foreign_aux(void **state)
+{
+    char dir[ORR_PATH_MAX], path[ORR_PATH_MAX];
+    orr_schema s = series_schema(ORR_X_F32, 4, 1);
+    orr_rows r = make_rows(&s, 0, 6);
+    int64_t rows;
+
+    (void)state;
+    temp_dir(dir);
+    assert_ok(orr_shard_write(dir, 0, &s, &r, NULL, NULL));
+    in_dir(path, dir, "shard-00000.h5");
+    s.n_aux = 3;
+    assert_fails(orr_shard_rows(path, &s, &rows), ORR_ERR_FORMAT, "0 aux numbers");
+    replace_aux(path, H5T_IEEE_F32LE, 2, 5, 3);
+    assert_fails(orr_shard_rows(path, &s, &rows), ORR_ERR_FORMAT, "/aux does not have the 6 rows");
+    replace_aux(path, H5T_STD_I32LE, 2, 6, 3);
+    assert_fails(orr_shard_rows(path, &s, &rows), ORR_ERR_FORMAT, "/aux does not have");
+    replace_aux(path, H5T_IEEE_F32LE, 1, 6, 3);
+    assert_fails(orr_shard_rows(path, &s, &rows), ORR_ERR_FORMAT, "/aux does not have");
+    replace_aux(path, H5T_IEEE_F32LE, 2, 6, 65);
+    assert_fails(orr_shard_rows(path, &s, &rows), ORR_ERR_FORMAT, "65 aux numbers");
+    replace_aux(path, H5T_IEEE_F32LE, 2, 6, 3);
+    assert_ok(orr_shard_rows(path, &s, &rows));
+    assert_int_equal(rows, 6);
+    free_rows(&r);
+    assert_ok(orr_remove_dir(dir));
+}
+
+/* ---- one shard alone ---- */
+static void test_shard_alone(void **state)
+{
+    char dir[ORR_PATH_MAX], path[ORR_PATH_MAX], index[ORR_PATH_MAX], cut[ORR_PATH_MAX];
+    orr_schema s = series_schema(ORR_X_F32, 40, 2), renamed;
+    orr_rows want, got;
+    orr_rows labels;
+    int64_t rows = 0;
+    struct stat info;
+
+    (void)state;
+    s.n_aux = 2;
+    want = make_rows(&s, 0, 9);
+    got = make_rows(&s, 100, 9);
+    for (int compression = 0; compression < 2; compression++) {
+        size_t x = orr_schema_x_bytes(&s);
+
+        temp_dir(dir);
+        write_set(dir, &s, 9, 9, 5 * compression);
+        in_dir(path, dir, "shard-00000.h5");
+        in_dir(index, dir, "index.h5");
+        in_dir(cut, dir, "cut");
+        renamed = s;
+        memcpy(renamed.aux_names[0], "ebv", 4);
+        memcpy(renamed.units, "nJy", 4);
+        assert_ok(orr_shard_rows(path, &renamed, &rows));
+        assert_int_equal(rows, 9);
+        assert_fails(orr_shard_rows(index, &s, &rows), ORR_ERR_FORMAT, "orrery-index-1");
+        for (int64_t first = 0; first <= 9; first++)
+            for (int64_t n = 0; first + n <= 9; n++) {
+                assert_ok(orr_shard_read(path, &s, first, n, &got));
+                assert_int_equal(got.n, n);
+                assert_memory_equal(got.x, (char *)want.x + (size_t)first * x, (size_t)n * x);
+                assert_memory_equal(got.y, (int32_t *)want.y + first, (size_t)n * 4);
+                assert_memory_equal(got.id, (int64_t *)want.id + first, (size_t)n * 8);
+                assert_memory_equal(got.aux, want.aux + 2 * first, (size_t)n * 8);
+            }
+        labels = (orr_rows){ .y = got.y };
+        assert_ok(orr_shard_read(path, &s, 3, 2, &labels));
+        assert_int_equal(((int32_t *)got.y)[1], 1);
+        assert_fails(orr_shard_read(path, &s, 8, 2, &got), ORR_ERR_ARG, "of a shard of 9");
+        assert_fails(orr_shard_read(path, &s, -1, 2, &got), ORR_ERR_ARG, "of a shard of 9");
+        renamed.w = 41;
+        assert_fails(orr_shard_read(path, &renamed, 0, 2, &got), ORR_ERR_FORMAT, "(1, 41, 2)");
+        renamed = s;
+        renamed.n_aux = 3;
+        assert_fails(orr_shard_rows(path, &renamed, &rows), ORR_ERR_FORMAT, "2 aux numbers");
+        assert_int_equal(stat(path, &info), 0);
+        for (int tenth = 0; tenth < 10; tenth++) {
+            copy_file(path, cut);
+            assert_int_equal(truncate(cut, info.st_size * tenth / 10), 0);
+            assert_fails(orr_shard_rows(cut, &s, &rows), ORR_ERR_FORMAT, "truncated");
+        }
+        assert_int_equal(truncate(path, info.st_size - 1), 0);
+        assert_fails(orr_shard_rows(path, &s, &rows), ORR_ERR_FORMAT, "truncated");
+        assert_ok(orr_remove_dir(dir));
+    }
+    free_rows(&want);
+    free_rows(&got);
+}
+
+/* A label that is wrong in the file is found where its row is read. */
+static void test_bad_label_alone(void **state)
+{
+    char dir[ORR_PATH_MAX], path[ORR_PATH_MAX];
+    orr_schema s = series_schema(ORR_X_F32, 4, 1), more = s;
+    orr_rows r = make_rows(&s, 0, 6);
+    hid_t f;
+
+    (void)state;
+    temp_dir(dir);
+    in_dir(path, dir, "shard-00000.h5");
+    more.n_classes = 5;
+    ((int32_t *)r.y)[4] = 4;
+    assert_ok(orr_shard_write(dir, 0, &more, &r, NULL, NULL));
+    f = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    H5Adelete(f, "n_classes");
+    assert_ok(orr_h5_put_int(f, "n_classes", 3));
+    H5Adelete(f, "class_names");
+    H5Fclose(f);
+    assert_ok(orr_shard_read(path, &s, 0, 4, &r));
+    assert_fails(orr_shard_read(path, &s, 2, 3, &r), ORR_ERR_FORMAT, "row 4 has the label 4");
+    r.y = (orr_free(r.y), NULL); /* nobody asked for it */
+    assert_ok(orr_shard_read(path, &s, 2, 3, &r));
+    free_rows(&r);
+    assert_ok(orr_remove_dir(dir));
+}
+
 /* ---- no room ---- */
 static void test_file_limit(void **state)
 {
@@ -433,7 +618,7 @@ static void test_disk_full(void **state)
 /* Every allocation of writing, indexing and opening fails once; nothing is left behind. */
 static void test_no_memory(void **state)
 {
-    char dir[ORR_PATH_MAX];
+    char dir[ORR_PATH_MAX], shard[ORR_PATH_MAX];
     orr_schema s = series_schema(ORR_X_F32, 8, 1);
     orr_rows r;
     orr_provenance p = a_provenance();
@@ -443,6 +628,8 @@ static void test_no_memory(void **state)
     (void)state;
     s.id_type = ORR_ID_TEXT;
     s.id_bytes = 16;
+    s.n_aux = 2;
+    add_names(&s);
     r = make_rows(&s, 0, 5);
     temp_dir(dir);
     for (int n = 1; st != ORR_OK && n < 200; n++) {
@@ -471,7 +658,17 @@ static void test_no_memory(void **state)
         if (st != ORR_OK) assert_null(d);
     }
     assert_ok(st);
+    assert_non_null(orr_dataset_aux(d));
     orr_dataset_close(d);
+    in_dir(shard, dir, "shard-00000.h5");
+    st = ORR_ERR_NOMEM;
+    for (int n = 1; st != ORR_OK && n < 50; n++) {
+        orr_alloc_fail_at(n);
+        st = orr_shard_read(shard, &s, 0, 5, &r);
+        orr_alloc_fail_at(0);
+        if (st != ORR_OK) assert_int_equal(st, ORR_ERR_NOMEM);
+    }
+    assert_ok(st);
     free_rows(&r);
     assert_ok(orr_remove_dir(dir));
 }
@@ -543,22 +740,26 @@ static int write_for_python(const char *dir, int kind)
     orr_schema s = series_schema((orr_x_type)(kind % 3), 50, 2);
 
     if (kind == 1) s.id_type = ORR_ID_TEXT, s.id_bytes = 16;
-    if (kind == 2) s.y_type = ORR_Y_VALUE, s.y_width = 2, s.n_classes = 0;
+    if (kind == 2 || kind == 3) s.y_type = ORR_Y_VALUE, s.y_width = 2, s.n_classes = 0;
+    if (kind > 2) s.n_aux = 3;
+    if (kind == 3) add_names(&s);
     memcpy(s.channel_names[1], "error", 6);
-    write_set(dir, &s, 23, 7, kind == 0 ? 0 : kind == 1 ? 0 : 5);
+    write_set(dir, &s, 23, 7, kind == 2 || kind == 4 ? 5 : 0);
     return 0;
 }
 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_schema),      cmocka_unit_test(test_half),
-        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_text_key),
-        cmocka_unit_test(test_same_bytes),  cmocka_unit_test(test_set_create),
-        cmocka_unit_test(test_bad_rows),    cmocka_unit_test(test_text_twice),
-        cmocka_unit_test(test_broken_sets), cmocka_unit_test(test_foreign),
-        cmocka_unit_test(test_file_limit),  cmocka_unit_test(test_disk_full),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_schema),          cmocka_unit_test(test_half),
+        cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_text_key),
+        cmocka_unit_test(test_same_bytes),      cmocka_unit_test(test_set_create),
+        cmocka_unit_test(test_bad_rows),        cmocka_unit_test(test_text_twice),
+        cmocka_unit_test(test_broken_sets),     cmocka_unit_test(test_foreign),
+        cmocka_unit_test(test_file_limit),      cmocka_unit_test(test_disk_full),
+        cmocka_unit_test(test_no_memory),       cmocka_unit_test(test_aux_differs),
+        cmocka_unit_test(test_foreign_aux),     cmocka_unit_test(test_shard_alone),
+        cmocka_unit_test(test_bad_label_alone),
     };
 
     if (argc == 4 && strcmp(argv[1], "write") == 0)

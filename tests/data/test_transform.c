@@ -83,6 +83,7 @@ static void test_numbers(void **state)
 {
     orr_schema s = plain(1, 3, 2), flat = plain(1, 4, 1);
     const float x[6] = { 1, 10, 2, 20, 6, 60 }, same[4] = { 0.1f, 0.1f, 0.1f, 0.1f };
+    const float roots[6] = { 3, -24, 0, 1e-20f, NAN, -INFINITY };
     const uint8_t bytes[6] = { 0, 51, 255, 1, 2, 3 };
     const uint16_t halves[6] = { 0x3c00, 0xc000, 0x0001, 0x7bff, 0, 0x8000 };
     float y[6];
@@ -102,6 +103,9 @@ static void test_numbers(void **state)
     assert_near(y[1], log1p(8), 1e-6);
     run(&s, "- asinh: {scale: 10}\n", x, y);
     assert_near(y[1], asinh(1), 1e-7);
+    run(&s, "- sqrt\n", roots, y);
+    assert_true(y[0] == 1 && y[1] == -4 && y[2] == 0 && y[3] == 0.5e-20f);
+    assert_true(isnan(y[4]) && y[5] == -INFINITY);
     s.x_type = ORR_X_U8;
     run(&s, "", bytes, y);
     assert_near(y[2], 255, 0);
@@ -140,6 +144,30 @@ static void test_shapes(void **state)
     assert_fails(chain(&t, &s, "  affine: {scale: 2}\n"), ORR_ERR_OPTION, "list of steps");
     assert_fails(chain(&t, &s, "- affine: 3\n"), ORR_ERR_OPTION, "map");
     assert_null(t);
+}
+
+/* Aux numbers go through a chain as a vector of their own. */
+static void test_aux(void **state)
+{
+    static const int columns[3] = { 4, 0, 4 };
+    const float aux[5] = { 8, 1, 2, 3, -15 };
+    float picked[3], y[3];
+    orr_schema s;
+    orr_transform *t;
+
+    (void)state;
+    memset(&s, 0xa5, sizeof s);
+    orr_transform_aux_schema(&s, 3);
+    assert_int_equal(s.y_type, ORR_Y_NONE);
+    assert_int_equal(s.n_aux, 0);
+    assert_int_equal(orr_schema_x_bytes(&s), sizeof picked);
+    orr_transform_pick_aux(aux, columns, 3, picked);
+    assert_true(picked[0] == -15 && picked[1] == 8 && picked[2] == -15);
+    run(&s, "- sqrt\n- affine: {scale: 2}\n", picked, y);
+    assert_true(y[0] == -6 && y[1] == 4 && y[2] == -6);
+    assert_ok(chain(&t, &s, "- standardise: {per: feature}\n"));
+    assert_int_equal(orr_transform_fit_size(t), 3);
+    orr_transform_destroy(t);
 }
 
 /* Fits t to n rows of floats in blocks, summed in block order. */
@@ -259,7 +287,7 @@ static void test_dump(void **state)
     static const char list[] =
         "- moving_average: {window: 200}\n- standardise: {per: channel}\n- affine: {scale: 0.1, "
         "shift: 3}\n"
-        "- log: {floor: -2}\n- asinh: {scale: 7}\n- reshape: {shape: [4, 3]}\n";
+        "- log: {floor: -2}\n- asinh: {scale: 7}\n- sqrt\n- reshape: {shape: [4, 3]}\n";
     orr_schema s = plain(1, 6, 1);
     orr_text a = ORR_TEXT_INIT, b = ORR_TEXT_INIT;
     orr_transform *t, *u;
@@ -341,6 +369,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_moving_average_local),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_aux),
         cmocka_unit_test(test_fit),
         cmocka_unit_test(test_constant),
         cmocka_unit_test(test_dump),

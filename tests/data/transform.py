@@ -47,6 +47,10 @@ for x in (series, image):
     near(ours(x, "- affine: {scale: 0.3, shift: 0.7}\n"), wide * 0.3 + 0.7, "affine")
     near(ours(x, "- log: {floor: -1}\n"), np.log1p(np.maximum(wide, -1) + 1), "log")
     near(ours(x, "- asinh: {scale: 0.5}\n"), np.arcsinh(wide / 0.5), "asinh")
+    for scale in (1e-8, 1, 1e12):
+        stretched = wide.astype(np.float32) * np.float32(scale)
+        size = np.abs(stretched).astype(np.longdouble)
+        near(ours(stretched, "- sqrt\n"), np.sign(stretched) * (np.sqrt(size + 1) - 1), "sqrt")
 
 # means in double to 1e-12: the difference between the series and its mean keeps what float32 would round away
 steps = "- moving_average: {window: 200}\n- affine: {scale: 1, shift: %r}\n- affine: {scale: 1e6}\n"

@@ -12,22 +12,44 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STEPS = 20, SEED = 4 };
+enum { STEPS = 20, SEED = 4, MAX_SAMPLES = 64 };
+
+/* side: of an image; the check table, whose convolutions are plain loops, gets the smaller one. */
+typedef struct setting {
+    const char *model;
+    orr_shape input;
+    int small_side, n, n_aux, n_classes;
+    const char *loss;
+    double lr; /* so small that float's rounding does not grow over the steps */
+    orr_bins bins;
+} setting;
+
+static const setting settings[] = {
+    { "kepler-cnn", { 1, 3197, 2 }, 0, 8, 0, 2, "bce", 1e-3, { 0 } },
+    { "kepler-cnn2", { 1, 3197, 2 }, 0, 8, 0, 2, "bce", 1e-3, { 0 } },
+    { "moons", { 1, 1, 2 }, 0, 32, 0, 2, "bce", 1e-3, { 0 } },
+    { "inception", { 32, 32, 5 }, 20, 4, 0, 0, "crps", 1e-4, { 100, 0, 0.4 } },
+    { "inception-mixed", { 20, 20, 5 }, 12, 4, 6, 0, "expected_mse", 1e-4, { 100, 0, 0.4 } },
+    { "pasquet", { 24, 24, 5 }, 12, 4, 1, 0, "ce", 2e-5, { 180, 0, 0.4 } },
+};
+enum { N_SETTINGS = sizeof settings / sizeof *settings };
 
 typedef struct golden {
+    setting s;
     const char *folder;
     FILE *manifest;
     orr_shape input;
-    int n;
+    int n, outputs;
     const orr_kernels *k;
     orr_graph *g;
     orr_net *net;
     orr_optimiser *adam;
     orr_loss loss;
     orr_batch batch;
-    uint64_t keys[64];
-    int32_t labels[64];
-    orr_real *x, *file, dy[64];
+    uint64_t keys[MAX_SAMPLES];
+    int32_t labels[MAX_SAMPLES];
+    float values[MAX_SAMPLES];
+    orr_real *x, *aux, *file, *dy;
     double losses[STEPS];
 } golden;
 
@@ -98,6 +120,9 @@ static void make_data(golden *t)
 
     for (int i = 0; i < t->n; i++) {
         t->labels[i] = i % 2;
+        t->values[i] = (float)(0.4 * orr_rng_uniform(&r));
+        for (int j = 0; j < t->s.n_aux; j++)
+            t->aux[i * t->s.n_aux + j] = (orr_real)orr_rng_normal(&r);
         for (size_t j = 0; j < per; j++)
             t->x[(size_t)i * per + j] = (orr_real)(orr_rng_normal(&r) + 0.3 * t->labels[i]);
     }
@@ -105,36 +130,45 @@ static void make_data(golden *t)
 
 static orr_status save_batch(golden *t)
 {
-    int dims[3] = { t->n, t->input.c, t->input.w }, n = t->n;
-    orr_real labels[64];
+    orr_shape in = t->input;
+    int series[3] = { t->n, in.c, in.w }, image[4] = { t->n, in.c, in.h, in.w }, n = t->n;
+    int numbers[2] = { t->n, t->s.n_aux };
+    orr_real labels[MAX_SAMPLES + 1];
 
-    t->k->transpose(t->n, t->input.w, t->input.c, t->x, t->file);
-    ORR_TRY(save(t, "batch", "x", t->file, dims, t->input.w > 1 ? 3 : 2));
+    t->k->transpose(t->n, in.h * in.w, in.c, t->x, t->file);
+    if (in.h > 1)
+        ORR_TRY(save(t, "batch", "x", t->file, image, 4));
+    else
+        ORR_TRY(save(t, "batch", "x", t->file, series, in.w > 1 ? 3 : 2));
+    if (t->s.n_aux) ORR_TRY(save(t, "batch", "aux", t->aux, numbers, 2));
     for (int i = 0; i < n; i++)
-        labels[i] = (orr_real)t->labels[i];
+        labels[i] = t->s.n_classes ? (orr_real)t->labels[i] : (orr_real)t->values[i];
+    labels[n] = (orr_real)t->s.lr;
+    ORR_TRY(save(t, "batch", "lr", labels + n, &n, 0));
     return save(t, "batch", "labels", labels, &n, 1);
 }
 
 static orr_status step(golden *t, int i)
 {
     const orr_real *y;
+    int dims[2] = { t->n, t->outputs };
 
     for (int s = 0; s < t->n; s++)
         t->keys[s] = orr_rng_key(SEED, ORR_RNG_TEST, 1 + (uint64_t)i, (uint64_t)s, 0);
     ORR_TRY(save_masks(t, i));
-    ORR_TRY(orr_net_forward(t->net, &t->batch, t->x, 1, &y));
-    if (i == 0) ORR_TRY(save(t, "first", "output", y, &t->n, 1));
-    orr_loss_eval(&t->loss, &t->batch, y, t->labels, NULL, &t->losses[i], NULL, t->dy);
+    ORR_TRY(orr_net_forward(t->net, &t->batch, t->x, t->aux, 1, &y));
+    if (i == 0) ORR_TRY(save(t, "first", "output", y, dims, 2));
+    orr_loss_eval(&t->loss, &t->batch, y, t->labels, t->values, &t->losses[i], NULL, t->dy);
     t->losses[i] /= t->n;
     ORR_TRY(orr_net_backward(t->net, &t->batch, t->dy));
     if (i == 0) ORR_TRY(save_tensors(t, "grad", 1));
-    orr_optimiser_step(t->adam, orr_net_params(t->net), orr_net_grads(t->net, 0), 1e-3, 1);
+    orr_optimiser_step(t->adam, orr_net_params(t->net), orr_net_grads(t->net, 0), t->s.lr, 1);
     return orr_net_update_state(t->net, orr_net_grads(t->net, 0), 1);
 }
 
 static orr_status train(golden *t)
 {
-    int leaf[2] = { 0, t->n }, run[2] = { 0, 1 }, steps = STEPS;
+    int dims[2] = { t->n, t->outputs }, leaf[2] = { 0, t->n }, run[2] = { 0, 1 }, steps = STEPS;
     orr_real losses[STEPS];
     const orr_real *y;
 
@@ -154,8 +188,8 @@ static orr_status train(golden *t)
         losses[i] = (orr_real)t->losses[i];
     ORR_TRY(save(t, "train", "losses", losses, &steps, 1));
     ORR_TRY(save_tensors(t, "after", 0));
-    ORR_TRY(orr_net_forward(t->net, &t->batch, t->x, 0, &y));
-    return save(t, "last", "output", y, &t->n, 1);
+    ORR_TRY(orr_net_forward(t->net, &t->batch, t->x, t->aux, 0, &y));
+    return save(t, "last", "output", y, dims, 2);
 }
 
 static orr_status prepare(golden *t, const char *model, const char *table)
@@ -170,15 +204,23 @@ static orr_status prepare(golden *t, const char *model, const char *table)
     size_t most;
 
     ORR_TRY(orr_kernels_find(&t->k, table));
-    ORR_TRY(orr_model_build(&t->g, model, t->input));
+    ORR_TRY(orr_model_build(&t->g, model, t->input, t->s.n_aux, 0));
     ORR_TRY(orr_net_create(&t->net, t->g, t->k, &limits));
     orr_net_init(t->net, SEED);
     ORR_TRY(orr_options_read(&o, orr_optimiser_options, NULL, "optimiser"));
     o.kind = "adam";
     ORR_TRY(orr_optimiser_create(&t->adam, &o, orr_net_param_count(t->net)));
-    ORR_TRY(orr_loss_init(&t->loss, "bce", orr_graph_output(t->g), 2, 0, 1));
+    t->outputs = orr_graph_output(t->g).c;
+    ORR_TRY(orr_loss_init(&t->loss, &(orr_loss_spec){ .name = t->s.loss,
+                                                      .output = orr_graph_output(t->g),
+                                                      .n_classes = t->s.n_classes,
+                                                      .width = 1,
+                                                      .pos_weight = 1,
+                                                      .bins = t->s.bins }));
     most = orr_net_param_count(t->net) + (size_t)t->n * orr_shape_count(t->input) + (1 << 18);
     if (!(t->x = orr_alloc((size_t)t->n * orr_shape_count(t->input), sizeof *t->x)) ||
+        !(t->aux = orr_alloc((size_t)t->n * (size_t)t->s.n_aux, sizeof *t->aux)) ||
+        !(t->dy = orr_alloc((size_t)t->n * (size_t)t->outputs, sizeof *t->dy)) ||
         !(t->file = orr_alloc(most, sizeof *t->file)))
         return orr_fail(ORR_ERR_NOMEM, "golden");
     return ORR_OK;
@@ -191,10 +233,13 @@ int main(int argc, char **argv)
     char path[512];
 
     if (argc != 4 || !t) return 2;
-    int moons = !strcmp(argv[1], "moons");
+    for (int i = 0; i < N_SETTINGS; i++)
+        if (!strcmp(argv[1], settings[i].model)) t->s = settings[i];
+    if (!t->s.model) return 2;
     t->folder = argv[3];
-    t->n = moons ? 32 : 8;
-    t->input = moons ? (orr_shape){ 1, 1, 2 } : (orr_shape){ 1, 3197, 2 };
+    t->n = t->s.n;
+    t->input = t->s.input;
+    if (t->s.small_side && !strcmp(argv[2], "check")) t->input.h = t->input.w = t->s.small_side;
     snprintf(path, sizeof path, "%s/manifest", t->folder);
     if (!(t->manifest = fopen(path, "w"))) return 2;
     ORR_TRY_GOTO(st, done, prepare(t, argv[1], argv[2]));
@@ -206,6 +251,8 @@ done:
     orr_net_destroy(t->net);
     orr_graph_destroy(t->g);
     orr_free(t->x);
+    orr_free(t->aux);
+    orr_free(t->dy);
     orr_free(t->file);
     st = fclose(t->manifest) ? ORR_ERR_IO : st;
     orr_free(t);

@@ -28,22 +28,29 @@ static int give(FILE *out, const orr_real *x, size_t n)
     return ok;
 }
 
-/* ints: kind, n, outputs, n_classes, n_global; reals: pos_weight; arrays: x, targets.
+/* ints: kind, n, outputs, n_classes, n_global, bins; reals: pos_weight, bins from, to; arrays: x,
+ * targets.
  * Answers the leaf sums (two leaves), each sample's loss, the gradient, and what orr_loss_link
  * makes of x. */
 static int loss(const test_case *c, FILE *out)
 {
-    static const char *const names[] = { "bce", "ce", "mse" };
+    static const char *const names[] = { "bce", "ce", "mse", "expected_mse", "crps" };
     const int n = (int)c->i[1], width = (int)c->i[2], leaf[3] = { 0, n / 3, n };
     const orr_batch b = { .n = n, .n_leaves = 2, .leaf = leaf, .n_global = c->i[4] };
+    const orr_bins bins = { (int)c->i[5], c->r[1], c->r[2] };
+    const orr_loss_spec spec = { .name = names[c->i[0]],
+                                 .output = { 1, 1, width },
+                                 .n_classes = (int)c->i[3],
+                                 .width = bins.count ? 1 : width,
+                                 .pos_weight = c->r[0],
+                                 .bins = bins };
     orr_loss l;
     orr_real *x = reals(c->a[0], c->len[0]), *dx = reals(c->a[0], c->len[0]);
     int32_t *labels = orr_alloc((size_t)c->len[1], sizeof *labels);
     float *values = orr_alloc((size_t)c->len[1], sizeof *values);
     double *each = orr_alloc((size_t)n, sizeof *each), *p = orr_alloc((size_t)c->len[0], sizeof *p),
            sums[2];
-    int ok = orr_loss_init(&l, names[c->i[0]], (orr_shape){ 1, 1, width }, (int)c->i[3], width,
-                           c->r[0]) == ORR_OK;
+    int ok = orr_loss_init(&l, &spec) == ORR_OK;
 
     for (int64_t i = 0; i < c->len[1]; i++) {
         labels[i] = (int32_t)c->a[1][i];

@@ -20,55 +20,72 @@
     }
 
 const nn_case nn_cases[] = {
-    { "linear", VECTOR(4), " - linear: {units: 3}\n" },
-    { "linear", VECTOR(5), " - linear: {units: 4}\n - linear: {units: 1, bias: false}\n" },
-    { "conv1d", SERIES(9, 2), " - conv1d: {filters: 3, size: 3}\n" },
-    { "conv1d", SERIES(8, 3), " - conv1d: {filters: 2, size: 4, stride: 3, padding: same}\n" },
+    { "linear", VECTOR(4), " - linear: {units: 3}\n", 0 },
+    { "linear", VECTOR(5), " - linear: {units: 4}\n - linear: {units: 1, bias: false}\n", 0 },
+    { "conv1d", SERIES(9, 2), " - conv1d: {filters: 3, size: 3}\n", 0 },
+    { "conv1d", SERIES(8, 3), " - conv1d: {filters: 2, size: 4, stride: 3, padding: same}\n", 0 },
     { "conv1d", SERIES(9, 4),
-      " - conv1d: {filters: 6, size: 3, dilation: 2, padding: 2, groups: 2, bias: false}\n" },
-    { "conv2d", IMAGE(5, 6, 2), " - conv2d: {filters: 3, size: 3}\n" },
+      " - conv1d: {filters: 6, size: 3, dilation: 2, padding: 2, groups: 2, bias: false}\n", 0 },
+    { "conv2d", IMAGE(5, 6, 2), " - conv2d: {filters: 3, size: 3}\n", 0 },
     { "conv2d", IMAGE(5, 6, 2),
       " - conv2d: {filters: 2, size: [3, 2], stride: [2, 1], padding: [1, 0], dilation: [1, "
-      "2]}\n" },
-    { "conv2d", IMAGE(4, 5, 3), " - conv2d: {filters: 6, size: 5, padding: same, groups: 3}\n" },
-    { "conv2d", IMAGE(6, 7, 2), " - conv2d: {filters: 3, size: 4, stride: 2, padding: same}\n" },
-    { "max_pool1d", SERIES(8, 3), " - max_pool1d: {size: 3}\n" },
-    { "max_pool1d", SERIES(8, 3), " - max_pool1d: {size: 3, stride: 2, padding: 1}\n" },
-    { "max_pool2d", IMAGE(5, 6, 2), " - max_pool2d: {size: 2}\n" },
+      "2]}\n",
+      0 },
+    { "conv2d", IMAGE(4, 5, 3), " - conv2d: {filters: 6, size: 5, padding: same, groups: 3}\n", 0 },
+    { "conv2d", IMAGE(6, 7, 2), " - conv2d: {filters: 3, size: 4, stride: 2, padding: same}\n", 0 },
+    { "max_pool1d", SERIES(8, 3), " - max_pool1d: {size: 3}\n", 0 },
+    { "max_pool1d", SERIES(8, 3), " - max_pool1d: {size: 3, stride: 2, padding: 1}\n", 0 },
+    { "max_pool2d", IMAGE(5, 6, 2), " - max_pool2d: {size: 2}\n", 0 },
     { "max_pool2d", IMAGE(5, 6, 2),
-      " - max_pool2d: {size: [3, 2], stride: [1, 2], padding: same}\n" },
-    { "avg_pool1d", SERIES(8, 3), " - avg_pool1d: {size: 3}\n" },
-    { "avg_pool1d", SERIES(8, 3), " - avg_pool1d: {size: 4, stride: 2, padding: 2}\n" },
-    { "avg_pool2d", IMAGE(5, 6, 2), " - avg_pool2d: {size: 2, stride: 1, padding: same}\n" },
+      " - max_pool2d: {size: [3, 2], stride: [1, 2], padding: same}\n", 0 },
+    { "avg_pool1d", SERIES(8, 3), " - avg_pool1d: {size: 3}\n", 0 },
+    { "avg_pool1d", SERIES(8, 3), " - avg_pool1d: {size: 4, stride: 2, padding: 2}\n", 0 },
+    { "avg_pool2d", IMAGE(5, 6, 2), " - avg_pool2d: {size: 2, stride: 1, padding: same}\n", 0 },
     { "avg_pool2d", IMAGE(5, 6, 2),
-      " - avg_pool2d: {size: 3, padding: [1, 0], count_include_pad: false}\n" },
-    { "global_avg_pool", IMAGE(3, 5, 4), " - global_avg_pool\n" },
-    { "batch_norm", SERIES(4, 3), " - batch_norm\n" },
-    { "batch_norm", VECTOR(3), " - batch_norm: {eps: 0.01}\n" },
-    { "batch_norm", SERIES(4, 3), " - batch_norm: {over: batch}\n" },
+      " - avg_pool2d: {size: 3, padding: [1, 0], count_include_pad: false}\n", 0 },
+    { "global_avg_pool", IMAGE(3, 5, 4), " - global_avg_pool\n", 0 },
+    { "batch_norm", SERIES(4, 3), " - batch_norm\n", 0 },
+    { "batch_norm", VECTOR(3), " - batch_norm: {eps: 0.01}\n", 0 },
+    { "batch_norm", SERIES(4, 3), " - batch_norm: {over: batch}\n", 0 },
     { "batch_norm", VECTOR(3),
-      " - linear: {units: 4, bias: false}\n - batch_norm: {over: batch}\n - tanh\n" },
-    { "relu", IMAGE(3, 4, 2), " - relu\n" },
-    { "leaky_relu", SERIES(5, 2), " - leaky_relu: {slope: 0.2}\n" },
-    { "prelu", SERIES(5, 3), " - prelu\n" },
-    { "prelu", IMAGE(2, 3, 3), " - prelu: {per_channel: true}\n" },
-    { "elu", SERIES(5, 2), " - elu: {alpha: 1.5}\n" },
-    { "silu", SERIES(5, 2), " - silu\n" },
-    { "sigmoid", VECTOR(6), " - sigmoid\n" },
-    { "tanh", VECTOR(6), " - tanh\n" },
-    { "softmax", SERIES(3, 5), " - softmax\n" },
-    { "dropout", IMAGE(3, 2, 3), " - dropout: {rate: 0.3}\n" },
-    { "dropout", VECTOR(6), " - linear: {units: 9}\n - relu\n - dropout\n - linear: {units: 2}\n" },
-    { "flatten", IMAGE(3, 2, 3), " - flatten\n - linear: {units: 2}\n" },
-    { "flatten", IMAGE(3, 2, 3), " - tanh\n - flatten: {order: last}\n - linear: {units: 2}\n" },
+      " - linear: {units: 4, bias: false}\n - batch_norm: {over: batch}\n - tanh\n", 0 },
+    { "relu", IMAGE(3, 4, 2), " - relu\n", 0 },
+    { "leaky_relu", SERIES(5, 2), " - leaky_relu: {slope: 0.2}\n", 0 },
+    { "prelu", SERIES(5, 3), " - prelu\n", 0 },
+    { "prelu", IMAGE(2, 3, 3), " - prelu: {per_channel: true}\n", 0 },
+    { "elu", SERIES(5, 2), " - elu: {alpha: 1.5}\n", 0 },
+    { "silu", SERIES(5, 2), " - silu\n", 0 },
+    { "sigmoid", VECTOR(6), " - sigmoid\n", 0 },
+    { "tanh", VECTOR(6), " - tanh\n", 0 },
+    { "softmax", SERIES(3, 5), " - softmax\n", 0 },
+    { "dropout", IMAGE(3, 2, 3), " - dropout: {rate: 0.3}\n", 0 },
+    { "dropout", VECTOR(6), " - linear: {units: 9}\n - relu\n - dropout\n - linear: {units: 2}\n",
+      0 },
+    { "flatten", IMAGE(3, 2, 3), " - flatten\n - linear: {units: 2}\n", 0 },
+    { "flatten", IMAGE(3, 2, 3), " - tanh\n - flatten: {order: last}\n - linear: {units: 2}\n", 0 },
     { "concat", SERIES(4, 2),
       " - conv1d: {filters: 3, size: 1, name: a}\n - relu\n"
       " - conv1d: {filters: 2, size: 3, padding: 1, input: a, name: b}\n"
-      " - concat: {inputs: [relu1, b, input, b]}\n" },
+      " - concat: {inputs: [relu1, b, input, b]}\n",
+      0 },
+    { "aux", SERIES(6, 2),
+      " - conv1d: {filters: 3, size: 3}\n - flatten: {order: last, name: f}\n - aux: {name: m}\n"
+      " - linear: {units: 2}\n - tanh\n - concat: {inputs: [f, tanh1, m]}\n"
+      " - linear: {units: 3, init: glorot, bias_init: 0.5}\n",
+      3 },
+    { "aux", VECTOR(3),
+      " - aux\n - add: {inputs: [aux1, input]}\n - prelu: {init: 0.5}\n - aux\n"
+      " - concat: {inputs: [prelu1, aux2]}\n",
+      3 },
+    { "aux", VECTOR(2),
+      " - linear: {units: 3, name: a}\n - aux: {name: m}\n - relu\n - concat: {inputs: [relu1, "
+      "a]}\n",
+      2 },
     { "add", SERIES(4, 2),
       " - conv1d: {filters: 2, size: 3, padding: same}\n - tanh\n"
       " - conv1d: {filters: 2, size: 3, padding: same, name: c}\n"
-      " - add: {inputs: [c, tanh1, input]}\n - silu\n - add: {inputs: [silu1, silu1]}\n" },
+      " - add: {inputs: [c, tanh1, input]}\n - silu\n - add: {inputs: [silu1, silu1]}\n",
+      0 },
     { "add", IMAGE(4, 4, 2),
       " - conv2d: {filters: 3, size: 3, padding: same, name: stem, bias: false}\n - batch_norm\n - "
       "relu\n"
@@ -77,44 +94,53 @@ const nn_case nn_cases[] = {
       " - dropout: {rate: 0.25}\n - add: {inputs: [dropout1, relu1], name: sum}\n - elu\n"
       " - max_pool2d: {size: 2, name: p}\n - avg_pool2d: {size: 2, input: sum, name: q}\n"
       " - concat: {inputs: [p, q]}\n - flatten\n - linear: {units: 5}\n - silu\n"
-      " - linear: {units: 1}\n" },
+      " - linear: {units: 1}\n",
+      0 },
 };
 const int n_nn_cases = sizeof nn_cases / sizeof *nn_cases;
 
 const nn_case nn_large_cases[] = {
-    { "linear", VECTOR(501), " - linear: {units: 67}\n" },
-    { "linear", VECTOR(64), " - linear: {units: 1}\n" },
-    { "conv1d", SERIES(197, 2), " - conv1d: {filters: 6, size: 3}\n" },
-    { "conv1d", SERIES(101, 16), " - conv1d: {filters: 32, size: 5, padding: same}\n" },
+    { "linear", VECTOR(501), " - linear: {units: 67}\n", 0 },
+    { "linear", VECTOR(64), " - linear: {units: 1}\n", 0 },
+    { "conv1d", SERIES(197, 2), " - conv1d: {filters: 6, size: 3}\n", 0 },
+    { "conv1d", SERIES(101, 16), " - conv1d: {filters: 32, size: 5, padding: same}\n", 0 },
     { "conv1d", SERIES(120, 12),
-      " - conv1d: {filters: 20, size: 7, stride: 2, padding: 3, groups: 4}\n" },
-    { "conv2d", IMAGE(17, 19, 5), " - conv2d: {filters: 16, size: 3, padding: same}\n" },
-    { "conv2d", IMAGE(16, 16, 16), " - conv2d: {filters: 33, size: 1}\n" },
-    { "conv2d", IMAGE(15, 18, 24),
-      " - conv2d: {filters: 24, size: 5, padding: same, groups: 24}\n" },
+      " - conv1d: {filters: 20, size: 7, stride: 2, padding: 3, groups: 4}\n", 0 },
+    { "conv2d", IMAGE(17, 19, 5), " - conv2d: {filters: 16, size: 3, padding: same}\n", 0 },
+    { "conv2d", IMAGE(16, 16, 16), " - conv2d: {filters: 33, size: 1}\n", 0 },
+    { "conv2d", IMAGE(15, 18, 24), " - conv2d: {filters: 24, size: 5, padding: same, groups: 24}\n",
+      0 },
     { "conv2d", IMAGE(20, 21, 3),
       " - conv2d: {filters: 18, size: [7, 5], stride: [2, 3], padding: [3, 1], dilation: [1, 2], "
-      "bias: false}\n" },
-    { "max_pool1d", SERIES(200, 17), " - max_pool1d: {size: 3}\n" },
-    { "max_pool2d", IMAGE(21, 18, 16), " - max_pool2d: {size: 3, stride: 2, padding: 1}\n" },
-    { "avg_pool1d", SERIES(200, 17), " - avg_pool1d: {size: 5, stride: 2, padding: same}\n" },
-    { "avg_pool2d", IMAGE(21, 18, 16), " - avg_pool2d: {size: 2, stride: 1, padding: same}\n" },
-    { "global_avg_pool", IMAGE(19, 21, 33), " - global_avg_pool\n" },
-    { "batch_norm", SERIES(97, 37), " - batch_norm\n" },
-    { "batch_norm", IMAGE(13, 11, 16), " - batch_norm: {over: batch}\n" },
-    { "relu", IMAGE(13, 11, 7), " - relu\n" },
-    { "leaky_relu", IMAGE(13, 11, 7), " - leaky_relu\n" },
-    { "prelu", SERIES(131, 19), " - prelu\n" },
-    { "prelu", SERIES(131, 19), " - prelu: {per_channel: true}\n" },
-    { "elu", IMAGE(13, 11, 7), " - elu\n" },
-    { "silu", IMAGE(13, 11, 7), " - silu\n" },
-    { "sigmoid", IMAGE(13, 11, 7), " - sigmoid\n" },
-    { "tanh", IMAGE(13, 11, 7), " - tanh\n" },
-    { "softmax", SERIES(7, 101), " - softmax\n" },
-    { "dropout", IMAGE(13, 11, 7), " - dropout: {rate: 0.3}\n" },
-    { "flatten", SERIES(354, 16), " - flatten\n" },
-    { "concat", SERIES(33, 17), " - prelu: {name: a}\n - concat: {inputs: [input, a, input]}\n" },
-    { "add", SERIES(33, 17), " - prelu: {name: a}\n - add: {inputs: [input, a, input]}\n" },
+      "bias: false}\n",
+      0 },
+    { "max_pool1d", SERIES(200, 17), " - max_pool1d: {size: 3}\n", 0 },
+    { "max_pool2d", IMAGE(21, 18, 16), " - max_pool2d: {size: 3, stride: 2, padding: 1}\n", 0 },
+    { "avg_pool1d", SERIES(200, 17), " - avg_pool1d: {size: 5, stride: 2, padding: same}\n", 0 },
+    { "avg_pool2d", IMAGE(21, 18, 16), " - avg_pool2d: {size: 2, stride: 1, padding: same}\n", 0 },
+    { "global_avg_pool", IMAGE(19, 21, 33), " - global_avg_pool\n", 0 },
+    { "batch_norm", SERIES(97, 37), " - batch_norm\n", 0 },
+    { "batch_norm", IMAGE(13, 11, 16), " - batch_norm: {over: batch}\n", 0 },
+    { "relu", IMAGE(13, 11, 7), " - relu\n", 0 },
+    { "leaky_relu", IMAGE(13, 11, 7), " - leaky_relu\n", 0 },
+    { "prelu", SERIES(131, 19), " - prelu\n", 0 },
+    { "prelu", SERIES(131, 19), " - prelu: {per_channel: true}\n", 0 },
+    { "elu", IMAGE(13, 11, 7), " - elu\n", 0 },
+    { "silu", IMAGE(13, 11, 7), " - silu\n", 0 },
+    { "sigmoid", IMAGE(13, 11, 7), " - sigmoid\n", 0 },
+    { "tanh", IMAGE(13, 11, 7), " - tanh\n", 0 },
+    { "softmax", SERIES(7, 101), " - softmax\n", 0 },
+    { "dropout", IMAGE(13, 11, 7), " - dropout: {rate: 0.3}\n", 0 },
+    { "flatten", SERIES(354, 16), " - flatten\n", 0 },
+    { "concat", SERIES(33, 17), " - prelu: {name: a}\n - concat: {inputs: [input, a, input]}\n",
+      0 },
+    { "add", SERIES(33, 17), " - prelu: {name: a}\n - add: {inputs: [input, a, input]}\n", 0 },
+    { "aux", IMAGE(9, 7, 16),
+      " - conv2d: {filters: 24, size: 3, padding: same, init: he}\n - prelu: {per_channel: true, "
+      "init: 0}\n"
+      " - avg_pool2d: {size: 2, padding: same}\n - flatten: {order: last, name: f}\n - aux\n"
+      " - concat: {inputs: [f, aux1]}\n - linear: {units: 33}\n",
+      4 },
 };
 const int n_nn_large_cases = sizeof nn_large_cases / sizeof *nn_large_cases;
 
@@ -154,6 +180,15 @@ orr_status nn_batch_init(nn_batch *t, int rank, int size)
     return ORR_OK;
 }
 
+const orr_real *nn_batch_aux(nn_batch *t, int n_aux)
+{
+    size_t n = (size_t)t->b.n * (size_t)n_aux, first = (size_t)t->first_sample * (size_t)n_aux;
+
+    for (size_t i = 0; i < n; i++)
+        t->aux[i] = (orr_real)nn_number(3000, first + i);
+    return n_aux ? t->aux : NULL;
+}
+
 void nn_batch_three_runs(nn_batch *t)
 {
     const int run[] = { 0, 3, 4, 6 };
@@ -168,7 +203,7 @@ orr_status nn_case_graph(orr_graph **out, const nn_case *c)
     char text[2048];
 
     snprintf(text, sizeof text, "layers:\n%s", c->layers);
-    return orr_graph_parse_text(out, c->input, text);
+    return orr_graph_parse_text(out, c->input, c->n_aux, text);
 }
 
 orr_status nn_case_net(orr_net **out, orr_graph *g, const orr_kernels *k, int training)
@@ -239,7 +274,7 @@ orr_status nn_case_answer(nn_answer *a, const nn_case *c, uint64_t stream, const
     orr_graph *g = NULL;
     orr_net *net = NULL;
     nn_batch batch;
-    const orr_real *y;
+    const orr_real *y, *aux;
     size_t n_x, n_y;
     orr_real *x = orr_alloc(NN_ANSWER_MAX, sizeof *x), *dy = orr_alloc(NN_ANSWER_MAX, sizeof *dy);
 
@@ -251,14 +286,15 @@ orr_status nn_case_answer(nn_answer *a, const nn_case *c, uint64_t stream, const
     ORR_TRY_GOTO(st, done, nn_case_net(&net, g, k, 1));
     n_x = (size_t)batch.b.n * orr_shape_count(c->input);
     n_y = (size_t)batch.b.n * orr_shape_count(orr_graph_output(g));
+    aux = nn_batch_aux(&batch, c->n_aux);
     nn_fill(x, n_x, 1000 + stream);
     nn_fill(dy, n_y, 2000 + stream);
-    ORR_TRY_GOTO(st, done, orr_net_forward(net, &batch.b, x, 1, &y));
+    ORR_TRY_GOTO(st, done, orr_net_forward(net, &batch.b, x, aux, 1, &y));
     ORR_TRY_GOTO(st, done, add_part(a, "output", y, n_y));
     ORR_TRY_GOTO(st, done, orr_net_backward(net, &batch.b, dy));
     ORR_TRY_GOTO(st, done, add_part(a, "gradient of the input", orr_net_input_grad(net), n_x));
     ORR_TRY_GOTO(st, done, add_tensors(a, net, &batch));
-    ORR_TRY_GOTO(st, done, orr_net_forward(net, &batch.b, x, 0, &y));
+    ORR_TRY_GOTO(st, done, orr_net_forward(net, &batch.b, x, aux, 0, &y));
     ORR_TRY_GOTO(st, done, add_part(a, "output in evaluation", y, n_y));
     st = orr_net_verify(net);
 done:

@@ -11,6 +11,7 @@ typedef struct nn_case {
     const char *kind; /* the kind it is there for */
     orr_shape input;
     const char *layers; /* YAML, without "layers:" */
+    int n_aux;
 } nn_case;
 
 extern const nn_case nn_cases[];
@@ -19,7 +20,7 @@ extern const int n_nn_cases;
 extern const nn_case nn_large_cases[];
 extern const int n_nn_large_cases;
 
-enum { NN_LEAVES = 6, NN_MAX_SAMPLES = 16 };
+enum { NN_LEAVES = 6, NN_MAX_SAMPLES = 16, NN_MAX_AUX = 4 };
 
 /* A batch of NN_LEAVES leaves, one of them empty and one of a single sample; rank's share of it. */
 typedef struct nn_batch {
@@ -28,11 +29,14 @@ typedef struct nn_batch {
     int leaf[NN_LEAVES + 1], run[ORR_MAX_RUNS + 1];
     uint64_t keys[NN_MAX_SAMPLES];
     int first_sample; /* in the whole batch */
+    orr_real aux[NN_MAX_SAMPLES * NN_MAX_AUX];
 } nn_batch;
 
 /* Where the whole batch's leaves begin; [NN_LEAVES] = its samples. */
 extern const int nn_leaf_begin[NN_LEAVES + 1];
 orr_status nn_batch_init(nn_batch *t, int rank, int size);
+/* Numbers beside the batch's samples, n_aux each; NULL when n_aux is 0. */
+const orr_real *nn_batch_aux(nn_batch *t, int n_aux);
 /* The same samples with several runs whatever the tree says: leaves 0-2, 3, 4-5. */
 void nn_batch_three_runs(nn_batch *t);
 

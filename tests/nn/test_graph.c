@@ -38,7 +38,7 @@ static void a_text_becomes_a_graph(void **state)
     const orr_layer *l;
 
     (void)state;
-    OK(orr_graph_parse_text(&g, series, branches));
+    OK(orr_graph_parse_text(&g, series, 0, branches));
     assert_int_equal(orr_graph_n_layers(g), 8);
     assert_string_equal(orr_graph_layer(g, 0)->name, "conv1d1");
     assert_string_equal(orr_graph_layer(g, 1)->name, "relu1");
@@ -56,6 +56,55 @@ static void a_text_becomes_a_graph(void **state)
     orr_graph_destroy(g);
 }
 
+static const char mixed[] = "layers:\n"
+                            "  - flatten: {name: features}\n"
+                            "  - aux: {name: magnitudes}\n"
+                            "  - concat: {inputs: [features, magnitudes]}\n"
+                            "  - linear: {units: 2, name: out, init: glorot, bias_init: 0.1}\n"
+                            "  - aux\n"
+                            "  - concat: {name: both, inputs: [out, aux2]}\n"
+                            "  - prelu: {init: 0.0}\n";
+
+/* A source reads no layer, not even the one before it; the one behind it reads it. */
+static void aux_is_a_source(void **state)
+{
+    orr_graph *g, *again;
+    orr_text first = ORR_TEXT_INIT, second = ORR_TEXT_INIT, table = ORR_TEXT_INIT;
+    char row[128];
+
+    (void)state;
+    OK(orr_graph_parse_text(&g, image, 4, mixed));
+    assert_int_equal(orr_graph_n_aux(g), 4);
+    assert_int_equal(orr_graph_layer(g, 1)->n_in, 0);
+    assert_true(orr_shape_equal(orr_graph_layer(g, 1)->out, (orr_shape){ 1, 1, 4 }));
+    assert_true(orr_shape_equal(orr_graph_layer(g, 2)->out, (orr_shape){ 1, 1, 292 }));
+    assert_true(orr_shape_equal(orr_graph_output(g), (orr_shape){ 1, 1, 6 }));
+    OK(orr_graph_dump(g, &first));
+    assert_string_equal(
+        first.s, "layers:\n  - flatten: {name: features}\n  - aux: {name: magnitudes}\n"
+                 "  - concat: {inputs: [features, magnitudes]}\n"
+                 "  - linear: {name: out, units: 2, init: glorot, bias_init: \"0.1\"}\n  - aux\n"
+                 "  - concat: {name: both, inputs: [out, aux2]}\n  - prelu: {init: 0}\n");
+    OK(orr_graph_parse_text(&again, image, 4, first.s));
+    OK(orr_graph_dump(again, &second));
+    assert_string_equal(first.s, second.s);
+    assert_true(orr_graph_layer(again, 3)->params[1].fill == 0.1);
+    OK(orr_graph_summary(g, &table));
+    snprintf(row, sizeof row, "%-20s %-16s %20s %12d\n", "magnitudes", "aux", "4", 0);
+    assert_non_null(strstr(table.s, row));
+    orr_text_free(&first);
+    orr_text_free(&second);
+    orr_text_free(&table);
+    orr_graph_destroy(again);
+    orr_graph_destroy(g);
+    OK(orr_graph_parse_text(&g, series, 4, branches)); /* nobody reads them */
+    assert_int_equal(orr_graph_n_aux(g), 0);
+    orr_graph_destroy(g);
+    OK(orr_graph_parse_text(&g, series, 2, "layers:\n  - aux\n  - linear: {units: 3}\n"));
+    assert_int_equal(orr_graph_layer(g, 1)->inputs[0], 1); /* the layer before: the source */
+    orr_graph_destroy(g);
+}
+
 /* Names and inputs that go without saying are left out, and every case comes back from its dump the
  * same. */
 static void dumps_parse_back(void **state)
@@ -64,7 +113,7 @@ static void dumps_parse_back(void **state)
     orr_graph *g;
 
     (void)state;
-    OK(orr_graph_parse_text(&g, series, branches));
+    OK(orr_graph_parse_text(&g, series, 0, branches));
     OK(orr_graph_dump(g, &first));
     assert_non_null(strstr(first.s, "  - relu\n"));
     assert_non_null(strstr(first.s, "input: input"));
@@ -75,7 +124,7 @@ static void dumps_parse_back(void **state)
         orr_graph *again;
         OK(nn_case_graph(&g, &nn_cases[i]));
         OK(orr_graph_dump(g, &first));
-        OK(orr_graph_parse_text(&again, nn_cases[i].input, first.s));
+        OK(orr_graph_parse_text(&again, nn_cases[i].input, nn_cases[i].n_aux, first.s));
         OK(orr_graph_dump(again, &second));
         assert_string_equal(first.s, second.s);
         assert_int_equal(orr_graph_n_params(g), orr_graph_n_params(again));
@@ -101,7 +150,7 @@ static void summary_is_a_table(void **state)
     char row[128];
 
     (void)state;
-    OK(orr_graph_parse_text(&g, series, branches));
+    OK(orr_graph_parse_text(&g, series, 0, branches));
     OK(orr_graph_summary(g, &t));
     snprintf(row, sizeof row, "%-20s %-16s %20s %12d  <- input\n", "right", "conv1d", "8 x 8", 152);
     assert_non_null(strstr(t.s, row));
@@ -130,7 +179,7 @@ static void graphs_are_built_in_c(void **state)
     orr_text t = ORR_TEXT_INIT;
 
     (void)state;
-    OK(orr_graph_create(&g, image));
+    OK(orr_graph_create(&g, image, 0));
     OK(orr_graph_add(g, "conv2d", "first", &o, NULL, 0, &conv));
     memset(word, 'x', 4);
     o.filters = 99;
@@ -145,8 +194,16 @@ static void graphs_are_built_in_c(void **state)
              "  - relu\n  - add: {inputs: [relu1, input]}\n");
     orr_text_free(&t);
     orr_graph_destroy(g);
-    assert_int_equal(orr_graph_create(&g, (orr_shape){ 1, 0, 3 }), ORR_ERR_SHAPE);
+    assert_int_equal(orr_graph_create(&g, (orr_shape){ 1, 0, 3 }, 0), ORR_ERR_SHAPE);
     assert_null(g);
+    assert_int_equal(orr_graph_create(&g, image, -1), ORR_ERR_ARG);
+    assert_null(g);
+    OK(orr_graph_create(&g, vector, 2));
+    OK(orr_graph_add(g, "aux", NULL, NULL, NULL, 0, &conv));
+    assert_int_equal(orr_graph_add(g, "aux", NULL, NULL, &conv, 1, NULL), ORR_ERR_OPTION);
+    OK(orr_graph_add(g, "linear", NULL, &(orr_linear_opts){ .units = 3 }, NULL, 0, NULL));
+    assert_int_equal(orr_graph_n_params(g), 6);
+    orr_graph_destroy(g);
 }
 
 static void shapes(void **state)
@@ -193,7 +250,7 @@ static void shapes(void **state)
 static void refuse(orr_shape input, const char *yaml, orr_status wanted, const char *sentence)
 {
     orr_graph *g = NULL;
-    orr_status st = orr_graph_parse_text(&g, input, yaml);
+    orr_status st = orr_graph_parse_text(&g, input, 0, yaml);
 
     if (st != wanted) fail_msg("%s gave %s: %s", yaml, orr_status_name(st), orr_error_text());
     assert_null(g);
@@ -239,6 +296,17 @@ static void mistakes_are_named(void **state)
            "take it out");
     refuse(series, "layers:\n  - dropout: {rate: 1}\n", ORR_ERR_OPTION,
            "layers:2: layer dropout1 (input 20 x 3): rate 1 would leave nothing: give one below 1");
+    refuse(series, "layers:\n  - flatten\n  - aux\n", ORR_ERR_OPTION,
+           "layers:3: layer aux1: there are no numbers beside the samples: give the data aux "
+           "columns, or take this layer out");
+    refuse(series, "layers:\n  - relu\n  - aux: {input: relu1}\n", ORR_ERR_OPTION,
+           "layers:3: layer aux1 reads no other layer: leave its inputs out");
+    refuse(vector, "layers:\n  - linear: {units: 2, init: xavier}\n", ORR_ERR_OPTION,
+           "layers:2: layer linear: init is \"xavier\"; it must be one of torch, glorot, he");
+    refuse(vector, "layers:\n  - linear: {units: 2, bias_init: 0.1x}\n", ORR_ERR_OPTION,
+           "layers:2: layer linear1 (input 7): bias_init \"0.1x\": give a number, or auto");
+    refuse(vector, "layers:\n  - linear: {units: 2, bias: false, bias_init: 1}\n", ORR_ERR_OPTION,
+           "layers:2: layer linear1 (input 7): bias_init and bias: false exclude each other");
     refuse(series, "layers:\n  - batch_norm: {over: rank}\n", ORR_ERR_OPTION,
            "layers:2: layer batch_norm: over is \"rank\"; it must be one of leaf, batch");
 }
@@ -298,7 +366,7 @@ static void running_out_of_memory_is_survived(void **state)
     for (int i = 1;; i++) {
         orr_graph *g = (orr_graph *)&failed;
         orr_alloc_fail_at(i);
-        orr_status st = orr_graph_parse_text(&g, series, branches);
+        orr_status st = orr_graph_parse_text(&g, series, 0, branches);
         orr_alloc_fail_at(0);
         if (st == ORR_OK) {
             orr_graph_destroy(g);
@@ -315,6 +383,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_becomes_a_graph),
+        cmocka_unit_test(aux_is_a_source),
         cmocka_unit_test(dumps_parse_back),
         cmocka_unit_test(summary_is_a_table),
         cmocka_unit_test(graphs_are_built_in_c),

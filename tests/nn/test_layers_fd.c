@@ -35,6 +35,7 @@ typedef struct problem {
     orr_net *net;
     size_t n_x; /* numbers of x */
     const nn_batch *batch;
+    const orr_real *aux;
     orr_real *x;
     size_t n_y;
     const orr_real *weight;
@@ -49,7 +50,7 @@ static double eval(const problem *p, double *size)
     const orr_real *y;
     double f = 0, total = 0, sums[NN_LEAVES];
 
-    OK(orr_net_forward(p->net, &p->batch->b, p->x, 1, &y));
+    OK(orr_net_forward(p->net, &p->batch->b, p->x, p->aux, 1, &y));
     if (p->loss) {
         orr_loss_eval(p->loss, &p->batch->b, y, p->labels, p->values, sums, NULL, NULL);
         for (int i = 0; i < p->batch->b.n_leaves; i++)
@@ -143,6 +144,7 @@ static void check_case(const nn_case *c, int index, int three_runs)
     OK(nn_case_net(&p.net, g, k, 1));
     OK(nn_batch_init(&batch, 0, 1));
     if (three_runs) nn_batch_three_runs(&batch);
+    p.aux = nn_batch_aux(&batch, c->n_aux);
     p.n_x = (size_t)batch.b.n * orr_shape_count(c->input);
     p.n_y = (size_t)batch.b.n * orr_shape_count(orr_graph_output(g));
     p.x = orr_alloc(p.n_x, sizeof *p.x);
@@ -181,7 +183,7 @@ static void every_kind_has_a_case(void **state)
 }
 
 /* A small net with a loss on top, the batch of several leaves and runs. */
-static void check_loss(const char *name, int n_classes, int width, double pos_weight,
+static void check_loss(const char *name, int n_classes, int width, double pos_weight, orr_bins bins,
                        const char *layers)
 {
     const nn_case c = { .kind = "linear", .input = { 1, 1, 4 }, .layers = layers };
@@ -191,7 +193,7 @@ static void check_loss(const char *name, int n_classes, int width, double pos_we
     orr_loss loss;
     int32_t labels[NN_MAX_SAMPLES];
     float values[NN_MAX_SAMPLES * 4];
-    orr_real x[NN_MAX_SAMPLES * 4], dy[NN_MAX_SAMPLES * 4];
+    orr_real x[NN_MAX_SAMPLES * 4], dy[NN_MAX_SAMPLES * 8];
     double sums[NN_LEAVES];
     const orr_real *y;
     problem p = { .batch = &batch, .x = x, .loss = &loss, .labels = labels, .values = values };
@@ -201,14 +203,19 @@ static void check_loss(const char *name, int n_classes, int width, double pos_we
     OK(nn_case_net(&p.net, g, k, 1));
     OK(nn_batch_init(&batch, 0, 1));
     nn_batch_three_runs(&batch);
-    OK(orr_loss_init(&loss, name, orr_graph_output(g), n_classes, width, pos_weight));
+    OK(orr_loss_init(&loss, &(orr_loss_spec){ .name = name,
+                                              .output = orr_graph_output(g),
+                                              .n_classes = n_classes,
+                                              .width = width,
+                                              .pos_weight = pos_weight,
+                                              .bins = bins }));
     for (int i = 0; i < batch.b.n; i++)
         labels[i] = n_classes ? i % n_classes : 0;
     for (int i = 0; i < NN_MAX_SAMPLES * 4; i++)
         values[i] = (float)nn_number(5, (uint64_t)i);
     p.n_x = (size_t)batch.b.n * 4;
     nn_fill(x, p.n_x, 6);
-    OK(orr_net_forward(p.net, &batch.b, x, 1, &y));
+    OK(orr_net_forward(p.net, &batch.b, x, NULL, 1, &y));
     orr_loss_eval(&loss, &batch.b, y, n_classes ? labels : NULL, values, sums, NULL, dy);
     check_problem(&p, dy, name);
     orr_net_destroy(p.net);
@@ -217,11 +224,18 @@ static void check_loss(const char *name, int n_classes, int width, double pos_we
 
 static void losses_match_differences(void **state)
 {
+    const orr_bins none = { 0 }, bins = { 7, -1, 1.25 };
+    const char *density = " - linear: {units: 3}\n - tanh\n - linear: {units: 7}\n";
+
     (void)state;
-    check_loss("bce", 2, 0, 1, " - linear: {units: 3}\n - tanh\n - linear: {units: 1}\n");
-    check_loss("bce", 2, 0, 2.5, " - linear: {units: 3}\n - tanh\n - linear: {units: 1}\n");
-    check_loss("ce", 3, 0, 1, " - linear: {units: 4}\n - batch_norm\n - linear: {units: 3}\n");
-    check_loss("mse", 0, 2, 1, " - linear: {units: 3}\n - silu\n - linear: {units: 2}\n");
+    check_loss("bce", 2, 0, 1, none, " - linear: {units: 3}\n - tanh\n - linear: {units: 1}\n");
+    check_loss("bce", 2, 0, 2.5, none, " - linear: {units: 3}\n - tanh\n - linear: {units: 1}\n");
+    check_loss("ce", 3, 0, 1, none,
+               " - linear: {units: 4}\n - batch_norm\n - linear: {units: 3}\n");
+    check_loss("mse", 0, 2, 1, none, " - linear: {units: 3}\n - silu\n - linear: {units: 2}\n");
+    check_loss("ce", 0, 1, 1, bins, density);
+    check_loss("expected_mse", 0, 1, 1, bins, density);
+    check_loss("crps", 0, 1, 1, bins, density);
 }
 
 int main(void)

@@ -137,9 +137,9 @@ static orr_status work(rank *r)
     const nn_case *c = r->w->c;
     size_t n_in = orr_shape_count(c->input), n_out = orr_shape_count(orr_graph_output(r->g));
     size_t n = (size_t)r->batch.b.n, first = (size_t)r->batch.first_sample;
-    const orr_real *y;
+    const orr_real *y, *aux = nn_batch_aux(&r->batch, c->n_aux);
 
-    ORR_TRY(orr_net_forward(r->net, &r->batch.b, r->x + first * n_in, 1, &y));
+    ORR_TRY(orr_net_forward(r->net, &r->batch.b, r->x + first * n_in, aux, 1, &y));
     memcpy(r->y + first * n_out, y, n * n_out * sizeof *y);
     ORR_TRY(orr_net_backward(r->net, &r->batch.b, r->dy + first * n_out));
     memcpy(r->dx + first * n_in, orr_net_input_grad(r->net), n * n_in * sizeof *y);

@@ -43,7 +43,7 @@ static void expect_with(const char *table, orr_shape input, const char *layers, 
     }
     for (int i = 0; i < 256; i++)
         x[i] = (orr_real)(sign * (i + 1));
-    OK(orr_net_forward(net, &b, x, 0, &y));
+    OK(orr_net_forward(net, &b, x, NULL, 0, &y));
     assert_int_equal(orr_shape_count(orr_graph_output(g)), n);
     for (int i = 0; i < n; i++)
         if (!(fabs((double)y[i] - wanted[i]) <= 1e-6 * fabs(wanted[i])))

@@ -76,13 +76,14 @@ static void step_counted(const nn_case *c, const orr_kernels *k)
     orr_real *x = orr_alloc(n_x, sizeof *x), *dy = orr_alloc(n_y, sizeof *dy);
     nn_fill(x, n_x, 1);
     nn_fill(dy, n_y, 2);
+    const orr_real *aux = nn_batch_aux(&batch, c->n_aux);
     int64_t ours = orr_alloc_count();
     before = mallocs;
     for (int step = 0; step < 2; step++) {
-        OK(orr_net_forward(net, &batch.b, x, 1, &y));
+        OK(orr_net_forward(net, &batch.b, x, aux, 1, &y));
         OK(orr_net_backward(net, &batch.b, dy));
         OK(orr_net_update_state(net, orr_net_grads(net, 0), 5));
-        OK(orr_net_forward(net, &batch.b, x, 0, &y));
+        OK(orr_net_forward(net, &batch.b, x, aux, 0, &y));
     }
     if (mallocs != before || orr_alloc_count() != ours)
         fail_msg("%s allocates in a step with %s", c->kind, k->name);
@@ -231,6 +232,101 @@ static void init_is_torchs_and_keyed(void **state)
     orr_graph_destroy(g);
 }
 
+/* Every number of a tensor, in file order, against its own draws; bound 0: against `fill`. */
+static void check_first_values(const orr_net *net, int number, const char *name, size_t count,
+                               double bound, double fill)
+{
+    orr_net_tensor t;
+    orr_rng r = orr_rng_stream(orr_rng_key(5, ORR_RNG_INIT, 0, (uint64_t)number, 0));
+
+    orr_net_tensor_info(net, number, &t);
+    assert_string_equal(t.name, name);
+    assert_int_equal(t.count, count);
+    orr_real *file = orr_alloc(count, sizeof *file);
+    orr_net_export(net, number, orr_net_params((orr_net *)net), file);
+    for (size_t i = 0; i < count; i++) {
+        double wanted = bound > 0 ? bound * (2 * orr_rng_uniform(&r) - 1) : fill;
+        if (file[i] != (orr_real)wanted)
+            fail_msg("%s[%zu] is %.9g, not %.9g", name, i, (double)file[i], wanted);
+    }
+    orr_free(file);
+}
+
+static void layers_say_how_they_begin(void **state)
+{
+    const nn_case c = { .input = { 6, 5, 4 },
+                        .layers =
+                            " - conv2d: {filters: 6, size: [3, 2], groups: 2, init: glorot, "
+                            "name: conv}\n"
+                            " - prelu: {init: -0.125, per_channel: true, name: act}\n"
+                            " - flatten\n"
+                            " - linear: {units: 10, init: he, name: he}\n"
+                            " - linear: {units: 7, bias_init: -2e1, name: torch}\n"
+                            " - linear: {units: 3, init: glorot, bias_init: 0.1, name: glorot}\n"
+                            " - linear: {units: 2, name: out}\n" };
+    orr_graph *g;
+    orr_net *net;
+
+    (void)state;
+    OK(nn_case_graph(&g, &c));
+    OK(nn_case_net(&net, g, check_table(), 0));
+    orr_net_init(net, 5);
+    /* Keras: 3 * 2 taps of 2 input channels of the kernel, and of 6 filters */
+    check_first_values(net, 0, "conv.weight", 72, sqrt(6.0 / (6 * 2 + 6 * 6)), 0);
+    check_first_values(net, 1, "conv.bias", 6, 0, 0);
+    check_first_values(net, 2, "act.weight", 6, 0, -0.125);
+    check_first_values(net, 3, "he.weight", 960, sqrt(6.0 / 96), 0);
+    check_first_values(net, 4, "he.bias", 10, 0, 0);
+    check_first_values(net, 5, "torch.weight", 70, 1 / sqrt(10), 0);
+    check_first_values(net, 6, "torch.bias", 7, 0, -20);
+    check_first_values(net, 7, "glorot.weight", 21, sqrt(6.0 / 10), 0);
+    check_first_values(net, 8, "glorot.bias", 3, 0, 0.1);
+    check_first_values(net, 9, "out.weight", 6, 1 / sqrt(3), 0);
+    check_first_values(net, 10, "out.bias", 2, 1 / sqrt(3), 0);
+    orr_net_destroy(net);
+    orr_graph_destroy(g);
+}
+
+/* ---- numbers beside the samples ---- */
+
+static void aux_numbers_arrive(void **state)
+{
+    const nn_case c = { .input = { 1, 1, 2 },
+                        .layers = " - aux: {name: m}\n - concat: {inputs: [m, input, m]}\n",
+                        .n_aux = 3 };
+    orr_graph *g;
+    orr_net *net;
+    nn_batch batch, none = { .b = { .n_global = 9 } };
+    const orr_real *y, *aux;
+    orr_real x[9 * 2], dy[9 * 8];
+
+    (void)state;
+    OK(nn_case_graph(&g, &c));
+    assert_int_equal(orr_graph_n_aux(g), 3);
+    OK(nn_case_net(&net, g, check_table(), 1));
+    OK(nn_batch_init(&batch, 0, 1));
+    nn_fill(x, 18, 1);
+    nn_fill(dy, 72, 2);
+    aux = nn_batch_aux(&batch, 3);
+    OK(orr_net_forward(net, &batch.b, x, aux, 1, &y));
+    for (int i = 0; i < 9; i++) {
+        assert_memory_equal(y + 8 * i, aux + 3 * i, 3 * sizeof *y);
+        assert_memory_equal(y + 8 * i + 3, x + 2 * i, 2 * sizeof *y);
+        assert_memory_equal(y + 8 * i + 5, aux + 3 * i, 3 * sizeof *y);
+    }
+    OK(orr_net_backward(net, &batch.b, dy)); /* the gradient goes to the input alone */
+    for (int i = 0; i < 9; i++)
+        assert_memory_equal(orr_net_input_grad(net) + 2 * i, dy + 8 * i + 3, 2 * sizeof *y);
+    assert_int_equal(orr_net_forward(net, &batch.b, x, NULL, 0, &y), ORR_ERR_ARG);
+    assert_string_equal(orr_error_text(),
+                        "the net reads 3 numbers beside each sample: there are none");
+    assert_null(y);
+    OK(orr_net_forward(net, &none.b, x, NULL, 1, &y)); /* a rank without samples */
+    OK(orr_net_verify(net));
+    orr_net_destroy(net);
+    orr_graph_destroy(g);
+}
+
 /* ---- callbacks ---- */
 
 typedef struct listener {
@@ -271,13 +367,13 @@ static void ranges_come_in_slab_order(void **state)
     nn_fill(dy, 9, 2);
     l = (listener){ .net = net, .n_runs = 3 };
     orr_net_on_grad(net, listen, &l);
-    OK(orr_net_forward(net, &batch.b, x, 1, &y));
+    OK(orr_net_forward(net, &batch.b, x, NULL, 1, &y));
     OK(orr_net_backward(net, &batch.b, dy));
     assert_int_equal(l.end, orr_net_slab_count(net));
     assert_int_equal(l.calls, 5); /* four layers with parameters, and the statistics */
 
     l = (listener){ .net = net, .n_runs = 3, .fail_at = 2 };
-    OK(orr_net_forward(net, &batch.b, x, 1, &y));
+    OK(orr_net_forward(net, &batch.b, x, NULL, 1, &y));
     assert_int_equal(orr_net_backward(net, &batch.b, dy), ORR_ERR_COMM);
     assert_int_equal(l.calls, 2);
     assert_string_equal(orr_error_text(), "the wire broke");
@@ -287,7 +383,7 @@ static void ranges_come_in_slab_order(void **state)
     OK(nn_batch_init(&none, 0, 8));
     assert_int_equal(none.b.n_leaves, 0);
     l = (listener){ .net = net };
-    OK(orr_net_forward(net, &none.b, x, 1, &y));
+    OK(orr_net_forward(net, &none.b, x, NULL, 1, &y));
     OK(orr_net_backward(net, &none.b, dy));
     assert_int_equal(l.end, orr_net_slab_count(net));
     orr_net_destroy(net);
@@ -406,27 +502,27 @@ static void misuse_is_refused(void **state)
     assert_int_equal(orr_graph_add(g, "relu", NULL, NULL, NULL, 0, NULL), ORR_ERR_ARG);
     OK(nn_batch_init(&batch, 0, 1));
     assert_int_equal(orr_net_backward(net, &batch.b, dy), ORR_ERR_ARG);
-    OK(orr_net_forward(net, &batch.b, x, 0, &y));
+    OK(orr_net_forward(net, &batch.b, x, NULL, 0, &y));
     assert_int_equal(orr_net_backward(net, &batch.b, dy), ORR_ERR_ARG);
-    OK(orr_net_forward(net, &batch.b, x, 1, &y));
+    OK(orr_net_forward(net, &batch.b, x, NULL, 1, &y));
     OK(orr_net_backward(net, &batch.b, dy));
     assert_int_equal(orr_net_backward(net, &batch.b, dy),
                      ORR_ERR_ARG); /* what forward kept is spent */
     batch.b.keys = NULL;
-    assert_int_equal(orr_net_forward(net, &batch.b, x, 1, &y), ORR_ERR_ARG);
+    assert_int_equal(orr_net_forward(net, &batch.b, x, NULL, 1, &y), ORR_ERR_ARG);
     assert_string_equal(orr_error_text(), "layer drop: training needs the samples' keys");
-    OK(orr_net_forward(net, &batch.b, x, 0, &y));
+    OK(orr_net_forward(net, &batch.b, x, NULL, 0, &y));
     batch.leaf[1] = batch.leaf[2] = batch.leaf[3] = 0; /* one leaf of 6: not planned for */
-    assert_int_equal(orr_net_forward(net, &batch.b, x, 0, &y), ORR_ERR_ARG);
+    assert_int_equal(orr_net_forward(net, &batch.b, x, NULL, 0, &y), ORR_ERR_ARG);
     assert_string_equal(orr_error_text(),
                         "leaf 3 holds 6 samples, a size the net was not made for");
     batch.b.n = 10;
-    assert_int_equal(orr_net_forward(net, &batch.b, x, 0, &y), ORR_ERR_ARG);
+    assert_int_equal(orr_net_forward(net, &batch.b, x, NULL, 0, &y), ORR_ERR_ARG);
     assert_null(y);
     orr_net_destroy(net);
     OK(nn_case_net(&net, g, check_table(), 0));
     OK(nn_batch_init(&batch, 0, 1));
-    assert_int_equal(orr_net_forward(net, &batch.b, x, 1, &y), ORR_ERR_ARG);
+    assert_int_equal(orr_net_forward(net, &batch.b, x, NULL, 1, &y), ORR_ERR_ARG);
     assert_null(orr_net_grads(net, 0));
     assert_null(orr_net_input_grad(net));
     orr_net_destroy(net);
@@ -462,7 +558,7 @@ static void check_running(const char *layers, int pixels, int over_batch)
     orr_net_init(net, 1);
     OK(nn_batch_init(&batch, 0, 1));
     nn_fill(x, (size_t)(9 * pixels * 3), 3);
-    OK(orr_net_forward(net, &batch.b, x, 1, &y));
+    OK(orr_net_forward(net, &batch.b, x, NULL, 1, &y));
     OK(orr_net_backward(net, &batch.b, y));
     OK(orr_net_update_state(net, orr_net_grads(net, 0), 5));
     for (int ch = 0; ch < 3; ch++) {
@@ -512,7 +608,7 @@ static void a_leaf_of_one_number_gives_beta(void **state)
     nn_fill(x, 27, 3);
     nn_fill(dy, 27, 4);
     tensor(net, "bn.bias", &beta);
-    OK(orr_net_forward(net, &batch.b, x, 1, &y));
+    OK(orr_net_forward(net, &batch.b, x, NULL, 1, &y));
     for (int j = 0; j < 3; j++)
         assert_true(y[2 * 3 + j] ==
                     orr_net_params(net)[beta.offset + (size_t)j]); /* leaf 2 is sample 2 */
@@ -538,9 +634,9 @@ static void dropout_is_nothing_in_evaluation(void **state)
     OK(nn_case_net(&net, g, check_table(), 1));
     OK(nn_batch_init(&batch, 0, 1));
     nn_fill(x, 54, 3);
-    OK(orr_net_forward(net, &batch.b, x, 0, &y));
+    OK(orr_net_forward(net, &batch.b, x, NULL, 0, &y));
     assert_memory_equal(x, y, sizeof x);
-    OK(orr_net_forward(net, &batch.b, x, 1, &y));
+    OK(orr_net_forward(net, &batch.b, x, NULL, 1, &y));
     for (int i = 0; i < 54; i++) {
         zeros += y[i] == 0;
         assert_true(y[i] == 0 || y[i] == 2 * x[i]);
@@ -557,6 +653,8 @@ int main(void)
         cmocka_unit_test(slabs_lie_in_backward_order),
         cmocka_unit_test(layouts_are_pytorchs),
         cmocka_unit_test(init_is_torchs_and_keyed),
+        cmocka_unit_test(layers_say_how_they_begin),
+        cmocka_unit_test(aux_numbers_arrive),
         cmocka_unit_test(ranges_come_in_slab_order),
         cmocka_unit_test(activations_share_memory),
         cmocka_unit_test(a_write_beside_a_buffer_is_seen),

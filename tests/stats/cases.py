@@ -6,7 +6,7 @@ import tempfile
 
 import numpy as np
 
-ROC, CLASSES, REGRESSION, SPLIT, STRATIFIED = range(5)
+ROC, CLASSES, REGRESSION, SPLIT, STRATIFIED, REDSHIFT, GROUPS, DENSITIES = range(8)
 
 
 def case(kind, n, k, parameter, *arrays):

@@ -1,14 +1,24 @@
 /* tests/stats/dump.c - runs orr_stats over the cases in a raw binary file and prints one line of
- * numbers each, for the scikit-learn oracles beside it.  A case: int64 {kind, n, k}, double
+ * numbers each, for the oracles in Python beside it.  A case: int64 {kind, n, k}, double
  * parameter, then what the kind needs. */
 #include "stats/folds.h"
 #include "stats/metrics.h"
+#include "stats/redshift.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ROC = 0, CLASSES = 1, REGRESSION = 2, SPLIT = 3, STRATIFIED = 4 };
+enum {
+    ROC = 0,
+    CLASSES = 1,
+    REGRESSION = 2,
+    SPLIT = 3,
+    STRATIFIED = 4,
+    REDSHIFT = 5,
+    GROUPS = 6,
+    DENSITIES = 7
+};
 
 typedef struct head {
     int64_t kind, n, k;
@@ -104,6 +114,81 @@ static void split(FILE *f, const head *h)
     free(test);
 }
 
+static void print_redshift(const orr_redshift *r)
+{
+    printf("%" PRId64 " %.17g %.17g %.17g %.17g %.17g %.17g %.17g %.17g %.17g %.17g", r->n, r->bias,
+           r->sigma_mad, r->eta, r->rmse, r->mae, r->crps, r->pit_mean, r->pit_deviation,
+           r->pit_chi2, r->pit_p);
+    for (int k = 0; k < ORR_PIT_BINS; k++)
+        printf(" %" PRId64, r->pit[k]);
+}
+
+/* k: bins of the densities, whose ends follow; the parameter is the bound of outliers. */
+static void redshift(FILE *f, const head *h)
+{
+    double *ends = take(f, 2, sizeof *ends), *z_phot = take(f, h->n, sizeof *z_phot);
+    float *z_spec = take(f, h->n, sizeof *z_spec);
+    double *p = h->k > 0 ? take(f, h->n * h->k, sizeof *p) : NULL;
+    orr_bins bins = { (int)h->k, ends[0], ends[1] };
+    orr_redshift r;
+
+    if (!failed(orr_redshift_metrics(z_phot, z_spec, h->n, p, &bins, h->parameter, &r))) {
+        print_redshift(&r);
+        printf("\n");
+    }
+    free(ends);
+    free(z_phot);
+    free(z_spec);
+    free(p);
+}
+
+/* k: groups of equal numbers by a last column; densities over 10 bins of [0, 1]. */
+static void groups(FILE *f, const head *h)
+{
+    double *z_phot = take(f, h->n, sizeof *z_phot);
+    float *z_spec = take(f, h->n, sizeof *z_spec);
+    double *p = take(f, h->n * 10, sizeof *p), *by = take(f, h->n, sizeof *by);
+    orr_bins bins = { 10, 0, 1 };
+    double *edges = calloc((size_t)h->k + 1, sizeof *edges);
+    orr_redshift *r = calloc((size_t)h->k, sizeof *r);
+
+    if (r && edges && !failed(orr_quantile_edges(by, h->n, (int)h->k, edges)) &&
+        !failed(orr_redshift_by(z_phot, z_spec, h->n, p, &bins, h->parameter, by, edges, (int)h->k,
+                                r))) {
+        for (int64_t g = 0; g <= h->k; g++)
+            printf("%.17g ", edges[g]);
+        for (int64_t g = 0; g < h->k; g++) {
+            print_redshift(&r[g]);
+            printf(" ");
+        }
+        printf("\n");
+    }
+    free(z_phot);
+    free(edges);
+    free(z_spec);
+    free(p);
+    free(by);
+    free(r);
+}
+
+/* PIT and CRPS of each row. */
+static void densities(FILE *f, const head *h)
+{
+    double *ends = take(f, 2, sizeof *ends), *z = take(f, h->n, sizeof *z);
+    double *p = take(f, h->n * h->k, sizeof *p);
+    orr_bins bins = { (int)h->k, ends[0], ends[1] };
+
+    for (int64_t i = 0; i < h->n; i++) {
+        double pit, crps;
+        orr_pit_crps(&bins, p + i * h->k, z[i], &pit, &crps);
+        printf("%.17g %.17g ", pit, crps);
+    }
+    printf("\n");
+    free(ends);
+    free(z);
+    free(p);
+}
+
 int main(int argc, char **argv)
 {
     FILE *f = argc == 2 ? fopen(argv[1], "rb") : NULL;
@@ -117,6 +202,9 @@ int main(int argc, char **argv)
         if (h.kind == ROC) roc(f, &h);
         if (h.kind == CLASSES) classes(f, &h);
         if (h.kind == REGRESSION) regression(f, &h);
+        if (h.kind == REDSHIFT) redshift(f, &h);
+        if (h.kind == GROUPS) groups(f, &h);
+        if (h.kind == DENSITIES) densities(f, &h);
         if (h.kind == SPLIT || h.kind == STRATIFIED) split(f, &h);
     }
     fclose(f);

@@ -107,7 +107,7 @@ static void load_f2(double *dst, const char *p, size_t n, size_t step, int swap)
     }
 }
 
-void orr_elem_load(double *dst, const orr_array *a, const char *p, size_t n, int64_t stride)
+void orr_elem_read(double *dst, orr_elem elem, int swap, const char *p, size_t n, size_t step)
 {
     static void (*const loaders[])(double *, const char *, size_t, size_t, int) = {
         [ORR_ELEM_F2] = load_f2, [ORR_ELEM_F4] = load_f4, [ORR_ELEM_F8] = load_f8,
@@ -116,7 +116,12 @@ void orr_elem_load(double *dst, const orr_array *a, const char *p, size_t n, int
         [ORR_ELEM_U4] = load_u4, [ORR_ELEM_U8] = load_u8,
     };
 
-    loaders[a->elem](dst, p, n, (size_t)stride * a->elem_bytes, a->swap);
+    loaders[elem](dst, p, n, step, swap);
+}
+
+void orr_elem_load(double *dst, const orr_array *a, const char *p, size_t n, int64_t stride)
+{
+    orr_elem_read(dst, a->elem, a->swap, p, n, (size_t)stride * a->elem_bytes);
 }
 
 static const char *element(const orr_array *a, int64_t row, int64_t flat)

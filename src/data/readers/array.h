@@ -80,6 +80,8 @@ double orr_array_number(const orr_array *a, int64_t row, int64_t flat);
 int orr_array_integer(const orr_array *a, int64_t row, int64_t *out);
 /* n values from p, `stride` elements apart, as doubles. */
 void orr_elem_load(double *dst, const orr_array *a, const char *p, size_t n, int64_t stride);
+/* The same for n values of one type, `step` bytes apart. */
+void orr_elem_read(double *dst, orr_elem elem, int swap, const char *p, size_t n, size_t step);
 /* Values in one row. */
 int64_t orr_array_row_values(const orr_array *a);
 

@@ -229,17 +229,19 @@ static orr_status read_class(const orr_arrays *s, int64_t row, int32_t *out)
     double v = orr_array_number(a, row, 0);
     char why[256];
 
-    *out = orr_table_class(&s->base, NULL, 0, v, 1);
+    *out = orr_classes_label(&s->base.classes, NULL, 0, v, 1);
     if (*out >= 0) return ORR_OK;
-    orr_table_class_fault(&s->base, why, sizeof why);
+    orr_classes_fault(&s->base.classes, why, sizeof why);
     return orr_fail(ORR_ERR_FORMAT, "%s[%lld]: label %g %s", a->what, (long long)row, v, why);
 }
 
-static orr_status read_targets(const orr_arrays *s, int64_t row, float *out)
+/* A row of targets or aux numbers. */
+static orr_status read_floats(const orr_arrays *s, const orr_column *c, int64_t row, int n,
+                              float *out)
 {
-    const orr_array *a = at_row(&s->y, &row);
+    const orr_array *a = at_row(c, &row);
 
-    for (int k = 0; k < s->base.schema.y_width; k++) {
+    for (int k = 0; k < n; k++) {
         double v = orr_array_number(a, row, k);
         char why[128];
 
@@ -284,6 +286,7 @@ orr_status orr_arrays_read(const orr_table *t, int64_t first, int64_t n, orr_row
     const orr_arrays *s = (const orr_arrays *)t;
     job j = { .s = s, .out = rows, .threads = threads > n ? (int)n : threads };
     size_t y_bytes = orr_schema_y_bytes(&t->schema), id_bytes = orr_schema_id_bytes(&t->schema);
+    int n_aux = t->schema.n_aux;
     orr_status st = ORR_OK;
 
     j.values = (size_t)orr_array_row_values(&s->x.arrays[0]);
@@ -292,7 +295,10 @@ orr_status orr_arrays_read(const orr_table *t, int64_t first, int64_t n, orr_row
         if (rows->y && t->schema.y_type == ORR_Y_CLASS)
             ORR_TRY(read_class(s, first + i, (int32_t *)rows->y + i));
         if (rows->y && t->schema.y_type == ORR_Y_VALUE)
-            ORR_TRY(read_targets(s, first + i, (float *)((char *)rows->y + (size_t)i * y_bytes)));
+            ORR_TRY(read_floats(s, &s->y, first + i, t->schema.y_width,
+                                (float *)((char *)rows->y + (size_t)i * y_bytes)));
+        if (rows->aux && n_aux)
+            ORR_TRY(read_floats(s, &s->aux, first + i, n_aux, rows->aux + i * n_aux));
         if (rows->id && t->has_id)
             ORR_TRY(read_id(s, first + i, (char *)rows->id + (size_t)i * id_bytes));
     }

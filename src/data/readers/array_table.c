@@ -35,6 +35,7 @@ static void arrays_destroy(orr_table *t)
     close_column(&s->x);
     close_column(&s->y);
     close_column(&s->id);
+    close_column(&s->aux);
     if (s->has_mutex) pthread_mutex_destroy(&s->hdf5);
     orr_table_free(t);
 }
@@ -140,6 +141,45 @@ static orr_status set_labels(orr_arrays *s, const orr_table_opts *o)
     return check_label_types(s, width);
 }
 
+static orr_status set_aux(orr_arrays *s, const orr_table_opts *o)
+{
+    int64_t width;
+
+    if (s->aux.n == 0) return orr_table_set_aux_names(&s->base, &o->aux_names);
+    ORR_TRY(finish_side(&s->aux, &s->x, "aux"));
+    width = orr_array_row_values(&s->aux.arrays[0]);
+    ORR_TRY(orr_table_check_aux(width));
+    for (int i = 0; i < s->aux.n; i++) {
+        const orr_array *a = &s->aux.arrays[i];
+
+        if (a->elem == ORR_ELEM_TEXT)
+            return orr_fail(ORR_ERR_UNSUPPORTED, "%s: aux numbers are text; save them as numbers",
+                            a->what);
+        if (orr_array_row_values(a) != width)
+            return orr_fail(ORR_ERR_SHAPE, "%s: %lld aux numbers for each sample, %lld expected",
+                            a->what, (long long)orr_array_row_values(a), (long long)width);
+    }
+    s->base.schema.n_aux = (int)width;
+    return orr_table_set_aux_names(&s->base, &o->aux_names);
+}
+
+/* What only tables of columns have. */
+static orr_status refuse_columns(const orr_table_opts *o, const char *format)
+{
+    if (o->target.n)
+        return orr_fail(ORR_ERR_OPTION, "input.target is for tables of columns (csv, fits, "
+                                        "structured npy); give label and label_kind: value");
+    if (o->where)
+        return orr_fail(ORR_ERR_OPTION,
+                        "input.where is for tables of columns (csv, fits, structured npy), and "
+                        "these files are %s arrays",
+                        format);
+    if (o->aux.n > 1)
+        return orr_fail(ORR_ERR_OPTION,
+                        "input.aux: %d names; for arrays it is one array of k columns", o->aux.n);
+    return ORR_OK;
+}
+
 static orr_status set_ids(orr_arrays *s)
 {
     if (s->id.n == 0) return ORR_OK;
@@ -241,7 +281,9 @@ static orr_status open_all(orr_arrays *s, const orr_table_opts *o, const char *d
                   { "idx", open_idx, 0 },
                   { "npz", orr_npz_open, 1 },
                   { "hdf5", orr_hdf5_open, 1 } };
-    const char *label = orr_or(o->label, ""), *id = orr_or(o->id, ""), *name = NULL;
+    const char *sides[] = { orr_or(o->label, ""), orr_or(o->id, ""), o->aux.n ? o->aux.v[0] : "" };
+    orr_column *columns[] = { &s->y, &s->id, &s->aux };
+    const char *name = NULL;
     orr_table *t = &s->base;
     int k = 0, n = t->n_inputs;
 
@@ -252,12 +294,10 @@ static orr_status open_all(orr_arrays *s, const orr_table_opts *o, const char *d
     else if (strcmp(orr_or(o->features, "rest"), "rest") != 0)
         return orr_fail(ORR_ERR_OPTION, "input.features: %s files are listed under files", format);
     ORR_TRY(open_column(&s->x, kinds[k].open, t->inputs, n, name));
-    if (*label)
-        ORR_TRY(kinds[k].named ? open_column(&s->y, kinds[k].open, t->inputs, n, label)
-                               : open_files(&s->y, t, kinds[k].open, label, dir));
-    if (*id)
-        ORR_TRY(kinds[k].named ? open_column(&s->id, kinds[k].open, t->inputs, n, id)
-                               : open_files(&s->id, t, kinds[k].open, id, dir));
+    for (int i = 0; i < 3; i++)
+        if (*sides[i])
+            ORR_TRY(kinds[k].named ? open_column(columns[i], kinds[k].open, t->inputs, n, sides[i])
+                                   : open_files(columns[i], t, kinds[k].open, sides[i], dir));
     return ORR_OK;
 }
 
@@ -274,10 +314,7 @@ orr_status orr_arrays_open(orr_table **out, const orr_table_opts *o, const char 
 
     if (!s) return orr_fail(ORR_ERR_NOMEM, "out of memory: table of arrays");
     ORR_TRY_GOTO(st, done, orr_table_init(&s->base, &arrays_ops, o, dir));
-    if (o->target.n)
-        ORR_TRY_GOTO(
-            st, done,
-            orr_fail(ORR_ERR_OPTION, "input.target is for csv; give label and label_kind: value"));
+    ORR_TRY_GOTO(st, done, refuse_columns(o, format));
     if (pthread_mutex_init(&s->hdf5, NULL) != 0)
         ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_INTERNAL, "arrays: no mutex"));
     s->has_mutex = 1;
@@ -286,6 +323,7 @@ orr_status orr_arrays_open(orr_table **out, const orr_table_opts *o, const char 
     ORR_TRY_GOTO(st, done, set_type(s, o));
     ORR_TRY_GOTO(st, done, set_labels(s, o));
     ORR_TRY_GOTO(st, done, set_ids(s));
+    ORR_TRY_GOTO(st, done, set_aux(s, o));
     ORR_TRY_GOTO(st, done, orr_table_set_rows(&s->base, s->x.rows));
     *out = &s->base;
     s = NULL;

@@ -21,7 +21,7 @@ typedef struct {
 
 typedef struct {
     orr_table base;
-    orr_column x, y, id;
+    orr_column x, y, id, aux;
     int n_axes;               /* of a sample, in the file */
     int axis[ORR_ARRAY_DIMS]; /* stored axis i is the file's axis axis[i], 1 = first after the rows
                                */

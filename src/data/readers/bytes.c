@@ -14,12 +14,21 @@
 static const size_t MAX_UNPACKED = (size_t)64
                                    << 30; /* of one file: a decompression bomb ends here */
 static const size_t FIRST_GRANT = (size_t)1 << 20;
-enum { READ_BLOCK = 1 << 18 };
+enum { READ_BLOCK = 1 << 18, PASSED_BLOCK = 8 << 20 };
 
 void orr_bytes_close(orr_bytes *b)
 {
     if (b->mapped) munmap((void *)b->p, b->mapped);
     *b = (orr_bytes){ 0 };
+}
+
+void orr_bytes_passed(orr_bytes *b, const char *p)
+{
+    size_t to = (size_t)(p - b->p) / PASSED_BLOCK * PASSED_BLOCK;
+
+    if (!b->is_file || to <= b->passed) return;
+    madvise((char *)b->p + b->passed, to - b->passed, MADV_DONTNEED);
+    b->passed = to;
 }
 
 static orr_status open_file(int *fd, size_t *size, const char *path)
@@ -49,7 +58,7 @@ static orr_status map_file(orr_bytes *out, const char *path)
     if (p == MAP_FAILED)
         return orr_fail(ORR_ERR_IO, "%s: cannot map %zu bytes: %s", path, size, strerror(errno));
     madvise(p, size, MADV_WILLNEED);
-    *out = (orr_bytes){ .p = p, .n = size, .mapped = size };
+    *out = (orr_bytes){ .p = p, .n = size, .mapped = size, .is_file = 1 };
     return ORR_OK;
 }
 

@@ -23,11 +23,12 @@ typedef enum {
     ORR_COL_FEATURE,
     ORR_COL_LABEL,
     ORR_COL_ID,
-    ORR_COL_TARGET
+    ORR_COL_TARGET,
+    ORR_COL_AUX
 } orr_col_role;
 
-/* A run of neighbouring columns with one role; features and targets also have neighbouring places
- * in the row. */
+/* A run of neighbouring columns with one role; features, targets and aux numbers also have
+ * neighbouring places in the row. */
 typedef struct orr_csv_run {
     orr_col_role role;
     int column, n, place;
@@ -41,13 +42,19 @@ typedef struct orr_csv_file {
     int64_t first_row, rows; /* after the scan */
 } orr_csv_file;
 
+/* A row that begins in a part, and how many before it in the part pass the filter. */
+typedef struct orr_csv_mark {
+    const char *row;
+    int64_t kept;
+} orr_csv_mark;
+
 typedef struct orr_csv_part {
     const char *begin, *end;
     int file;
-    int64_t first_row, rows; /* after the scan */
-    int inside;              /* the part begins within quotes */
-    const char *
-        *index; /* every 64th row that begins here, if this rank scanned it; for inside = 0 */
+    int64_t first_row, rows;  /* after the scan */
+    int64_t first_kept, kept; /* the same of rows that pass the filter */
+    int inside;               /* the part begins within quotes */
+    orr_csv_mark *index;      /* every 64th row, if this rank scanned it; for inside = 0 */
     int64_t n_index;
 } orr_csv_part;
 
@@ -55,8 +62,12 @@ typedef struct orr_csv {
     orr_table base;
     char delimiter;
     int n_columns, has_names;
-    char **names; /* of columns; NULL without header */
-    int n_features, n_targets;
+    char **names;                             /* of columns; NULL without header */
+    int n_features, n_targets, n_aux_columns; /* the last: those that are nothing else */
+    struct {
+        orr_col_role role; /* an aux number may also be a feature or target */
+        int place;
+    } aux[ORR_MAX_AUX];
     orr_csv_run *runs;
     int n_runs, n_label_runs; /* all; those up to the label and id */
     orr_csv_file *files;
@@ -89,9 +100,16 @@ orr_status orr_csv_select(orr_csv *c, const orr_table_opts *o);
 
 orr_status orr_csv_scan_part(const orr_table *t, int part, orr_scan *out);
 orr_status orr_csv_scan_end(orr_table *t, const orr_scan *parts);
-/* First bytes of rows [first, first + n) (counted over all files). */
-orr_status orr_csv_locate(const orr_csv *c, int64_t first, int64_t n, const char **rows,
+/* Where a row begins, and its number in all files, those included that do not pass the filter. */
+typedef struct orr_csv_row {
+    const char *p;
+    int64_t number;
+} orr_csv_row;
+/* Rows [first, first + n) of those that pass the filter, counted over all files. */
+orr_status orr_csv_locate(const orr_csv *c, int64_t first, int64_t n, orr_csv_row *rows,
                           int threads);
+/* Does the row at p pass the filter?  A row that cannot be read does: reading it says why. */
+int orr_csv_passes(const orr_csv *c, const orr_csv_file *f, const char *p);
 
 orr_status orr_csv_read(const orr_table *t, int64_t first, int64_t n, orr_rows *rows, int threads);
 orr_status orr_csv_label_range(const orr_table *t, int64_t first, int64_t n, int32_t *max_label,

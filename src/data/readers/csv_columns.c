@@ -135,7 +135,8 @@ typedef struct {
 
 static orr_status give(roles *r, int column, orr_col_role role, int place)
 {
-    static const char *const words[] = { "", "a feature", "the label", "the id", "a target" };
+    static const char *const words[] = { "",       "a feature", "the label",
+                                         "the id", "a target",  "an aux number" };
     char name[96];
 
     if (r->role[column] != ORR_COL_SKIP) {
@@ -202,6 +203,45 @@ done:
     return st;
 }
 
+/* A feature or target may be an aux number, too: it is then a copy. */
+static orr_status give_aux(roles *r, const orr_strings *aux)
+{
+    orr_csv *c = r->c;
+    int column;
+
+    ORR_TRY(orr_table_check_aux(aux->n));
+    for (int i = 0; i < aux->n; i++) {
+        ORR_TRY(orr_csv_column(c, "aux", aux->v[i], &column));
+        if (r->role[column] != ORR_COL_FEATURE && r->role[column] != ORR_COL_TARGET)
+            ORR_TRY(give(r, column, ORR_COL_AUX, c->n_aux_columns++));
+        c->aux[i].role = r->role[column];
+        c->aux[i].place = r->place[column];
+        if (c->names) orr_table_name_aux(&c->base, i, c->names[column]);
+    }
+    c->base.schema.n_aux = aux->n;
+    return ORR_OK;
+}
+
+static orr_status find_where(orr_csv *c)
+{
+    orr_where *w = &c->base.where;
+
+    for (int i = 0; i < w->n; i++)
+        ORR_TRY(orr_csv_column(c, "where", w->list[i].name, &w->list[i].column));
+    orr_where_sort(w);
+    return ORR_OK;
+}
+
+static orr_status give_target(roles *r, const char *option, const char *word)
+{
+    orr_csv *c = r->c;
+    int column;
+
+    ORR_TRY(orr_csv_column(c, option, word, &column));
+    if (c->names) orr_table_name_target(&c->base, c->n_targets, c->names[column]);
+    return give(r, column, ORR_COL_TARGET, c->n_targets++);
+}
+
 static orr_status assign(roles *r, const orr_table_opts *o)
 {
     const char *features = orr_or(o->features, "rest");
@@ -209,21 +249,24 @@ static orr_status assign(roles *r, const orr_table_opts *o)
     int column;
 
     if (*orr_or(o->label, "")) {
-        ORR_TRY(orr_csv_column(c, "label", o->label, &column));
-        if (!strcmp(orr_or(o->label_kind, "class"), "value"))
-            ORR_TRY(give(r, column, ORR_COL_TARGET, c->n_targets++));
-        else
+        if (!strcmp(orr_or(o->label_kind, "class"), "value")) {
+            ORR_TRY(give_target(r, "label", o->label));
+        } else {
+            ORR_TRY(orr_csv_column(c, "label", o->label, &column));
             ORR_TRY(give(r, column, ORR_COL_LABEL, 0));
+        }
     }
     if (*orr_or(o->id, "")) {
         ORR_TRY(orr_csv_column(c, "id", o->id, &column));
         ORR_TRY(give(r, column, ORR_COL_ID, 0));
     }
-    for (int i = 0; i < o->target.n; i++) {
-        ORR_TRY(orr_csv_column(c, "target", o->target.v[i], &column));
-        ORR_TRY(give(r, column, ORR_COL_TARGET, c->n_targets++));
+    for (int i = 0; i < o->target.n; i++)
+        ORR_TRY(give_target(r, "target", o->target.v[i]));
+    if (strcmp(features, "rest") != 0) {
+        ORR_TRY(give_list(r, features));
+        return give_aux(r, &o->aux);
     }
-    if (strcmp(features, "rest") != 0) return give_list(r, features);
+    ORR_TRY(give_aux(r, &o->aux));
     for (int i = 0; i < c->n_columns; i++)
         if (r->role[i] == ORR_COL_SKIP) ORR_TRY(give(r, i, ORR_COL_FEATURE, c->n_features++));
     return ORR_OK;
@@ -257,6 +300,7 @@ orr_status orr_csv_select(orr_csv *c, const orr_table_opts *o)
     if (!r.role || !r.place)
         ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_NOMEM, "out of memory: %d columns", c->n_columns));
     ORR_TRY_GOTO(st, done, assign(&r, o));
+    ORR_TRY_GOTO(st, done, find_where(c));
     if (c->n_features == 0)
         ORR_TRY_GOTO(
             st, done,

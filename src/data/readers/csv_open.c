@@ -192,6 +192,10 @@ static orr_status set_schema(orr_csv *c, const orr_table_opts *o)
         return orr_fail(ORR_ERR_OPTION, "input: label and target cannot both be given");
     s->y_type = c->base.has_label ? ORR_Y_CLASS : c->n_targets ? ORR_Y_VALUE : ORR_Y_NONE;
     s->y_width = c->n_targets;
+    if (o->aux_names.n && c->names)
+        return orr_fail(ORR_ERR_OPTION, "%s: input.aux_names: the columns have names of their own",
+                        c->files[0].path);
+    ORR_TRY(orr_table_set_aux_names(&c->base, &o->aux_names));
     if (o->shape.n)
         ORR_TRY(orr_table_set_shape(&c->base, &o->shape, c->n_features, c->files[0].path));
     else

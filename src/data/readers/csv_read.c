@@ -17,7 +17,7 @@ typedef struct {
     const orr_csv_file *f;
     const char *row;
     orr_cursor at;
-    double *x, *target; /* as read */
+    double *x, *target, *aux; /* as read */
     int32_t label;
     orr_csv_field id;
 } reader;
@@ -123,9 +123,9 @@ static orr_status read_label(reader *r, int column)
 
     ORR_TRY(next_field(r, column, &f));
     is_number = orr_number_parse(f.p, f.end, &v);
-    r->label = orr_table_class(t, f.p, (size_t)(f.end - f.p), v, is_number);
+    r->label = orr_classes_label(&t->classes, f.p, (size_t)(f.end - f.p), v, is_number);
     if (r->label >= 0) return ORR_OK;
-    orr_table_class_fault(t, why, sizeof why);
+    orr_classes_fault(&t->classes, why, sizeof why);
     return fail_column(r, column, ": \"%.*s\" %s", shown(&f), f.p, why);
 }
 
@@ -144,16 +144,15 @@ static orr_status read_id(reader *r, int column)
 }
 
 /* Reads the first n_runs runs; all of them also checks that the row ends there. */
-static orr_status read_row(reader *r, const orr_csv *c, int64_t row_number, const char *row,
-                           int n_runs)
+static orr_status read_row(reader *r, const orr_csv *c, const orr_csv_row *row, int n_runs)
 {
     int file = 0;
 
-    while (file + 1 < c->base.n_inputs && row_number >= c->files[file + 1].first_row)
+    while (file + 1 < c->base.n_inputs && row->number >= c->files[file + 1].first_row)
         file++;
     r->f = &c->files[file];
-    r->row = row;
-    r->at = (orr_cursor){ .p = row, .end = r->f->end };
+    r->row = row->p;
+    r->at = (orr_cursor){ .p = row->p, .end = r->f->end };
     for (int i = 0; i < n_runs; i++) {
         const orr_csv_run *run = &c->runs[i];
 
@@ -166,6 +165,9 @@ static orr_status read_row(reader *r, const orr_csv *c, int64_t row_number, cons
             break;
         case ORR_COL_TARGET:
             ORR_TRY(r->x ? read_numbers(r, run, r->target + run->place) : skip(r, run));
+            break;
+        case ORR_COL_AUX:
+            ORR_TRY(r->x ? read_numbers(r, run, r->aux + run->place) : skip(r, run));
             break;
         case ORR_COL_LABEL:
             ORR_TRY(read_label(r, run->column));
@@ -216,6 +218,24 @@ static orr_status store_x(reader *r, void *dst)
     return bad == n ? ORR_OK : fail_value(r, ORR_COL_FEATURE, bad, type, r->x[bad]);
 }
 
+/* Before store_x, which may scale the features. */
+static orr_status store_aux(reader *r, float *dst)
+{
+    const orr_csv *c = r->c;
+
+    for (int i = 0; i < c->base.schema.n_aux; i++) {
+        orr_col_role role = c->aux[i].role;
+        size_t place = (size_t)c->aux[i].place;
+        const double *from = role == ORR_COL_FEATURE  ? r->x
+                             : role == ORR_COL_TARGET ? r->target
+                                                      : r->aux;
+
+        if (orr_values_store(&dst[i], ORR_X_F32, from + place, 1, c->base.keep_nan) != 1)
+            return fail_value(r, role, place, ORR_X_F32, from[place]);
+    }
+    return ORR_OK;
+}
+
 static orr_status store_y(reader *r, char *dst)
 {
     size_t n = (size_t)r->c->n_targets, bad;
@@ -255,25 +275,27 @@ static orr_status store_id(reader *r, char *dst)
 /* All the rows of one call. */
 typedef struct {
     const orr_csv *c;
-    int64_t first, n;
-    const char **rows;
+    int64_t n;
+    orr_csv_row *rows;
     orr_rows *out;
     double *scratch; /* of each thread */
     size_t stride, x_bytes, y_bytes, id_bytes;
+    int wants_aux;
 } job;
 
 static orr_status do_row(const job *j, int64_t i, double *scratch)
 {
     const orr_rows *o = j->out;
     reader r = { .c = j->c };
-    int whole = o->x || (o->y && j->c->n_targets);
+    int whole = o->x || (o->y && j->c->n_targets) || j->wants_aux;
 
     if (whole) {
         r.x = scratch;
         r.target = scratch + j->c->n_features;
+        r.aux = r.target + j->c->n_targets;
     }
-    ORR_TRY(
-        read_row(&r, j->c, j->first + i, j->rows[i], whole ? j->c->n_runs : j->c->n_label_runs));
+    ORR_TRY(read_row(&r, j->c, &j->rows[i], whole ? j->c->n_runs : j->c->n_label_runs));
+    if (j->wants_aux) ORR_TRY(store_aux(&r, o->aux + (size_t)i * (size_t)j->c->base.schema.n_aux));
     if (o->x) ORR_TRY(store_x(&r, (char *)o->x + (size_t)i * j->x_bytes));
     if (o->y && j->y_bytes) ORR_TRY(store_y(&r, (char *)o->y + (size_t)i * j->y_bytes));
     if (o->id && j->c->base.has_id) ORR_TRY(store_id(&r, (char *)o->id + (size_t)i * j->id_bytes));
@@ -311,22 +333,27 @@ static orr_status do_rows(const job *j, int threads)
 orr_status orr_csv_read(const orr_table *t, int64_t first, int64_t n, orr_rows *rows, int threads)
 {
     const orr_csv *c = (const orr_csv *)t;
-    job j = { .c = c, .first = first, .n = n, .out = rows };
+    job j = { .c = c, .n = n, .out = rows, .wants_aux = rows->aux && t->schema.n_aux };
+    int numbers = rows->id && !t->has_id && t->where.n; /* ids that only the rows' places tell */
     orr_status st = ORR_OK;
 
-    if (!rows->x && !(rows->y && t->schema.y_type != ORR_Y_NONE) && !(rows->id && t->has_id))
+    if (!rows->x && !(rows->y && t->schema.y_type != ORR_Y_NONE) && !(rows->id && t->has_id) &&
+        !j.wants_aux && !numbers)
         return ORR_OK;
     if (threads > n) threads = (int)n;
     j.x_bytes = orr_schema_x_bytes(&t->schema);
     j.y_bytes = t->schema.y_type == ORR_Y_NONE ? 0 : orr_schema_y_bytes(&t->schema);
     j.id_bytes = orr_schema_id_bytes(&t->schema);
-    j.stride = ((size_t)c->n_features + (size_t)c->n_targets + 15) & ~(size_t)7;
+    j.stride =
+        ((size_t)c->n_features + (size_t)c->n_targets + (size_t)c->n_aux_columns + 15) & ~(size_t)7;
     j.rows = orr_alloc((size_t)n, sizeof *j.rows);
     j.scratch = orr_alloc(j.stride * (size_t)threads, sizeof *j.scratch);
     if (!j.rows || !j.scratch)
         ORR_TRY_GOTO(st, done,
                      orr_fail(ORR_ERR_NOMEM, "out of memory: %lld rows of csv", (long long)n));
     ORR_TRY_GOTO(st, done, orr_csv_locate(c, first, n, j.rows, threads));
+    for (int64_t i = 0; numbers && i < n; i++)
+        ((int64_t *)rows->id)[i] = t->id_start + j.rows[i].number;
     ORR_TRY_GOTO(st, done, do_rows(&j, threads));
 done:
     orr_free(j.rows);
@@ -340,7 +367,7 @@ orr_status orr_csv_label_range(const orr_table *t, int64_t first, int64_t n, int
     const orr_csv *c = (const orr_csv *)t;
     reader r = { .c = c };
     orr_status st = ORR_OK;
-    const char **rows;
+    orr_csv_row *rows;
     int text = 0;
 
     if (!t->has_label && !t->has_id) return ORR_OK;
@@ -351,7 +378,7 @@ orr_status orr_csv_label_range(const orr_table *t, int64_t first, int64_t n, int
         int64_t v;
         int bytes;
 
-        ORR_TRY_GOTO(st, done, read_row(&r, c, first + i, rows[i], c->n_label_runs));
+        ORR_TRY_GOTO(st, done, read_row(&r, c, &rows[i], c->n_label_runs));
         if (t->has_label && r.label > *max_label) *max_label = r.label;
         if (!t->has_id) continue;
         bytes = (int)(r.id.end - r.id.p);

@@ -2,7 +2,7 @@
  * hand. */
 #include "core/file.h"
 #include "core/memory.h"
-#include "data/readers/number.h"
+#include "data/readers/records.h"
 #include "data/readers/table_private.h"
 
 #include <limits.h>
@@ -15,25 +15,38 @@ enum { PART_BYTES = 16 << 20, INT_ID_TEXT = 20 };
 
 #define T orr_table_opts
 const orr_option orr_table_options[] = {
-    ORR_OPTION_CHOICE(T, format, "auto", "auto|csv|npy|npz|hdf5|idx",
+    ORR_OPTION_CHOICE(T, format, "auto", "auto|csv|fits|npy|npz|hdf5|idx",
                       "format of the files; auto: by their name"),
-    ORR_OPTION_STRINGS(T, files, NULL,
-                       "files that make the table, in this order; csv may be xz, gz, bz2 or zst"),
+    ORR_OPTION_STRINGS(
+        T, files, NULL,
+        "files that make the table, in this order; all but npz and hdf5 may be xz, gz, bz2 or zst"),
     ORR_OPTION_CHOICE(T, header, "auto", "auto|yes|no",
                       "csv: first row has names; auto: when a field of it is no number"),
     ORR_OPTION_STRING(T, delimiter, ",",
                       "csv: the character between fields; \"\\t\" or tab for a tab"),
     ORR_OPTION_STRING(T, label, "",
-                      "csv: column name or number from 1; else array: file (npy, idx; several with "
-                      "commas), member or dataset"),
+                      "csv, fits, structured npy: column name or number from 1; else array: file "
+                      "(npy, idx; several with commas), member or dataset"),
     ORR_OPTION_STRING(T, id, "",
                       "likewise, for ids (integers or text); none: row numbers from id_start"),
-    ORR_OPTION_STRING(T, features, "rest",
-                      "csv: rest, or names, numbers and ranges (\"5-\", \"2-3198\", \"u,g,r\"); "
-                      "npz, hdf5: name of the array"),
-    ORR_OPTION_STRINGS(T, target, "[]", "csv: columns of float targets, instead of label"),
+    ORR_OPTION_STRING(
+        T, features, "rest",
+        "columns: rest, or names, numbers and ranges (\"5-\", \"2-3198\", \"u,g,r\"); "
+        "npz, hdf5: name of the array"),
+    ORR_OPTION_STRINGS(
+        T, target, "[]",
+        "columns of float targets, instead of label; a vector's value is \"NAME[0]\""),
+    ORR_OPTION_STRINGS(T, aux, "[]",
+                       "columns of numbers to keep beside each sample (they may be features, too); "
+                       "arrays: file, member or dataset of k columns"),
+    ORR_OPTION_STRINGS(T, aux_names, "[]", "names for the aux columns of an array"),
+    ORR_OPTION_NODE(T, where,
+                    "rows to take: {column: value or [values]}, all of which must hold; not for "
+                    "arrays"),
+    ORR_OPTION_STRING(T, table, "",
+                      "fits: name or number of the extension; none: the first binary table"),
     ORR_OPTION_INT64(T, skip_rows, "0", 0, INFINITY,
-                     "rows of the data to leave out at the beginning"),
+                     "rows to leave out at the beginning, of those that pass where"),
     ORR_OPTION_INT64(T, max_rows, "0", 0, INFINITY, "rows to take after that; 0 = all"),
     ORR_OPTION_STRINGS(
         T, classes, "[]",
@@ -82,29 +95,15 @@ static orr_status init_inputs(orr_table *t, const orr_strings *files, const char
 
 static orr_status init_classes(orr_table *t, const orr_strings *classes, const orr_strings *names)
 {
+    const orr_strings *shown = names->n ? names : classes;
+
     if (names->n && classes->n && names->n != classes->n)
         return orr_fail(ORR_ERR_OPTION, "input.class_names: %d names for %d classes", names->n,
                         classes->n);
     t->n_names = names->n;
-    for (int i = 0; i < names->n; i++)
-        snprintf(t->schema.class_names[i], ORR_DATA_NAME_MAX, "%s", names->v[i]);
-    if (classes->n == 0) return ORR_OK;
-    if (!(t->classes = orr_alloc((size_t)classes->n, sizeof *t->classes)))
-        return orr_fail(ORR_ERR_NOMEM, "out of memory: %d classes", classes->n);
-    for (; t->n_classes < classes->n; t->n_classes++) {
-        orr_class *c = &t->classes[t->n_classes];
-        const char *text = classes->v[t->n_classes];
-
-        if (strlen(text) >= sizeof c->text)
-            return orr_fail(ORR_ERR_OPTION, "input.classes: \"%.80s\" is longer than %d bytes",
-                            text, ORR_DATA_NAME_MAX - 1);
-        snprintf(c->text, sizeof c->text, "%s", text);
-        c->is_number = orr_number_parse(text, text + strlen(text), &c->number);
-        if (orr_table_class(t, text, strlen(text), c->number, c->is_number) >= 0)
-            return orr_fail(ORR_ERR_OPTION, "input.classes: \"%s\" stands twice", text);
-        if (!names->n) memcpy(t->schema.class_names[t->n_classes], c->text, sizeof c->text);
-    }
-    return ORR_OK;
+    for (int i = 0; i < shown->n; i++)
+        snprintf(t->schema.class_names[i], ORR_DATA_NAME_MAX, "%s", shown->v[i]);
+    return orr_classes_init(&t->classes, classes, "input.classes");
 }
 
 orr_status orr_table_init(orr_table *t, const orr_table_ops *ops, const orr_table_opts *o,
@@ -128,6 +127,7 @@ orr_status orr_table_init(orr_table *t, const orr_table_ops *ops, const orr_tabl
     t->schema.id_type = ORR_ID_INT;
     t->schema.id_is_row = orr_or(o->id, "")[0] == '\0';
     ORR_TRY(init_inputs(t, &o->files, dir));
+    ORR_TRY(orr_where_init(&t->where, o->where));
     return init_classes(t, &o->classes, &o->class_names);
 }
 
@@ -136,13 +136,16 @@ void orr_table_free(orr_table *t)
     for (int i = 0; i < t->n_inputs; i++)
         orr_free(t->inputs[i]);
     orr_free(t->inputs);
-    orr_free(t->classes);
+    orr_classes_free(&t->classes);
+    orr_where_free(&t->where);
     orr_free(t);
 }
 
 orr_status orr_table_set_rows(orr_table *t, int64_t all_rows)
 {
     t->all_rows = all_rows;
+    if (all_rows == 0 && t->where.n)
+        return orr_fail(ORR_ERR_FORMAT, "%s: no row passes input.where", t->inputs[0]);
     if (t->skip >= all_rows)
         return orr_fail(ORR_ERR_OPTION, "input.skip_rows: %lld of %lld rows leaves none",
                         (long long)t->skip, (long long)all_rows);
@@ -195,36 +198,32 @@ orr_status orr_table_set_shape(orr_table *t, const orr_reals *shape, int64_t n_v
     return orr_table_set_dims(t, dims, shape->n, where);
 }
 
-int32_t orr_table_class(const orr_table *t, const char *text, size_t n, double number,
-                        int is_number)
+orr_status orr_table_check_aux(int64_t n)
 {
-    if (t->n_classes == 0 && !t->classes)
-        return is_number && number >= 0 && number < ORR_MAX_CLASSES && number == floor(number)
-                   ? (int32_t)number
-                   : -1;
-    for (int i = 0; i < t->n_classes; i++) {
-        const orr_class *c = &t->classes[i];
-
-        if (c->is_number && is_number ? c->number == number
-                                      : text && strlen(c->text) == n && !memcmp(c->text, text, n))
-            return i;
-    }
-    return -1;
+    return n <= ORR_MAX_AUX
+               ? ORR_OK
+               : orr_fail(ORR_ERR_OPTION, "input.aux: %lld numbers; at most %d are possible",
+                          (long long)n, ORR_MAX_AUX);
 }
 
-void orr_table_class_fault(const orr_table *t, char *buf, size_t bytes)
+void orr_table_name_aux(orr_table *t, int i, const char *name)
 {
-    char list[200] = "";
-    size_t used = 0;
+    if (i < ORR_MAX_AUX) snprintf(t->schema.aux_names[i], ORR_DATA_NAME_MAX, "%s", name);
+}
 
-    for (int i = 0; i < t->n_classes && used < sizeof list; i++)
-        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "",
-                                 t->classes[i].text);
-    if (t->classes)
-        snprintf(buf, bytes, "is not one of classes: [%s]", list);
-    else
-        snprintf(buf, bytes, "is not a class number from 0 to %d; list the labels in classes",
-                 ORR_MAX_CLASSES - 1);
+void orr_table_name_target(orr_table *t, int i, const char *name)
+{
+    if (i < ORR_MAX_TARGET_NAMES) snprintf(t->schema.y_names[i], ORR_DATA_NAME_MAX, "%s", name);
+}
+
+orr_status orr_table_set_aux_names(orr_table *t, const orr_strings *names)
+{
+    if (names->n && names->n != t->schema.n_aux)
+        return orr_fail(ORR_ERR_OPTION, "input.aux_names: %d names for %d aux numbers", names->n,
+                        t->schema.n_aux);
+    for (int i = 0; i < names->n; i++)
+        orr_table_name_aux(t, i, names->v[i]);
+    return ORR_OK;
 }
 
 /* ---- opening ---- */
@@ -242,9 +241,10 @@ static const char *format_of(const char *name)
     static const char *const packed[] = { ".xz", ".gz", ".bz2", ".zst" };
     static const struct {
         const char *end, *format;
-    } known[] = { { ".csv", "csv" },  { ".tsv", "csv" }, { ".txt", "csv" },  { ".dat", "csv" },
-                  { ".npy", "npy" },  { ".npz", "npz" }, { ".h5", "hdf5" },  { ".hdf5", "hdf5" },
-                  { ".hdf", "hdf5" }, { ".idx", "idx" }, { "-ubyte", "idx" } };
+    } known[] = { { ".csv", "csv" },  { ".tsv", "csv" }, { ".txt", "csv" },   { ".dat", "csv" },
+                  { ".npy", "npy" },  { ".npz", "npz" }, { ".h5", "hdf5" },   { ".hdf5", "hdf5" },
+                  { ".hdf", "hdf5" }, { ".idx", "idx" }, { "-ubyte", "idx" }, { ".fits", "fits" },
+                  { ".fit", "fits" }, { ".fts", "fits" } };
     size_t n = strlen(name);
 
     for (size_t i = 0; i < sizeof packed / sizeof *packed; i++)
@@ -267,7 +267,8 @@ static orr_status find_format(const char **out, const orr_table_opts *o)
         if (!f)
             return orr_fail(
                 ORR_ERR_OPTION,
-                "%s: the name does not tell the format; set format: csv, npy, npz, hdf5 or idx",
+                "%s: the name does not tell the format; set format: csv, fits, npy, npz, "
+                "hdf5 or idx",
                 o->files.v[i]);
         if (i && strcmp(f, format) != 0)
             return orr_fail(ORR_ERR_OPTION,
@@ -283,11 +284,19 @@ orr_status orr_table_open_parts(orr_table **out, const orr_table_opts *o, const 
                                 size_t part_bytes)
 {
     const char *format = NULL;
+    char path[ORR_PATH_MAX];
+    int structured = 0;
 
     *out = NULL;
     if (o->files.n == 0) return orr_fail(ORR_ERR_OPTION, "input: no files are listed");
     ORR_TRY(find_format(&format, o));
     if (!strcmp(format, "csv")) return orr_csv_open(out, o, dir, part_bytes);
+    if (!strcmp(format, "fits")) return orr_record_table_open(out, o, dir);
+    if (!strcmp(format, "npy")) {
+        ORR_TRY(orr_path_join(path, orr_or(dir, ""), o->files.v[0]));
+        ORR_TRY(orr_npy_is_structured(path, &structured));
+        if (structured) return orr_record_table_open(out, o, dir);
+    }
     return orr_arrays_open(out, o, dir, format);
 }
 
@@ -359,7 +368,7 @@ static orr_status check_range(const orr_table *t, int64_t first, int64_t n)
 orr_status orr_table_label_range(const orr_table *t, int64_t first, int64_t n, int32_t *max_label,
                                  int *max_id_bytes)
 {
-    *max_label = t->n_classes ? t->n_classes - 1 : -1;
+    *max_label = t->classes.n ? t->classes.n - 1 : -1;
     *max_id_bytes = 0;
     ORR_TRY(check_range(t, first, n));
     if (n == 0) return ORR_OK;
@@ -373,7 +382,7 @@ orr_status orr_table_set_label_range(orr_table *t, int32_t max_label, int max_id
     if (s->y_type == ORR_Y_CLASS) {
         if (max_label < 0 || max_label >= ORR_MAX_CLASSES)
             return orr_fail(ORR_ERR_ARG, "table: largest label %d", max_label);
-        s->n_classes = t->n_classes ? t->n_classes : max_label + 1;
+        s->n_classes = t->classes.n ? t->classes.n : max_label + 1;
         if (t->n_names && s->n_classes > t->n_names)
             return orr_fail(ORR_ERR_OPTION, "input.class_names: %d names, and labels go up to %d",
                             t->n_names, max_label);
@@ -408,7 +417,7 @@ orr_status orr_table_read(const orr_table *t, int64_t first, int64_t n, orr_rows
 {
     ORR_TRY(check_range(t, first, n));
     rows->n = n;
-    if (rows->id && !t->has_id)
+    if (rows->id && !t->has_id && !t->where.n)
         for (int64_t i = 0; i < n; i++)
             ((int64_t *)rows->id)[i] = t->id_start + t->skip + first + i;
     if (n == 0) return ORR_OK;

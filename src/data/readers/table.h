@@ -2,7 +2,8 @@
  *
  * A table source knows its schema and row count after it was opened, and gives any range of rows in
  * the form a shard stores (orr_rows), from any rank and thread.  Formats: csv (plain, xz, gz, bz2),
- * npy, npz, hdf5, idx (MNIST; plain or gz). Several inputs of one kind and schema form one table,
+ * npy, npz, hdf5, idx (MNIST; plain or gz), and tables of named columns: fits (the first binary
+ * table, or `table: NAME or number`) and npy with a structured type, which take the csv options. Several inputs of one kind and schema form one table,
  * in the order they are listed.
  *
  * Ids: from the id column or array, else row numbers from id_start.  Labels: class numbers through
@@ -41,7 +42,7 @@ extern "C" {
 /* The `input:` section of an import job.  NULL strings mean the default; nothing of it is kept
  * after the open. */
 typedef struct orr_table_opts {
-    const char *format; /* auto (by name) | csv | npy | npz | hdf5 | idx */
+    const char *format; /* auto (by name) | csv | fits | npy | npz | hdf5 | idx */
     orr_strings files;  /* csv; or arrays: x */
     /* csv */
     const char *header;    /* auto | yes | no */
@@ -52,6 +53,12 @@ typedef struct orr_table_opts {
     const char *features; /* "rest", or "3-" / "2-3198" / names "a,b,c" (csv); arrays: dataset /
                              member / file of x */
     orr_strings target;   /* csv: columns of float targets (instead of label) */
+    orr_strings
+        aux; /* columns (csv, fits, structured npy) that become aux numbers; arrays: one dataset / member / file of k columns */
+    orr_strings aux_names; /* of an array's columns; columns keep their own names */
+    const orr_node *
+        where; /* rows to take: a map of column: value or [values], all of which must hold; csv, fits, structured npy */
+    const char *table; /* fits: name or number of the table's extension; "" = the first one */
     int64_t skip_rows, max_rows; /* of the data; max 0 = all */
     /* all */
     orr_strings classes;     /* values of the label that become classes 0, 1, ... */
@@ -80,8 +87,8 @@ void orr_table_close(orr_table *t);
  * scan_part(i) counts rows in one; any rank may do any part.  When all counts (orr_scan values,
  * plain data) are in one array on every rank, scan_end makes rows addressable. */
 typedef struct {
-    int64_t rows[2], quotes;
-} orr_scan; /* rows that begin in it if it begins outside / inside quotes */
+    int64_t rows[2], kept[2], quotes;
+} orr_scan; /* rows that begin in it if it begins outside / inside quotes; of them, those that pass */
 int orr_table_n_parts(const orr_table *t);
 orr_status orr_table_scan_part(const orr_table *t, int part, orr_scan *out);
 orr_status orr_table_scan_end(orr_table *t, const orr_scan *parts);

@@ -2,7 +2,9 @@
 #ifndef ORR_DATA_READERS_TABLE_PRIVATE_H
 #define ORR_DATA_READERS_TABLE_PRIVATE_H
 
+#include "data/readers/classes.h"
 #include "data/readers/table.h"
+#include "data/readers/where.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -20,20 +22,14 @@ typedef struct orr_table_ops {
     orr_status (*scan_end)(orr_table *t, const orr_scan *parts);
 } orr_table_ops;
 
-typedef struct orr_class {
-    char text[ORR_DATA_NAME_MAX];
-    double number;
-    int is_number;
-} orr_class;
-
 /* A format's table begins with this. */
 struct orr_table {
     const orr_table_ops *ops;
     int n_parts;
     char **inputs;
     int n_inputs;
-    int64_t
-        all_rows; /* of the files, before skip_rows and max_rows; -1 = not known before the scan */
+    int64_t all_rows; /* of the files that pass where, before skip_rows and max_rows; -1 = not known
+                     before the scan */
     int64_t skip, rows; /* what of them is the table */
     int64_t max_rows;   /* as asked */
     int64_t id_start;
@@ -41,9 +37,10 @@ struct orr_table {
     int text_id; /* ... and at least one of them is no integer */
     int has_label;
     int keep_nan, zscore;
-    int n_names;   /* class_names given */
-    int n_classes; /* classes given; 0 = labels are class numbers */
-    orr_class *classes;
+    int n_names;         /* class_names given */
+    orr_classes classes; /* given; none: labels are class numbers */
+    orr_where where; /* what rows must be like; with it, rows are those that pass, and the format
+                            says which ids row numbers make */
     orr_schema schema;
 };
 
@@ -59,11 +56,13 @@ orr_status orr_table_set_dims(orr_table *t, const int64_t *dims, int n_dims, con
 orr_status orr_table_set_shape(orr_table *t, const orr_reals *shape, int64_t n_values,
                                const char *where);
 
-/* The class of a label; -1 when it has none.  text may be NULL when number is all there is. */
-int32_t orr_table_class(const orr_table *t, const char *text, size_t n, double number,
-                        int is_number);
-/* What to say after -1: "is not one of classes: [1, 2]" or "is not a class number ...". */
-void orr_table_class_fault(const orr_table *t, char *buf, size_t bytes);
+/* Notes the name of aux column or target i; a long name is cut. */
+void orr_table_name_aux(orr_table *t, int i, const char *name);
+void orr_table_name_target(orr_table *t, int i, const char *name);
+/* aux_names, which only arrays (and a csv without header) have. */
+orr_status orr_table_set_aux_names(orr_table *t, const orr_strings *names);
+/* What is said when more than ORR_MAX_AUX are asked for. */
+orr_status orr_table_check_aux(int64_t n);
 
 /* s, or fallback when it is NULL. */
 const char *orr_or(const char *s, const char *fallback);
@@ -73,6 +72,8 @@ orr_status orr_csv_open(orr_table **out, const orr_table_opts *o, const char *di
                         size_t part_bytes);
 orr_status orr_arrays_open(orr_table **out, const orr_table_opts *o, const char *dir,
                            const char *format);
+/* FITS tables, and npy of a structured type. */
+orr_status orr_record_table_open(orr_table **out, const orr_table_opts *o, const char *dir);
 /* As orr_table_open, with csv parts of part_bytes: for tests that cut small files. */
 orr_status orr_table_open_parts(orr_table **out, const orr_table_opts *o, const char *dir,
                                 size_t part_bytes);

@@ -18,6 +18,7 @@ static const orr_option elu_options[] = {
 static const orr_option prelu_options[] = {
     ORR_OPTION_BOOL(orr_prelu_opts, per_channel, "false",
                     "a slope for each channel instead of one"),
+    ORR_OPTION_REAL(orr_prelu_opts, init, "0.25", -1e6, 1e6, "the slopes' first value"),
     ORR_OPTION_END,
 };
 
@@ -74,12 +75,13 @@ ACTIVATION_KIND(tanh, ORR_TANH, "hyperbolic tangent", NULL, 0, 0, 1);
 
 static orr_status prelu_infer(orr_layer *l)
 {
-    int n = ((const orr_prelu_opts *)l->opts)->per_channel ? l->in[0].c : 1;
+    const orr_prelu_opts *o = l->opts;
+    int n = o->per_channel ? l->in[0].c : 1;
 
     l->out = l->in[0];
     l->n_params = 1;
     l->params[0] = (orr_tensor_info){
-        .name = "weight", .n_dims = 1, .dims = { n }, .count = (size_t)n, .fill = 0.25
+        .name = "weight", .n_dims = 1, .dims = { n }, .count = (size_t)n, .fill = o->init
     };
     return ORR_OK;
 }

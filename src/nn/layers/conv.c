@@ -5,6 +5,7 @@
 #include "nn/layer.h"
 #include "nn/layers/kinds.h"
 #include "nn/layers/opts.h"
+#include "nn/layers/weights.h"
 #include "nn/layers/window.h"
 
 typedef struct conv {
@@ -26,6 +27,7 @@ static const orr_option conv1d_options[] = {
       "distance between taps" },
     ORR_OPTION_INT(orr_conv_opts, groups, "1", 1, 1 << 20, "divides channels and filters"),
     ORR_OPTION_BOOL(orr_conv_opts, bias, "true", "add a bias"),
+    ORR_WEIGHT_OPTIONS(orr_conv_opts),
     ORR_OPTION_END,
 };
 
@@ -39,11 +41,14 @@ static const orr_option conv2d_options[] = {
     ORR_OPTION_PAIR(orr_conv_opts, dilation, "1", 1, 65535, "distance between taps"),
     ORR_OPTION_INT(orr_conv_opts, groups, "1", 1, 1 << 20, "divides channels and filters"),
     ORR_OPTION_BOOL(orr_conv_opts, bias, "true", "add a bias"),
+    ORR_WEIGHT_OPTIONS(orr_conv_opts),
     ORR_OPTION_END,
 };
 
-static void describe_params(orr_layer *l, const orr_conv_shape *s, int one_d, int bias)
+/* The fans are Keras's: taps times the kernel's input channels, taps times filters. */
+static orr_status describe_params(orr_layer *l, const orr_conv_shape *s, int one_d)
 {
+    const orr_conv_opts *o = l->opts;
     int per_group = s->c / s->groups, fan_in = s->r * s->s * per_group;
 
     l->params[0] = (orr_tensor_info){ .name = "weight",
@@ -51,12 +56,11 @@ static void describe_params(orr_layer *l, const orr_conv_shape *s, int one_d, in
                                       .dims = { s->k, s->r, s->s, per_group },
                                       .conv = 1,
                                       .one_d = one_d,
-                                      .count = (size_t)s->k * (size_t)fan_in,
-                                      .fan_in = fan_in };
-    l->params[1] = (orr_tensor_info){
-        .name = "bias", .n_dims = 1, .dims = { s->k }, .count = (size_t)s->k, .fan_in = fan_in
-    };
-    l->n_params = bias ? 2 : 1;
+                                      .count = (size_t)s->k * (size_t)fan_in };
+    l->params[1] =
+        (orr_tensor_info){ .name = "bias", .n_dims = 1, .dims = { s->k }, .count = (size_t)s->k };
+    l->n_params = o->bias ? 2 : 1;
+    return orr_weight_init(l, o->init, o->bias_init, fan_in, (double)s->r * s->s * s->k);
 }
 
 static orr_status conv_infer(orr_layer *l, int one_d)
@@ -102,8 +106,7 @@ static orr_status conv_infer(orr_layer *l, int one_d)
                                  .ho = rows.out,
                                  .wo = cols.out };
     l->out = (orr_shape){ rows.out, cols.out, o->filters };
-    describe_params(l, &c->shape, one_d, o->bias);
-    return ORR_OK;
+    return describe_params(l, &c->shape, one_d);
 }
 
 static orr_status conv1d_infer(orr_layer *l)

@@ -9,7 +9,7 @@ static const orr_layer_kind *const kinds[] = {
     &orr_kind_batch_norm, &orr_kind_relu,       &orr_kind_leaky_relu, &orr_kind_prelu,
     &orr_kind_elu,        &orr_kind_silu,       &orr_kind_sigmoid,    &orr_kind_tanh,
     &orr_kind_softmax,    &orr_kind_dropout,    &orr_kind_flatten,    &orr_kind_concat,
-    &orr_kind_add,
+    &orr_kind_add,        &orr_kind_aux,
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 

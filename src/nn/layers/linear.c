@@ -3,10 +3,12 @@
 #include "nn/layer.h"
 #include "nn/layers/kinds.h"
 #include "nn/layers/opts.h"
+#include "nn/layers/weights.h"
 
 static const orr_option linear_options[] = {
     ORR_OPTION_INT(orr_linear_opts, units, NULL, 1, 1 << 24, "outputs"),
     ORR_OPTION_BOOL(orr_linear_opts, bias, "true", "add a bias"),
+    ORR_WEIGHT_OPTIONS(orr_linear_opts),
     ORR_OPTION_END,
 };
 
@@ -22,13 +24,12 @@ static orr_status linear_infer(orr_layer *l)
     l->params[0] = (orr_tensor_info){ .name = "weight",
                                       .n_dims = 2,
                                       .dims = { o->units, in },
-                                      .count = (size_t)o->units * (size_t)in,
-                                      .fan_in = in };
+                                      .count = (size_t)o->units * (size_t)in };
     l->params[1] = (orr_tensor_info){
-        .name = "bias", .n_dims = 1, .dims = { o->units }, .count = (size_t)o->units, .fan_in = in
+        .name = "bias", .n_dims = 1, .dims = { o->units }, .count = (size_t)o->units
     };
     l->n_params = o->bias ? 2 : 1;
-    return ORR_OK;
+    return orr_weight_init(l, o->init, o->bias_init, in, o->units);
 }
 
 static orr_status linear_forward(orr_layer *l, const orr_kernels *k, const orr_pass *p)

@@ -8,11 +8,13 @@
 
 typedef struct orr_linear_opts {
     int units, bias;
+    const char *init, *bias_init; /* layers/weights.h; NULL: torch, auto */
 } orr_linear_opts;
 
 /* conv1d reads the second number of each pair. */
 typedef struct orr_conv_opts {
     int filters, size[2], stride[2], dilation[2], groups, bias;
+    const char *init, *bias_init; /* layers/weights.h; NULL: torch, auto */
     orr_strings
         padding; /* valid | same | a number | two numbers: above and below, left and right */
 } orr_conv_opts;
@@ -34,6 +36,7 @@ typedef struct orr_activation_opts {
 
 typedef struct orr_prelu_opts {
     int per_channel;
+    double init; /* of the slopes */
 } orr_prelu_opts;
 
 typedef struct orr_dropout_opts {

@@ -4,7 +4,7 @@
  * 632,851 on two. */
 #include "nn/models/models.h"
 
-const orr_model orr_model_kepler_cnn = {
+const orr_model_recipe orr_model_kepler_cnn = {
     .name = "kepler-cnn",
     .layers = "layers:\n"
               "  - conv1d: {filters: 6, size: 3, name: conv1}\n"
@@ -19,11 +19,11 @@ const orr_model orr_model_kepler_cnn = {
               "  - linear: {units: 500, name: fc1}\n"
               "  - relu\n"
               "  - linear: {units: 64, name: fc2}\n"
-              "  - relu\n"
-              "  - linear: {units: 1, name: out}\n",
+              "  - relu\n",
+    .outputs = 1,
 };
 
-const orr_model orr_model_kepler_cnn2 = {
+const orr_model_recipe orr_model_kepler_cnn2 = {
     .name = "kepler-cnn2",
     .layers = "layers:\n"
               "  - conv1d: {filters: 8, size: 3, name: conv1}\n"
@@ -48,6 +48,6 @@ const orr_model orr_model_kepler_cnn2 = {
               "  - relu\n"
               "  - dropout: {rate: 0.25}\n"
               "  - linear: {units: 64, name: fc2}\n"
-              "  - relu\n"
-              "  - linear: {units: 1, name: out}\n",
+              "  - relu\n",
+    .outputs = 1,
 };

@@ -3,11 +3,11 @@
  * a sigmoid. */
 #include "nn/models/models.h"
 
-const orr_model orr_model_moons = {
+const orr_model_recipe orr_model_moons = {
     .name = "moons",
     .layers = "layers:\n"
               "  - linear: {units: 20, name: fc1}\n"
               "  - relu\n"
-              "  - dropout: {rate: 0.3}\n"
-              "  - linear: {units: 1, name: out}\n",
+              "  - dropout: {rate: 0.3}\n",
+    .outputs = 1,
 };

@@ -1,0 +1,246 @@
+/* data/survey/download_commit.c - from whole bytes to a file with its name: proof, fsync, rename,
+ * fsync of the folder.
+ *
+ * All of it takes longer than a transfer on a fast line, so threads of their own do it.  A thread
+ * takes its share of what waits and does it in steps, each for all of the share: a file system puts
+ * the later fsyncs of such a run into one write of its journal. */
+#include "core/log.h"
+#include "core/memory.h"
+#include "core/threads.h"
+#include "data/survey/download_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { AT_ONCE = 8, MOST_THREADS = 8 };
+
+/* A thread's own memory, to read files back into. */
+typedef struct buffer {
+    char *bytes;
+    size_t room;
+} buffer;
+
+static void keep_words(orr_slot *s)
+{
+    snprintf(s->words, sizeof s->words, "%s", orr_error_text());
+}
+
+static orr_status read_back(orr_slot *s, buffer *b)
+{
+    size_t n = (size_t)s->part.have, at = 0;
+
+    if (n > b->room) {
+        orr_free(b->bytes);
+        b->room = 0;
+        if (!(b->bytes = orr_alloc(n, 1)))
+            return orr_fail(ORR_ERR_NOMEM, "%s: out of memory for %zu bytes", s->part.path, n);
+        b->room = n;
+    }
+    while (at < n) {
+        ssize_t got = pread(s->part.fd, b->bytes + at, n - at, (off_t)at);
+
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0)
+            return orr_fail(ORR_ERR_IO, "%s.part: cannot read it back: %s", s->part.path,
+                            got < 0 ? strerror(errno) : "it is shorter than what was written");
+        at += (size_t)got;
+    }
+    return ORR_OK;
+}
+
+/* proved: what the bytes are worth; stored: what the system says. */
+static void prove(orr_slot *s, orr_proof level, buffer *b)
+{
+    const orr_part *p = &s->part;
+
+    s->proved = s->stored = ORR_OK;
+    if (p->path[0] && p->fd < 0) s->stored = orr_part_begin(&s->part);
+    if (s->stored == ORR_OK && p->path[0] && level > ORR_PROOF_LENGTH) s->stored = read_back(s, b);
+    if (s->stored == ORR_OK && level > ORR_PROOF_LENGTH)
+        s->proved = orr_prove(p->path[0] ? b->bytes : p->memory, (size_t)p->have, level,
+                              p->path[0] ? p->path : s->task.urls[0]);
+    if (s->stored != ORR_OK || s->proved != ORR_OK) keep_words(s);
+    if (s->proved == ORR_ERR_NOMEM) s->stored = s->proved;
+}
+
+static int is_file_to_store(const orr_slot *s)
+{
+    return s->part.path[0] && s->proved == ORR_OK && s->stored == ORR_OK;
+}
+
+static void sync_file(orr_slot *s)
+{
+    if (fsync(s->part.fd) == 0) return;
+    s->stored =
+        orr_fail(ORR_ERR_IO, "%s.part: cannot write to disk: %s", s->part.path, strerror(errno));
+    keep_words(s);
+}
+
+static void rename_file(orr_slot *s)
+{
+    char from[ORR_PATH_MAX], note[ORR_PATH_MAX];
+
+    s->stored = orr_part_name(from, &s->part, ".part");
+    if (s->stored == ORR_OK && rename(from, s->part.path) != 0)
+        s->stored = orr_fail(ORR_ERR_IO, "%s: cannot rename it to %s: %s", from, s->part.path,
+                             strerror(errno));
+    if (s->stored == ORR_OK && s->part.noted &&
+        orr_part_name(note, &s->part, ".part.etag") == ORR_OK)
+        (void)unlink(note);
+    if (s->stored != ORR_OK) keep_words(s);
+    close(s->part.fd);
+    s->part.fd = -1;
+}
+
+static void sync_folder(orr_slot *s, const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP)) {
+        s->stored = orr_fail(ORR_ERR_IO, "%s: cannot write to disk: %s", folder, strerror(errno));
+        keep_words(s);
+    }
+    if (fd >= 0) close(fd);
+}
+
+static void sync_folders(orr_slot *list)
+{
+    char folder[ORR_PATH_MAX], last[ORR_PATH_MAX] = "";
+
+    for (orr_slot *s = list; s; s = s->next) {
+        if (!is_file_to_store(s) || orr_path_dir(folder, s->part.path) != ORR_OK) continue;
+        if (strcmp(folder, last) == 0) continue;
+        sync_folder(s, folder);
+        memcpy(last, folder, strlen(folder) + 1);
+    }
+}
+
+static void commit_all(orr_slot *list, orr_proof level, buffer *b)
+{
+    for (orr_slot *s = list; s; s = s->next)
+        prove(s, level, b);
+    for (orr_slot *s = list; s; s = s->next)
+        if (is_file_to_store(s)) sync_file(s);
+    for (orr_slot *s = list; s; s = s->next)
+        if (is_file_to_store(s)) rename_file(s);
+    sync_folders(list);
+}
+
+/* Takes a thread's share of what waits, in the order it came.  With the lock. */
+static orr_slot *take(orr_committers *c)
+{
+    int n = (c->n_queued + c->n_threads - 1) / c->n_threads;
+    orr_slot *first = c->queued, *last = first;
+
+    if (n > AT_ONCE) n = AT_ONCE;
+    for (int i = 1; i < n; i++)
+        last = last->next;
+    c->queued = last->next;
+    if (!c->queued) c->last = &c->queued;
+    last->next = NULL;
+    c->n_queued -= n;
+    return first;
+}
+
+static void put_finished(orr_committers *c, orr_slot *list)
+{
+    while (list) {
+        orr_slot *next = list->next;
+
+        list->next = c->finished;
+        c->finished = list;
+        list = next;
+    }
+}
+
+static void *work(void *ctx)
+{
+    orr_committers *c = ctx;
+    buffer b = { 0 };
+
+    pthread_mutex_lock(&c->lock);
+    for (;;) {
+        orr_slot *list;
+
+        while (!c->queued && !c->quit)
+            pthread_cond_wait(&c->wake, &c->lock);
+        if (!c->queued) break;
+        list = take(c);
+        pthread_mutex_unlock(&c->lock);
+        commit_all(list, c->level, &b);
+        pthread_mutex_lock(&c->lock);
+        put_finished(c, list);
+        curl_multi_wakeup(c->multi);
+    }
+    pthread_mutex_unlock(&c->lock);
+    orr_free(b.bytes);
+    return NULL;
+}
+
+static int wanted_threads(orr_proof level)
+{
+    int cores = orr_cores_allowed();
+
+    if (level < ORR_PROOF_STRUCTURE) return 2; /* one waits for the disk, one reads */
+    return cores < 2 ? 2 : cores > MOST_THREADS ? MOST_THREADS : cores;
+}
+
+orr_status orr_committers_start(orr_committers *c, CURLM *multi, orr_proof level)
+{
+    sigset_t all, before;
+    int n = wanted_threads(level), error = 0;
+
+    *c = (orr_committers){ .level = level, .multi = multi };
+    c->last = &c->queued;
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_cond_init(&c->wake, NULL);
+    if (!(c->threads = orr_alloc((size_t)n, sizeof *c->threads)))
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: %d threads", n);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the main thread's */
+    while (!error && c->n_threads < n)
+        if (!(error = pthread_create(&c->threads[c->n_threads], NULL, work, c))) c->n_threads++;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (c->n_threads > 0) return ORR_OK;
+    return orr_fail(ORR_ERR_NOMEM, "cannot start a thread for proofs: %s", strerror(error));
+}
+
+void orr_commit(orr_committers *c, orr_slot *s)
+{
+    pthread_mutex_lock(&c->lock);
+    s->next = NULL;
+    *c->last = s;
+    c->last = &s->next;
+    c->n_queued++;
+    pthread_cond_signal(&c->wake);
+    pthread_mutex_unlock(&c->lock);
+}
+
+orr_slot *orr_committers_finished(orr_committers *c)
+{
+    orr_slot *list;
+
+    pthread_mutex_lock(&c->lock);
+    list = c->finished;
+    c->finished = NULL;
+    pthread_mutex_unlock(&c->lock);
+    return list;
+}
+
+void orr_committers_end(orr_committers *c)
+{
+    if (!c->multi) return; /* never started */
+    pthread_mutex_lock(&c->lock);
+    c->quit = 1;
+    pthread_cond_broadcast(&c->wake);
+    pthread_mutex_unlock(&c->lock);
+    for (int i = 0; i < c->n_threads; i++)
+        pthread_join(c->threads[i], NULL);
+    pthread_cond_destroy(&c->wake);
+    pthread_mutex_destroy(&c->lock);
+    orr_free(c->threads);
+}

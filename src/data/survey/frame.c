@@ -1,0 +1,380 @@
+/* data/survey/frame.c - FITS images through cfitsio and WCSLIB, unpacked behind cfitsio's back.
+ * cfitsio reads a memory file that is as long as header and image will be, while its bytes come to
+ * be there step by step: they are only read once unpacked, in whole FITS blocks, because cfitsio
+ * keeps blocks that it has seen.
+ * World coordinates: Greisen & Calabretta 2002 (A&A 395, 1061), Calabretta & Greisen 2002 (1077). */
+#include "data/survey/frame.h"
+
+#include "core/memory.h"
+#include "data/survey/unpack.h"
+
+#include <fitsio.h>
+#include <limits.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <wcslib/wcsfix.h>
+#include <wcslib/wcshdr.h>
+#include <wcslib/wcslib.h>
+
+enum {
+    BLOCK = 2880,         /* bytes of a FITS block */
+    CACHE_ROWS = 64,      /* rows kept as float32 */
+    CACHE_BYTES = 8 << 20 /* and at most so much of them */
+};
+static const LONGLONG HEADER_MAX = 16 << 20, PIXELS_MAX = (LONGLONG)1 << 40;
+
+struct orr_frame {
+    char *name;
+    orr_unpack *packed;
+    void *base;  /* cfitsio's memory file, of */
+    size_t size; /* so many bytes */
+    fitsfile *fits;
+    struct wcsprm *wcs;
+    int n_wcs, width, height, bitpix, tiled;
+    LONGLONG data, end; /* first byte of the image, first one behind it (a multiple of BLOCK) */
+    float *cache;       /* row r, if at all, in slot r % n_cache */
+    int *row_of, n_cache;
+};
+
+/* Header parsing and wcsset() were not thread-safe in every release of the two libraries. */
+static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+
+static void lock(int always)
+{
+    if (always || !fits_is_reentrant()) pthread_mutex_lock(&one_at_a_time);
+}
+
+static void unlock(int always)
+{
+    if (always || !fits_is_reentrant()) pthread_mutex_unlock(&one_at_a_time);
+}
+
+static orr_status fits_trouble(const orr_frame *f, int status, const char *what)
+{
+    char text[FLEN_STATUS];
+
+    if (status == MEMORY_ALLOCATION) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", f->name);
+    fits_get_errstatus(status, text);
+    return orr_fail(ORR_ERR_FORMAT, "%s: %s: %s (cfitsio %d)", f->name, what, text, status);
+}
+
+static void close_fits(orr_frame *f)
+{
+    int status = 0;
+
+    if (f->fits) fits_close_file(f->fits, &status);
+    f->fits = NULL;
+}
+
+/* cfitsio on the first `size` bytes. */
+static int open_fits(orr_frame *f, size_t size)
+{
+    int status = 0;
+
+    close_fits(f);
+    f->base = (void *)(size_t)orr_unpack_bytes(f->packed);
+    f->size = size;
+    fits_open_memfile(&f->fits, "frame.fits", READONLY, &f->base, &f->size, 0, NULL, &status);
+    if (status) f->fits = NULL;
+    return status;
+}
+
+/* Walks the HDUs up to the image.  END_OF_FILE: *want bytes are needed for the next step.
+ * *axes: those of the last image that was not it, -1 when there was none. */
+static int find_image(orr_frame *f, size_t *want, int *hdu, int *axes)
+{
+    size_t ready = orr_unpack_ready(f->packed);
+    LONGLONG size[2] = { 0, 0 }, begin = 0;
+    int status, type, n_axes = 0;
+
+    *want = ready + 1;
+    *hdu = 1;
+    *axes = -1;
+    if ((status = open_fits(f, ready - ready % BLOCK))) return status;
+    for (;;) {
+        fits_get_hdu_type(f->fits, &type, &status);
+        if (type == IMAGE_HDU) fits_get_img_paramll(f->fits, 2, &f->bitpix, &n_axes, size, &status);
+        fits_get_hduaddrll(f->fits, &begin, &f->data, &f->end, &status);
+        if (status || (type == IMAGE_HDU && n_axes == 2)) break;
+        if (type == IMAGE_HDU && n_axes > 0) *axes = n_axes;
+        if (f->end + BLOCK > (LONGLONG)ready) {
+            *want = (size_t)f->end + BLOCK;
+            return END_OF_FILE;
+        }
+        if (fits_movrel_hdu(f->fits, 1, &type, &status)) return status;
+        ++*hdu;
+    }
+    if (status) return status;
+    if (size[0] < 1 || size[1] < 1 || size[0] > INT_MAX || size[1] > INT_MAX ||
+        size[0] > PIXELS_MAX / size[1])
+        return BAD_NAXES;
+    f->width = (int)size[0];
+    f->height = (int)size[1];
+    f->tiled = fits_is_compressed_image(f->fits, &status);
+    return status;
+}
+
+/* The content ended before there was an image. */
+static orr_status no_image(const orr_frame *f, int hdu, int axes)
+{
+    const char *why = orr_unpack_why(f->packed);
+
+    if (!f->fits) return orr_fail(ORR_ERR_FORMAT, "%s: its header is cut short: %s", f->name, why);
+    if (axes < 0)
+        return orr_fail(ORR_ERR_FORMAT, "%s: no image in its %d HDUs: %s", f->name, hdu, why);
+    return orr_fail(ORR_ERR_FORMAT,
+                    "%s: no two-dimensional image in its %d HDUs, the last image has %d axes: %s",
+                    f->name, hdu, axes, why);
+}
+
+static orr_status check_fits(const orr_frame *f)
+{
+    const char *p = orr_unpack_bytes(f->packed);
+    size_t n = orr_unpack_ready(f->packed);
+
+    if (n >= 9 && memcmp(p, "SIMPLE  =", 9) == 0) return ORR_OK;
+    if (n == 0 && *orr_unpack_why(f->packed))
+        return orr_fail(ORR_ERR_FORMAT, "%s: not a FITS file: %s", f->name,
+                        orr_unpack_why(f->packed));
+    return orr_fail(ORR_ERR_FORMAT, "%s: not a FITS file, but %s", f->name, orr_unpack_looks(p, n));
+}
+
+/* Unpacks until the header of the image is there, and no more. */
+static orr_status seek_image(orr_frame *f, int *hdu)
+{
+    size_t want = BLOCK;
+    int status, axes = -1;
+
+    for (;;) {
+        orr_status st = orr_unpack_to(f->packed, want);
+
+        if (st != ORR_OK && st != ORR_ERR_FORMAT) return st;
+        ORR_TRY(check_fits(f));
+        if (st != ORR_OK) return no_image(f, *hdu, axes);
+        status = find_image(f, &want, hdu, &axes);
+        if (status == 0) return ORR_OK;
+        if (status == BAD_NAXES)
+            return orr_fail(ORR_ERR_FORMAT, "%s: HDU %d is an image of a size that cannot be",
+                            f->name, *hdu);
+        if (status != END_OF_FILE) return fits_trouble(f, status, "header");
+        if (!f->fits && want > (size_t)HEADER_MAX)
+            return orr_fail(ORR_ERR_FORMAT, "%s: its header has no END in %lld MiB", f->name,
+                            HEADER_MAX >> 20);
+    }
+}
+
+static orr_status open_image(orr_frame *f)
+{
+    int hdu = 1, status;
+
+    ORR_TRY(seek_image(f, &hdu));
+    close_fits(f);
+    ORR_TRY(orr_unpack_limit(f->packed, (size_t)f->end));
+    status = open_fits(f, (size_t)f->end);
+    fits_movabs_hdu(f->fits, hdu, NULL, &status);
+    if (status) return fits_trouble(f, status, "header");
+    return ORR_OK;
+}
+
+static orr_status wcs_trouble(const orr_frame *f, const char *what)
+{
+    return orr_fail(ORR_ERR_FORMAT, "%s: no celestial world coordinates: %s", f->name, what);
+}
+
+static orr_status read_wcs(orr_frame *f)
+{
+    char *text = NULL;
+    int status = 0, n_keys = 0, n_bad = 0, fixes[NWCSFIX];
+    const struct wcsprm *w;
+
+    if (f->tiled)
+        fits_convert_hdr2str(f->fits, 1, NULL, 0, &text, &n_keys, &status);
+    else
+        fits_hdr2str(f->fits, 1, NULL, 0, &text, &n_keys, &status);
+    if (status) return fits_trouble(f, status, "header");
+    status = wcspih(text, n_keys, WCSHDR_all, 0, &n_bad, &f->n_wcs, &f->wcs);
+    fits_free_memory(text, &n_bad);
+    if (status == WCSHDRERR_MEMORY) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", f->name);
+    if (status || f->n_wcs < 1) return wcs_trouble(f, "none in the header");
+    wcsfix(7, NULL, f->wcs, fixes); /* 7: all unit spellings; what it cannot mend, wcsset tells */
+    if ((status = wcsset(f->wcs))) return wcs_trouble(f, wcs_errmsg[status]);
+    w = f->wcs;
+    if (w->lng < 0 || w->lat < 0) return wcs_trouble(f, "CTYPE names none");
+    if (strcmp(w->lngtyp, "RA") != 0 || strcmp(w->lattyp, "DEC") != 0)
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: its world coordinates are %.4s and %.4s, not right ascension and "
+                        "declination",
+                        f->name, w->lngtyp, w->lattyp);
+    if (w->naxis != 2) return wcs_trouble(f, "they have more than the image's two axes");
+    return ORR_OK;
+}
+
+static orr_status make_cache(orr_frame *f)
+{
+    size_t row = (size_t)f->width * sizeof *f->cache;
+    size_t n = CACHE_BYTES / row < CACHE_ROWS ? CACHE_BYTES / row : CACHE_ROWS;
+
+    f->n_cache = n ? (int)n : 1;
+    f->cache = orr_alloc((size_t)f->n_cache, row);
+    f->row_of = orr_alloc((size_t)f->n_cache, sizeof *f->row_of);
+    if (!f->cache || !f->row_of)
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: rows of %s", f->name);
+    memset(f->row_of, 0xff, (size_t)f->n_cache * sizeof *f->row_of); /* -1: none */
+    return ORR_OK;
+}
+
+orr_status orr_frame_open(orr_frame **out, const void *bytes, size_t n, const char *name)
+{
+    orr_status st;
+    orr_frame *f = orr_alloc(1, sizeof *f);
+
+    *out = NULL;
+    if (!f || !(f->name = orr_strdup(name))) {
+        orr_free(f);
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", name);
+    }
+    lock(1);
+    ORR_TRY_GOTO(st, done, orr_unpack_open(&f->packed, bytes, n, f->name));
+    ORR_TRY_GOTO(st, done, open_image(f));
+    ORR_TRY_GOTO(st, done, read_wcs(f));
+    ORR_TRY_GOTO(st, done, make_cache(f));
+    *out = f;
+    f = NULL;
+done:
+    unlock(1);
+    orr_frame_close(f);
+    return st;
+}
+
+void orr_frame_close(orr_frame *f)
+{
+    if (!f) return;
+    lock(0);
+    close_fits(f);
+    if (f->wcs) wcsvfree(&f->n_wcs, &f->wcs);
+    unlock(0);
+    orr_unpack_close(f->packed);
+    orr_free(f->cache);
+    orr_free(f->row_of);
+    orr_free(f->name);
+    orr_free(f);
+}
+
+int orr_frame_width(const orr_frame *f)
+{
+    return f->width;
+}
+
+int orr_frame_height(const orr_frame *f)
+{
+    return f->height;
+}
+
+size_t orr_frame_unpacked(const orr_frame *f)
+{
+    return orr_unpack_done(f->packed);
+}
+
+void orr_frame_keyword(const orr_frame *f, const char *key, char *buf, size_t bytes)
+{
+    char value[FLEN_VALUE] = "";
+    const char *p = value;
+    int status = 0;
+    size_t n;
+
+    lock(0);
+    fits_read_key(f->fits, TSTRING, key, value, NULL, &status);
+    unlock(0);
+    if (status) value[0] = 0;
+    p += strspn(p, " ");
+    for (n = strlen(p); n > 0 && p[n - 1] == ' ';)
+        n--;
+    if (bytes) snprintf(buf, bytes, "%.*s", (int)n, p);
+}
+
+orr_status orr_frame_to_pixel(const orr_frame *f, int n, const double *ra, const double *dec,
+                              double *x, double *y)
+{
+    enum { AT_ONCE = 64 };
+    double world[AT_ONCE][2], pixel[AT_ONCE][2], image[AT_ONCE][2], phi[AT_ONCE], theta[AT_ONCE];
+    int bad[AT_ONCE], lng = f->wcs->lng, lat = f->wcs->lat;
+
+    for (int at = 0; at < n; at += AT_ONCE) {
+        int k = n - at < AT_ONCE ? n - at : AT_ONCE, status;
+
+        for (int i = 0; i < k; i++) {
+            world[i][lng] = ra[at + i];
+            world[i][lat] = dec[at + i];
+        }
+        status = wcss2p(f->wcs, k, 2, world[0], phi, theta, image[0], pixel[0], bad);
+        if (status && status != WCSERR_BAD_WORLD)
+            return orr_fail(ORR_ERR_FORMAT, "%s: sky to pixel: %s", f->name, wcs_errmsg[status]);
+        for (int i = 0; i < k; i++) {
+            int good = (!status || !bad[i]) && isfinite(ra[at + i]) && isfinite(dec[at + i]);
+
+            x[at + i] = good ? pixel[i][0] - 1 : NAN;
+            y[at + i] = good ? pixel[i][1] - 1 : NAN;
+        }
+    }
+    return ORR_OK;
+}
+
+/* Sees that the bytes of rows up to y are there, in whole FITS blocks. */
+static orr_status unpack_rows(orr_frame *f, int y)
+{
+    LONGLONG pixel = f->bitpix < 0 ? -f->bitpix / 8 : f->bitpix / 8;
+    LONGLONG row = f->width * pixel, need = f->tiled ? f->end : f->data + (y + 1) * row, whole;
+    orr_status st;
+
+    whole = (need + BLOCK - 1) / BLOCK * BLOCK;
+    if (whole > f->end) whole = f->end;
+    st = orr_unpack_to(f->packed, (size_t)whole);
+    if (st == ORR_ERR_FORMAT && (LONGLONG)orr_unpack_ready(f->packed) >= need)
+        st = orr_unpack_pad(f->packed, (size_t)whole);
+    f->base = (void *)(size_t)orr_unpack_bytes(f->packed);
+    if (st != ORR_ERR_FORMAT) return st;
+    need = (LONGLONG)orr_unpack_ready(f->packed) - f->data;
+    if (f->tiled)
+        return orr_fail(st, "%s: its image is not whole: %s", f->name, orr_unpack_why(f->packed));
+    return orr_fail(st, "%s: only %lld of its %d rows are there: %s", f->name,
+                    need > 0 ? need / row : 0, f->height, orr_unpack_why(f->packed));
+}
+
+static orr_status load_row(orr_frame *f, int y, const float **out)
+{
+    int slot = y % f->n_cache, blanks, status = 0;
+    float *row = f->cache + (size_t)slot * (size_t)f->width, blank = NAN;
+    long first[2] = { 1, y + 1 };
+
+    *out = row;
+    if (f->row_of[slot] == y) return ORR_OK;
+    f->row_of[slot] = -1;
+    lock(0);
+    /* No blanks among floating-point pixels: looking for them would make zeros of denormal numbers. */
+    fits_read_pix(f->fits, TFLOAT, first, f->width, f->bitpix < 0 && !f->tiled ? NULL : &blank, row,
+                  &blanks, &status);
+    unlock(0);
+    if (status == NUM_OVERFLOW)
+        return orr_fail(ORR_ERR_FORMAT, "%s: row %d has a value that float32 cannot hold", f->name,
+                        y);
+    if (status) return fits_trouble(f, status, "pixels");
+    f->row_of[slot] = y;
+    return ORR_OK;
+}
+
+orr_status orr_frame_read(orr_frame *f, int x0, int y0, int w, int h, float *out)
+{
+    const float *row;
+
+    if (x0 < 0 || y0 < 0 || w < 1 || h < 1 || x0 > f->width - w || y0 > f->height - h)
+        return orr_fail(ORR_ERR_ARG, "%s: %d x %d pixels from (%d, %d) on do not lie in %d x %d",
+                        f->name, w, h, x0, y0, f->width, f->height);
+    ORR_TRY(unpack_rows(f, y0 + h - 1));
+    for (int y = y0; y < y0 + h; y++, out += w) {
+        ORR_TRY(load_row(f, y, &row));
+        memcpy(out, row + x0, (size_t)w * sizeof *out);
+    }
+    return ORR_OK;
+}

@@ -1,0 +1,49 @@
+/* data/survey/unpack.h - packed bytes in memory, unpacked only as far as somebody asks.
+ *
+ * bzip2 (any number of streams end to end), gzip (any number of members) or plain bytes, told by
+ * their first two; libbz2 and zlib do the work.  bzip2 is unpacked block after block, and no byte of
+ * a block is handed out before the block's checksum was found right.  gzip has one checksum, at its
+ * end: it is looked at when unpacking comes that far.  Plain bytes are all there at once, not copied.
+ *
+ * Owns what it unpacks, borrows the packed bytes.  Not collective; one thread each.
+ * Errors: ORR_ERR_FORMAT naming the file, what is wrong and at which packed byte; what was ready
+ * before stays so, and each further call says the same.  ORR_ERR_NOMEM. */
+#ifndef ORR_DATA_SURVEY_UNPACK_H
+#define ORR_DATA_SURVEY_UNPACK_H
+
+#include "core/status.h"
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct orr_unpack orr_unpack;
+
+/* name is for messages; it and bytes stay the caller's, unchanged until close. */
+orr_status orr_unpack_open(orr_unpack **out, const void *bytes, size_t n, const char *name);
+void orr_unpack_close(orr_unpack *u);
+/* Sees that at least `want` bytes are ready.  ORR_ERR_FORMAT when there are not that many: they end
+ * before, are cut short, or are damaged (orr_unpack_why). */
+orr_status orr_unpack_to(orr_unpack *u, size_t want);
+/* The unpacked bytes from the first one on: as many as are ready.  Moves with the next _to, _limit
+ * or _pad. */
+const void *orr_unpack_bytes(const orr_unpack *u);
+size_t orr_unpack_ready(const orr_unpack *u);
+/* Nobody will ask for bytes from `limit` on: they are not kept, and the memory is made to measure. */
+orr_status orr_unpack_limit(orr_unpack *u, size_t limit);
+/* Zeros behind the ready bytes up to `size`, whatever the packed bytes say from there on. */
+orr_status orr_unpack_pad(orr_unpack *u, size_t size);
+/* Bytes that were unpacked and checked so far, kept or not; and packed bytes read for them. */
+size_t orr_unpack_done(const orr_unpack *u);
+size_t orr_unpack_taken(const orr_unpack *u);
+/* Why there are no more: "bzip2 block at packed byte 4711 is damaged (checksum)"; "" before. */
+const char *orr_unpack_why(const orr_unpack *u);
+/* What bytes look like that should have been FITS: "an HTML page", "empty", "other data". */
+const char *orr_unpack_looks(const void *bytes, size_t n);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,379 @@
+/* jobs/fetch_work.c - a rank's part of a fetch.
+ *
+ * Frames are numbered field after field, band after band, and dealt one at a time by a counter.  A
+ * phase ends when all ranks have ended it: until then those that are ready look at counters rather
+ * than wait in a collective call, whose deadline a long download would pass.  While anybody beats
+ * they go on looking; when nobody does, the collective call that follows names who is lost. */
+#include "core/log.h"
+#include "core/memory.h"
+#include "core/threads.h"
+#include "jobs/fetch.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { TOLD = 10 };                                                 /* failures that a rank logs */
+static const double look_every = 0.2, beat_every = 1, silence = 60; /* seconds */
+
+typedef struct frame {
+    char path[ORR_PATH_MAX];
+    char urls[ORR_DOWNLOAD_URLS][ORR_URL_MAX];
+    const char *name; /* within the folder */
+    orr_frame_note note;
+} frame;
+
+/* ---- which frame ---- */
+static orr_status name_frame(orr_fetch *f, int64_t task, frame *r)
+{
+    int64_t field = task / f->bands.n;
+    size_t n = strlen(f->folder);
+
+    if (field != f->field_number) {
+        ORR_TRY(orr_catalogue_field(f->catalogue, field, &f->field));
+        f->field_number = field;
+    }
+    ORR_TRY(orr_archive_path(f->archive, &f->field, f->bands.v[task % f->bands.n], r->path));
+    r->name = r->path + n;
+    while (*r->name == '/')
+        r->name++;
+    return ORR_OK;
+}
+
+static orr_status name_urls(orr_fetch *f, int64_t task, frame *r)
+{
+    for (int i = 0; i < orr_archive_n_urls(f->archive); i++)
+        ORR_TRY(
+            orr_archive_url(f->archive, i, &f->field, f->bands.v[task % f->bands.n], r->urls[i]));
+    return ORR_OK;
+}
+
+/* A frame counts as there when it is a file that is not empty and as long as was noted. */
+static int is_there(const frame *r, int64_t *bytes)
+{
+    struct stat s;
+
+    if (stat(r->path, &s) != 0 || !S_ISREG(s.st_mode) || s.st_size == 0) return 0;
+    *bytes = s.st_size;
+    if (r->note.state != ORR_FRAME_DONE || r->note.bytes == s.st_size) return 1;
+    orr_log(ORR_WARN, "fetch", "%s: %lld bytes, %lld were fetched; it is fetched again", r->path,
+            (long long)s.st_size, (long long)r->note.bytes);
+    return 0;
+}
+
+/* ---- all ranks together, by counting ---- */
+static orr_status count(orr_counter *k, int64_t n)
+{
+    int64_t before;
+
+    return orr_counter_next(k, n, &before);
+}
+
+static orr_status read_counter(orr_counter *k, int64_t *out)
+{
+    return orr_counter_next(k, 0, out);
+}
+
+static void halt_all(orr_fetch *f)
+{
+    (void)count(f->halt, 1);
+    f->halted = 1;
+}
+
+static orr_status show(orr_fetch *f, double now)
+{
+    int64_t frames = 0, bytes = 0;
+    char note[64];
+
+    if (!f->progress || now < f->shown + look_every) return ORR_OK;
+    f->shown = now;
+    ORR_TRY(read_counter(f->frames, &frames));
+    ORR_TRY(read_counter(f->bytes, &bytes));
+    snprintf(note, sizeof note, "%.1f MiB/s", (double)bytes / 1048576 / (now - f->seconds));
+    orr_progress_update(f->progress, frames, bytes > 0 ? note : NULL);
+    return ORR_OK;
+}
+
+/* Time to stop?  Also tells the others that this rank lives, and draws the progress line. */
+static orr_status look(orr_fetch *f, int *stop)
+{
+    double now = orr_now();
+    int64_t halts = 0;
+
+    *stop = f->halted;
+    if (f->halted) return ORR_OK;
+    if (orr_app_signalled()) {
+        halt_all(f);
+        *stop = 1;
+        return orr_fail(
+            ORR_ERR_INTERRUPTED,
+            "stopped by a signal; what was fetched is kept, parts too; start again to go on");
+    }
+    if (now < f->looked + look_every) return ORR_OK;
+    f->looked = now;
+    if (now > f->beat + beat_every) {
+        f->beat = now;
+        ORR_TRY(count(f->beats, 1));
+    }
+    ORR_TRY(read_counter(f->halt, &halts));
+    *stop = f->halted = halts > 0;
+    return show(f, now);
+}
+
+/* Until all ranks have ended their part, or somebody halts, or all are silent. */
+static orr_status wait_for_all(orr_fetch *f)
+{
+    const struct timespec pause = { .tv_nsec = 20000000 };
+    int64_t ended = 0, beats = 0, before = -1;
+    double heard = orr_now();
+    int stop = 0;
+
+    ORR_TRY(count(f->ended, 1));
+    while (!stop) {
+        ORR_TRY(read_counter(f->ended, &ended));
+        if (ended >= f->app->size) break;
+        nanosleep(&pause, NULL);
+        f->beat = orr_now(); /* who waits does not beat */
+        ORR_TRY(look(f, &stop));
+        ORR_TRY(read_counter(f->beats, &beats));
+        if (beats != before) heard = orr_now();
+        before = beats;
+        if (orr_now() > heard + silence) break;
+    }
+    return ORR_OK;
+}
+
+static orr_status start_phase(orr_fetch *f, const char *name)
+{
+    orr_counter **all[] = { &f->deal, &f->halt, &f->beats, &f->ended, &f->frames, &f->bytes };
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        orr_counter_destroy(*all[i]);
+        *all[i] = NULL;
+        ORR_TRY(orr_app_agree(f->app, orr_counter_create(all[i], f->app->world)));
+    }
+    f->field_number = -1;
+    f->halted = 0;
+    f->seconds = orr_now();
+    if (f->app->rank == 0 && f->o->runtime.progress)
+        (void)orr_progress_create(&f->progress, name, "frames", f->n_tasks);
+    return ORR_OK;
+}
+
+static orr_status end_phase(orr_fetch *f, orr_status st)
+{
+    orr_status other = ORR_OK;
+
+    if (st != ORR_OK)
+        halt_all(f);
+    else
+        other = wait_for_all(f);
+    f->shown = 0;
+    if (f->progress && st == ORR_OK && other == ORR_OK) other = show(f, orr_now());
+    orr_progress_end(f->progress, NULL);
+    f->progress = NULL;
+    f->seconds = orr_now() - f->seconds;
+    return st == ORR_OK ? other : st;
+}
+
+/* ---- check ---- */
+static orr_status check_frame(orr_fetch *f, int64_t task, orr_proof level, frame *r)
+{
+    int64_t bytes;
+    orr_status st;
+
+    ORR_TRY(name_frame(f, task, r));
+    ORR_TRY(orr_manifest_find(f->manifest, r->name, &r->note));
+    if (!is_there(r, &bytes)) return ORR_OK;
+    st = orr_prove_file(r->path, level);
+    if (st != ORR_ERR_FORMAT) return st;
+    orr_log(ORR_WARN, "fetch", "%s; it is removed and fetched again", orr_error_text());
+    orr_error_clear();
+    f->counts[ORR_FETCH_DAMAGED]++;
+    if (unlink(r->path) == 0) return ORR_OK;
+    return orr_fail(ORR_ERR_IO, "%s: damaged, and cannot be removed", r->path);
+}
+
+orr_status orr_fetch_check(orr_fetch *f)
+{
+    frame *r = orr_alloc(1, sizeof *r);
+    orr_proof level = ORR_PROOF_STRUCTURE;
+    orr_status st = orr_proof_from_name(&level, f->o->archive.download.proof);
+    int64_t task = 0;
+    int stop = 0;
+
+    if (!r) st = orr_fail(ORR_ERR_NOMEM, "out of memory: a frame");
+    ORR_TRY_GOTO(st, done, orr_app_agree(f->app, st));
+    ORR_TRY_GOTO(st, done, start_phase(f, "check"));
+    while ((st = look(f, &stop)) == ORR_OK && !stop &&
+           (st = orr_counter_next(f->deal, 1, &task)) == ORR_OK && task < f->n_tasks) {
+        st = check_frame(f, task, level, r);
+        if (st == ORR_OK) st = count(f->frames, 1);
+        if (st != ORR_OK) break;
+    }
+    st = end_phase(f, st);
+    st = orr_app_agree(f->app, st);
+done:
+    orr_free(r);
+    return st;
+}
+
+/* ---- download ---- */
+/* Is the frame to be asked for?  If not, it is counted. */
+static orr_status is_wanted(orr_fetch *f, frame *r, int *wanted)
+{
+    int64_t bytes = 0;
+
+    *wanted = 0;
+    ORR_TRY(orr_manifest_find(f->manifest, r->name, &r->note));
+    if (is_there(r, &bytes)) {
+        f->counts[ORR_FETCH_THERE]++;
+        if (r->note.state != ORR_FRAME_DONE) {
+            r->note =
+                (orr_frame_note){ .state = ORR_FRAME_DONE, .tries = r->note.tries, .bytes = bytes };
+            ORR_TRY(orr_manifest_note(f->manifest, r->name, &r->note));
+        }
+        return count(f->frames, 1);
+    }
+    if (r->note.state == ORR_FRAME_MISSING && !f->o->retry_missing) {
+        f->counts[ORR_FETCH_MISSING]++;
+        orr_fetch_reason_add(f, r->note.reason);
+        return count(f->frames, 1);
+    }
+    *wanted = 1;
+    return ORR_OK;
+}
+
+static orr_status make_folder_of(orr_fetch *f, const char *path)
+{
+    char dir[ORR_PATH_MAX];
+
+    ORR_TRY(orr_path_dir(dir, path));
+    if (strcmp(dir, f->made) == 0) return ORR_OK;
+    ORR_TRY(orr_make_dirs(dir));
+    memcpy(f->made, dir, strlen(dir) + 1);
+    return ORR_OK;
+}
+
+static void fill_task(const orr_fetch *f, int64_t number, frame *r, orr_download_task *task)
+{
+    *task = (orr_download_task){
+        .number = number, .n_urls = orr_archive_n_urls(f->archive), .path = r->path, .ctx = r
+    };
+    for (int i = 0; i < task->n_urls; i++)
+        task->urls[i] = r->urls[i];
+}
+
+/* Passes over frames that are there, for a while, then lets the engine look after its transfers. */
+static orr_status next_frame(void *ctx, orr_download_task *task, int *more, int *wait)
+{
+    orr_fetch *f = ctx;
+    frame *r = orr_alloc(1, sizeof *r);
+    double until = orr_now() + 0.02;
+    orr_status st = r ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: a frame");
+    int64_t number = 0;
+
+    *more = *wait = 0;
+    while (st == ORR_OK && !*more && !*wait) {
+        ORR_TRY_GOTO(st, done, orr_counter_next(f->deal, 1, &number));
+        if (number >= f->n_tasks) break;
+        ORR_TRY_GOTO(st, done, name_frame(f, number, r));
+        ORR_TRY_GOTO(st, done, is_wanted(f, r, more));
+        *wait = !*more && orr_now() > until;
+    }
+    if (st == ORR_OK && *more) {
+        ORR_TRY_GOTO(st, done, name_urls(f, number, r));
+        ORR_TRY_GOTO(st, done, make_folder_of(f, r->path));
+        fill_task(f, number, r, task);
+        r = NULL;
+    }
+done:
+    orr_free(r);
+    return st;
+}
+
+static void tell(orr_fetch *f, const frame *r, const char *what, const char *reason)
+{
+    if (f->n_told < TOLD) orr_log(ORR_WARN, "fetch", "%s: %s: %s", r->name, what, reason);
+    if (f->n_told == TOLD) orr_log(ORR_WARN, "fetch", "further ones are in the manifest alone");
+    f->n_told++;
+}
+
+static orr_status frame_done(void *ctx, const orr_download_task *task, orr_download_outcome *o)
+{
+    static const orr_frame_state states[] = { [ORR_DOWNLOAD_DONE] = ORR_FRAME_DONE,
+                                              [ORR_DOWNLOAD_MISSING] = ORR_FRAME_MISSING,
+                                              [ORR_DOWNLOAD_FAILED] = ORR_FRAME_FAILED };
+    static const orr_fetch_count counts[] = { [ORR_DOWNLOAD_DONE] = ORR_FETCH_FETCHED,
+                                              [ORR_DOWNLOAD_MISSING] = ORR_FETCH_MISSING,
+                                              [ORR_DOWNLOAD_FAILED] = ORR_FETCH_FAILED };
+    orr_fetch *f = ctx;
+    frame *r = task->ctx;
+    orr_status st;
+
+    f->counts[counts[o->end]]++;
+    f->counts[ORR_FETCH_TRIES] += o->tries;
+    f->counts[ORR_FETCH_BYTES] += o->bytes;
+    f->counts[ORR_FETCH_RESUMED] += o->resumed;
+    if (o->end != ORR_DOWNLOAD_DONE) {
+        orr_fetch_reason_add(f, o->reason);
+        tell(f, r, o->end == ORR_DOWNLOAD_MISSING ? "missing" : "failed", o->reason);
+    }
+    r->note = (orr_frame_note){ .state = states[o->end],
+                                .tries = r->note.tries + o->tries,
+                                .bytes = o->bytes };
+    snprintf(r->note.reason, sizeof r->note.reason, "%s", o->reason);
+    st = orr_manifest_note(f->manifest, r->name, &r->note);
+    if (st == ORR_OK) st = count(f->frames, 1);
+    if (st == ORR_OK) st = count(f->bytes, o->bytes - o->resumed);
+    orr_free(r);
+    return st;
+}
+
+/* The engine asks several times a second. */
+static int should_stop(void *ctx)
+{
+    orr_fetch *f = ctx;
+    int stop = 0;
+
+    return look(f, &stop) != ORR_OK || stop;
+}
+
+/* This rank's share of the job's limits; connections 0 = it has none. */
+static orr_download_opts share(const orr_fetch *f)
+{
+    orr_download_opts o = f->o->archive.download;
+    int size = f->app->size, all = o.connections;
+    double part;
+
+    o.connections = all / size + (f->app->rank < all % size);
+    part = (double)o.connections / all;
+    o.rate_mib *= part;
+    o.requests *= part;
+    return o;
+}
+
+orr_status orr_fetch_download(orr_fetch *f)
+{
+    orr_download_opts o = share(f);
+    orr_download_calls calls = {
+        .next = next_frame, .done = frame_done, .stop = should_stop, .ctx = f
+    };
+    orr_status st = ORR_OK;
+
+    ORR_TRY(start_phase(f, "fetch"));
+    if (o.connections > 0) {
+        ORR_TRY(orr_app_agree(f->app, orr_download_start()));
+        st = orr_download_run(&o, &calls);
+        orr_download_end_all();
+    } else
+        ORR_TRY(orr_app_agree(f->app, ORR_OK));
+    if (st == ORR_ERR_INTERRUPTED && orr_app_signalled())
+        (void)orr_fail(
+            st, "stopped by a signal; what was fetched is kept, parts too; start again to go on");
+    else if (st == ORR_ERR_INTERRUPTED)
+        st = ORR_OK; /* another rank says why */
+    return end_phase(f, st);
+}
