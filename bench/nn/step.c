@@ -1,9 +1,9 @@
 /* bench/nn/step.c - one training step of a built-in model, phase by phase.
  *
- *   bench_nn_step [MODEL [BATCH [THREADS [LEAVES [SECONDS]]]]]      kepler-cnn 24 1 8 3
+ *   bench_nn_step [MODEL [BATCH [THREADS [LEAVES [SECONDS [KERNELS]]]]]]   kepler-cnn 24 1 8 3 cpu
  *
- * Forward, loss, backward, clip to norm 1, Adam: the work of bench/peers/kepler_step.py.  Medians,
- * and the best; processor time is what a busy machine disturbs least (one thread). */
+ * Forward, loss, backward, clip to norm 1, Adam: the work of bench/peers/step.py.  Medians, and the
+ * best; processor time is what a busy machine disturbs least (one thread). */
 #include "core/leaves.h"
 #include "core/memory.h"
 #include "core/rng.h"
@@ -22,15 +22,30 @@ enum { MAX_STEPS = 100000, PHASES = 6 };
 static const char *const phases[PHASES] = { "forward",     "loss", "backward",
                                             "norm + adam", "step", "processor" };
 
+/* What is trained: classes 2 = one logit. */
+typedef struct model {
+    const char *name;
+    orr_shape input;
+    int n_aux, classes;
+} model;
+
+static const model models[] = { { "kepler-cnn", { 1, 3197, 2 }, 0, 2 },
+                                { "kepler-cnn2", { 1, 3197, 2 }, 0, 2 },
+                                { "moons", { 1, 1, 2 }, 0, 2 },
+                                { "inception", { 32, 32, 5 }, 0, 100 },
+                                { "pasquet", { 64, 64, 5 }, 1, 180 } };
+
 typedef struct bench {
     orr_graph *graph;
     orr_net *net;
     orr_optimiser *adam;
     orr_loss loss;
+    const model *m;
+    const char *kernels;
     orr_batch b;
     int leaf[ORR_MAX_LEAVES + 1], run[2], sizes[2];
     double leaf_sums[ORR_MAX_LEAVES];
-    float *x, *dy;
+    float *x, *aux, *dy;
     int32_t *labels;
     uint64_t *keys;
     double *times; /* [PHASES][MAX_STEPS] */
@@ -51,11 +66,10 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static orr_status prepare(bench *f, const char *model, int n, int leaves)
+static orr_status prepare(bench *f, int n, int leaves)
 {
-    const int moons = strcmp(model, "moons") == 0;
-    const orr_shape input = moons ? (orr_shape){ 1, 1, 2 } : (orr_shape){ 1, 3197, 2 };
-    const size_t per_sample = moons ? 2 : 6394;
+    const model *m = f->m;
+    const size_t per_sample = orr_shape_count(m->input);
     orr_rng r = orr_rng_stream(orr_rng_key(1, ORR_RNG_TEST, 0, 0, 0));
 
     for (int i = 0; i <= leaves; i++)
@@ -64,16 +78,17 @@ static orr_status prepare(bench *f, const char *model, int n, int leaves)
     f->sizes[0] = n / leaves;
     f->sizes[1] = n / leaves + 1;
     f->x = orr_alloc((size_t)n * per_sample, sizeof *f->x);
-    f->dy = orr_alloc((size_t)n, sizeof *f->dy);
+    f->dy = orr_alloc((size_t)n * (size_t)m->classes, sizeof *f->dy);
     f->labels = orr_alloc((size_t)n, sizeof *f->labels);
     f->keys = orr_alloc((size_t)n, sizeof *f->keys);
     f->times = orr_alloc((size_t)PHASES * MAX_STEPS, sizeof *f->times);
-    if (!f->x || !f->dy || !f->labels || !f->keys || !f->times)
+    f->aux = orr_alloc((size_t)n * (size_t)m->n_aux + 1, sizeof *f->aux);
+    if (!f->x || !f->aux || !f->dy || !f->labels || !f->keys || !f->times)
         return orr_fail(ORR_ERR_NOMEM, "no memory");
     for (size_t i = 0; i < (size_t)n * per_sample; i++)
         f->x[i] = (float)orr_rng_normal(&r);
     for (int i = 0; i < n; i++)
-        f->labels[i] = i % 2;
+        f->labels[i] = i % m->classes;
     f->b = (orr_batch){ .n = n,
                         .n_leaves = leaves,
                         .leaf = f->leaf,
@@ -91,11 +106,15 @@ static orr_status prepare(bench *f, const char *model, int n, int leaves)
         .kind = "adam", .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .epsilon_form = "torch"
     };
     const orr_kernels *k;
-    ORR_TRY(orr_kernels_find(&k, "cpu"));
-    ORR_TRY(orr_model_build(&f->graph, model, input));
+    ORR_TRY(orr_kernels_find(&k, f->kernels));
+    ORR_TRY(orr_model_build(&f->graph, m->name, m->input, m->n_aux, 0));
     ORR_TRY(orr_net_create(&f->net, f->graph, k, &limits));
     orr_net_init(f->net, 1);
-    ORR_TRY(orr_loss_init(&f->loss, "bce", orr_graph_output(f->graph), 2, 0, 1.0));
+    const orr_loss_spec loss = { .name = m->classes > 2 ? "ce" : "bce",
+                                 .output = orr_graph_output(f->graph),
+                                 .n_classes = m->classes,
+                                 .pos_weight = 1 };
+    ORR_TRY(orr_loss_init(&f->loss, &loss));
     return orr_optimiser_create(&f->adam, &adam, orr_net_param_count(f->net));
 }
 
@@ -106,7 +125,7 @@ static orr_status step(bench *f, double t[PHASES])
     size_t n = orr_net_param_count(f->net);
 
     at[0] = now(CLOCK_MONOTONIC);
-    ORR_TRY(orr_net_forward(f->net, &f->b, f->x, 1, &y));
+    ORR_TRY(orr_net_forward(f->net, &f->b, f->x, f->aux, 1, &y));
     at[1] = now(CLOCK_MONOTONIC);
     orr_loss_eval(&f->loss, &f->b, y, f->labels, NULL, f->leaf_sums, NULL, f->dy);
     at[2] = now(CLOCK_MONOTONIC);
@@ -153,24 +172,29 @@ static int number(int argc, char **argv, int i, int otherwise)
 int main(int argc, char **argv)
 {
     static bench f;
-    const char *model = argc > 1 ? argv[1] : "kepler-cnn";
+    const char *name = argc > 1 ? argv[1] : "kepler-cnn";
     const int n = number(argc, argv, 2, 24), threads = number(argc, argv, 3, 1),
               leaves = number(argc, argv, 4, 8);
     orr_status st;
 
-    if (n < 1 || leaves < 1 || leaves > ORR_MAX_LEAVES || threads < 1) {
-        fprintf(stderr, "usage: bench_nn_step [MODEL [BATCH [THREADS [LEAVES [SECONDS]]]]]\n");
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+        if (strcmp(models[i].name, name) == 0) f.m = &models[i];
+    f.kernels = argc > 6 ? argv[6] : "cpu";
+    if (!f.m || n < 1 || leaves < 1 || leaves > ORR_MAX_LEAVES || threads < 1) {
+        fprintf(stderr,
+                "usage: bench_nn_step [MODEL [BATCH [THREADS [LEAVES [SECONDS [KERNELS]]]]]]\n");
         return 2;
     }
     omp_set_num_threads(threads);
-    printf("%s, batch %d, %d threads, %d leaves\n", model, n, threads, leaves);
-    st = prepare(&f, model, n, leaves);
+    printf("%s, batch %d, %d threads, %d leaves, %s\n", name, n, threads, leaves, f.kernels);
+    st = prepare(&f, n, leaves);
     if (st == ORR_OK) st = measure(&f, number(argc, argv, 5, 3));
     if (st != ORR_OK) fprintf(stderr, "%s\n", orr_error_text());
     orr_optimiser_destroy(f.adam);
     orr_net_destroy(f.net);
     orr_graph_destroy(f.graph);
     orr_free(f.x);
+    orr_free(f.aux);
     orr_free(f.dy);
     orr_free(f.labels);
     orr_free(f.keys);

@@ -26,6 +26,11 @@ static inline int orr_bin_of(const orr_bins *b, double x)
     k = (int)((x - b->min) / orr_bin_width(b));
     return k < b->count ? k : b->count - 1;
 }
+/* Does a number that was rounded to float lie within the bins?  An edge's float is the edge. */
+static inline int orr_bins_hold(const orr_bins *b, float x)
+{
+    return orr_bin_of(b, (double)x) >= 0 || x == (float)b->min || x == (float)b->max;
+}
 /* Mean of a density p[count] that sums to 1. */
 static inline double orr_bins_mean(const orr_bins *b, const double *p)
 {

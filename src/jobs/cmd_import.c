@@ -47,6 +47,7 @@ typedef struct importer {
     orr_table_opts table_opts[MAX_TABLES];
     orr_table *tables[MAX_TABLES];
     int64_t first_row[MAX_TABLES + 1]; /* of each table in the whole */
+    int64_t first_id[MAX_TABLES + 1];  /* what its row numbers are raised by */
     orr_schema schema;
     int64_t rows_per_shard;
     int n_shards;
@@ -166,8 +167,10 @@ static orr_status count_rows(importer *im)
     int64_t rows;
 
     ORR_TRY(join_schemas(im));
-    for (int i = 0; i < im->n_tables; i++)
+    for (int i = 0; i < im->n_tables; i++) {
         im->first_row[i + 1] = im->first_row[i] + orr_table_rows(im->tables[i]);
+        im->first_id[i + 1] = im->first_id[i] + orr_table_file_rows(im->tables[i]);
+    }
     rows = im->first_row[im->n_tables];
     if (rows == 0)
         return orr_fail(ORR_ERR_FORMAT, "%s: no rows to import", orr_table_input(im->tables[0], 0));
@@ -235,7 +238,7 @@ static orr_status read_rows(importer *im, int64_t first, int64_t n, orr_rows *ro
         ORR_TRY(
             orr_table_read(im->tables[i], a - im->first_row[i], b - a, &part, im->app->threads));
         for (int64_t k = 0; im->schema.id_is_row && k < part.n; k++)
-            ((int64_t *)part.id)[k] += im->first_row[i]; /* row numbers go on over the tables */
+            ((int64_t *)part.id)[k] += im->first_id[i]; /* row numbers go on over the tables */
     }
     return ORR_OK;
 }
@@ -395,7 +398,7 @@ static void input_help(orr_text *out)
 
 const orr_command orr_cmd_import = {
     .name = "import",
-    .summary = "turn survey tables (csv, npy, npz, HDF5, idx) into a shard set",
+    .summary = "turn survey tables (csv, FITS, npy, npz, HDF5, idx) into a shard set",
     .usage = "[mpirun -n N] orrery import JOB.yaml [key=value ...]",
     .details =
         "Reads csv (plain, xz, gz, bz2), FITS tables, npy, npz, HDF5 datasets or idx files, in "

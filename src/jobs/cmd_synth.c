@@ -44,7 +44,9 @@ static orr_status make_fields(orr_app *app, const orr_synth_sdss_opts *o)
                           (long long)f, (long long)o->fields);
         else
             st = orr_synth_sdss_fields(o, f, o->fields);
-        orr_progress_update(progress, f + app->size < o->fields ? f + app->size : o->fields, NULL);
+        if (st == ORR_OK)
+            orr_progress_update(progress, f + app->size < o->fields ? f + app->size : o->fields,
+                                NULL);
     }
     orr_progress_end(progress, NULL);
     return st;
@@ -117,7 +119,8 @@ const orr_command orr_cmd_synth = {
         "moons:  scikit-learn's two moons, number for number;\n"
         "        train.csv and test.csv without header, label first\n"
         "sdss:   galaxies in five-band fields: bzip2-packed FITS frames named as the archive\n"
-        "        names them, and catalogue.csv with redshifts and magnitudes; ranks share the fields",
+        "        names them, and catalogue.csv with redshifts and magnitudes; ranks share the "
+        "fields",
     .more_help = survey_help,
     .run = run,
 };

@@ -12,7 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CUBES_BYTES = 32 << 20 /* of cubes in memory at once */ };
+enum {
+    CUBES_BYTES = 32 << 20, /* of cubes in memory at once */
+    LOCK_TRIES = 20,
+    LOCK_PAUSE_US = 100000
+};
 
 static const char *base_name(const char *path)
 {
@@ -64,16 +68,27 @@ static orr_status describe_job(orr_crop *c)
     ORR_TRY(orr_options_dump(&c->o->crop, orr_cutout_options, &c->job, 2));
     orr_text_add(&c->job, "frames: ");
     orr_yaml_string(&c->job, base_name(path && *path ? path : c->o->archive.url));
-    orr_text_add(&c->job, "\n");
+    orr_text_add(&c->job, "\nfields: [");
+    for (int i = 0; i < orr_archive_n_fields(c->archive); i++) { /* the order of the cubes */
+        if (i) orr_text_add(&c->job, ", ");
+        orr_yaml_string(&c->job, orr_archive_fields(c->archive)[i]);
+    }
+    orr_text_add(&c->job, "]\n");
     return orr_text_status(&c->job);
 }
 
 /* ---- the unfinished folder: rank 0 ---- */
+/* Waits a little for a start that was killed and has not ended yet. */
 static orr_status lock_folder(orr_crop *c)
 {
+    int taken, tries = 0;
+
     c->lock = open(c->tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (c->lock < 0) return orr_fail(ORR_ERR_IO, "%s: %s", c->tmp, strerror(errno));
-    if (flock(c->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    while ((taken = flock(c->lock, LOCK_EX | LOCK_NB)) != 0 && errno == EWOULDBLOCK &&
+           tries++ < LOCK_TRIES)
+        usleep(LOCK_PAUSE_US);
+    if (taken != 0 && errno == EWOULDBLOCK)
         return orr_fail(ORR_ERR_EXISTS,
                         "%s: another orrery crop is at work here; wait for it, or choose another "
                         "out",
@@ -249,8 +264,8 @@ orr_status orr_crop_plan(orr_crop *c)
     st = check_options(c);
     if (st == ORR_OK) st = name_folders(c);
     if (st == ORR_OK) st = orr_path_join(plan, c->tmp, "plan.sqlite");
-    if (st == ORR_OK) st = describe_job(c);
     if (st == ORR_OK) st = orr_archive_create(&c->archive, &c->o->archive);
+    if (st == ORR_OK) st = describe_job(c);
     shape_samples(c);
     c->max_objects = (int64_t)(CUBES_BYTES / orr_schema_x_bytes(&c->schema));
     if (c->max_objects < 1) c->max_objects = 1;

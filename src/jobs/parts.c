@@ -137,7 +137,7 @@ static orr_status check_part(const orr_part *p, const orr_bins *bins)
     char id[ORR_ID_TEXT_MAX + 1];
 
     for (int64_t i = 0; values && i < p->n; i++)
-        if (orr_bin_of(bins, (double)values[p->rows[i]]) < 0 && outside++ == 0) first = p->rows[i];
+        if (!orr_bins_hold(bins, values[p->rows[i]]) && outside++ == 0) first = p->rows[i];
     if (outside == 0) return ORR_OK;
     orr_dataset_id(p->samples->set, first, id, sizeof id);
     return orr_fail(ORR_ERR_FORMAT,

@@ -56,7 +56,7 @@ static const orr_option model_options[] = {
 };
 
 static const orr_option bins_options[] = {
-    ORR_OPTION_INT(orr_bins, count, "0", 0, 100000, "equal bins; 0 = no density"),
+    ORR_OPTION_INT(orr_bins, count, "0", 0, 4096, "equal bins; 0 = no density"),
     ORR_OPTION_REAL(orr_bins, min, "0", -1e30, 1e30, "lower edge of the first bin"),
     ORR_OPTION_REAL(orr_bins, max, "1", -1e30, 1e30, "upper edge of the last bin"),
     ORR_OPTION_END,

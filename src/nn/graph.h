@@ -67,11 +67,13 @@ enum { ORR_SHAPE_TEXT = 48 };
 const char *orr_shape_text(orr_shape s, char buf[ORR_SHAPE_TEXT]);
 void orr_graph_destroy(orr_graph *g);
 
-/* Built-in models (nn/models/): "kepler-cnn", "kepler-cnn2", "moons"; for images of any size that
- * the poolings allow, "inception" (1,436,000 parameters on 32 x 32 x 5), "inception-mixed" (the same
- * with aux joined before the dense layer), "pasquet" (27,596,372 on 64 x 64 x 5 with one aux number,
- * E(B-V)).  outputs: units of the last layer; 0 = the published number.  ORR_ERR_OPTION with
- * the nearest name; ORR_ERR_OPTION when a model needs aux numbers and there are none. */
+/* Built-in models (nn/models/): "kepler-cnn", "kepler-cnn2", "moons"; for images of any size (each
+ * pooling halves it, rounding up) "inception" (1,436,000 parameters on 32 x 32 x 5),
+ * "inception-mixed" (the same with aux joined before a hidden dense layer of 128: 1,604,832 + 128
+ * n_aux parameters) and "pasquet" (27,596,372 on 64 x 64 x 5 with one aux number, E(B-V)).
+ * outputs: units of the last layer; 0 = the published number (the image models': 100, 100, 180).
+ * ORR_ERR_OPTION with the nearest name; ORR_ERR_OPTION when a model needs aux numbers and there are
+ * none. */
 orr_status orr_model_build(orr_graph **out, const char *name, orr_shape input, int n_aux,
                            int outputs);
 const char *const *orr_model_names(int *n);

@@ -1,7 +1,8 @@
 /* nn/kernels.h - every loop over numbers that a network needs, behind one table.
  *
  * Tables: "cpu" (oneDNN for convolutions and OpenBLAS for big leaves of big dense layers, channels last; own loops where
- * those measured slow), "check" (plain C, the oracle; its buffers come NaN-poisoned between guard bytes).  A table is
+ * those measured slow), "cpu-bf16" (the same, but convolutions round their inputs to bf16 and add up
+ * in fp32: mixed precision, for processors that multiply bf16), "check" (plain C, the oracle; its buffers come NaN-poisoned between guard bytes).  A table is
  * picked by name, never by falling back.
  *
  * Invariance, which ordered training rests on: a sample's forward and data gradient, and a leaf's parameter gradient, have
@@ -126,11 +127,13 @@ typedef struct orr_kernels {
                       orr_real *y); /* x[n][rows][cols] -> y[n][cols][rows] */
 } orr_kernels;
 
-/* "cpu" or "check"; ORR_ERR_OPTION with the names there are (the f64 build has check alone). */
+/* "cpu", "cpu-bf16" or "check"; ORR_ERR_OPTION with the names there are (the f64 build has check
+ * alone), ORR_ERR_UNSUPPORTED for cpu-bf16 on a processor without AVX512-BF16 or AMX. */
 orr_status orr_kernels_find(const orr_kernels **out, const char *name);
 extern const orr_kernels orr_kernels_check;
 #ifndef ORR_REAL_F64
 extern const orr_kernels orr_kernels_cpu;
+extern const orr_kernels orr_kernels_cpu_bf16;
 #endif
 
 #ifdef __cplusplus

@@ -47,7 +47,8 @@ typedef struct orr_pass {
     const orr_real *params; /* slabs: add tensor_info.offset */
     orr_real *const *grads; /* batch->n_runs slabs, training only */
     orr_real *state;
-    const orr_real *aux; /* [n][n_aux] as orr_net_forward got them, for the layer kind aux; forward */
+    const orr_real
+        *aux; /* [n][n_aux] as orr_net_forward got them, for the layer kind aux; forward */
     const orr_real *x[ORR_MAX_INPUTS];
     orr_real *y; /* forward: to write; backward: as forward left it (only if kind->keeps_y) */
     const orr_real *dy;           /* backward */
@@ -74,8 +75,8 @@ typedef struct orr_layer_kind {
     const orr_option *options; /* of the option struct; NULL = none */
     size_t opts_bytes;
     int min_inputs, max_inputs; /* 0, 0: a source, which reads no other layer */
-    int keeps_x, keeps_y; /* backward reads x / y: the memory plan keeps them */
-    int in_place;         /* y may be x[0], and dx[0] may be dy */
+    int keeps_x, keeps_y;       /* backward reads x / y: the memory plan keeps them */
+    int in_place;               /* y may be x[0], and dx[0] may be dy */
     /* Checks options against l->in, fills l->out, l->params, l->states, l->stat_count, l->self; may
      * change l->keeps_x, l->keeps_y, l->in_place.  ORR_ERR_SHAPE, ORR_ERR_OPTION; the graph puts
      * the layer's name and input before the sentence. */
@@ -99,7 +100,7 @@ struct orr_layer {
     int n_in;
     int inputs[ORR_MAX_INPUTS]; /* node numbers */
     orr_shape in[ORR_MAX_INPUTS], out;
-    int n_aux; /* of the graph, for infer */
+    int n_aux;                      /* of the graph, for infer */
     int keeps_x, keeps_y, in_place; /* the kind's, unless infer changed them */
     int n_params, n_states;
     orr_tensor_info params[ORR_MAX_PARAMS], states[ORR_MAX_PARAMS];

@@ -8,6 +8,7 @@
  *   expected_mse  mean over samples of (z - sum_k c_k p_k)^2, c_k the bins' centres: per sample, never over the batch
  *   crps          mean of int F^2 below z + int (1 - F)^2 above it, F the cumulative density, linear inside a bin
  *                 (Hersbach 2000): proper, so that a density with two peaks stays one
+ * (a float that is an edge as nearly as floats can say it, 0.4f, is that edge).
  * A target whose shape does not match is refused: nothing broadcasts.  Computed in double from the logits; finite and
  * with finite gradients for any finite logit.  A label or target outside its range gives NaN, never a read outside x.
  * Not collective. */
@@ -49,7 +50,9 @@ typedef struct orr_loss {
 
 /* What a loss is made for. */
 typedef struct orr_loss_spec {
-    const char *name; /* auto: bce for one output and two classes, ce for classes, ce for values with bins, mse for values */
+    /* a word, or auto: bce for one output and two classes, ce for classes, ce for values with bins,
+     * mse for values */
+    const char *name;
     orr_shape output;
     int n_classes;     /* of the data; 0 = regression */
     int width;         /* values a target has (regression) */

@@ -36,8 +36,8 @@ void orr_net_init(orr_net *net, uint64_t seed);
 /* x[n][input] and aux[n][n_aux] (NULL when the graph reads none), in the order of the batch's
  * leaves; they stay the caller's, and unchanged until backward is done. *y = n outputs, owned by the
  * net, until the next forward. */
-orr_status orr_net_forward(orr_net *net, const orr_batch *b, const orr_real *x,
-                           const orr_real *aux, int training, const orr_real **y);
+orr_status orr_net_forward(orr_net *net, const orr_batch *b, const orr_real *x, const orr_real *aux,
+                           int training, const orr_real **y);
 /* After a training forward with the same batch.  dy[n][output] is the gradient of the loss.  Fills
  * grads(run). */
 orr_status orr_net_backward(orr_net *net, const orr_batch *b, const orr_real *dy);

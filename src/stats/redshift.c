@@ -4,9 +4,9 @@
 #include "stats/redshift.h"
 
 #include "core/memory.h"
+#include "stats/spread.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 /* What is looked at: all rows, or those of one group. */
 typedef struct input {
@@ -56,24 +56,10 @@ void orr_pit_crps(const orr_bins *bins, const double *p, double z, double *pit, 
 }
 
 /* ---- sums ---- */
-static int rising(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* Sorts d[n], n > 0. */
-static double median(double *d, int64_t n)
-{
-    qsort(d, (size_t)n, sizeof *d, rising);
-    return n % 2 ? d[n / 2] : (d[n / 2 - 1] + d[n / 2]) / 2;
-}
-
 /* d[n] receives the dz, and is reordered. */
 static void points(const input *in, int64_t n, double *d, orr_redshift *out)
 {
-    double sum = 0, squares = 0, absolute = 0, centre;
+    double sum = 0, squares = 0, absolute = 0;
     int64_t outliers = 0;
 
     for (int64_t i = 0; i < n; i++) {
@@ -90,10 +76,7 @@ static void points(const input *in, int64_t n, double *d, orr_redshift *out)
     out->rmse = sqrt(squares / (double)n);
     out->mae = absolute / (double)n;
     out->eta = (double)outliers / (double)n;
-    centre = median(d, n);
-    for (int64_t i = 0; i < n; i++)
-        d[i] = fabs(d[i] - centre);
-    out->sigma_mad = 1.4826 * median(d, n);
+    out->sigma_mad = orr_sigma_mad(d, n);
 }
 
 /* P(chi-square with 2 m + 1 degrees > x) = erfc(sqrt(x/2)) + sqrt(2x/pi) exp(-x/2) sum of
@@ -328,7 +311,7 @@ orr_status orr_quantile_edges(const double *x, int64_t n, int n_groups, double *
         return orr_fail(ORR_ERR_NOMEM, "redshifts: no memory to sort %lld values", (long long)n);
     for (int64_t i = 0; i < n; i++)
         if (isfinite(x[i])) sorted[m++] = x[i];
-    qsort(sorted, (size_t)m, sizeof *sorted, rising);
+    orr_sort_rising(sorted, m);
     for (int g = 0; m > 0 && g < n_groups; g++)
         edges[g] = sorted[(int64_t)((__int128)m * g / n_groups)];
     if (m > 0) edges[n_groups] = sorted[m - 1];

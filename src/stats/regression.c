@@ -1,36 +1,10 @@
-/* stats/regression.c - errors of real-valued predictions.
- * sigma_mad is the scaled median absolute deviation of photometric redshift work (Hoaglin,
- * Mosteller and Tukey 1983). */
+/* stats/regression.c - errors of real-valued predictions. */
 #include "stats/metrics.h"
 
 #include "core/memory.h"
+#include "stats/spread.h"
 
 #include <math.h>
-#include <stdlib.h>
-
-static int rising(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* Sorts d[m], m > 0. */
-static double median(double *d, int64_t m)
-{
-    qsort(d, (size_t)m, sizeof *d, rising);
-    return m % 2 ? d[m / 2] : (d[m / 2 - 1] + d[m / 2]) / 2;
-}
-
-static double mad(double *d, int64_t m)
-{
-    double centre = median(d, m);
-
-    for (int64_t i = 0; i < m; i++)
-        d[i] = fabs(d[i] - centre);
-    return median(d, m);
-}
 
 /* d = p - y, refusing what is not finite. */
 static orr_status differences(const float *y, const double *p, int64_t m, int width, double *d)
@@ -73,7 +47,7 @@ static void sums(const float *y, double *d, int64_t m, orr_regression *out)
     out->mae = absolute / (double)m;
     out->bias = signed_sum / (double)m;
     out->r2 = r2_score(squares, spread, m);
-    out->sigma_mad = 1.4826 * mad(d, m);
+    out->sigma_mad = orr_sigma_mad(d, m);
 }
 
 orr_status orr_regression_metrics(const float *y, const double *p, int64_t n, int width,

@@ -106,7 +106,7 @@ def check_fits(folder, rng):
         for k, column in enumerate(["B", "I", "J", "UI", "UJ", "UK", "SB"]):
             equal(got[2 + k], [int(v) - 128 * (column == "SB") for v in data[column]], column)
     types, got = dump(path, "e:real", "D:real", "s:real", "NAME:text", "textid:int", "L:int", "MAG[0]:real", "mag[4]:real", "M2[4]:real",
-                      "words[2]:text", "last:real", "e:text", "D:text", "j:real", "nul:real", "nul:text", table="main", batch=1000)
+                      "words[2]:text", "last:real", "e:text", "D:text", "j:real", "nul:real", "nul:text", "ui:real", "uk:real", "uj:text", table="main", batch=1000)
     assert types[:4] == ["real", "real", "real", "text"], types
     for k, want in enumerate([data["E"].astype(float), data["D"], data["S"] * 0.25 + 3, [f"star {i}" for i in range(n)], [int(v) % 10**18 for v in big],
                               (np.arange(n) % 2 == 0).astype(int), data["MAG"][:, 0].astype(float), data["MAG"][:, 4].astype(float), data["M2"][:, 1, 1],
@@ -116,6 +116,9 @@ def check_fits(folder, rng):
     equal(got[13], [float(v) for v in data["J"]], "J as real")
     equal(got[14], [float(v) if v % 3 else math.nan for v in range(n)], "null as nan")
     equal(got[15], [str(v) if v % 3 else "" for v in range(n)], "null as text")
+    equal(got[16], [float(v) for v in data["UI"]], "unsigned as real")
+    equal(got[17], [float(int(v)) for v in data["UK"]], "unsigned 64 bits as real")
+    equal(got[18], [str(v) for v in data["UJ"]], "unsigned as text")
     assert dump(path)[:3] == ["ID", "B", "I"]
     for table_name in ("OTHER", "other", "3"):
         equal(dump(path, "Q:int", table=table_name)[1][0], [0, 1, 2, 3], table_name)

@@ -122,7 +122,7 @@ def edge_positions(rng, width, height, size=32):
     def axis(n):
         half = size / 2
         limits = [-0.5, half - 0.5, half, n - half - 1, n - half, n - 0.5]
-        return [v + d for v in limits for d in (-40, -1.25, -0.01, 0.01, 1.25)] + [n / 3 + 0.3]
+        return [-40, n + 40, n / 3 + 0.3] + [v + d for v in limits for d in (-1.25, -0.01, 0.01)]
     xs, ys = np.meshgrid(axis(width), axis(height))
     random = rng.uniform(-30, 30, (2, 50)) + np.array([[width], [height]]) * rng.random((2, 50))
     return np.concatenate([xs.ravel(), random[0]]), np.concatenate([ys.ravel(), random[1]])
@@ -141,7 +141,7 @@ def check_real(folder, field):
     x, y = edge_positions(rng, opened[2][0].shape[1], opened[2][0].shape[0])
     ra, dec = opened[2][1].all_pix2world(x, y, 0, ra_dec_order=True)
     _, counts = check_cubes(folder, field + " edges", paths, opened, ra, dec, fill=-1.5)
-    assert counts["clamp"][2] > 500 and counts["drop"][1] > counts["pad"][1] > 500
+    assert counts["clamp"][2] > 500 and counts["drop"][1] > counts["pad"][1] + 500 > 1000
     check_cubes(folder, field + " 65 pixels", paths[:1], opened[:1], ra[::7], dec[::7], size=65)
     return paths, opened
 
@@ -225,7 +225,8 @@ def check_synthetic(folder):
             assert same(dump_image(folder, paths[-1]), data), (name, ending)
         x, y = edge_positions(rng, width, height, 20)
         ra, dec = wcs.all_pix2world(x, y, 0, ra_dec_order=True)
-        check_cubes(folder, name, paths[:2], [(data, wcs)] * 2, ra, dec, size=20, fill=2.5)
+        step = 1 if name == "tan" else 3
+        check_cubes(folder, name, paths[2:3], [(data, wcs)], ra[::step], dec[::step], size=20, fill=2.5)
 
 
 def check_integers(folder):

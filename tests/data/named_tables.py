@@ -139,8 +139,8 @@ def check_real():
     same(t.id, kept, "row numbers of galaxies")
     path = f"{folder}/sdss/field-000094-1-0012/photoObj-000094-1-0012.fits"
     photo = fits.open(path)[1].data
-    t = Table(f"files=[{path}]", "features=\"cmodelmag,EXTINCTION[2]\"", "id=objid", "label=objc_type", "classes=[3, 6]", "where.objc_type=[3, 6]", "where.clean=1", "nan=keep")
-    kept = np.isin(photo["OBJC_TYPE"], [3, 6]) & (photo["CLEAN"] == 1)
+    t = Table(f"files=[{path}]", "features=\"cmodelmag,EXTINCTION[2]\"", "id=objid", "label=objc_type", "classes=[3, 6]", "where.objc_type=[3, 6]", "where.nchild=0", "nan=keep")
+    kept = np.isin(photo["OBJC_TYPE"], [3, 6]) & (photo["NCHILD"] == 0)
     same(t.x[:, :, 0], np.hstack([photo["CMODELMAG"], photo["EXTINCTION"][:, 2:3]]).astype(np.float32)[kept], "photoObj")
     same(t.id, np.array([int(v) for v in photo["OBJID"][kept]]), "photoObj ids")
     t = Table(f"files=[{path}]", "label=objc_type", "id=objid")

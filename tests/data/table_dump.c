@@ -1,6 +1,7 @@
 /* tests/data/table_dump.c - prints a table for the Python oracles: one line of text with the
- * schema, one with the names of aux numbers and targets, then x, y, id and aux as bytes. table_dump PARTS_BYTES THREADS BLOCK_ROWS key=value ... the
- * keys of an import job's input section A failure prints its sentence to stderr and exits 1. */
+ * schema, one with the names of aux numbers and targets, then x, y, id and aux as bytes.
+ * table_dump PARTS_BYTES THREADS BLOCK_ROWS key=value ... (of an import job's input section)
+ * A failure prints its sentence to stderr and exits 1. */
 #include "core/config.h"
 #include "core/memory.h"
 #include "data/readers/table_private.h"

@@ -97,8 +97,8 @@ static void test_bad(void **state)
           ORR_ERR_UNSUPPORTED, "@/a.npy: field a holds Python objects" },
         { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }", 7, ORR_ERR_FORMAT,
           "@/a.npy: truncated: 7 bytes of data, the header asks for 8" },
-        { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2, 2), }", 16,
-          ORR_ERR_SHAPE, "@/a.npy: records along 2 axes" },
+        { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2, 2), }", 16, ORR_ERR_SHAPE,
+          "@/a.npy: records along 2 axes" },
         { "{'descr': [('a', '<f4'), ('b', [('c', '<i2')])], 'fortran_order': False, 'shape': "
           "(2,), }",
           11, ORR_ERR_FORMAT, "truncated: 11 bytes of data, the header asks for 12" },
@@ -249,7 +249,8 @@ static void test_labels_ids_axes(void **state)
     assert_true(((float *)r.x)[0] == 6 && ((float *)r.x)[6] == 0 && ((int64_t *)r.id)[2] == 13);
     case_free(&r);
     o.target = (orr_strings){ 1, { "a" } };
-    case_expect(case_read(&r, &o, 1, 2, 1), ORR_ERR_OPTION, "input.target is for tables of columns");
+    case_expect(case_read(&r, &o, 1, 2, 1), ORR_ERR_OPTION,
+                "input.target is for tables of columns");
 }
 
 static void test_values(void **state)

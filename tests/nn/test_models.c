@@ -1,4 +1,5 @@
 /* tests/nn/test_models.c - the built-in models: parameters, lengths, names, and what is refused. */
+#include "core/memory.h"
 #include "nn/graph.h"
 #include "nn/layer.h"
 #include "nn/net.h"
@@ -146,6 +147,28 @@ static void wrong_names_and_inputs_are_refused(void **state)
     assert_null(g);
 }
 
+/* The text of a model is made first, then parsed. */
+static void running_out_of_memory_is_survived(void **state)
+{
+    int failed = 0;
+
+    (void)state;
+    for (int i = 1;; i++) {
+        orr_graph *g = (orr_graph *)&failed;
+        orr_alloc_fail_at(i);
+        orr_status st = orr_model_build(&g, "inception-mixed", stamp, 2, 0);
+        orr_alloc_fail_at(0);
+        if (st == ORR_OK) {
+            orr_graph_destroy(g);
+            break;
+        }
+        if (st != ORR_ERR_NOMEM) fail_msg("allocation %d: %s", i, orr_error_text());
+        assert_null(g);
+        failed++;
+    }
+    assert_true(failed > 200);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +178,7 @@ int main(void)
         cmocka_unit_test(kepler_lengths),
         cmocka_unit_test(every_model_round_trips),
         cmocka_unit_test(wrong_names_and_inputs_are_refused),
+        cmocka_unit_test(running_out_of_memory_is_survived),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -324,7 +324,7 @@ orr_status orr_arrays_open(orr_table **out, const orr_table_opts *o, const char 
     ORR_TRY_GOTO(st, done, set_labels(s, o));
     ORR_TRY_GOTO(st, done, set_ids(s));
     ORR_TRY_GOTO(st, done, set_aux(s, o));
-    ORR_TRY_GOTO(st, done, orr_table_set_rows(&s->base, s->x.rows));
+    ORR_TRY_GOTO(st, done, orr_table_set_rows(&s->base, s->x.rows, s->x.rows));
     *out = &s->base;
     s = NULL;
 done:

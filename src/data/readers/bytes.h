@@ -27,8 +27,8 @@ orr_status orr_bytes_open(orr_bytes *out, const char *path);
 orr_status orr_bytes_member(orr_bytes *out, const char *path, const char *name);
 /* Whether a zip has a member; an unreadable file has none. */
 int orr_bytes_has_member(const char *path, const char *name);
-/* A reader that goes from front to back is done with what lies before p: pages of a mapped file need
- * not count as its memory. */
+/* A reader that goes from front to back is done with what lies before p: pages of a mapped file
+ * need not count as its memory. */
 void orr_bytes_passed(orr_bytes *b, const char *p);
 void orr_bytes_close(orr_bytes *b);
 

@@ -14,27 +14,35 @@ void orr_classes_free(orr_classes *c)
     *c = (orr_classes){ 0 };
 }
 
+static orr_status add_value(orr_classes *c, const char *text, const char *option)
+{
+    orr_class *to = &c->list[c->n];
+    size_t n = strlen(text);
+
+    if (n >= sizeof to->text)
+        return orr_fail(ORR_ERR_OPTION, "%s: \"%.80s\" is longer than %d bytes", option, text,
+                        ORR_DATA_NAME_MAX - 1);
+    memcpy(to->text, text, n + 1);
+    to->is_number = orr_number_parse(text, text + n, &to->number);
+    to->is_integer = orr_id_integer(text, n, &to->integer);
+    if (orr_classes_find(c, text, n, to->number, to->is_number) >= 0)
+        return orr_fail(ORR_ERR_OPTION, "%s: \"%s\" stands twice", option, text);
+    c->n++;
+    return ORR_OK;
+}
+
 orr_status orr_classes_init(orr_classes *c, const orr_strings *values, const char *option)
 {
+    orr_status st = ORR_OK;
+
     *c = (orr_classes){ 0 };
     if (values->n == 0) return ORR_OK;
     if (!(c->list = orr_alloc((size_t)values->n, sizeof *c->list)))
         return orr_fail(ORR_ERR_NOMEM, "out of memory: %d values of %s", values->n, option);
-    for (; c->n < values->n; c->n++) {
-        orr_class *to = &c->list[c->n];
-        const char *text = values->v[c->n];
-        size_t n = strlen(text);
-
-        if (n >= sizeof to->text)
-            return orr_fail(ORR_ERR_OPTION, "%s: \"%.80s\" is longer than %d bytes", option, text,
-                            ORR_DATA_NAME_MAX - 1);
-        memcpy(to->text, text, n + 1);
-        to->is_number = orr_number_parse(text, text + n, &to->number);
-        to->is_integer = orr_id_integer(text, n, &to->integer);
-        if (orr_classes_find(c, text, n, to->number, to->is_number) >= 0)
-            return orr_fail(ORR_ERR_OPTION, "%s: \"%s\" stands twice", option, text);
-    }
-    return ORR_OK;
+    for (int i = 0; st == ORR_OK && i < values->n; i++)
+        st = add_value(c, values->v[i], option);
+    if (st != ORR_OK) orr_classes_free(c);
+    return st;
 }
 
 int orr_classes_find(const orr_classes *c, const char *text, size_t n, double number, int is_number)

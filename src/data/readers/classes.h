@@ -25,7 +25,8 @@ typedef struct orr_classes {
     int n;
 } orr_classes;
 
-/* option names the list in messages ("input.classes"); a value that stands twice is an error. */
+/* option names the list in messages ("input.classes"); a value that stands twice is an error.
+ * On failure nothing is held. */
 orr_status orr_classes_init(orr_classes *c, const orr_strings *values, const char *option);
 void orr_classes_free(orr_classes *c);
 /* The place of a value in the list, -1 when it is not there.  text may be NULL when the number is

@@ -1,7 +1,6 @@
 /* data/readers/columns.c - a catalogue as named columns, whatever its format. */
 #include "data/readers/columns.h"
 #include "core/memory.h"
-#include "core/options.h"
 #include "data/readers/columns_private.h"
 #include "data/readers/number.h"
 #include "data/readers/records.h"
@@ -83,7 +82,7 @@ static orr_status find_in_csv(const orr_columns *c, const char *name, const char
         return orr_fail(ORR_ERR_NOMEM, "%s: out of memory: names of columns", path);
     for (int i = 0; i < n; i++)
         names[i] = orr_columns_name(c, i);
-    near = orr_nearest(name, names, n);
+    near = orr_nearest_name(name, names, n);
     orr_free(names);
     return orr_fail(ORR_ERR_FORMAT, "%s: no column \"%.60s\" for %s%s%s%s", path, name, option,
                     near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");

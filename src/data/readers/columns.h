@@ -1,18 +1,18 @@
 /* data/readers/columns.h - a catalogue as named columns, read once from its first row to its last.
  *
- * Formats, by content: csv (with header; plain, xz, gz, bz2, zst), a FITS binary table (cfitsio; also
- * packed), npy with a structured type.  Names compare without regard to case, as FITS wants it, but
- * an exact match wins.  A column that holds several values a row (FITS vectors, npy subarrays) is
- * asked for value by value: "CMODELMAG[2]" is its third, in the order of the file.  A csv's delimiter
- * is the first of , tab ; | in its header; lines before that which begin with # are left out.  Memory does not grow with the number of rows (packed files are unpacked
- * into memory).
+ * Formats, by content: csv (with header; plain, xz, gz, bz2, zst), a FITS binary table (cfitsio;
+ * also packed), npy with a structured type.  Names compare without regard to case, as FITS wants it,
+ * but an exact match wins.  A column that holds several values a row (FITS vectors, npy subarrays)
+ * is asked for value by value: "CMODELMAG[2]" is its third, in the order of the file.  A csv's
+ * delimiter is the first of , tab ; | in its header; lines before that which begin with # are left
+ * out.  Memory does not grow with the number of rows (packed files are unpacked into memory).
  *
  * Integers must be whole and exact: "1237645876861337601" is one, "1.23764587686134E+18" is refused
  * with the advice that the ids were rounded when the table was exported.  "94.0" is 94 (below 2^53),
- * and so is 94 in a column of floats.  An empty or null field,
- * and "nan", is NaN as a real, an error as an integer, "" as a text (null: the word, or FITS's TNULL).
- * Numbers as texts are the shortest that read back; logical values are 1 and 0.  Column numbers run
- * from 0 to n - 1; those of picked values lie above.
+ * and so is 94 in a column of floats.  An empty or null field, and "nan", is NaN as a real, an error
+ * as an integer, "" as a text (null: the word, or FITS's TNULL).  Numbers as texts are the shortest
+ * that read back; logical values are 1 and 0.  Column numbers run from 0 to n - 1; those of picked
+ * values lie above.
  * Not collective: one process reads.   Errors: ORR_ERR_IO, ORR_ERR_FORMAT naming file, line (or
  * row) and column; for a column that is not there also the nearest name. */
 #ifndef ORR_DATA_READERS_COLUMNS_H
@@ -29,7 +29,8 @@ typedef enum { ORR_COLUMN_INT, ORR_COLUMN_REAL, ORR_COLUMN_TEXT } orr_column_typ
 typedef char orr_column_text[ORR_ID_TEXT_MAX + 1];
 
 typedef struct orr_columns orr_columns;
-/* table: name or number (1 = the first after the primary) of a FITS extension; "" = the first table. */
+/* table: name or number (1 = the first after the primary) of a FITS extension; "" = the first
+ * table. */
 orr_status orr_columns_open(orr_columns **out, const char *path, const char *table);
 void orr_columns_close(orr_columns *c);
 int orr_columns_n(const orr_columns *c);

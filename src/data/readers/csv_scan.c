@@ -176,7 +176,7 @@ orr_status orr_csv_scan_end(orr_table *t, const orr_scan *parts)
             return orr_fail(ORR_ERR_FORMAT, "%s: the file has %s and no rows", f->path,
                             c->has_names ? "a header" : "only empty lines");
     }
-    return orr_table_set_rows(t, kept);
+    return orr_table_set_rows(t, row, kept);
 }
 
 /* The last mark before or at which `kept` rows of the part passed. */

@@ -1,6 +1,7 @@
 /* data/readers/npy.c - NumPy arrays: npy format versions 1, 2 and 3, alone or as a member of an
- * npz, of plain types or (alone) of a structured one. Source: NEP 1 and numpy.lib.format.  The header is a Python dict literal with exactly the
- * keys descr, fortran_order and shape; it is parsed strictly and never evaluated. */
+ * npz, of plain types or (alone) of a structured one.  Source: NEP 1 and numpy.lib.format.  The
+ * header is a Python dict literal with exactly the keys descr, fortran_order and shape; it is parsed
+ * strictly and never evaluated. */
 #include "core/memory.h"
 #include "data/readers/array.h"
 #include "data/readers/records.h"

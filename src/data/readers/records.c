@@ -83,6 +83,29 @@ int orr_records_find(const orr_records *r, const char *name, int *twice)
     return *twice ? -1 : found;
 }
 
+const char *orr_nearest_name(const char *word, const char *const *names, int n)
+{
+    char **lower = orr_alloc((size_t)n + 1, sizeof *lower);
+    const char *near = NULL;
+    int ready = lower != NULL;
+
+    for (int i = 0; ready && i <= n; i++) {
+        ready = (lower[i] = orr_strdup(i < n ? names[i] : word)) != NULL;
+        for (char *p = lower[i]; ready && *p; p++)
+            if (*p >= 'A' && *p <= 'Z') *p = (char)(*p - 'A' + 'a');
+    }
+    if (ready) near = orr_nearest(lower[n], (const char *const *)lower, n);
+    for (int i = 0; ready && near && i < n; i++)
+        if (near == lower[i]) {
+            near = names[i];
+            break;
+        }
+    for (int i = 0; lower && i <= n; i++)
+        orr_free(lower[i]);
+    orr_free(lower);
+    return near;
+}
+
 static orr_status fail_missing(const orr_records *r, const char *word, const char *option,
                                int twice)
 {
@@ -97,7 +120,7 @@ static orr_status fail_missing(const orr_records *r, const char *word, const cha
         return orr_fail(ORR_ERR_NOMEM, "%s: out of memory: names of columns", r->what);
     for (int i = 0; i < r->n_fields; i++)
         names[i] = r->fields[i].name;
-    near = orr_nearest(word, names, r->n_fields);
+    near = orr_nearest_name(word, names, r->n_fields);
     orr_free(names);
     return orr_fail(ORR_ERR_OPTION, "%s: no column \"%.60s\" for %s%s%s%s", r->what, word, option,
                     near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
@@ -252,6 +275,7 @@ static size_t raw_text(const orr_field *f, const char *p, char out[ORR_FIELD_TEX
 static double one_real(const orr_field *f, const char *p)
 {
     char text[ORR_FIELD_TEXT];
+    int is_huge;
     size_t n;
     double v;
 
@@ -264,6 +288,9 @@ static double one_real(const orr_field *f, const char *p)
                    : NAN;
     }
     if (is_null(f, p)) return NAN;
+    if (f->is_scaled && f->elem == ORR_ELEM_I8 &&
+        orr_field_type(f) == ORR_COLUMN_INT) /* rounded once */
+        return (double)((__int128)raw_integer(f, p, &is_huge) + (__int128)f->zero);
     orr_elem_read(&v, f->elem, f->swap, p, 1, f->bytes);
     return f->is_scaled ? v * f->scale + f->zero : v;
 }

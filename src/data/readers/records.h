@@ -66,6 +66,8 @@ orr_status orr_records_add(orr_records *r, orr_field **field, int *cap);
 /* The field called `name`, exactly or else without regard to case; -1 when there is none or, with
  * *twice set, several. */
 int orr_records_find(const orr_records *r, const char *name, int *twice);
+/* The nearest of n names, without regard to case; NULL when none is near. */
+const char *orr_nearest_name(const char *word, const char *const *names, int n);
 /* "NAME" or "NAME[3]": the field and the value of it; *element = -1 when none is picked. */
 orr_status orr_records_pick(const orr_records *r, const char *word, const char *option, int *field,
                             int64_t *element);

@@ -112,7 +112,7 @@ orr_status orr_table_init(orr_table *t, const orr_table_ops *ops, const orr_tabl
     const char *type = orr_or(o->type, "auto");
 
     t->ops = ops;
-    t->all_rows = -1;
+    t->file_rows = t->all_rows = -1;
     t->skip = o->skip_rows;
     t->max_rows = o->max_rows;
     t->id_start = o->id_start;
@@ -141,8 +141,9 @@ void orr_table_free(orr_table *t)
     orr_free(t);
 }
 
-orr_status orr_table_set_rows(orr_table *t, int64_t all_rows)
+orr_status orr_table_set_rows(orr_table *t, int64_t file_rows, int64_t all_rows)
 {
+    t->file_rows = file_rows;
     t->all_rows = all_rows;
     if (all_rows == 0 && t->where.n)
         return orr_fail(ORR_ERR_FORMAT, "%s: no row passes input.where", t->inputs[0]);
@@ -354,6 +355,11 @@ done:
 int64_t orr_table_rows(const orr_table *t)
 {
     return t->rows;
+}
+
+int64_t orr_table_file_rows(const orr_table *t)
+{
+    return t->file_rows;
 }
 
 static orr_status check_range(const orr_table *t, int64_t first, int64_t n)

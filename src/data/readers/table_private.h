@@ -30,6 +30,7 @@ struct orr_table {
     int n_inputs;
     int64_t all_rows; /* of the files that pass where, before skip_rows and max_rows; -1 = not known
                      before the scan */
+    int64_t file_rows;  /* of the files, whether they pass or not */
     int64_t skip, rows; /* what of them is the table */
     int64_t max_rows;   /* as asked */
     int64_t id_start;
@@ -48,8 +49,8 @@ struct orr_table {
 orr_status orr_table_init(orr_table *t, const orr_table_ops *ops, const orr_table_opts *o,
                           const char *dir);
 void orr_table_free(orr_table *t); /* what orr_table_init made, and t itself */
-/* Cuts all_rows down to [skip, skip + rows). */
-orr_status orr_table_set_rows(orr_table *t, int64_t all_rows);
+/* Cuts all_rows, those of file_rows that pass where, down to [skip, skip + rows). */
+orr_status orr_table_set_rows(orr_table *t, int64_t file_rows, int64_t all_rows);
 /* Sets the sample's dimensions (n_dims 1..3, channels last). */
 orr_status orr_table_set_dims(orr_table *t, const int64_t *dims, int n_dims, const char *where);
 /* Sets dims from o->shape, which must hold n_values values. */

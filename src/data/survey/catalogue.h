@@ -11,8 +11,8 @@
  * targets averaged over the rows; class labels must agree.  Their number is kept for the log.
  * Set aside, with a reason: an empty id; right ascension outside [0, 360), declination outside
  * [-90, 90], either not a number; a target or aux number that is not finite; a label that is no
- * class; a field value that is no whole number where one is needed, or that a file name cannot hold;
- * a duplicate whose label or field differs from the first row's.  rows = objects + merged + aside,
+ * class; a field value that is no whole number where one is needed, or that a file name cannot
+ * hold; a duplicate whose label or field differs from the first row's.  rows = objects + merged + aside,
  * always.
  * Ids: 64-bit integers when all of the objects' are, else texts.  Long ids with an exponent
  * ("1.23764870457714E+018") have lost their last digits: ORR_ERR_FORMAT.
@@ -21,8 +21,8 @@
  * units that ranks take.  They depend on the catalogue and those two numbers alone.
  *
  * Build: one process.  Reading: every process its own handle; not thread-safe.   Not collective.
- * Errors: ORR_ERR_FORMAT (columns missing, with the nearest name; nothing usable at all), ORR_ERR_IO,
- * ORR_ERR_OPTION. */
+ * Errors: ORR_ERR_FORMAT (columns missing, with the nearest name; nothing usable at all),
+ * ORR_ERR_IO, ORR_ERR_OPTION. */
 #ifndef ORR_DATA_SURVEY_CATALOGUE_H
 #define ORR_DATA_SURVEY_CATALOGUE_H
 
@@ -53,8 +53,9 @@ typedef struct orr_catalogue_counts {
     int64_t rows, objects, merged, aside, fields, parts;
 } orr_catalogue_counts;
 
-/* Writes the file (whole or not at all; one that is there is replaced).  fields: the names that the templates ask for, without
- * "band"; is_int[i]: it must be a whole number. */
+/* Writes the file (whole or not at all; one that is there is replaced; SQLite sorts in its temporary
+ * folder: SQLITE_TMPDIR, TMPDIR, else /var/tmp).  fields: the names that the templates ask for,
+ * without "band"; is_int[i]: it must be a whole number. */
 orr_status orr_catalogue_build(const char *file, const orr_catalogue_opts *o,
                                const char *const *fields, const int *is_int, int n_fields,
                                int64_t max_objects, int64_t max_fields);
@@ -63,7 +64,8 @@ typedef struct orr_catalogue orr_catalogue;
 orr_status orr_catalogue_open(orr_catalogue **out, const char *file);
 void orr_catalogue_close(orr_catalogue *c);
 orr_catalogue_counts orr_catalogue_count(const orr_catalogue *c);
-/* What the objects' samples will have of it: y, id, aux with their names and sizes (x is the crop's). */
+/* What the objects' samples will have of it: y, id, aux with their names and sizes (x is the
+ * crop's). */
 void orr_catalogue_schema(const orr_catalogue *c, orr_schema *s);
 /* sha256 over all that was put in, hex: does an unfinished output belong to this catalogue? */
 const char *orr_catalogue_identity(const orr_catalogue *c);

@@ -1,45 +1,28 @@
-/* data/survey/catalogue_build.c - a catalogue becomes a plan file: read, merge, sort, cut.
+/* data/survey/catalogue_build.c - a catalogue becomes a plan file: merged, sorted, cut.
  *
  * Rows go to a table of a second file beside the plan, which is removed at the end; SQLite sorts
  * them by id (duplicates are neighbours then), and again by field.  What is held in memory is a
  * batch of rows and SQLite's caches. */
+#include "data/survey/catalogue_build.h"
 #include "core/file.h"
-#include "core/log.h"
 #include "core/memory.h"
 #include "data/readers/classes.h"
 #include "data/readers/id_text.h"
-#include "data/readers/number.h"
-#include "data/readers/values.h"
-#include "data/survey/catalogue_private.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { BATCH = 2048, REASON = 400, MAX_REQUESTS = 4 + ORR_MAX_TARGET_NAMES + ORR_MAX_AUX + ORR_TEMPLATE_FIELDS };
-
-enum {
-    ADD_ROW,
-    CHANGE_ROW,
-    DROP_ROW,
-    GET_ROW,
-    ADD_ASIDE,
-    ADD_FIELD,
-    ADD_PART,
-    ADD_OBJECT,
-    STATEMENTS
-};
-static const char *const sql[STATEMENTS] = {
-    [ADD_ROW] = "INSERT INTO work.raw(row, id, key, data) VALUES(?1, ?2, ?3, ?4)",
-    [CHANGE_ROW] = "UPDATE work.raw SET data = ?2 WHERE row = ?1",
-    [DROP_ROW] = "DELETE FROM work.raw WHERE row = ?1",
-    [GET_ROW] = "SELECT key, data FROM work.raw WHERE row = ?1",
-    [ADD_ASIDE] = "INSERT INTO aside(row, id, reason) VALUES(?1, ?2, ?3)",
-    [ADD_FIELD] = "INSERT INTO field(n, key, first, count) VALUES(?1, ?2, ?3, ?4)",
-    [ADD_PART] = "INSERT INTO part(n, first, count) VALUES(?1, ?2, ?3)",
-    [ADD_OBJECT] = "INSERT INTO object(n, data) VALUES(?1, ?2)",
+static const char *const sql[ORR_BUILD_STATEMENTS] = {
+    [ORR_BUILD_ADD_ROW] = "INSERT INTO work.raw(row, id, key, data) VALUES(?1, ?2, ?3, ?4)",
+    [ORR_BUILD_CHANGE_ROW] = "UPDATE work.raw SET data = ?2 WHERE row = ?1",
+    [ORR_BUILD_DROP_ROW] = "DELETE FROM work.raw WHERE row = ?1",
+    [ORR_BUILD_GET_ROW] = "SELECT key, data FROM work.raw WHERE row = ?1",
+    [ORR_BUILD_ADD_ASIDE] = "INSERT INTO aside(row, id, reason) VALUES(?1, ?2, ?3)",
+    [ORR_BUILD_ADD_FIELD] = "INSERT INTO field(n, key, first, count) VALUES(?1, ?2, ?3, ?4)",
+    [ORR_BUILD_ADD_PART] = "INSERT INTO part(n, first, count) VALUES(?1, ?2, ?3)",
+    [ORR_BUILD_ADD_OBJECT] = "INSERT INTO object(n, data) VALUES(?1, ?2)",
 };
 static const char tables[] =
     "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;"
@@ -53,27 +36,9 @@ static const char tables[] =
     "CREATE TABLE aside(row INTEGER PRIMARY KEY, id TEXT, reason TEXT);"
     "CREATE TABLE work.raw(row INTEGER PRIMARY KEY, id, key BLOB, data BLOB);";
 
-typedef struct {
-    const orr_catalogue_opts *o;
-    const char *const *fields;
-    const int *is_int;
-    int n_fields, n_y, n_aux;
-    int64_t max_objects, max_fields;
-    orr_classes classes;
-    orr_columns *columns;
-    char tmp[ORR_PATH_MAX], work[ORR_PATH_MAX];
-    sqlite3 *db;
-    sqlite3_stmt *st[STATEMENTS];
-    orr_sha256 *sha;
-    orr_catalogue_counts counts;
-    int32_t max_label;
-    int text_ids, id_bytes; /* of the objects: is one a text? the longest */
-    char first_reason[200]; /* of a row that was set aside */
-} build;
-
 /* ---- small helpers around SQLite ---- */
 
-static orr_status run(build *b, int code)
+static orr_status run(orr_build *b, int code)
 {
     return code == SQLITE_OK || code == SQLITE_DONE || code == SQLITE_ROW
                ? ORR_OK
@@ -81,7 +46,7 @@ static orr_status run(build *b, int code)
 }
 
 /* Binds blobs and texts without copies: they live until the step. */
-static orr_status step(build *b, int which)
+orr_status orr_build_step(orr_build *b, int which)
 {
     int code = sqlite3_step(b->st[which]);
 
@@ -89,19 +54,19 @@ static orr_status step(build *b, int which)
     return run(b, code);
 }
 
-static orr_status execute(build *b, const char *text)
+static orr_status execute(orr_build *b, const char *text)
 {
     return run(b, sqlite3_exec(b->db, text, NULL, NULL, NULL));
 }
 
-static void digest(build *b, orr_status *st, const void *data, size_t n)
+static void digest(orr_build *b, orr_status *st, const void *data, size_t n)
 {
     if (*st == ORR_OK) *st = orr_sha256_add(b->sha, data, n);
 }
 
-static orr_status set_aside(build *b, int64_t row, const char *id, const char *reason)
+orr_status orr_build_aside(orr_build *b, int64_t row, const char *id, const char *reason)
 {
-    sqlite3_stmt *s = b->st[ADD_ASIDE];
+    sqlite3_stmt *s = b->st[ORR_BUILD_ADD_ASIDE];
 
     if (!b->counts.aside++)
         snprintf(b->first_reason, sizeof b->first_reason, "row %" PRId64 ", id \"%.64s\": %.100s",
@@ -109,159 +74,7 @@ static orr_status set_aside(build *b, int64_t row, const char *id, const char *r
     sqlite3_bind_int64(s, 1, row);
     sqlite3_bind_text(s, 2, id, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 3, reason, -1, SQLITE_STATIC);
-    return step(b, ADD_ASIDE);
-}
-
-/* ---- reading: requests, and what a row must be ---- */
-
-typedef struct {
-    orr_column_request requests[MAX_REQUESTS];
-    int n;
-    orr_column_text *id, *label, *field[ORR_TEMPLATE_FIELDS];
-    double *ra, *dec, *y[ORR_MAX_TARGET_NAMES], *aux[ORR_MAX_AUX];
-} batch;
-
-static orr_status want(build *b, batch *q, const char *name, const char *option,
-                       orr_column_type type, void *values)
-{
-    orr_column_request *r = &q->requests[q->n];
-    size_t bytes = type == ORR_COLUMN_TEXT ? sizeof(orr_column_text) : sizeof(double);
-
-    ORR_TRY(orr_columns_find(b->columns, name, option, &r->column));
-    if (!(r->values = orr_alloc(BATCH, bytes)))
-        return orr_fail(ORR_ERR_NOMEM, "%s: out of memory", b->o->file);
-    r->type = type;
-    q->n++;
-    memcpy(values, &r->values, sizeof r->values);
-    return ORR_OK;
-}
-
-static orr_status make_batch(build *b, batch *q)
-{
-    const orr_catalogue_opts *o = b->o;
-
-    ORR_TRY(want(b, q, o->id, "catalogue.id", ORR_COLUMN_TEXT, &q->id));
-    ORR_TRY(want(b, q, o->ra, "catalogue.ra", ORR_COLUMN_REAL, &q->ra));
-    ORR_TRY(want(b, q, o->dec, "catalogue.dec", ORR_COLUMN_REAL, &q->dec));
-    if (*o->label) ORR_TRY(want(b, q, o->label, "catalogue.label", ORR_COLUMN_TEXT, &q->label));
-    for (int i = 0; i < b->n_y; i++)
-        ORR_TRY(want(b, q, o->target.v[i], "catalogue.target", ORR_COLUMN_REAL, &q->y[i]));
-    for (int i = 0; i < b->n_aux; i++)
-        ORR_TRY(want(b, q, o->aux.v[i], "catalogue.aux", ORR_COLUMN_REAL, &q->aux[i]));
-    for (int i = 0; i < b->n_fields; i++)
-        ORR_TRY(want(b, q, b->fields[i], "the archive's templates", ORR_COLUMN_TEXT, &q->field[i]));
-    return ORR_OK;
-}
-
-static void free_batch(batch *q)
-{
-    for (int i = 0; i < q->n; i++)
-        orr_free(q->requests[i].values);
-}
-
-/* "1.23764870457714E+018" is no id any more. */
-static orr_status check_id(const build *b, int64_t row, const char *id)
-{
-    size_t n = strlen(id);
-    double v;
-
-    if (!strpbrk(id, "eE") || !orr_number_parse(id, id + n, &v) || fabs(v) < 9007199254740992.0)
-        return ORR_OK;
-    return orr_fail(ORR_ERR_FORMAT,
-                    "%s: row %" PRId64
-                    ": the id \"%.64s\" has an exponent: ids were rounded when the table was "
-                    "exported, and different objects share one; export %s again as an integer or a "
-                    "text",
-                    b->o->file, row + 1, id, b->o->id);
-}
-
-/* Row i of the batch as an object with its field; reason is "" when it can be one. */
-static void judge(const build *b, const batch *q, int64_t i, orr_plan_object *out,
-                  orr_template_value *values, char reason[REASON])
-{
-    size_t bytes = REASON;
-    const char *label = q->label ? q->label[i] : "", *why;
-    double number = 0;
-    char text[256];
-
-    *reason = '\0';
-    if (!q->id[i][0]) snprintf(reason, bytes, "the id is empty");
-    if (!(out->ra >= 0 && out->ra < 360))
-        snprintf(reason, bytes, "right ascension %.15g is not in [0, 360)", out->ra);
-    else if (!(out->dec >= -90 && out->dec <= 90))
-        snprintf(reason, bytes, "declination %.15g is not in [-90, 90]", out->dec);
-    for (int k = 0; k < b->n_y; k++)
-        if (!isfinite((float)(out->y[k] = q->y[k][i])))
-            snprintf(reason, bytes, "target %s is %g", b->o->target.v[k], q->y[k][i]);
-    for (int k = 0; k < b->n_aux; k++)
-        if (!isfinite(out->aux[k] = (float)q->aux[k][i]))
-            snprintf(reason, bytes, "aux %s is %g", b->o->aux.v[k], q->aux[k][i]);
-    if (q->label) {
-        int is_number = orr_number_parse(label, label + strlen(label), &number);
-
-        out->label = orr_classes_label(&b->classes, label, strlen(label), number, is_number);
-        if (out->label < 0) {
-            orr_classes_fault(&b->classes, text, sizeof text);
-            snprintf(reason, bytes, "label \"%s\" %s", label, text);
-        }
-    }
-    for (int k = 0; k < b->n_fields; k++) {
-        const char *s = q->field[k][i];
-
-        values[k] = (orr_template_value){ .is_int = b->is_int[k] };
-        if (b->is_int[k]) {
-            if ((why = orr_integer_parse(s, strlen(s), &values[k].number)))
-                snprintf(reason, bytes, "%s: \"%s\" %s", b->fields[k], s, why);
-        } else {
-            memcpy(values[k].text, s, sizeof values[k].text);
-            if (orr_template_check(b->fields[k], s) != ORR_OK) {
-                snprintf(reason, bytes, "%s", orr_error_text());
-                orr_error_clear();
-            }
-        }
-    }
-}
-
-static orr_status add_row(build *b, const batch *q, int64_t i, int64_t row)
-{
-    orr_plan_object out = { .row = row, .ra = q->ra[i], .dec = q->dec[i] };
-    orr_template_value values[ORR_TEMPLATE_FIELDS];
-    unsigned char key[ORR_PLAN_KEY_MAX];
-    char data[ORR_PLAN_DATA_MAX], reason[REASON];
-    sqlite3_stmt *s = b->st[ADD_ROW];
-    size_t n = strlen(q->id[i]);
-    int64_t number;
-
-    ORR_TRY(check_id(b, row, q->id[i]));
-    memcpy(out.id, q->id[i], sizeof out.id);
-    judge(b, q, i, &out, values, reason);
-    if (*reason) return set_aside(b, row, out.id, reason);
-    sqlite3_bind_int64(s, 1, row);
-    if (orr_id_integer(out.id, n, &number))
-        sqlite3_bind_int64(s, 2, number);
-    else
-        sqlite3_bind_text(s, 2, out.id, (int)n, SQLITE_STATIC);
-    sqlite3_bind_blob(s, 3, key, (int)orr_plan_key(values, b->n_fields, key), SQLITE_STATIC);
-    sqlite3_bind_blob(s, 4, data, (int)orr_plan_pack(&out, b->n_y, b->n_aux, data), SQLITE_STATIC);
-    return step(b, ADD_ROW);
-}
-
-static orr_status read_rows(build *b)
-{
-    batch q = { 0 };
-    orr_status st;
-    int64_t first, n;
-
-    ORR_TRY_GOTO(st, done, make_batch(b, &q));
-    do {
-        ORR_TRY_GOTO(st, done, orr_columns_next(b->columns, q.requests, q.n, BATCH, &first, &n));
-        for (int64_t i = 0; i < n; i++)
-            ORR_TRY_GOTO(st, done, add_row(b, &q, i, first + i));
-        b->counts.rows += n;
-    } while (n > 0);
-done:
-    free_batch(&q);
-    return st;
+    return orr_build_step(b, ORR_BUILD_ADD_ASIDE);
 }
 
 /* ---- duplicates ---- */
@@ -277,9 +90,10 @@ typedef struct {
     size_t key_n;
 } group;
 
-static orr_status load(build *b, int64_t row, orr_plan_object *o, unsigned char *key, size_t *key_n)
+static orr_status load(orr_build *b, int64_t row, orr_plan_object *o, unsigned char *key,
+                       size_t *key_n)
 {
-    sqlite3_stmt *s = b->st[GET_ROW];
+    sqlite3_stmt *s = b->st[ORR_BUILD_GET_ROW];
     orr_status st = ORR_OK;
     int code;
 
@@ -299,7 +113,7 @@ static orr_status load(build *b, int64_t row, orr_plan_object *o, unsigned char 
     return st;
 }
 
-static orr_status end_group(build *b, group *g)
+static orr_status end_group(orr_build *b, group *g)
 {
     char data[ORR_PLAN_DATA_MAX];
 
@@ -307,14 +121,14 @@ static orr_status end_group(build *b, group *g)
     for (int k = 0; k < b->n_y; k++)
         g->first.y[k] /= (double)g->n;
     b->counts.merged += g->n - 1;
-    sqlite3_bind_int64(b->st[CHANGE_ROW], 1, g->row);
-    sqlite3_bind_blob(b->st[CHANGE_ROW], 2, data,
+    sqlite3_bind_int64(b->st[ORR_BUILD_CHANGE_ROW], 1, g->row);
+    sqlite3_bind_blob(b->st[ORR_BUILD_CHANGE_ROW], 2, data,
                       (int)orr_plan_pack(&g->first, b->n_y, b->n_aux, data), SQLITE_STATIC);
-    return step(b, CHANGE_ROW);
+    return orr_build_step(b, ORR_BUILD_CHANGE_ROW);
 }
 
 /* Another row with the group's id. */
-static orr_status join_group(build *b, group *g, int64_t row)
+static orr_status join_group(orr_build *b, group *g, int64_t row)
 {
     unsigned char key[ORR_PLAN_KEY_MAX];
     orr_plan_object o;
@@ -331,14 +145,14 @@ static orr_status join_group(build *b, group *g, int64_t row)
         snprintf(reason, sizeof reason,
                  "the %s differs from that of row %" PRId64 ", which has the same id", differs,
                  g->row + 1);
-        ORR_TRY(set_aside(b, row, o.id, reason));
+        ORR_TRY(orr_build_aside(b, row, o.id, reason));
     } else {
         for (int k = 0; k < b->n_y; k++)
             g->first.y[k] += o.y[k];
         g->n++;
     }
-    sqlite3_bind_int64(b->st[DROP_ROW], 1, row);
-    return step(b, DROP_ROW);
+    sqlite3_bind_int64(b->st[ORR_BUILD_DROP_ROW], 1, row);
+    return orr_build_step(b, ORR_BUILD_DROP_ROW);
 }
 
 static int same_id(const group *g, sqlite3_stmt *s)
@@ -360,7 +174,7 @@ static void begin_group(group *g, sqlite3_stmt *s)
     snprintf(g->text, sizeof g->text, "%s", text ? (const char *)text : "");
 }
 
-static orr_status merge(build *b)
+static orr_status merge(orr_build *b)
 {
     sqlite3_stmt *s = NULL;
     orr_status st;
@@ -395,9 +209,9 @@ typedef struct {
     int64_t part_first, part_fields, part_objects; /* of the part before it */
 } layout;
 
-static orr_status end_part(build *b, layout *l)
+static orr_status end_part(orr_build *b, layout *l)
 {
-    sqlite3_stmt *s = b->st[ADD_PART];
+    sqlite3_stmt *s = b->st[ORR_BUILD_ADD_PART];
 
     if (l->part_fields == 0) return ORR_OK;
     sqlite3_bind_int64(s, 1, b->counts.parts++);
@@ -405,12 +219,12 @@ static orr_status end_part(build *b, layout *l)
     sqlite3_bind_int64(s, 3, l->part_fields);
     l->part_first += l->part_fields;
     l->part_fields = l->part_objects = 0;
-    return step(b, ADD_PART);
+    return orr_build_step(b, ORR_BUILD_ADD_PART);
 }
 
-static orr_status end_field(build *b, layout *l)
+static orr_status end_field(orr_build *b, layout *l)
 {
-    sqlite3_stmt *s = b->st[ADD_FIELD];
+    sqlite3_stmt *s = b->st[ORR_BUILD_ADD_FIELD];
 
     if (l->n == 0) return ORR_OK;
     if (l->part_fields == b->max_fields || l->part_objects + l->n > b->max_objects)
@@ -423,10 +237,10 @@ static orr_status end_field(build *b, layout *l)
     sqlite3_bind_int64(s, 4, l->n);
     l->first += l->n;
     l->n = 0;
-    return step(b, ADD_FIELD);
+    return orr_build_step(b, ORR_BUILD_ADD_FIELD);
 }
 
-static orr_status add_object(build *b, layout *l, sqlite3_stmt *row)
+static orr_status add_object(orr_build *b, layout *l, sqlite3_stmt *row)
 {
     const void *key = sqlite3_column_blob(row, 0), *data = sqlite3_column_blob(row, 1);
     size_t key_n = (size_t)sqlite3_column_bytes(row, 0), n = (size_t)sqlite3_column_bytes(row, 1);
@@ -452,12 +266,12 @@ static orr_status add_object(build *b, layout *l, sqlite3_stmt *row)
     if (!orr_id_integer(o.id, id, &number)) b->text_ids = 1;
     if ((int)id > b->id_bytes) b->id_bytes = (int)id;
     if (o.label > b->max_label) b->max_label = o.label;
-    sqlite3_bind_int64(b->st[ADD_OBJECT], 1, b->counts.objects++);
-    sqlite3_bind_blob(b->st[ADD_OBJECT], 2, data, (int)n, SQLITE_STATIC);
-    return step(b, ADD_OBJECT);
+    sqlite3_bind_int64(b->st[ORR_BUILD_ADD_OBJECT], 1, b->counts.objects++);
+    sqlite3_bind_blob(b->st[ORR_BUILD_ADD_OBJECT], 2, data, (int)n, SQLITE_STATIC);
+    return orr_build_step(b, ORR_BUILD_ADD_OBJECT);
 }
 
-static orr_status sort(build *b)
+static orr_status sort(orr_build *b)
 {
     layout *l = orr_alloc(1, sizeof *l);
     sqlite3_stmt *s = NULL;
@@ -488,7 +302,7 @@ done:
 
 /* ---- what the schema is made of, and the identity ---- */
 
-static orr_status put_meta(build *b, const char *key, int64_t value, const char *text)
+static orr_status put_meta(orr_build *b, const char *key, int64_t value, const char *text)
 {
     sqlite3_stmt *s = NULL;
     int code;
@@ -504,7 +318,7 @@ static orr_status put_meta(build *b, const char *key, int64_t value, const char 
     return run(b, code);
 }
 
-static orr_status put_name(build *b, const char *kind, int n, const char *name)
+static orr_status put_name(orr_build *b, const char *kind, int n, const char *name)
 {
     orr_status st = ORR_OK;
     sqlite3_stmt *s = NULL;
@@ -523,7 +337,7 @@ static orr_status put_name(build *b, const char *kind, int n, const char *name)
     return run(b, code);
 }
 
-static orr_status put_names(build *b)
+static orr_status put_names(orr_build *b)
 {
     const orr_strings *classes = b->o->class_names.n ? &b->o->class_names : &b->o->classes;
     orr_strings bands = orr_catalogue_bands(b->o);
@@ -541,7 +355,7 @@ static orr_status put_names(build *b)
     return ORR_OK;
 }
 
-static orr_status digest_asides(build *b)
+static orr_status digest_asides(orr_build *b)
 {
     sqlite3_stmt *s = NULL;
     orr_status st;
@@ -559,7 +373,7 @@ static orr_status digest_asides(build *b)
     return st == ORR_OK ? run(b, code) : st;
 }
 
-static orr_status put_all_meta(build *b)
+static orr_status put_all_meta(orr_build *b)
 {
     const int *given = &b->o->class_names.n;
     int n_classes = !*b->o->label  ? 0
@@ -598,7 +412,7 @@ static orr_status put_all_meta(build *b)
 
 /* ---- all of it ---- */
 
-static orr_status check_options(build *b)
+static orr_status check_options(orr_build *b)
 {
     const orr_catalogue_opts *o = b->o;
 
@@ -626,7 +440,7 @@ static orr_status check_options(build *b)
     return orr_classes_init(&b->classes, &o->classes, "catalogue.classes");
 }
 
-static orr_status open_files(build *b, const char *file)
+static orr_status open_files(orr_build *b, const char *file)
 {
     sqlite3_stmt *s = NULL;
     int code;
@@ -645,14 +459,14 @@ static orr_status open_files(build *b, const char *file)
     sqlite3_finalize(s);
     ORR_TRY(run(b, code));
     ORR_TRY(execute(b, tables));
-    for (int i = 0; i < STATEMENTS; i++)
+    for (int i = 0; i < ORR_BUILD_STATEMENTS; i++)
         ORR_TRY(orr_plan_prepare(b->db, b->tmp, &b->st[i], sql[i]));
     return orr_sha256_begin(&b->sha);
 }
 
-static void close_files(build *b)
+static void close_files(orr_build *b)
 {
-    for (int i = 0; i < STATEMENTS; i++)
+    for (int i = 0; i < ORR_BUILD_STATEMENTS; i++)
         sqlite3_finalize(b->st[i]);
     sqlite3_close(b->db);
     b->db = NULL;
@@ -663,23 +477,23 @@ orr_status orr_catalogue_build(const char *file, const orr_catalogue_opts *o,
                                const char *const *fields, const int *is_int, int n_fields,
                                int64_t max_objects, int64_t max_fields)
 {
-    build *b = orr_alloc(1, sizeof *b);
+    orr_build *b = orr_alloc(1, sizeof *b);
     orr_status st = ORR_OK;
 
     if (!b) return orr_fail(ORR_ERR_NOMEM, "out of memory: catalogue");
-    *b = (build){ .o = o,
-                  .fields = fields,
-                  .is_int = is_int,
-                  .n_fields = n_fields,
-                  .n_y = o->target.n,
-                  .n_aux = o->aux.n,
-                  .max_objects = max_objects,
-                  .max_fields = max_fields,
-                  .max_label = -1 };
+    *b = (orr_build){ .o = o,
+                      .fields = fields,
+                      .is_int = is_int,
+                      .n_fields = n_fields,
+                      .n_y = o->target.n,
+                      .n_aux = o->aux.n,
+                      .max_objects = max_objects,
+                      .max_fields = max_fields,
+                      .max_label = -1 };
     ORR_TRY_GOTO(st, done, check_options(b));
     ORR_TRY_GOTO(st, done, orr_columns_open(&b->columns, o->file, o->table));
     ORR_TRY_GOTO(st, done, open_files(b, file));
-    ORR_TRY_GOTO(st, done, read_rows(b));
+    ORR_TRY_GOTO(st, done, orr_build_read_rows(b));
     ORR_TRY_GOTO(st, done, merge(b));
     ORR_TRY_GOTO(st, done, sort(b));
     ORR_TRY_GOTO(st, done, put_all_meta(b));

@@ -7,13 +7,15 @@
 orr_status orr_plan_fail(sqlite3 *db, const char *file, int code)
 {
     const char *why = db ? sqlite3_errmsg(db) : sqlite3_errstr(code);
+    int system = db ? sqlite3_system_errno(db) : 0;
 
     if (code == SQLITE_NOMEM) return orr_fail(ORR_ERR_NOMEM, "%s: out of memory", file);
     if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
         return orr_fail(ORR_ERR_FORMAT,
                         "%s: not a plan file, or damaged (%s); remove it and start again", file,
                         why);
-    return orr_fail(ORR_ERR_IO, "%s: %s (SQLite %d)", file, why, code);
+    return orr_fail(ORR_ERR_IO, "%s: %s%s%s (SQLite %d)", file, why, system ? ": " : "",
+                    system ? strerror(system) : "", code);
 }
 
 orr_status orr_plan_prepare(sqlite3 *db, const char *file, sqlite3_stmt **out, const char *sql)

@@ -66,7 +66,7 @@ int orr_cutout_place(const orr_cutout_opts *o, int width, int height, double x, 
     if (!(x > -0.5 && x <= width - 0.5 && y > -0.5 && y <= height - 0.5)) {
         double far = fmax(beyond(x, width), beyond(y, height));
 
-        snprintf(reason, bytes, "%.0f pixels outside the frame: (%.1f, %.1f) of %d x %d",
+        snprintf(reason, bytes, "%.7g pixels outside the frame: (%.6g, %.6g) of %d x %d",
                  fmax(ceil(far), 1), x, y, width, height);
         return 0;
     }

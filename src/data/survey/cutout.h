@@ -2,16 +2,16 @@
  *
  * The stamp of an object at pixel (x, y) of a band's frame is size x size pixels, from column
  * ceil(x - size/2) and row ceil(y - size/2) on: its middle lies as near to the position as whole
- * pixels allow, at most half a pixel away.  This is the rule of astropy.nddata.Cutout2D.  Each band
- * is placed by its own WCS, so bands are registered to half a pixel.
+ * pixels allow, at most half a pixel away.  This is the rule of astropy.nddata.Cutout2D.  Each
+ * band is placed by its own WCS, so bands are registered to half a pixel.
  * Edge, for a stamp that does not lie in the frame:
  *   clamp  moved inwards until it does (the object is then off its centre)
  *   drop   the object is set aside
  *   pad    pixels outside are `fill` (default 0)
  * An object whose centre pixel is outside the frame is always set aside, whatever the rule.
  * A frame smaller than the stamp: clamp sets aside.
- * NaN pixels in the stamp: drop sets the object aside, zero and keep do as they say; all are counted.
- * The stamp of an object that is set aside is left as it was.
+ * NaN pixels in the stamp: drop sets the object aside, zero and keep do as they say; all are
+ * counted. The stamp of an object that is set aside is left as it was.
  *
  * Not collective; thread-safe, as long as no two threads use one frame. */
 #ifndef ORR_DATA_SURVEY_CUTOUT_H
@@ -44,8 +44,8 @@ typedef struct orr_place {
     int outside; /* pixels of it that lie outside the frame (pad) */
 } orr_place;
 
-/* Returns 1 with a place; 0 when the object is set aside, reason ("" otherwise) saying why: "35 pixels
- * outside the frame: (-35.2, 811.7) of 2048 x 1489".  NaN positions count as outside. */
+/* Returns 1 with a place; 0 when the object is set aside, reason ("" otherwise) saying why: "35
+ * pixels outside the frame: (-35.2, 811.7) of 2048 x 1489".  NaN positions count as outside. */
 int orr_cutout_place(const orr_cutout_opts *o, int width, int height, double x, double y,
                      orr_place *out, char *reason, size_t bytes);
 
@@ -55,8 +55,9 @@ typedef struct orr_band_result {
     char reason[160];
 } orr_band_result;
 /* One band of n objects at ra[], dec[] out of one frame: pixel (r, c) of object i goes to
- * cubes[i][r][c][band], cubes being [n][size][size][n_bands] float32.  Stamps are read in the order of rows, whatever the
- * objects' order, and the frame is unpacked up to the last row of them.  results[n] is overwritten; what went wrong with the frame itself is the returned
+ * cubes[i][r][c][band], cubes being [n][size][size][n_bands] float32.  Stamps are read in the
+ * order of rows, whatever the objects' order, and the frame is unpacked up to the last row of
+ * them.  results[n] is overwritten; what went wrong with the frame itself is the returned
  * status (then no result is defined). */
 orr_status orr_cutout_band(const orr_cutout_opts *o, orr_frame *f, int n, const double *ra,
                            const double *dec, int band, int n_bands, float *cubes,

@@ -28,7 +28,7 @@
  * Not collective; callbacks come from the thread that runs the engine.   Errors of the engine itself
  * (no memory, disk full: ORR_ERR_IO) end the run; transfers in flight keep their .part.  Every wait has
  * an end: connect_timeout, stall, and backoff bound each try.  Needs memory for `connections`
- * buffers of 256 KiB, for the file being proved, and for the bodies of tasks to memory: at most
+ * buffers of 256 KiB and for the bodies of tasks to memory: at most
  * connections + 8 of those that are under way or being proved, and those that wait for their next
  * try. */
 #ifndef ORR_DATA_SURVEY_DOWNLOAD_H

@@ -14,55 +14,49 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { AT_ONCE = 8, MOST_THREADS = 8 };
-
-/* A thread's own memory, to read files back into. */
-typedef struct buffer {
-    char *bytes;
-    size_t room;
-} buffer;
 
 static void keep_words(orr_slot *s)
 {
     snprintf(s->words, sizeof s->words, "%s", orr_error_text());
 }
 
-static orr_status read_back(orr_slot *s, buffer *b)
+/* The file is seen where it lies in the page cache: a copy would cost more than the proof. It is
+ * ours, locked, and was written just now. */
+static void prove_file(orr_slot *s, orr_proof level)
 {
-    size_t n = (size_t)s->part.have, at = 0;
+    const orr_part *p = &s->part;
+    void *bytes = mmap(NULL, (size_t)p->have, PROT_READ, MAP_PRIVATE | MAP_POPULATE, p->fd, 0);
+    struct stat now;
 
-    if (n > b->room) {
-        orr_free(b->bytes);
-        b->room = 0;
-        if (!(b->bytes = orr_alloc(n, 1)))
-            return orr_fail(ORR_ERR_NOMEM, "%s: out of memory for %zu bytes", s->part.path, n);
-        b->room = n;
-    }
-    while (at < n) {
-        ssize_t got = pread(s->part.fd, b->bytes + at, n - at, (off_t)at);
-
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0)
-            return orr_fail(ORR_ERR_IO, "%s.part: cannot read it back: %s", s->part.path,
-                            got < 0 ? strerror(errno) : "it is shorter than what was written");
-        at += (size_t)got;
-    }
-    return ORR_OK;
+    if (bytes == MAP_FAILED || fstat(p->fd, &now) != 0)
+        s->stored =
+            orr_fail(ORR_ERR_IO, "%s.part: cannot read it back: %s", p->path, strerror(errno));
+    else if (now.st_size != p->have)
+        s->stored = orr_fail(ORR_ERR_IO, "%s.part: %lld bytes, %lld were written", p->path,
+                             (long long)now.st_size, (long long)p->have);
+    else
+        s->proved = orr_prove(bytes, (size_t)p->have, level, p->path);
+    if (bytes != MAP_FAILED) munmap(bytes, (size_t)p->have);
 }
 
 /* proved: what the bytes are worth; stored: what the system says. */
-static void prove(orr_slot *s, orr_proof level, buffer *b)
+static void prove(orr_slot *s, orr_proof level)
 {
     const orr_part *p = &s->part;
 
     s->proved = s->stored = ORR_OK;
     if (p->path[0] && p->fd < 0) s->stored = orr_part_begin(&s->part);
-    if (s->stored == ORR_OK && p->path[0] && level > ORR_PROOF_LENGTH) s->stored = read_back(s, b);
-    if (s->stored == ORR_OK && level > ORR_PROOF_LENGTH)
-        s->proved = orr_prove(p->path[0] ? b->bytes : p->memory, (size_t)p->have, level,
-                              p->path[0] ? p->path : s->task.urls[0]);
+    if (s->stored == ORR_OK && level > ORR_PROOF_LENGTH) {
+        if (p->path[0])
+            prove_file(s, level);
+        else
+            s->proved = orr_prove(p->memory, (size_t)p->have, level, s->task.urls[0]);
+    }
     if (s->stored != ORR_OK || s->proved != ORR_OK) keep_words(s);
     if (s->proved == ORR_ERR_NOMEM) s->stored = s->proved;
 }
@@ -119,10 +113,10 @@ static void sync_folders(orr_slot *list)
     }
 }
 
-static void commit_all(orr_slot *list, orr_proof level, buffer *b)
+static void commit_all(orr_slot *list, orr_proof level)
 {
     for (orr_slot *s = list; s; s = s->next)
-        prove(s, level, b);
+        prove(s, level);
     for (orr_slot *s = list; s; s = s->next)
         if (is_file_to_store(s)) sync_file(s);
     for (orr_slot *s = list; s; s = s->next)
@@ -160,7 +154,6 @@ static void put_finished(orr_committers *c, orr_slot *list)
 static void *work(void *ctx)
 {
     orr_committers *c = ctx;
-    buffer b = { 0 };
 
     pthread_mutex_lock(&c->lock);
     for (;;) {
@@ -171,13 +164,12 @@ static void *work(void *ctx)
         if (!c->queued) break;
         list = take(c);
         pthread_mutex_unlock(&c->lock);
-        commit_all(list, c->level, &b);
+        commit_all(list, c->level);
         pthread_mutex_lock(&c->lock);
         put_finished(c, list);
         curl_multi_wakeup(c->multi);
     }
     pthread_mutex_unlock(&c->lock);
-    orr_free(b.bytes);
     return NULL;
 }
 

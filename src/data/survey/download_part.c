@@ -116,7 +116,6 @@ orr_status orr_part_begin(orr_part *p)
 {
     char name[ORR_PATH_MAX];
 
-    if (p->have == 0) ORR_TRY(drop_note(p));
     if (!p->path[0]) return ORR_OK;
     ORR_TRY(orr_part_name(name, p, ".part"));
     if (p->fd < 0) {

@@ -250,6 +250,10 @@ static orr_try_end end_broken(orr_slot *s, CURLcode code)
         return ORR_TRY_REFUSED;
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
+        if (strstr(words, "HTTP/0.9")) { /* libcurl's name for an answer without a status line */
+            say(s, "not an answer: it has no status line");
+            return ORR_TRY_AGAIN;
+        }
         say(s, "not http or https: %s", words);
         return ORR_TRY_REFUSED;
     case CURLE_COULDNT_RESOLVE_HOST:

@@ -2,7 +2,8 @@
  * cfitsio reads a memory file that is as long as header and image will be, while its bytes come to
  * be there step by step: they are only read once unpacked, in whole FITS blocks, because cfitsio
  * keeps blocks that it has seen.
- * World coordinates: Greisen & Calabretta 2002 (A&A 395, 1061), Calabretta & Greisen 2002 (1077). */
+ * World coordinates: Greisen & Calabretta 2002 (A&A 395, 1061), Calabretta & Greisen 2002
+ * (1077). */
 #include "data/survey/frame.h"
 
 #include "core/memory.h"
@@ -352,7 +353,8 @@ static orr_status load_row(orr_frame *f, int y, const float **out)
     if (f->row_of[slot] == y) return ORR_OK;
     f->row_of[slot] = -1;
     lock(0);
-    /* No blanks among floating-point pixels: looking for them would make zeros of denormal numbers. */
+    /* No blanks among floating-point pixels: looking for them would make zeros of denormal
+     * numbers. */
     fits_read_pix(f->fits, TFLOAT, first, f->width, f->bitpix < 0 && !f->tiled ? NULL : &blank, row,
                   &blanks, &status);
     unlock(0);

@@ -1,11 +1,11 @@
 /* data/survey/frame.h - one image of a survey: pixels, and where on the sky they lie.
  *
  * A frame is a FITS file in memory, plain or packed with bzip2 or gzip; its first HDU with a
- * two-dimensional image is the frame.  Opening unpacks no more than the header; pixels are unpacked
- * row after row, only as far as somebody asks (the bzip2 blocks behind the last row wanted are never
- * decoded).  No pixel of a bzip2 block is handed out before the block's checksum was found right;
- * gzip has one checksum at its end, so damage there is seen only when unpacking comes that far.
- * CHECKSUM and DATASUM are not looked at: proof.h does that.
+ * two-dimensional image is the frame.  Opening unpacks no more than the header; pixels are
+ * unpacked row after row, only as far as somebody asks (the bzip2 blocks behind the last row
+ * wanted are never decoded).  No pixel of a bzip2 block is handed out before the block's
+ * checksum was found right; gzip has one checksum at its end, so damage there is seen only when
+ * unpacking comes that far. CHECKSUM and DATASUM are not looked at: proof.h does that.
  * cfitsio reads the header and the pixels (BSCALE, BZERO and BLANK as it does, blank pixels being
  * NaN; tile-compressed images too, unpacked whole; result float32), WCSLIB the world coordinates.
  *
@@ -40,8 +40,8 @@ void orr_frame_keyword(const orr_frame *f, const char *key, char *buf, size_t by
 orr_status orr_frame_to_pixel(const orr_frame *f, int n, const double *ra, const double *dec,
                               double *x, double *y);
 /* Pixels [x0, x0 + w) x [y0, y0 + h) as out[h][w], all of which lie in the frame (else
- * ORR_ERR_ARG).  Unpacks up to row y0 + h - 1; calls in the order of rising rows cost the least, but
- * any order works.  Rows in front of a cut or of damage can still be read. */
+ * ORR_ERR_ARG).  Unpacks up to row y0 + h - 1; calls in the order of rising rows cost the
+ * least, but any order works.  Rows in front of a cut or of damage can still be read. */
 orr_status orr_frame_read(orr_frame *f, int x0, int y0, int w, int h, float *out);
 /* Bytes unpacked so far: for tests and for the figures. */
 size_t orr_frame_unpacked(const orr_frame *f);

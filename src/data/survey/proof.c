@@ -134,8 +134,7 @@ static orr_status check_plain(const char *bytes, size_t n, orr_proof level, cons
 
     if (h.n > MOST_HEADER / CARD) h.n = MOST_HEADER / CARD;
     ORR_TRY(check_header(&h));
-    return walk(bytes, n, level == ORR_PROOF_FULL || (h.has_sum && level == ORR_PROOF_STRUCTURE),
-                name);
+    return walk(bytes, n, level == ORR_PROOF_FULL || h.has_sum, name);
 }
 
 static orr_status check_unpacked(const void *bytes, size_t n, orr_proof level, const char *name)
@@ -152,7 +151,9 @@ static orr_status check_unpacked(const void *bytes, size_t n, orr_proof level, c
                (strncmp(orr_unpack_why(u), whole[0], strlen(whole[0])) == 0 ||
                 strncmp(orr_unpack_why(u), whole[1], strlen(whole[1])) == 0)) {
         orr_error_clear();
-        st = check_plain(orr_unpack_bytes(u), orr_unpack_ready(u), level, name);
+        st = level < ORR_PROOF_STRUCTURE
+                 ? ORR_OK
+                 : check_plain(orr_unpack_bytes(u), orr_unpack_ready(u), level, name);
     }
     orr_unpack_close(u);
     return st;
@@ -192,12 +193,18 @@ static orr_status prove_bzip2(const unsigned char *p, size_t n, orr_proof level,
 
     if (st != ORR_OK) { /* what the decoder says decides; the chain says it better */
         snprintf(why, sizeof why, "%s", orr_error_text());
-        if (check_unpacked(p, n, ORR_PROOF_FULL, name) == ORR_OK) return ORR_OK;
+        if (check_unpacked(p, n, level, name) == ORR_OK) return ORR_OK;
         return orr_fail(st, "%s", why);
     }
     if (level == ORR_PROOF_STRUCTURE) ORR_TRY(check_packed_header(p, n, &has_sum, name));
     if (level == ORR_PROOF_FULL || has_sum) st = check_unpacked(p, n, ORR_PROOF_FULL, name);
     return st;
+}
+
+/* Where nothing is gained by looking at less. */
+static orr_proof at_least_structure(orr_proof level)
+{
+    return level > ORR_PROOF_STRUCTURE ? level : ORR_PROOF_STRUCTURE;
 }
 
 orr_status orr_prove(const void *bytes, size_t n, orr_proof level, const char *name)
@@ -206,8 +213,10 @@ orr_status orr_prove(const void *bytes, size_t n, orr_proof level, const char *n
 
     if (level == ORR_PROOF_LENGTH) return ORR_OK;
     if (n >= 3 && memcmp(p, "BZh", 3) == 0) return prove_bzip2(p, n, level, name);
-    if (n >= 2 && p[0] == 0x1f && p[1] == 0x8b) return check_unpacked(p, n, level, name);
-    if (n >= 8 && memcmp(p, "SIMPLE  ", 8) == 0) return check_plain(bytes, n, level, name);
+    if (n >= 2 && p[0] == 0x1f && p[1] == 0x8b)
+        return check_unpacked(p, n, at_least_structure(level), name);
+    if (n >= 8 && memcmp(p, "SIMPLE  ", 8) == 0)
+        return check_plain(bytes, n, at_least_structure(level), name);
     return orr_fail(ORR_ERR_FORMAT, "%s: not FITS: %s", name, orr_unpack_looks(bytes, n));
 }
 

@@ -8,15 +8,16 @@
  *
  * Search: of 48 bits that begin anywhere, five consecutive whole bytes are known for each of the 8
  * shifts.  Of every four neighbouring pairs of bytes one lies within those five, so it is enough to
- * look up every fourth pair in a table of 65536 bits, 64 of which are set. */
+ * look up every fourth pair in a table of 65536 bytes, 64 of which are set. */
 #include "data/survey/proof_bzip2.h"
 
 #include <bzlib.h>
+#include <endian.h>
 #include <stdint.h>
 #include <string.h>
 
 static const uint64_t block_magic = 0x314159265359u, end_magic = 0x177245385090u;
-enum { MAGIC_BITS = 48, MAGIC_AND_SUM_BITS = 80, HEADER_BYTES = 4 };
+enum { MAGIC_BITS = 48, MAGIC_AND_SUM_BITS = 80, HEADER_BYTES = 4, PAIRS = 65536 };
 
 typedef struct chain {
     const unsigned char *p;
@@ -38,7 +39,7 @@ static inline uint64_t load_bits(const unsigned char *p, size_t n, uint64_t bit)
         memcpy(&word, p + at, sizeof word);
     else if (at < n)
         memcpy(&word, p + at, n - at);
-    return __builtin_bswap64(word) << (bit & 7);
+    return be64toh(word) << (bit & 7);
 }
 
 static uint32_t load_sum(const chain *c, uint64_t bit)
@@ -113,34 +114,30 @@ static inline uint16_t load_pair(const unsigned char *p)
     return pair;
 }
 
-static void fill_table(uint32_t table[2048])
+static void fill_table(unsigned char table[PAIRS])
 {
     const uint64_t magics[2] = { block_magic, end_magic };
 
-    memset(table, 0, 2048 * sizeof *table);
+    memset(table, 0, PAIRS);
     for (int m = 0; m < 2; m++)
         for (int shift = 0; shift < 8; shift++) {
-            uint64_t word = __builtin_bswap64(magics[m] << (64 - MAGIC_BITS - shift));
+            uint64_t word = htobe64(magics[m] << (64 - MAGIC_BITS - shift));
             unsigned char bytes[8];
             memcpy(bytes, &word, sizeof word);
-            for (int k = 1; k <= 4; k++) {
-                uint16_t pair = load_pair(bytes + k);
-                table[pair >> 5] |= 1u << (pair & 31);
-            }
+            for (int k = 1; k <= 4; k++)
+                table[load_pair(bytes + k)] = 1;
         }
 }
 
-static inline uint32_t probe(const uint32_t *table, const unsigned char *p)
+static inline int probe(const unsigned char *table, const unsigned char *p)
 {
-    uint32_t pair = load_pair(p);
-
-    return table[pair >> 5] >> (pair & 31) & 1;
+    return table[load_pair(p)];
 }
 
 static orr_status search(chain *c)
 {
     enum { STEP = 4, AT_ONCE = 4 };
-    uint32_t table[2048];
+    unsigned char table[PAIRS];
     size_t i = HEADER_BYTES + 4; /* the first magic number begins at byte 4 */
 
     fill_table(table);

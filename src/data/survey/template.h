@@ -1,9 +1,9 @@
 /* data/survey/template.h - names with blanks to fill in: "frame-{band}-{run:06d}.fits.bz2".
  *
  * {name} stands for a value as it is, {name:04d} for a whole number with at least 4 digits, zeros
- * in front; {{ and }} are braces.  Texts that are put in may not be empty, hold "/" or begin with ".",
- * nor have characters below 33 or above 126: a catalogue cannot lead out of a folder.  In a URL all but
- * unreserved characters of a value are percent-encoded.   Not collective.
+ * in front; {{ and }} are braces.  Texts that are put in may not be empty, hold "/" or begin with
+ * ".", nor have characters below 33 or above 126: a catalogue cannot lead out of a folder.  In a URL
+ * all but unreserved characters of a value are percent-encoded.   Not collective.
  * Errors: ORR_ERR_OPTION (the template), ORR_ERR_FORMAT (a value), both naming the field. */
 #ifndef ORR_DATA_SURVEY_TEMPLATE_H
 #define ORR_DATA_SURVEY_TEMPLATE_H

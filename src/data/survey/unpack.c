@@ -326,13 +326,13 @@ orr_status orr_unpack_pad(orr_unpack *u, size_t size)
     if (size > u->limit)
         return orr_fail(ORR_ERR_ARG, "%s: byte %zu is behind the limit of %zu", u->name, size,
                         u->limit);
-    if (u->kind == PLAIN && !u->own) {
+    if (size > u->cap) {
+        int copy = u->kind == PLAIN && !u->own;
+
         ORR_TRY(resize(u, size));
-        memcpy(u->own, u->packed, u->ready);
-    } else if (size > u->cap)
-        ORR_TRY(resize(u, size));
+        if (copy) memcpy(u->own, u->packed, u->ready);
+    }
     memset(u->own + u->ready, 0, size - u->ready);
-    u->ready = size;
     return ORR_OK;
 }
 

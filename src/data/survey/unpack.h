@@ -1,9 +1,10 @@
 /* data/survey/unpack.h - packed bytes in memory, unpacked only as far as somebody asks.
  *
  * bzip2 (any number of streams end to end), gzip (any number of members) or plain bytes, told by
- * their first two; libbz2 and zlib do the work.  bzip2 is unpacked block after block, and no byte of
- * a block is handed out before the block's checksum was found right.  gzip has one checksum, at its
- * end: it is looked at when unpacking comes that far.  Plain bytes are all there at once, not copied.
+ * their first two; libbz2 and zlib do the work.  bzip2 is unpacked block after block, and no
+ * byte of a block is handed out before the block's checksum was found right.  gzip has one
+ * checksum, at its end: it is looked at when unpacking comes that far.  Plain bytes are all
+ * there at once, not copied.
  *
  * Owns what it unpacks, borrows the packed bytes.  Not collective; one thread each.
  * Errors: ORR_ERR_FORMAT naming the file, what is wrong and at which packed byte; what was ready
@@ -31,9 +32,11 @@ orr_status orr_unpack_to(orr_unpack *u, size_t want);
  * or _pad. */
 const void *orr_unpack_bytes(const orr_unpack *u);
 size_t orr_unpack_ready(const orr_unpack *u);
-/* Nobody will ask for bytes from `limit` on: they are not kept, and the memory is made to measure. */
+/* Nobody will ask for bytes from `limit` on: they are not kept, and the memory is made to
+ * measure. */
 orr_status orr_unpack_limit(orr_unpack *u, size_t limit);
-/* Zeros behind the ready bytes up to `size`, whatever the packed bytes say from there on. */
+/* After a failure: puts zeros behind the ready bytes up to `size`, for a reader of whole
+ * blocks.  They do not count as ready. */
 orr_status orr_unpack_pad(orr_unpack *u, size_t size);
 /* Bytes that were unpacked and checked so far, kept or not; and packed bytes read for them. */
 size_t orr_unpack_done(const orr_unpack *u);

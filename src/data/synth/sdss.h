@@ -13,7 +13,13 @@ extern "C" {
 enum { ORR_SDSS_BANDS = 5, ORR_SDSS_R = 2, ORR_SDSS_RERUN = 301 };
 
 /* Purposes of the streams of random numbers, beside field and object. */
-enum { ORR_SDSS_OF_RUN = 1, ORR_SDSS_OF_FIELD, ORR_SDSS_OF_PLACE, ORR_SDSS_OF_OBJECT, ORR_SDSS_OF_PIXELS };
+enum {
+    ORR_SDSS_OF_RUN = 1,
+    ORR_SDSS_OF_FIELD,
+    ORR_SDSS_OF_PLACE,
+    ORR_SDSS_OF_OBJECT,
+    ORR_SDSS_OF_PIXELS
+};
 
 /* What a band is like, in every field. */
 typedef struct orr_sdss_band {

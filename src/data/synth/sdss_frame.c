@@ -119,8 +119,7 @@ static void put_sky(fitsfile *f, const orr_synth_sdss_opts *o, const orr_sdss_fr
     fits_write_tdim(f, 1, 2, size, status);
     for (int i = 0; i < h; i++)
         for (int j = 0; j < w; j++)
-            room[i * w + j] =
-                (float)orr_sdss_sky(frame, j * SKY_STEP - 0.5, i * SKY_STEP - 0.5);
+            room[i * w + j] = (float)orr_sdss_sky(frame, j * SKY_STEP - 0.5, i * SKY_STEP - 0.5);
     fits_write_col(f, TFLOAT, 1, 1, 1, (LONGLONG)w * h, room, status);
     put_places(f, 2, o->width, room, status);
     put_places(f, 3, o->height, room, status);
@@ -142,8 +141,7 @@ static void put_cells(fitsfile *f, cell *cells, int *status)
     }
     fits_create_tbl(f, BINARY_TBL, 1, AS_TRANS, names, forms, NULL, NULL, status);
     for (int i = 0; i < AS_TRANS; i++)
-        if (!strchr(forms[i], 'A'))
-            fits_write_col_dbl(f, i + 1, 1, 1, 1, &cells[i].value, status);
+        if (!strchr(forms[i], 'A')) fits_write_col_dbl(f, i + 1, 1, 1, 1, &cells[i].value, status);
 }
 
 /* HDU 3: the older description of the astrometry, as affine coefficients (row before column). */
@@ -216,7 +214,7 @@ orr_status orr_sdss_fits(const orr_synth_sdss_opts *o, const orr_sdss_field *f, 
     *out = NULL;
     *bytes = 0;
     if (!buffer) return orr_fail(ORR_ERR_NOMEM, "out of memory: a frame of %zu bytes", room);
-    /* cfitsio has one list of open files for all threads */
+        /* cfitsio has one list of open files for all threads */
 #pragma omp critical(orr_sdss_cfitsio)
     {
         fits_create_memfile(&file, &buffer, &room, 0, NULL, &status);

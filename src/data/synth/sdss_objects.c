@@ -18,8 +18,8 @@ const orr_sdss_band orr_sdss_bands[ORR_SDSS_BANDS] = {
 };
 
 enum { FIELDS_A_STRIP = 40, CAMERA_COLUMNS = 6, FIRST_RUN = 1000, RUN_STEP = 13, FIRST_FIELD = 11 };
-static const double PIXEL = 0.396 / 3600; /* degrees */
-static const double ARCSEC = 1 / 0.396;   /* pixels */
+static const double PIXEL = 0.396 / 3600;   /* degrees */
+static const double ARCSEC = 1 / 0.396;     /* pixels */
 static const double EDGE = 16, INSIDE = 20; /* pixels */
 static const double BRANCH_STEP = 0.10, BRIGHTEST = 14.5, FAINTEST = 17.8;
 
@@ -74,6 +74,7 @@ static void place_frames(orr_sdss_field *f, const orr_synth_sdss_opts *o, double
 {
     orr_rng r = orr_sdss_stream(o, f->number, 0, ORR_SDSS_OF_FIELD);
     double seeing = between(&r, 0.92, 1.12);
+    const int middle[2] = { o->width / 2 + 1, o->height / 2 + 1 }; /* the archive's: 1025, 745 */
 
     f->e_bv = clamp(0.012 - 0.045 * log(1 - orr_rng_uniform(&r)), 0, 0.3);
     for (int b = 0; b < ORR_SDSS_BANDS; b++) {
@@ -81,8 +82,8 @@ static void place_frames(orr_sdss_field *f, const orr_synth_sdss_opts *o, double
         double dx = between(&r, -6, 6), dy = between(&r, -6, 6), off = between(&r, -1, 1);
 
         if (b == ORR_SDSS_R) dx = dy = off = 0;
-        frame->crpix[0] = o->width / 2 + 1; /* whole: 1025, 745 in the archive */
-        frame->crpix[1] = o->height / 2 + 1;
+        frame->crpix[0] = middle[0];
+        frame->crpix[1] = middle[1];
         turn_frame(frame, turn + 0.002 * off, PIXEL * (1 + 1e-4 * off));
         frame->crval[0] =
             f->ra + (frame->cd[0][0] * dx + frame->cd[0][1] * dy) / cos(f->dec * M_PI / 180);

@@ -1,7 +1,8 @@
-/* data/synth/sdss_pixels.c - a band of a field as pixels: galaxies and stars through the seeing, the
- * noise of sky and photons, whole counts, and the archive's lossy mantissas.
+/* data/synth/sdss_pixels.c - a band of a field as pixels: galaxies and stars through the seeing,
+ * the noise of sky and photons, whole counts, and the archive's lossy mantissas.
  * Profiles as sums of Gaussians: Hogg and Lang 2013, PASP 125, 719; the numbers are a least-squares
- * fit of our own to an exponential cut at 4 and a de Vaucouleurs profile cut at 8 half-light radii. */
+ * fit of our own to an exponential cut at 4 and a de Vaucouleurs profile cut at 8 half-light
+ * radii. */
 #include "data/synth/sdss.h"
 
 #include <math.h>
@@ -13,12 +14,11 @@ typedef struct {
 static const part DISC[] = { { 0.000905, 0.060000 }, { 0.000353, 0.093610 }, { 0.006444, 0.146046 },
                              { 0.017265, 0.227855 }, { 0.064731, 0.355490 }, { 0.189013, 0.554620 },
                              { 0.372468, 0.865296 }, { 0.348821, 1.350000 } };
-static const part BULGE[] = { { 0.002827, 0.012000 }, { 0.004508, 0.021706 },
-                              { 0.016160, 0.039263 }, { 0.030030, 0.071022 },
-                              { 0.062167, 0.128468 }, { 0.102280, 0.232379 },
-                              { 0.151136, 0.420339 }, { 0.195449, 0.760332 },
-                              { 0.172318, 1.375328 }, { 0.206540, 2.487765 },
-                              { 0.056585, 4.500000 } };
+static const part BULGE[] = {
+    { 0.002827, 0.012000 }, { 0.004508, 0.021706 }, { 0.016160, 0.039263 }, { 0.030030, 0.071022 },
+    { 0.062167, 0.128468 }, { 0.102280, 0.232379 }, { 0.151136, 0.420339 }, { 0.195449, 0.760332 },
+    { 0.172318, 1.375328 }, { 0.206540, 2.487765 }, { 0.056585, 4.500000 }
+};
 enum { DISC_PARTS = sizeof DISC / sizeof *DISC, BULGE_PARTS = sizeof BULGE / sizeof *BULGE };
 
 /* A Gaussian: flux, centre, covariance (pixels). */
@@ -101,10 +101,11 @@ static void paint_parts(const canvas *c, const orr_sdss_object *q, int band, dou
 static void paint_star(const canvas *c, const orr_sdss_object *q, int band, double seeing)
 {
     const double wing = 3 * seeing;
-    blob core = { 0.9 * q->star_flux[band], q->star_x[band],   q->star_y[band],
-                  seeing * seeing,          0, seeing * seeing };
-    blob wings = { 0.1 * q->star_flux[band], q->star_x[band], q->star_y[band], wing * wing, 0,
-                   wing * wing };
+    blob core = { 0.9 * q->star_flux[band], q->star_x[band], q->star_y[band], seeing * seeing, 0,
+                  seeing * seeing };
+    blob wings = {
+        0.1 * q->star_flux[band], q->star_x[band], q->star_y[band], wing * wing, 0, wing * wing
+    };
 
     paint_blob(c, &core);
     paint_blob(c, &wings);

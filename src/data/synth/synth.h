@@ -42,37 +42,39 @@ orr_status orr_synth_moons(const orr_synth_moons_opts *o);
  * RERUN/RUN/CAMCOL/frame-BAND-RUN-CAMCOL-FIELD.fits.bz2 for each of five bands of a field, and
  * catalogue.csv.
  *
- * Frames: float32 nanomaggies, sky subtracted, counts times a calibration with 10 mantissa bits, TAN
- * WCS as a CD matrix about the middle; further HDUs: calibration vector, sky table, asTrans table.
- * The bands of a field are shifted against one another by up to 7 pixels and turned by up to 0.12
- * degrees.  Fields lie on strips (runs, six camera columns) that cross right ascension 0, and do not
- * overlap.
+ * Frames: float32 nanomaggies, sky subtracted, counts times a calibration with 10 mantissa bits,
+ * TAN WCS as a CD matrix about the middle; further HDUs: calibration vector, sky table, asTrans
+ * table. The bands of a field are shifted against one another by up to 7 pixels and turned by up
+ * to 0.12 degrees.  Fields lie on strips (runs, six camera columns) that cross right ascension 0,
+ * and do not overlap.
  * Objects: galaxies of a de Vaucouleurs bulge and an exponential disc (as sums of Gaussians, Hogg
  * and Lang 2013, so that the point spread function, a Gaussian for each band, folds in exactly),
- * size from luminosity and distance.  Colours follow redshift (0.01 to 0.39) with scatter, redder for bulges; r is 14.5
- * to 17.8 before extinction.  E(B-V) of the field dims the bands by different shares: what the
- * pixels cannot tell from a change of redshift, the catalogue knows.  `edges` of the objects lie
- * within 16 pixels of an edge of the r frame (they may be outside in other bands), all others 20 or more away; `saturated` have a star
- * beside them whose core is clipped.
+ * size from luminosity and distance.  Colours follow redshift (0.01 to 0.39) with scatter, redder
+ * for bulges; r is 14.5 to 17.8 before extinction.  E(B-V) of the field dims the bands by
+ * different shares: what the pixels cannot tell from a change of redshift, the catalogue knows.
+ * `edges` of the objects lie within 16 pixels of an edge of the r frame (they may be outside in
+ * other bands), all others 20 or more away; `saturated` have a star beside them whose core is
+ * clipped.
  * Degenerate branch: star-forming galaxies (subClass STARFORMING, all others QUIESCENT), clearly
- * bluer than the rest.  They look like redshift a, drawn from 0.04 to 0.28, and have with even odds
- * z = a or z = a + 0.10; nothing in pixels or magnitudes tells which.
+ * bluer than the rest.  They look like redshift a, drawn from 0.04 to 0.28, and have with even
+ * odds z = a or z = a + 0.10; nothing in pixels or magnitudes tells which.
  *
  * Columns: objID (SDSS's 19 digits: rerun, run, camcol, field, number), ra, dec (degrees), run,
  * rerun, camcol, field, z, zErr, class (GALAXY), subClass, cModelMag_u..z with errors that have
- * nothing to do with the pixels' noise, cModelMagErr_u..z, petroMag_r, e_bv_sfd, and rowc_u..z, colc_u..z: the
- * position in each frame as SDSS gives it (centre of the first pixel = 0.5).  Rows of 64 fields at a time
- * are dealt like cards, one of each field in turn; twins (`duplicates`) come after them.
+ * nothing to do with the pixels' noise, cModelMagErr_u..z, petroMag_r, e_bv_sfd, and rowc_u..z,
+ * colc_u..z: the position in each frame as SDSS gives it (centre of the first pixel = 0.5).  Rows
+ * of 64 fields at a time are dealt like cards, one of each field in turn; twins (`duplicates`)
+ * come after them.
  *
- * Everything depends on (seed, field) alone: fields may be made by any process, in any order, to the
- * same bytes.  ORR_ERR_EXISTS as above, before anything of the part is written. */
+ * Everything depends on (seed, field) alone: fields may be made by any process, in any order, to
+ * the same bytes.  ORR_ERR_EXISTS as above, before anything of the part is written. */
 typedef struct orr_synth_sdss_opts {
     const char *out;         /* folder: what an archive's server would have as its root */
     int64_t fields, objects; /* fields; galaxies a field */
     int width, height;       /* of a frame, pixels: 2048, 1489 */
     double edges, saturated; /* shares: 0.1, 0.05 */
     double degenerate;       /* share of galaxies on the degenerate branch: 0.15 */
-    double duplicates; /* share of galaxies with a second row of slightly different z: 0.01 */
+    double duplicates;       /* share of galaxies with a second row of slightly different z: 0.01 */
     double noise; /* sky noise of r, nanomaggies a pixel: 0.03; other bands in SDSS's proportion */
     int bits;     /* mantissa bits kept, as SDSS's lossy frames: 10; 0 = all */
     int64_t seed;

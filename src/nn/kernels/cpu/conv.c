@@ -1,6 +1,7 @@
 /* nn/kernels/cpu/conv.c - convolution: who does it, and the sums over leaves. */
 #include "core/memory.h"
 #include "nn/kernels/cpu/conv_direct.h"
+#include "nn/kernels/cpu/conv_outer.h"
 #include "nn/kernels/cpu/cpu.h"
 #include "nn/kernels/cpu/onednn.h"
 
@@ -11,52 +12,98 @@ typedef struct conv_plan {
     orr_conv_shape s;
     orr_direct forward, backward; /* own loops; empty where the library does it */
     orr_dnnl_conv *library;       /* NULL: own loops */
-    float *dw;                    /* [max_leaves][weights], then [max_leaves][k] */
-    int max_leaves;
+    orr_outer *outer;             /* the weight gradient; NULL: whoever does the rest */
+    float *dw;                    /* [max_leaves][weights] of own loops without outer */
+    float *db;                    /* [max_leaves][k] */
 } conv_plan;
 
-/* Who is quicker, microseconds for forward, data and weight gradient on one core with AVX-512, own
- * loops against oneDNN: 2->6 k3, 24 x 3197     149 308 143   104 200 128        1->32 3x3, 64 x
- * 28x28     195  -   368   257  -   250 6->16 k3, 24 x 1065    100 235 123    82 188  97 32->64
- * 3x3, 64 x 26x26   14.6 24.2 25.0  9.4 10.9 15.4 (ms) 16->32 k3, 24 x 354    115 147 144   115 135
- * 132        128->128 3x3, 16 x 16x16 16.6 17.2 26.4  9.0  9.7  9.2 (ms) So the library, but for
- * one channel in (no data gradient is wanted there, as a rule), for groups, and for shapes that it
- * has only reference loops for. */
+/* Who is quicker, microseconds for forward, data and weight gradient on one core with AVX-512:
+ *
+ *                                   own loops           oneDNN
+ *     2 -> 6    k3   24 x 3197      149   308   143     104   200   128
+ *     6 -> 16   k3   24 x 1065      100   235   123      82   188    97
+ *    16 -> 32   k3   24 x 354       115   147   144     115   135   132
+ *     1 -> 32   3x3  64 x 28x28     195     -   368     257     -   250
+ *    32 -> 64   3x3  64 x 26x26   14600 24200 25000    9400 10900 15400
+ *   128 -> 128  3x3  16 x 16x16   16600 17200 26400    9000  9700  9200
+ *
+ * So the library, but for one channel in (no data gradient is wanted there, as a rule), for groups,
+ * and for shapes that it has only reference loops for.  Weight gradients are made tap by tap
+ * (conv_outer.h) wherever that applies, 8 leaves of 4 samples, against oneDNN leaf by leaf and the
+ * sum of its leaves:
+ *
+ *                              taps  oneDNN                              taps oneDNN
+ *    32 x 32    5 -> 64   5x5  3670    4610     8 x 8    92 -> 128  3x3  1770   2200
+ *    32 x 32   64 -> 92   5x5 43500   47400     8 x 8    92 -> 128  5x5  4590   6670
+ *    16 x 16   48 -> 64   3x3  1990    2300     8 x 8   240 -> 128  1x1   660    630
+ *    16 x 16  340 -> 128  1x1  4730    6640     4 x 4   476 -> 128  1x1   340    450 */
 static int prefer_library(const orr_conv_shape *s)
 {
     return s->groups == 1 && s->c > 1;
 }
 
-static orr_status plan_own(conv_plan *p, const orr_limits *limits, int threads)
+static orr_status no_memory(const conv_plan *p, const orr_limits *limits)
 {
-    ORR_TRY(orr_direct_init_forward(&p->forward, &p->s, threads));
-    if (limits->training) ORR_TRY(orr_direct_init_backward(&p->backward, &p->s, threads));
-    return ORR_OK;
+    return orr_fail(ORR_ERR_NOMEM,
+                    "convolution: no memory for the gradients of %d leaves, %d filters",
+                    limits->max_leaves, p->s.k);
 }
 
-static orr_status plan_fill(conv_plan *p, const orr_limits *limits)
+static orr_status plan_bias(conv_plan *p, const orr_limits *limits)
+{
+    p->db = orr_alloc((size_t)limits->max_leaves * (size_t)p->s.k, sizeof *p->db);
+    return p->db ? ORR_OK : no_memory(p, limits);
+}
+
+static orr_status plan_own(conv_plan *p, const orr_limits *limits, int threads)
 {
     const orr_conv_shape *s = &p->s;
-    const int threads = omp_get_max_threads();
-    size_t per_leaf = (size_t)s->k * s->r * s->s * (s->c / s->groups) + s->k;
+
+    ORR_TRY(orr_direct_init_forward(&p->forward, s, threads));
+    if (!limits->training) return ORR_OK;
+    ORR_TRY(orr_direct_init_backward(&p->backward, s, threads));
+    if (p->outer) return ORR_OK;
+    p->dw = orr_alloc((size_t)limits->max_leaves * s->k * s->r * s->s * (s->c / s->groups),
+                      sizeof *p->dw);
+    return p->dw ? ORR_OK : no_memory(p, limits);
+}
+
+static orr_status plan_fp32(conv_plan *p, const orr_limits *limits, int threads)
+{
     orr_status st = ORR_ERR_UNSUPPORTED;
 
-    p->max_leaves = limits->max_leaves;
-    if (prefer_library(s)) st = orr_dnnl_conv_create(&p->library, s, limits, threads);
+    if (limits->training) {
+        ORR_TRY(orr_outer_create(&p->outer, &p->s, limits, threads));
+        ORR_TRY(plan_bias(p, limits));
+    }
+    if (prefer_library(&p->s))
+        st = orr_dnnl_conv_create(
+            &p->library, &p->s, limits,
+            &(orr_dnnl_opts){ .weights = limits->training && !p->outer, .threads = threads });
     if (st == ORR_ERR_UNSUPPORTED) {
         orr_error_clear();
         st = plan_own(p, limits, threads);
     }
-    ORR_TRY(st);
-    if (limits->training &&
-        !(p->dw = orr_alloc((size_t)limits->max_leaves * per_leaf, sizeof *p->dw)))
-        return orr_fail(ORR_ERR_NOMEM,
-                        "convolution: no memory for the gradients of %d leaves, %zu bytes each",
-                        limits->max_leaves, per_leaf * sizeof *p->dw);
-    return ORR_OK;
+    return st;
 }
 
-orr_status orr_cpu_conv_plan(void **plan, const orr_conv_shape *s, const orr_limits *limits)
+/* All in bf16 by the library, or, where it has no kernel, all in fp32. */
+static orr_status plan_bf16(conv_plan *p, const orr_limits *limits, int threads)
+{
+    const orr_dnnl_opts opts = { .bf16 = 1, .weights = limits->training, .threads = threads };
+    orr_status st = ORR_ERR_UNSUPPORTED;
+
+    if (prefer_library(&p->s)) st = orr_dnnl_conv_create(&p->library, &p->s, limits, &opts);
+    if (st == ORR_ERR_UNSUPPORTED) {
+        orr_error_clear();
+        return plan_fp32(p, limits, threads);
+    }
+    if (st == ORR_OK && limits->training) st = plan_bias(p, limits);
+    return st;
+}
+
+static orr_status plan_create(void **plan, const orr_conv_shape *s, const orr_limits *limits,
+                              orr_status (*fill)(conv_plan *, const orr_limits *, int))
 {
     conv_plan *p = orr_alloc(1, sizeof *p);
     orr_status st = ORR_OK;
@@ -64,12 +111,22 @@ orr_status orr_cpu_conv_plan(void **plan, const orr_conv_shape *s, const orr_lim
     *plan = NULL;
     if (!p) return orr_fail(ORR_ERR_NOMEM, "convolution: no memory for a plan");
     p->s = *s;
-    ORR_TRY_GOTO(st, done, plan_fill(p, limits));
+    ORR_TRY_GOTO(st, done, fill(p, limits, omp_get_max_threads()));
     *plan = p;
     p = NULL;
 done:
     orr_cpu_conv_unplan(p);
     return st;
+}
+
+orr_status orr_cpu_conv_plan(void **plan, const orr_conv_shape *s, const orr_limits *limits)
+{
+    return plan_create(plan, s, limits, plan_fp32);
+}
+
+orr_status orr_cpu_conv_plan_bf16(void **plan, const orr_conv_shape *s, const orr_limits *limits)
+{
+    return plan_create(plan, s, limits, plan_bf16);
 }
 
 void orr_cpu_conv_unplan(void *plan)
@@ -80,7 +137,9 @@ void orr_cpu_conv_unplan(void *plan)
     orr_direct_release(&p->forward);
     orr_direct_release(&p->backward);
     orr_dnnl_conv_destroy(p->library);
+    orr_outer_destroy(p->outer);
     orr_free(p->dw);
+    orr_free(p->db);
     orr_free(p);
 }
 
@@ -114,7 +173,7 @@ static void backward_bias(const conv_plan *p, const orr_batch *b, const float *d
 {
     const int k = p->s.k;
     const size_t rows = (size_t)p->s.ho * p->s.wo;
-    float *leaf = p->dw + (size_t)p->max_leaves * p->s.r * p->s.s * (p->s.c / p->s.groups) * k;
+    float *leaf = p->db;
 
 #pragma omp parallel for schedule(static) if (b->n_leaves > 1 && rows * b->n * k > 1 << 16)
     for (int i = 0; i < b->n_leaves; i++)
@@ -131,11 +190,13 @@ void orr_cpu_conv_backward_params(void *plan, const orr_batch *b, const float *x
     conv_plan *p = plan;
     const size_t size = (size_t)p->s.k * p->s.r * p->s.s * (p->s.c / p->s.groups);
 
-    if (p->library)
-        orr_dnnl_conv_backward_weights(p->library, b, x, dy, p->dw);
+    if (p->outer)
+        orr_outer_weights(p->outer, b, x, dy, dw);
+    else if (p->library)
+        orr_dnnl_conv_backward_weights(p->library, b, x, dy, dw);
     else
         orr_direct_weights(&p->forward, b, x, dy, p->dw);
-    for (int r = 0; r < b->n_runs; r++)
+    for (int r = 0; !p->outer && !p->library && r < b->n_runs; r++)
         orr_leaf_sum_f32(dw[r], p->dw + (size_t)b->run[r] * size, size, b->run[r + 1] - b->run[r],
                          size);
     if (db) backward_bias(p, b, dy, db);

@@ -26,6 +26,8 @@ void orr_cpu_narrow_backward_weights(const orr_batch *b, int in, int out, const 
 
 /* convolution */
 orr_status orr_cpu_conv_plan(void **plan, const orr_conv_shape *s, const orr_limits *limits);
+/* the same, with inputs rounded to bf16 (bf16.h) */
+orr_status orr_cpu_conv_plan_bf16(void **plan, const orr_conv_shape *s, const orr_limits *limits);
 void orr_cpu_conv_forward(void *plan, const orr_batch *b, const float *x, const float *w,
                           const float *bias, float *y);
 void orr_cpu_conv_backward_data(void *plan, const orr_batch *b, const float *dy, const float *w,

@@ -35,6 +35,28 @@ ORR_INLINE void sum_period_body(const orr_period *p, const float *x, double *sum
 }
 ORR_CLONES(sum_period, (const orr_period *p, const float *x, double *sum), (p, x, sum))
 
+/* A few steps in float, whose rounding does not show, halve the work. */
+ORR_INLINE void float_period_body(const orr_period *p, const float *x, double *sum)
+{
+    enum { STEPS = 16 };
+    float part[ORR_PERIOD_MAX];
+    size_t i = 0;
+
+    for (; i + STEPS <= p->steps; i += STEPS) {
+        const float *from = x + i * p->step;
+        for (int j = 0; j < p->width; j++)
+            part[j] = from[j];
+        for (int k = 1; k < STEPS; k++)
+            for (int j = 0; j < p->width; j++)
+                part[j] += from[k * p->step + (size_t)j];
+        add_step(p->width, part, sum);
+    }
+    for (; i < p->steps; i++)
+        add_step(p->width, x + i * p->step, sum);
+    add_step(p->tail, x + p->steps * p->step, sum);
+}
+ORR_CLONES(float_period, (const orr_period *p, const float *x, double *sum), (p, x, sum))
+
 ORR_INLINE void square_step(int n, const float *x, const double *mean, double *restrict sum)
 {
     for (int j = 0; j < n; j++) {
@@ -80,7 +102,7 @@ void orr_cpu_channel_sums(size_t rows, int c, const float *x, float *out)
     for (int first = 0, at = 0; first < c; at = first) {
         orr_period p = orr_period_next(rows, c, &first);
         memset(sum, 0, (size_t)p.width * sizeof *sum);
-        sum_period(&p, x + at, sum);
+        float_period(&p, x + at, sum);
         fold(&p, sum, folded);
         for (int j = 0; j < p.channels; j++)
             out[at + j] = (float)folded[j];

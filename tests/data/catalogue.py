@@ -1,0 +1,173 @@
+"""Plan files hold what pandas finds in the catalogue: merged, set aside, sorted by field, cut into parts."""
+
+import math
+import os
+import random
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import pandas as pd
+from astropy.io import fits
+
+DUMP = sys.argv[1]
+URL = "http://a/{rerun}/{run}/{camcol}/f-{band}-{run:06d}-{camcol}-{field:04d}.fits"
+
+
+def build(plan, *options, objects=50, fields=7, url=URL, fails=None):
+    done = subprocess.run([DUMP, plan, str(objects), str(fields), url, *options], capture_output=True, timeout=120, check=False)
+    error = done.stderr.decode()
+    if fails is not None:
+        assert done.returncode == 1 and fails in error, f"{options}: expected \"{fails}\", got {done.returncode} {error}"
+        assert not os.path.exists(plan) and not os.path.exists(plan + ".tmp") and not os.path.exists(plan + ".tmp.tmp"), "left behind"
+        return None
+    assert done.returncode == 0, error
+    lines = [line.split("\t") for line in done.stdout.decode().split("\n")[:-1]]
+    out = {word: [line[1:] for line in lines if line[0] == word] for word in ("counts", "identity", "schema", "part", "field", "object", "aside")}
+    out["counts"] = dict(zip(("rows", "objects", "merged", "aside", "fields", "parts"), map(int, out["counts"][0])))
+    return out
+
+
+def expected(frame, int_ids):
+    """What should become of each row, by the rules in catalogue.h."""
+    objects, aside, merged = {}, [], 0
+    for row, r in enumerate(frame.to_dict("records")):
+        bad = not r["objID"] or not (0 <= r["ra"] < 360) or not (-90 <= r["dec"] <= 90) or not math.isfinite(r["z"]) or not math.isfinite(r["u"])
+        bad = bad or not r["run"].lstrip("-").isdigit() or not r["field"].lstrip("-").isdigit()
+        bad = bad or any(not r[k] or "/" in r[k] or r[k][0] == "." or any(not 33 <= ord(c) <= 126 for c in r[k]) for k in ("rerun", "camcol"))
+        if bad:
+            aside.append(row)
+            continue
+        key = (r["rerun"], int(r["run"]), r["camcol"], int(r["field"]))
+        ident = r["objID"]
+        if ident not in objects:
+            objects[ident] = {"row": row, "key": key, "z": [r["z"]], "ra": r["ra"], "dec": r["dec"], "u": r["u"], "id": ident}
+        elif objects[ident]["key"] != key:
+            aside.append(row)
+        else:
+            objects[ident]["z"].append(r["z"])
+            merged += 1
+    ordered = sorted(objects.values(), key=lambda o: (o["key"], o["row"]))
+    return ordered, sorted(aside), merged
+
+
+def make(path, rng, n, dirt, text_ids):
+    ids = [f"{1237645876861337601 + rng.randrange(n * 2)}" for _ in range(n)]
+    if text_ids:
+        ids = [i if rng.random() < 0.9 else rng.choice(["J12", "007", "007", "+7", "x y"]) for i in ids]
+    runs = {i: (rng.choice([94, 752, 8162, 1000]), rng.choice(["301", "40", "x-1"]), rng.randrange(1, 7), rng.randrange(1, 900) // 100) for i in ids}
+    rows = []
+    for i in ids:
+        run, rerun, camcol, field = runs[i]
+        r = {"objID": i, "ra": f"{rng.uniform(0, 360):.6f}", "dec": f"{rng.uniform(-90, 90):.6f}", "run": str(run), "rerun": rerun, "camcol": str(camcol), "field": str(field),
+             "z": f"{rng.random():.5f}", "u": f"{rng.gauss(20, 1):.3f}"}
+        if rng.random() < dirt:
+            k, v = rng.choice([("objID", ""), ("ra", "360"), ("ra", "-1"), ("ra", "nan"), ("dec", "90.5"), ("dec", ""), ("z", "null"), ("z", "inf"), ("u", "nan"), ("run", ""), ("run", "x"),
+                               ("rerun", "../.."), ("rerun", ".x"), ("rerun", "a b"), ("rerun", ""), ("rerun", "a/b"), ("rerun", "é"), ("field", "7"), ("camcol", "9"), ("run", "-5")])
+            r[k] = v
+        rows.append(r)
+    frame = pd.DataFrame(rows)
+    frame.to_csv(path, index=False)
+    for k in ("ra", "dec", "z", "u"):
+        frame[k] = pd.to_numeric(frame[k], errors="coerce")
+    return frame
+
+
+def check(folder, seed):
+    rng = random.Random(seed)
+    path, plan, n = os.path.join(folder, "c.csv"), os.path.join(folder, "plan"), rng.randrange(5, 900)
+    frame = make(path, rng, n, rng.choice([0, 0.2]), seed % 2)
+    most, most_fields = rng.randrange(1, 60), rng.randrange(1, 12)
+    got = build(plan, f"file={path}", "target=[z]", "aux=[u]", objects=most, fields=most_fields)
+    want, aside, merged = expected(frame, not seed % 2)
+    counts = got["counts"]
+    assert counts["rows"] == n == counts["objects"] + counts["merged"] + counts["aside"], counts
+    assert counts["objects"] == len(want) and counts["merged"] == merged, (counts, len(want), merged)
+    assert [int(a[0]) for a in got["aside"]] == aside, "rows set aside"
+    assert all(a[1] == frame["objID"][int(a[0])] and a[2] for a in got["aside"])
+    is_text = any(not o["id"].isdigit() or (len(o["id"]) > 1 and o["id"][0] == "0") for o in want)
+    assert int(got["schema"][0][3]) == is_text, f"text ids {is_text}: {got['schema']}"
+    for o, g in zip(want, got["object"]):
+        assert int(g[0]) == o["row"] and g[2] == o["id"], (o, g)
+        assert is_text or int(g[1]) == int(o["id"])
+        assert float.fromhex(g[3]) == o["ra"] and float.fromhex(g[4]) == o["dec"]
+        assert np.float32(sum(o["z"]) / len(o["z"])) == np.float32(float.fromhex(g[6])), (o, g)
+        assert np.float32(o["u"]) == np.float32(float.fromhex(g[7]))
+    keys = sorted({o["key"] for o in want})
+    assert counts["fields"] == len(keys) == len(got["field"])
+    at = 0
+    for key, f in zip(keys, got["field"]):
+        assert int(f[0]) == at and int(f[1]) == sum(o["key"] == key for o in want), (key, f)
+        assert f[2] == f"http://a/{key[0]}/{key[1]}/{key[2]}/f-r-{key[1]:06d}-{key[2]}-{key[3]:04d}.fits", f
+        at += int(f[1])
+    at = 0
+    for first, count in got["part"]:
+        assert int(first) == at and 1 <= int(count) <= most_fields
+        assert int(count) == 1 or sum(int(f[1]) for f in got["field"][at:at + int(count)]) <= most
+        at += int(count)
+    assert at == counts["fields"] and len(got["part"]) == counts["parts"], "parts cover the fields once"
+    again = build(plan, f"file={path}", "target=[z]", "aux=[u]", objects=most, fields=most_fields)
+    assert again == got, "deterministic"
+    frame.loc[:, "z"] = frame["z"].astype(object)
+    other = build(plan, f"file={path}", "target=[z]", objects=most, fields=most_fields)
+    assert other["identity"] != got["identity"], "another schema is another plan"
+    other = build(plan, f"file={path}", "target=[z]", "aux=[u]", objects=most + 1, fields=most_fields)
+    assert other["identity"] != got["identity"], "other parts are another plan"
+
+
+def check_labels(folder):
+    path, plan = os.path.join(folder, "l.csv"), os.path.join(folder, "plan")
+    base = {"ra": 1, "dec": 2, "run": 3, "rerun": 4, "camcol": 5, "field": 6}
+    rows = [{"objID": i, **base, "kind": k} for i, k in ((1, "STAR"), (2, "GALAXY"), (3, "QSO"), (2, "GALAXY"), (1, "GALAXY"), (4, "STAR"))]
+    pd.DataFrame(rows).to_csv(path, index=False)
+    got = build(plan, f"file={path}", "target=[]", "label=kind", "classes=[GALAXY, STAR]")
+    assert got["counts"] == {"rows": 6, "objects": 3, "merged": 1, "aside": 2, "fields": 1, "parts": 1}, got["counts"]
+    assert [(o[2], o[5]) for o in got["object"]] == [("1", "1"), ("2", "0"), ("4", "1")], got["object"]
+    assert [a[2] for a in got["aside"]] == ['label "QSO" is not one of classes: [GALAXY, STAR]', "the label differs from that of row 1, which has the same id"], got["aside"]
+    assert got["schema"][0][:2] == ["1", "2"]
+    os.unlink(plan)
+    build(plan, f"file={path}", "label=kind", fails="label and target (z) cannot both be given; set target: []")
+    build(plan, f"file={path}", "target=[]", "aux=[rra]", fails="no column \"rra\" for catalogue.aux; did you mean \"ra\"?")
+    build(plan, f"file={path}", fails="no column \"z\" for catalogue.target")
+    build(plan, f"file={path}", "target=[]", "label=kind", "classes=[x]", fails="none of 6 rows can be used; the first, row 1, id \"1\": label \"STAR\" is not one of")
+    build(plan, f"file={path}.none", fails="No such file")
+    build(plan, f"file={path}", "target=[]", url="http://a/{nofield}/{band}", fails="no column \"nofield\" for the archive's templates")
+    for ident in ("1.23764870457714E+018", "1237645876861337601.5E1"):
+        pd.DataFrame([{"objID": ident, **base}]).to_csv(path, index=False)
+        build(plan, f"file={path}", "target=[]", fails="ids were rounded when the table was exported")
+    with open(path, "w", encoding="ascii") as f:
+        f.write("objID,ra,dec,run,rerun,camcol,field\n")
+    build(plan, f"file={path}", "target=[]", fails="the catalogue has no rows")
+    with open(path, "a", encoding="ascii") as f:
+        f.write("1,2,3,4,5,6,7\n1,2,3,4,5,6\n")
+    build(plan, f"file={path}", "target=[]", fails="l.csv:3: 6 fields, 7 expected")
+
+
+def check_real(folder):
+    data = os.environ.get("ORRERY_DATA", os.path.join(os.environ.get("ORRERY_SOURCE_DIR", "."), "..", "shared", "data"))
+    plan = os.path.join(folder, "plan")
+    if not os.path.isdir(data):
+        print(f"real catalogues are left out: no {data}")
+        return
+    path = f"{data}/sdss/field-000094-1-0012/photoObj-000094-1-0012.fits"
+    photo = fits.open(path)[1].data
+    got = build(plan, f"file={path}", "target=[]", "aux=['CMODELMAG[2]']", url="", objects=10**6)
+    assert got["counts"] == {"rows": 999, "objects": 999, "merged": 0, "aside": 0, "fields": 1, "parts": 1}, got["counts"]
+    assert got["field"][0][2] == "https://data.sdss.org/sas/dr17/eboss/photoObj/frames/301/94/1/frame-r-000094-1-0012.fits.bz2"
+    assert [int(o[1]) for o in got["object"]] == [int(v) for v in photo["OBJID"]]
+    assert [np.float32(float.fromhex(o[6])) for o in got["object"]] == list(photo["CMODELMAG"][:, 2])
+    os.unlink(plan)
+    build(plan, f"file={data}/sdss/skyserver-10000.csv", "target=redshift", url="", fails="row 1: the id \"1.23764870457714E+018\" has an exponent")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(20):
+            check(folder, seed)
+        os.unlink(os.path.join(folder, "plan"))
+        check_labels(folder)
+        check_real(folder)
+
+
+main()
