@@ -1,11 +1,11 @@
-"""Frames from a loopback nginx, proved, beside `curl --parallel`: python3 bench/jobs/fetch.py ORRERY FRAMES [files=150] [runs=7] [connections=8]
+"""Frames from a loopback nginx, proved, beside `curl --parallel`: python3 bench/jobs/fetch.py ORRERY FRAMES [files=300] [runs=7] [connections=8]
     [folder=DIR] [limit=MiB/s]
 
 FRAMES: a folder with packed frames somewhere below it; they are served under as many names as `files` asks for.  In turn, on the same folder
 of names: curl as it is, curl and sync (what orrery makes sure of before a file has its name), curl and then `bzip2 -t` of each file, and
 orrery fetch with each level of proof.  The clock of orrery includes its start and its plan.  limit: nginx gives each connection 1/connections
 of that rate, as a distant archive would.  Claim: with verification (proof=stream) at least 90% of curl's rate on loopback; with proof=structure
-the same wherever the line gives less than a core can decode (about 200 MB/s)."""
+the same wherever the line gives less than the cores can decode (about 200 MB/s each)."""
 import glob
 import os
 import shutil
@@ -80,7 +80,7 @@ class Bench:
 def main():
     program, frames = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
     options = dict(a.split("=") for a in sys.argv[3:])
-    n, runs, connections = int(options.get("files", 150)), int(options.get("runs", 7)), int(options.get("connections", 8))
+    n, runs, connections = int(options.get("files", 300)), int(options.get("runs", 7)), int(options.get("connections", 8))
     os.environ["no_proxy"] = "127.0.0.1"
     with tempfile.TemporaryDirectory(dir=options.get("folder")) as folder:
         root = os.path.join(folder, "www")

@@ -9,7 +9,7 @@ colours      redshifts from five magnitudes (DATA/photoz), beside a quadratic fi
 star-galaxy  and galaxy-zoo: small conv nets (DATA/galaxies), beside ridge regression
 
 DATA is a folder of published files.  Peers train on the samples that the run did not test on.  Keys, with their defaults: fields=60
-objects=150 width=1024 height=745 epochs=12 ranks=2 seed=1 kernels=cpu threads=0 mpirun=mpirun keep= (a folder for
+objects=150 width=1024 height=745 epochs=24 ranks=2 seed=1 kernels=cpu threads=0 mpirun=mpirun keep= (a folder for
 everything; what is there is not made again)."""
 import csv
 import importlib.util
@@ -27,7 +27,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from science import EXAMPLES, Bench  # noqa: E402
 
-KEYS = {"fields": "60", "objects": "150", "width": "1024", "height": "745", "epochs": "12", "ranks": "2", "seed": "1", "kernels": "cpu", "threads": "0",
+KEYS = {"fields": "60", "objects": "150", "width": "1024", "height": "745", "epochs": "24", "ranks": "2", "seed": "1", "kernels": "cpu", "threads": "0",
         "mpirun": "mpirun", "keep": ""}
 TEMPLATE = "/{rerun}/{run}/{camcol}/frame-{band}-{run:06d}-{camcol}-{field:04d}.fits.bz2"
 
@@ -112,7 +112,7 @@ class Survey(Bench):
         if self.has("cubes", "index.h5"):
             return
         catalogue, server = "catalogue.file=" + self.path("archive", "catalogue.csv"), nginx()
-        frames = self.path("frames") if server else self.path("archive", "301")
+        frames = self.path("frames") if server else self.path("archive")
         if server:
             with server(self.path("archive")) as web:
                 self.on_ranks("fetch", catalogue, "catalogue.bands=[u, g, r, i, z]", f"archive.url={web.url}{TEMPLATE}", "archive.folder=" + frames)
@@ -134,7 +134,8 @@ class Survey(Bench):
             self.orrery("predict", run, "cubes", f"out={run}/all.h5")
         with h5py.File(self.path(run, "all.h5")) as f:
             ids, p, z, value, edges = (f[k][:] for k in ("id", "p", "y", "value", "bin_edges"))
-        row = {str(i): k for k, i in enumerate(ids.tolist())}
+        ids = np.array([i.decode() if isinstance(i, bytes) else str(i) for i in ids.tolist()])
+        row = {i: k for k, i in enumerate(ids.tolist())}
         rows = [row[i] for i in self.test_ids(run)]
         return ids[rows], p[rows].astype(float), z[rows].astype(float).reshape(-1), value[rows].astype(float).reshape(-1), edges
 
@@ -156,7 +157,7 @@ class Survey(Bench):
             redshift_line(name, value, z, f"{z.var() / np.mean((value - z) ** 2):>7.1f}{mean_crps(p, z, edges):>10.5f}{chi2:>14.2f}{chance:>8.3f}")
         print("  the degenerate branch alone")
         for name, (ids, p, z, value, edges) in answers.items():
-            branch = np.array([kind[str(i)] == "STARFORMING" for i in ids.tolist()])
+            branch = np.array([kind[i] == "STARFORMING" for i in ids.tolist()])
             chi2, chance = flatness(pits(p[branch], z[branch], edges), 10)
             redshift_line(name, value[branch], z[branch], f"{'':>7}{mean_crps(p[branch], z[branch], edges):>10.5f}{chi2:>14.2f}{chance:>8.3f}")
 

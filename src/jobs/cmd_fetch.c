@@ -52,7 +52,7 @@ static orr_status unnamed_values(const orr_fetch *f, int unnamed[ORR_TEMPLATE_FI
 }
 
 /* Frames of different names must have different places, or they overwrite one another: what the
- * path does not name must be the same in all fields (SDSS: the rerun). */
+ * path does not name must be the same in all fields. */
 static orr_status check_places(const orr_fetch *f)
 {
     int unnamed[ORR_TEMPLATE_FIELDS] = { 0 }, n = orr_archive_n_fields(f->archive), any = 0;

@@ -52,7 +52,7 @@ static orr_status part_load(orr_crop_part *p, orr_crop *c, int64_t number)
 
 static orr_status tell_progress(worker *w)
 {
-    int64_t mine = atomic_exchange(&w->cropper.frames, 0), before;
+    int64_t mine = __atomic_exchange_n(&w->cropper.frames, 0, __ATOMIC_SEQ_CST), before;
 
     ORR_TRY(orr_counter_next(w->frames, mine, &before));
     orr_progress_update(w->progress, before + mine, NULL);
@@ -137,7 +137,7 @@ static orr_status take_part(worker *w, orr_crop_part *p)
         st = is_finished(w, number, &r, &finished);
         if (st == ORR_OK && finished) {
             w->result->parts_kept++;
-            atomic_fetch_add(&w->cropper.frames, (int)r.counts.frames);
+            __atomic_fetch_add(&w->cropper.frames, (int)r.counts.frames, __ATOMIC_SEQ_CST);
             st = add_result(w, &r);
         }
         if (st == ORR_OK && !finished) st = part_load(p, w->c, number);
@@ -166,7 +166,7 @@ static void between_frames(void *ctx)
     int64_t ended;
     orr_status st = orr_counter_next(w->ended, 0, &ended);
 
-    if (st == ORR_OK && ended >= SOMEBODY_FAILED) atomic_store(&k->stop, 1);
+    if (st == ORR_OK && ended >= SOMEBODY_FAILED) __atomic_store_n(&k->stop, 1, __ATOMIC_SEQ_CST);
     if (st == ORR_OK && k->stream && !w->ahead.fields && !w->exhausted &&
         orr_crop_stream_hungry(k->stream))
         st = take_part(w, &w->ahead);
@@ -176,7 +176,7 @@ static void between_frames(void *ctx)
 
 static int stopped(const worker *w)
 {
-    return atomic_load(&w->cropper.stop) || orr_app_signalled();
+    return __atomic_load_n(&w->cropper.stop, __ATOMIC_SEQ_CST) || orr_app_signalled();
 }
 
 static orr_status do_part(worker *w, const orr_crop_part *p)

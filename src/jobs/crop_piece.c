@@ -41,7 +41,7 @@ typedef struct piece {
     orr_band_result *results; /* [n_bands][n] */
     frame_state *states;      /* [n_fields][n_bands] */
     open_frame *kept;         /* [n_bands], of a field in several pieces; NULL otherwise */
-    atomic_int next_task;
+    int next_task;            /* shared by threads */
 } piece;
 
 void orr_cropper_fail(orr_cropper *k, orr_status st)
@@ -53,12 +53,12 @@ void orr_cropper_fail(orr_cropper *k, orr_status st)
             snprintf(k->why, sizeof k->why, "%s", orr_error_text());
         }
     }
-    atomic_store(&k->stop, 1);
+    __atomic_store_n(&k->stop, 1, __ATOMIC_SEQ_CST);
 }
 
 static int stopping(orr_cropper *k)
 {
-    return atomic_load(&k->stop) || orr_app_signalled();
+    return __atomic_load_n(&k->stop, __ATOMIC_SEQ_CST) || orr_app_signalled();
 }
 
 /* ---- one frame ---- */
@@ -161,11 +161,11 @@ static void do_frames(piece *p)
 #pragma omp parallel num_threads(p->k->threads)
     {
         for (;;) {
-            int task = atomic_fetch_add(&p->next_task, 1);
+            int task = __atomic_fetch_add(&p->next_task, 1, __ATOMIC_SEQ_CST);
 
             if (task >= n_tasks || stopping(p->k)) break;
             do_frame(p, task);
-            atomic_fetch_add(&p->k->frames, 1);
+            __atomic_fetch_add(&p->k->frames, 1, __ATOMIC_SEQ_CST);
             if (omp_get_thread_num() == 0) p->k->between(p->k->ctx);
         }
     }
@@ -359,13 +359,14 @@ static orr_status do_large_field(orr_cropper *k, const orr_crop_part *part, int 
 {
     const orr_survey_field *f = &part->fields[field];
     int n_bands = k->c->bands.n;
+    int64_t most = (k->c->max_objects + 2) / 3; /* frames take the place of cubes */
     open_frame *kept = orr_alloc((size_t)n_bands, sizeof *kept);
     piece closing = { .k = k };
     orr_status st = kept ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: %d frames", n_bands);
 
-    for (int64_t at = 0; st == ORR_OK && at < f->n_objects && !stopping(k);
-         at += k->c->max_objects) {
-        int64_t left = f->n_objects - at, n = left < k->c->max_objects ? left : k->c->max_objects;
+    for (int64_t at = 0; st == ORR_OK && at < f->n_objects && !stopping(k); at += most) {
+        int64_t left = f->n_objects - at, n = left < most ? left : most;
+
         st = do_piece(k, part, field, 1, f->first_object + at, n, kept, r);
     }
     for (int b = 0; kept && b < n_bands; b++)

@@ -5,8 +5,6 @@
 
 #include "jobs/crop_stream.h"
 
-#include <stdatomic.h>
-
 /* A run of fields that one rank works on. */
 typedef struct orr_crop_part {
     int64_t number, first_field;
@@ -14,12 +12,13 @@ typedef struct orr_crop_part {
     orr_survey_field *fields;
 } orr_crop_part;
 
+/* frames and stop are shared by threads: __atomic builtins alone touch them. */
 typedef struct orr_cropper {
     orr_crop *c;
     orr_crop_stream *stream; /* NULL: frames are on disk */
     int threads;
-    atomic_int frames; /* done and not yet told to anybody */
-    atomic_int stop;   /* leave off: a signal, a failure here or on another rank */
+    int frames; /* done and not yet told to anybody */
+    int stop;   /* leave off: a signal, a failure here or on another rank */
     orr_status failed;
     char why[ORR_ERROR_MAX]; /* the first failure of any thread */
     /* Called by the main thread between frames; MPI is its alone. */

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 enum {
-    CUBES_BYTES = 32 << 20, /* of cubes in memory at once */
+    CUBES_BYTES = 24 << 20, /* of cubes in memory at once */
     LOCK_TRIES = 20,
     LOCK_PAUSE_US = 100000
 };

@@ -173,7 +173,7 @@ static void test_sdss(void **state)
     assert_string_equal(url, "https://data.sdss.org/sas/dr17/eboss/photoObj/frames/301/94/1/"
                              "frame-g-000094-1-0012.fits.bz2");
     assert_int_equal(orr_archive_path(a, &f, "g", path), ORR_OK);
-    assert_string_equal(path, "frames/94/1/frame-g-000094-1-0012.fits.bz2");
+    assert_string_equal(path, "frames/301/94/1/frame-g-000094-1-0012.fits.bz2");
     expect(orr_archive_url(a, 1, &f, "g", url), ORR_ERR_ARG, "url 1 of 1");
     expect(orr_archive_path(a, &f, "../g", path), ORR_ERR_FORMAT,
            "band: \"../g\" begins with a dot");

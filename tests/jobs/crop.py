@@ -467,7 +467,7 @@ class Crop(unittest.TestCase):
         rows = [[10 + i, repr(ra), repr(dec), *FIELDS[0][:1], 301, *FIELDS[0][1:], 0.1, 15.0, "STAR"]
                 for i, (ra, dec) in enumerate(zip(*w.all_pix2world(x, y, 0)))]
         many = write_catalogue("many.csv", rows)
-        size = 100  # 120 kB a cube: 279 of them at a time
+        size = 100  # 120 kB a cube: 209 of them at a time, 70 of one field
         args = ("crop", self.job, f"catalogue.file={many}", f"crop.size={size}", "shard_mib=30")
         pipe = Pipe(frame_path(FIELDS[0], "i"))
         try:

@@ -68,24 +68,19 @@ def kill_all(p):
     p.wait()
 
 
-def local(frames):
-    """Names as orrery gives them: the last three parts of the URL."""
-    return {"/".join(k.split("/")[-3:]): v for k, v in frames.items()}
-
-
 class Fetch(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         rng = random.Random(1)
         cls.root = o.tmp("archive")
         frames, cls.catalogue = web.survey(cls.root, rng)
-        cls.frames = local(frames)
+        cls.frames = frames
         cls.small_root = o.tmp("small")
         frames, cls.small_catalogue = web.survey(cls.small_root, rng, fields=2)
-        cls.small = local(frames)
+        cls.small = frames
         cls.big_root = o.tmp("big")
         frames, cls.big_catalogue = web.survey(cls.big_root, rng, fields=2, size=(700, 500))
-        cls.big = local(frames)
+        cls.big = frames
 
     def folder(self):
         path = o.tmp("frames-" + self.id().split(".")[-1])
@@ -111,7 +106,7 @@ class Fetch(unittest.TestCase):
                 self.assertIn("300  (0 were there, 300 fetched now)", r.out)
                 asked = nginx.requests()
                 self.assertEqual(len(asked), 300, "a frame was asked for more than once")
-                self.assertEqual(sorted(a[0].lstrip("/") for a in asked), sorted("301/" + n for n in self.frames))
+                self.assertEqual(sorted(a[0].lstrip("/") for a in asked), sorted(self.frames))
                 r = o.orrery(*words(nginx.url, self.catalogue, folder), ranks=ranks)
                 self.assertIn("300  (300 were there, 0 fetched now)", r.out)
                 self.assertEqual(len(nginx.requests()), 300, "a second start asks again")
@@ -195,7 +190,7 @@ class Fetch(unittest.TestCase):
                 self.assertNotIn(bad, frames_in(folder))
                 with faults.FaultServer(self.small_root) as server:  # once it is well again, only that one is asked for
                     o.orrery(*words(server.url, self.small_catalogue, folder))
-                    self.assertEqual({path for _, path, _, _ in server.log}, {"/301/" + bad})
+                    self.assertEqual({path for _, path, _, _ in server.log}, {"/" + bad})
                 got = frames_in(folder)
                 self.assertEqual(got, self.small)
 
@@ -229,7 +224,7 @@ class Fetch(unittest.TestCase):
         ranks = 2 if o.MPIRUN else 0
         with web.Nginx(self.big_root, "limit_rate 300k;") as nginx:
             folder = self.folder()
-            size = {"/301/" + n: len(b) for n, b in self.big.items()}
+            size = {"/" + n: len(b) for n, b in self.big.items()}
             job = words(nginx.url, self.big_catalogue, folder, **{"archive.connections": 4})
             for _ in range(2):
                 p = subprocess.Popen(o.argv(ranks, *job), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
@@ -331,12 +326,12 @@ class Fetch(unittest.TestCase):
                 f.write(b"\x00\x01")
             server.log.clear()
             o.orrery(*job)
-            self.assertEqual({path for _, path, _, _ in server.log}, {"/301/" + n for n in names[:3]})
+            self.assertEqual({path for _, path, _, _ in server.log}, {"/" + n for n in names[:3]})
             self.assertNotEqual(frames_in(folder)[names[3]], self.small[names[3]])
             r = o.orrery(*job, "check=true", ranks=2 if o.MPIRUN else 0)
             self.assertIn("damaged         1", r.out)
             self.assert_whole(folder, self.small)
-            self.assertEqual(server.log[-1][1], "/301/" + names[3])
+            self.assertEqual(server.log[-1][1], "/" + names[3])
             shutil.rmtree(os.path.join(folder, ".orrery"))  # what is there needs no history
             server.log.clear()
             o.orrery(*job)
@@ -352,7 +347,7 @@ class Fetch(unittest.TestCase):
         with faults.FaultServer(root) as server:
             o.orrery(*words(server.url, catalogue, folder, **{"archive.retries": 2}), code=1)
         self.assertEqual(len(frames_in(folder)), 4)
-        self.assertIn("empty", manifest(folder)["/".join(name.split("/")[-3:])]["reason"])
+        self.assertIn("empty", manifest(folder)[name.lstrip("/")]["reason"])
 
     # ---- errors ----
     def test_set_aside(self):

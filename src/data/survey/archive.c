@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_URLS = ORR_DOWNLOAD_URLS, BAND = -1, PATH_SEGMENTS = 3 };
+enum { MAX_URLS = ORR_DOWNLOAD_URLS, BAND = -1 };
 
 #define T orr_archive_opts
 const orr_option orr_archive_options[] = {
@@ -17,8 +17,9 @@ const orr_option orr_archive_options[] = {
                       "{run:06d} asks for digits"),
     ORR_OPTION_STRINGS(T, mirrors, "[]", "further templates, tried in order when url fails"),
     ORR_OPTION_STRING(T, folder, "frames", "of the frames on disk"),
-    ORR_OPTION_STRING(T, path, "",
-                      "a frame's place in folder: a template; none: the last three parts of url"),
+    ORR_OPTION_STRING(
+        T, path, "",
+        "a frame's place in folder: a template; none: url from its first part with a field on"),
     ORR_DOWNLOAD_ROWS(T, download.),
     ORR_OPTION_END
 };
@@ -91,14 +92,16 @@ static orr_status add_url(orr_archive *a, const char *text, const char *option)
     return add_fields(a, f, option);
 }
 
-/* The last parts of the url, but never its host. */
+/* The url from its first part that holds a field on, but never its host: two frames of one url then
+ * never share a file. */
 static const char *path_of(const char *url)
 {
-    const char *host = strstr(url, "://") + 3, *first = strchr(host, '/'), *p = url + strlen(url);
+    const char *host = strstr(url, "://") + 3, *p = strchr(host, '/'), *brace;
 
-    for (int n = 0; first && p > first && n < PATH_SEGMENTS;)
-        n += *--p == '/';
-    return first ? p + 1 : "";
+    if (!p || !(brace = strchr(p, '{'))) return "";
+    while (brace > p && *brace != '/')
+        brace--;
+    return brace + 1;
 }
 
 static orr_status set_path(orr_archive *a, const orr_archive_opts *o)

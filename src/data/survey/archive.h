@@ -1,8 +1,8 @@
 /* data/survey/archive.h - where a survey keeps its frames, and where we do: the `archive:` section
  * of fetch and crop jobs, and the names made from it.
  * url (and each mirror) is a template over the catalogue's columns and {band}; path, relative to
- * folder, likewise, by default the part of url behind its third "/" from the end (run, camcol and
- * file for SDSS), so that no folder gets too many files.  A path needs {band} when url has it.
+ * folder, likewise, by default url from its first part with a field on (rerun, run, camcol and file
+ * for SDSS), so that frames of two URLs never share a file.  A path needs {band} when url has it.
  * The keys of `download` stand in the same section, beside url (data/survey/download_rows.h).
  * Not collective.   Errors: ORR_ERR_OPTION naming the option, ORR_ERR_FORMAT (a value). */
 #ifndef ORR_DATA_SURVEY_ARCHIVE_H
@@ -31,7 +31,8 @@ extern const orr_option orr_archive_options[];
 typedef struct orr_archive orr_archive;
 orr_status orr_archive_create(orr_archive **out, const orr_archive_opts *o);
 void orr_archive_destroy(orr_archive *a);
-/* Columns that the templates want, without "band", for orr_catalogue_build: at most ORR_TEMPLATE_FIELDS. */
+/* Columns that the templates want, without "band", for orr_catalogue_build: at most
+ * ORR_TEMPLATE_FIELDS. */
 int orr_archive_n_fields(const orr_archive *a);
 const char *const *orr_archive_fields(const orr_archive *a);
 const int *orr_archive_field_is_int(const orr_archive *a);

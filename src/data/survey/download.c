@@ -144,6 +144,7 @@ static void send_to_proof(orr_slot *s)
 {
     s->state = ORR_SLOT_COMMITTING;
     s->engine->n_committing++;
+    s->engine->n_held += !s->part.path[0];
     orr_commit(&s->engine->committers, s);
 }
 
@@ -229,6 +230,7 @@ static orr_status finish_proof(orr_slot *s)
     orr_engine *e = s->engine;
 
     e->n_committing--;
+    e->n_held -= !s->part.path[0];
     if (s->stored == ORR_OK && s->proved == ORR_OK) return report(s, ORR_DOWNLOAD_DONE);
     if (s->stored != ORR_OK && s->stored != ORR_ERR_EXISTS) {
         orr_part_close(&s->part);
@@ -286,7 +288,7 @@ static orr_status ask_for_tasks(orr_engine *e, double now)
 
     e->ask_again = 0;
     while (!e->no_more && e->n_running + ready < e->o->connections &&
-           e->n_running + ready + e->n_committing < e->o->connections + EXTRA) {
+           e->n_running + ready + e->n_held < e->o->connections + EXTRA) {
         orr_download_task task = { 0 };
         orr_slot *s = free_slot(e);
         int more = 0, wait = 0;

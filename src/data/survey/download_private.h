@@ -102,6 +102,7 @@ struct orr_engine {
     CURL **idle; /* handles not in use */
     orr_slot *slots;
     int n_slots, n_idle, n_running, n_committing, n_waiting, n_paused;
+    int n_held; /* bodies in memory that are being proved */
     int no_more, ask_again;
     orr_status failed;        /* of the engine: disk full, memory */
     double request_at;        /* the next one not before */
