@@ -31,8 +31,9 @@ static orr_schema schema_of(void)
 static orr_status write_set(const char *dir, int64_t rows)
 {
     orr_schema s = schema_of();
-    orr_rows r = { 0, orr_alloc(SHARD_ROWS, orr_schema_x_bytes(&s)), orr_alloc(SHARD_ROWS, 4),
-                   orr_alloc(SHARD_ROWS, 8) };
+    orr_rows r = { .x = orr_alloc(SHARD_ROWS, orr_schema_x_bytes(&s)),
+                   .y = orr_alloc(SHARD_ROWS, 4),
+                   .id = orr_alloc(SHARD_ROWS, 8) };
     orr_status st = r.x && r.y && r.id ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "no memory for a shard");
     int number = 0;
 

@@ -23,8 +23,9 @@ static const orr_option options[] = {
                     "size of a shard, MiB of cubes; a rank needs as much memory"),
     ORR_OPTION_INT(orr_crop_opts, compression, "0", 0, 9,
                    "0 = contiguous (fastest to read); 1-9 = deflate (output: shards)"),
-    ORR_OPTION_INT(orr_crop_opts, part_fields, "32", 1, 100000,
-                   "fields that a rank takes at a time; a stop loses at most these"),
+    ORR_OPTION_INT(orr_crop_opts, part_fields, "0", 0, 100000,
+                   "fields that a rank takes at a time, and a stop loses at most; 0 = 1 for few "
+                   "fields, up to 32 for many"),
     ORR_OPTION_CHOICE(orr_crop_opts, on_bad_frame, "list", "list|fail",
                       "a frame that is missing or damaged: list its objects in quarantine.csv, or "
                       "end the job"),

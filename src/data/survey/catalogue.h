@@ -18,7 +18,8 @@
  * ("1.23764870457714E+018") have lost their last digits: ORR_ERR_FORMAT.
  * Parts: runs of whole fields with at most max_fields fields and about max_objects objects (a part
  * has at least one field; a field with more objects than max_objects is a part of its own): the
- * units that ranks take.  They depend on the catalogue and those two numbers alone.
+ * units that ranks take.  max_fields 0: one field in the first parts, one more for each 256 fields
+ * before it, up to 32.  Parts depend on the catalogue and those two numbers alone.
  *
  * Build: one process.  Reading: every process its own handle; not thread-safe.   Not collective.
  * Errors: ORR_ERR_FORMAT (columns missing, with the nearest name; nothing usable at all),
@@ -34,6 +35,8 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+enum { ORR_PART_GROWTH = 256, ORR_PART_FIELDS_MAX = 32 };
 
 /* The `catalogue:` section of fetch and crop jobs. */
 typedef struct orr_catalogue_opts {

@@ -222,12 +222,22 @@ static orr_status end_part(orr_build *b, layout *l)
     return orr_build_step(b, ORR_BUILD_ADD_PART);
 }
 
+/* Fields that the present part may hold.  Small parts keep many ranks busy, large ones are few:
+ * a catalogue of many fields, which is read to its end only now, begins with small ones. */
+static int64_t part_limit(const orr_build *b, const layout *l)
+{
+    int64_t grown = 1 + l->part_first / ORR_PART_GROWTH;
+
+    if (b->max_fields) return b->max_fields;
+    return grown < ORR_PART_FIELDS_MAX ? grown : ORR_PART_FIELDS_MAX;
+}
+
 static orr_status end_field(orr_build *b, layout *l)
 {
     sqlite3_stmt *s = b->st[ORR_BUILD_ADD_FIELD];
 
     if (l->n == 0) return ORR_OK;
-    if (l->part_fields == b->max_fields || l->part_objects + l->n > b->max_objects)
+    if (l->part_fields == part_limit(b, l) || l->part_objects + l->n > b->max_objects)
         ORR_TRY(end_part(b, l));
     l->part_fields++;
     l->part_objects += l->n;
@@ -427,7 +437,7 @@ static orr_status check_options(orr_build *b)
         return orr_fail(ORR_ERR_OPTION, "catalogue.class_names: %d names for %d classes",
                         o->class_names.n, o->classes.n);
     if (b->n_fields < 0 || b->n_fields > ORR_TEMPLATE_FIELDS || b->max_objects < 1 ||
-        b->max_fields < 1)
+        b->max_fields < 0)
         return orr_fail(ORR_ERR_ARG, "catalogue: %d fields, parts of %" PRId64 " objects",
                         b->n_fields, b->max_objects);
     for (int i = 0; i < o->target.n + o->aux.n; i++) {

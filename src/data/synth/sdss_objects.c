@@ -76,7 +76,7 @@ static void place_frames(orr_sdss_field *f, const orr_synth_sdss_opts *o, double
     double seeing = between(&r, 0.92, 1.12);
     const int middle[2] = { o->width / 2 + 1, o->height / 2 + 1 }; /* the archive's: 1025, 745 */
 
-    f->e_bv = clamp(0.012 - 0.045 * log(1 - orr_rng_uniform(&r)), 0, 0.3);
+    f->e_bv = clamp(0.012 - 0.033 * log(1 - orr_rng_uniform(&r)), 0, 0.16);
     for (int b = 0; b < ORR_SDSS_BANDS; b++) {
         orr_sdss_frame *frame = &f->frames[b];
         double dx = between(&r, -6, 6), dy = between(&r, -6, 6), off = between(&r, -1, 1);
