@@ -88,19 +88,19 @@ sh scripts/setup.sh || {
 }
 mkdir -p build
 
-build release && run release 900
+build release && run release 1500
 
 if build asan; then
     export UBSAN_OPTIONS=print_stacktrace=1
     # Open MPI keeps what it allocates, so leaks are looked for where no MPI is.
-    ASAN_OPTIONS=detect_leaks=1 run asan 300 -LE 'slow|oracle|mpi' -E '@|^jobs/|^comm/'
-    ASAN_OPTIONS=detect_leaks=0 run asan 300 -LE 'slow|oracle' -R '@|^jobs/|^comm/'
+    ASAN_OPTIONS=detect_leaks=1 run asan 600 -LE 'slow|oracle|mpi' -E '@|^jobs/|^comm/'
+    ASAN_OPTIONS=detect_leaks=0 run asan 400 -LE 'slow|oracle' -R '@|^jobs/|^comm/'
 fi
 
 # Where threads of ours meet: the loader, the log, the progress line.
 build tsan test_data_loader test_core_log test_core_progress &&
     run tsan 120 -R '^(data/loader|core/log|core/progress)$'
 
-build no-mpi && run no-mpi 180 -L fast -LE 'slow|oracle'
+build no-mpi && run no-mpi 240 -L fast -LE 'slow|oracle'
 
 finish

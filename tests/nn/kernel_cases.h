@@ -45,6 +45,8 @@ extern const test_batch batches[N_BATCHES];
 extern const orr_limits limits; /* that all of them keep */
 extern const conv_case conv_cases[];
 extern const int n_conv_cases;
+/* Is the case small enough for this build?  A sanitizer's takes a hundred times as long. */
+int conv_case_runs(const orr_conv_shape *s);
 
 const orr_batch *make_batch(batch_memory *m, const test_batch *t);
 float *floats(size_t n, uint64_t seed); /* in [-1, 1); zeros for seed 0 */
