@@ -2,6 +2,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "jobs/crop.h"
+#include "jobs/same_job.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -126,44 +127,6 @@ static orr_status identity(const orr_crop *c, orr_text *out)
     return orr_text_status(out);
 }
 
-/* The next line of *text without blanks around it; NULL after the last. */
-static const char *next_line(const char **text, int *n)
-{
-    const char *s = *text, *end = strchrnul(s, '\n');
-
-    if (*s == '\0') return NULL;
-    *text = *end ? end + 1 : end;
-    while (*s == ' ')
-        s++;
-    *n = (int)(end - s);
-    return s;
-}
-
-static orr_status compare_jobs(const orr_crop *c, const char *now, const char *then)
-{
-    orr_text diff = { .max = 600 };
-    const char *a, *b;
-    int n = 0, m = 0;
-    orr_status st;
-
-    do {
-        a = next_line(&now, &n);
-        b = next_line(&then, &m);
-        if (a && b && n == m && memcmp(a, b, (size_t)n) == 0) continue;
-        if (a || b)
-            orr_text_printf(&diff, "%s\"%.*s\" was \"%.*s\"", diff.len ? "; " : "", a ? n : 0,
-                            a ? a : "", b ? m : 0, b ? b : "");
-    } while (a || b);
-    st = diff.len == 0 && diff.status == ORR_OK
-             ? ORR_OK
-             : orr_fail(ORR_ERR_OPTION,
-                        "%s holds an unfinished crop of another job: %s; start that one again, "
-                        "remove the folder, or choose another out",
-                        c->tmp, diff.s ? diff.s : "much differs");
-    orr_text_free(&diff);
-    return st;
-}
-
 static orr_status check_job(const orr_crop *c)
 {
     char path[ORR_PATH_MAX];
@@ -179,7 +142,8 @@ static orr_status check_job(const orr_crop *c)
         goto done;
     }
     ORR_TRY_GOTO(st, done, orr_read_file(&then, &bytes, path, (size_t)1 << 20));
-    st = compare_jobs(c, now.s, then);
+    st = orr_same_job(now.s, then, c->tmp, "an unfinished crop",
+                      "start that one again, remove the folder, or choose another out");
 done:
     orr_text_free(&now);
     orr_free(then);

@@ -102,17 +102,25 @@ static void csv_header(FILE *f, const orr_model *m, int truth)
     fputc('\n', f);
 }
 
+/* As float32, so that the 9 digits are exactly what the npy form holds. */
+static void put_number(FILE *f, double v)
+{
+    fprintf(f, ",%.9g", (double)(float)v);
+}
+
 /* Mean, quantiles and, where the truth is known, where in the density it lies. */
 static void csv_density(FILE *f, const orr_bins *bins, const double *p, const float *truth)
 {
     double pit, crps;
 
-    if (truth) fprintf(f, ",%.9g", (double)*truth);
-    fprintf(f, ",%.9g,%.9g,%.9g,%.9g", orr_bins_mean(bins, p), orr_density_quantile(bins, p, 0.16),
-            orr_density_quantile(bins, p, 0.5), orr_density_quantile(bins, p, 0.84));
+    if (truth) put_number(f, (double)*truth);
+    put_number(f, orr_bins_mean(bins, p));
+    put_number(f, orr_density_quantile(bins, p, 0.16));
+    put_number(f, orr_density_quantile(bins, p, 0.5));
+    put_number(f, orr_density_quantile(bins, p, 0.84));
     if (!truth) return;
     orr_pit_crps(bins, p, (double)*truth, &pit, &crps);
-    fprintf(f, ",%.9g", pit);
+    put_number(f, pit);
 }
 
 static void csv_row(FILE *f, const orr_model *m, const orr_samples *samples, int64_t row,
@@ -132,14 +140,14 @@ static void csv_row(FILE *f, const orr_model *m, const orr_samples *samples, int
         fputc(',', f);
         put_field(f, orr_class_name(&m->schema, named_class(m, p, threshold), name, sizeof name));
         for (int i = n == 2 ? 1 : 0; i < n; i++)
-            fprintf(f, ",%.9g", p[i]);
+            put_number(f, p[i]);
     } else if (is_density(m)) {
         csv_density(f, &m->loss.bins, p, truth ? orr_dataset_values(samples->set) + row : NULL);
     } else {
         for (int i = 0; truth && i < n; i++)
-            fprintf(f, ",%.9g", (double)orr_dataset_values(samples->set)[row * n + i]);
+            put_number(f, (double)orr_dataset_values(samples->set)[row * n + i]);
         for (int i = 0; i < n; i++)
-            fprintf(f, ",%.9g", p[i]);
+            put_number(f, p[i]);
     }
     fputc('\n', f);
 }

@@ -1,7 +1,7 @@
 /* jobs/run.c - the run folder. */
 #include "jobs/run.h"
 #include "core/memory.h"
-#include "jobs/train_job.h"
+#include "jobs/same_job.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +39,7 @@ static orr_status check_job(orr_run *r, const char *job)
     ORR_TRY(orr_run_path(r, path, "job.yaml"));
     if (!orr_path_exists(path)) return orr_write_file(path, job, strlen(job));
     ORR_TRY(orr_read_file(&then, &bytes, path, (size_t)16 << 20));
-    st = orr_train_job_compare(job, then, r->dir);
+    st = orr_same_job(job, then, r->dir, "a run", "give another run folder, or the same job");
     orr_free(then);
     return st;
 }

@@ -2,7 +2,6 @@
 #include "jobs/train_job.h"
 #include "core/text.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const orr_option data_options[] = {
@@ -158,44 +157,6 @@ orr_status orr_train_job_dump(const orr_train_job *job, orr_text *out)
         if (strcmp(o->key, "runtime") != 0 && strcmp(o->key, "run") != 0) rows[n++] = *o;
     rows[n] = (orr_option)ORR_OPTION_END;
     return orr_options_dump(job, rows, out, 0);
-}
-
-/* The n-th line of text without its end; NULL after the last. */
-static const char *next_line(const char **text, size_t *n)
-{
-    const char *s = *text, *end;
-
-    if (*s == '\0') return NULL;
-    end = strchr(s, '\n');
-    *n = end ? (size_t)(end - s) : strlen(s);
-    *text = end ? end + 1 : s + *n;
-    return s;
-}
-
-orr_status orr_train_job_compare(const char *now, const char *then, const char *path)
-{
-    char diff[400];
-    size_t used = 0;
-
-    if (strcmp(now, then) == 0) return ORR_OK;
-    diff[0] = '\0';
-    for (;;) {
-        size_t n = 0, m = 0;
-        const char *a = next_line(&now, &n), *b = next_line(&then, &m);
-
-        if (!a && !b) break;
-        if (a && b && n == m && memcmp(a, b, n) == 0) continue;
-        while (a && n > 0 && *a == ' ')
-            a++, n--;
-        while (b && m > 0 && *b == ' ')
-            b++, m--;
-        used += (size_t)snprintf(diff + used, sizeof diff - used, "%s\"%.*s\" was \"%.*s\"",
-                                 used ? "; " : "", (int)n, a ? a : "", (int)m, b ? b : "");
-        if (used + 100 > sizeof diff) break;
-    }
-    return orr_fail(ORR_ERR_OPTION,
-                    "%s holds a run of another job: %s; give another run folder, or the same job",
-                    path, diff);
 }
 
 int orr_select_maximise(const char *select)

@@ -167,8 +167,9 @@ static int is_name(const orr_csv *c, const char *word)
     return 0;
 }
 
-static orr_status give_features(roles *r, const char *word)
+static orr_status give_features(void *ctx, const char *word)
 {
+    roles *r = ctx;
     orr_csv *c = r->c;
     long from, to;
     int column;
@@ -184,23 +185,6 @@ static orr_status give_features(roles *r, const char *word)
     for (long i = from; i <= to; i++)
         ORR_TRY(give(r, (int)i - 1, ORR_COL_FEATURE, c->n_features++));
     return ORR_OK;
-}
-
-static orr_status give_list(roles *r, const char *features)
-{
-    char *copy = orr_strdup(features), *comma;
-    orr_status st = ORR_OK;
-
-    if (!copy) return orr_fail(ORR_ERR_NOMEM, "out of memory: input.features");
-    for (char *word = copy; word; word = comma ? comma + 1 : NULL) {
-        if ((comma = strchr(word, ','))) *comma = '\0';
-        while (*word == ' ')
-            word++;
-        ORR_TRY_GOTO(st, done, give_features(r, word));
-    }
-done:
-    orr_free(copy);
-    return st;
 }
 
 /* A feature or target may be an aux number, too: it is then a copy. */
@@ -263,7 +247,7 @@ static orr_status assign(roles *r, const orr_table_opts *o)
     for (int i = 0; i < o->target.n; i++)
         ORR_TRY(give_target(r, "target", o->target.v[i]));
     if (strcmp(features, "rest") != 0) {
-        ORR_TRY(give_list(r, features));
+        ORR_TRY(orr_table_each_word(features, give_features, r));
         return give_aux(r, &o->aux);
     }
     ORR_TRY(give_aux(r, &o->aux));

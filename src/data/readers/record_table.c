@@ -155,8 +155,9 @@ static int range_of(const char *word, int64_t *from, int64_t *to)
     return *from >= 1 && *to >= 0;
 }
 
-static orr_status add_feature(orr_record_table *s, const char *word)
+static orr_status add_feature(void *ctx, const char *word)
 {
+    orr_record_table *s = ctx;
     const orr_records *r = &s->files[0];
     int64_t from, to;
     int twice;
@@ -174,23 +175,6 @@ static orr_status add_feature(orr_record_table *s, const char *word)
         ORR_TRY(add(s, &s->x, &k, "features"));
     }
     return ORR_OK;
-}
-
-static orr_status add_features(orr_record_table *s, const char *features)
-{
-    char *copy = orr_strdup(features), *comma;
-    orr_status st = ORR_OK;
-
-    if (!copy) return orr_fail(ORR_ERR_NOMEM, "out of memory: input.features");
-    for (char *word = copy; word; word = comma ? comma + 1 : NULL) {
-        if ((comma = strchr(word, ','))) *comma = '\0';
-        while (*word == ' ')
-            word++;
-        ORR_TRY_GOTO(st, done, add_feature(s, word));
-    }
-done:
-    orr_free(copy);
-    return st;
 }
 
 static int is_used(const orr_record_table *s, int field)
@@ -257,7 +241,7 @@ static orr_status choose(orr_record_table *s, const orr_table_opts *o)
         ORR_TRY(add_word(s, &s->y, o->target.v[i], "target"));
     for (int i = 0; i < o->aux.n; i++)
         ORR_TRY(add_word(s, &s->aux, o->aux.v[i], "aux"));
-    ORR_TRY(strcmp(features, "rest") ? add_features(s, features) : add_rest(s));
+    ORR_TRY(strcmp(features, "rest") ? orr_table_each_word(features, add_feature, s) : add_rest(s));
     for (int i = 0; i < w->n; i++) {
         orr_pick k;
 

@@ -71,6 +71,23 @@ const orr_option orr_table_options[] = {
 };
 #undef T
 
+orr_status orr_table_each_word(const char *features,
+                               orr_status (*take)(void *ctx, const char *word), void *ctx)
+{
+    char *copy = orr_strdup(features), *comma;
+    orr_status st = ORR_OK;
+
+    if (!copy) return orr_fail(ORR_ERR_NOMEM, "out of memory: input.features");
+    for (char *word = copy; st == ORR_OK && word; word = comma ? comma + 1 : NULL) {
+        if ((comma = strchr(word, ','))) *comma = '\0';
+        while (*word == ' ')
+            word++;
+        st = take(ctx, word);
+    }
+    orr_free(copy);
+    return st;
+}
+
 const char *orr_or(const char *s, const char *fallback)
 {
     return s ? s : fallback;

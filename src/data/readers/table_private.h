@@ -65,6 +65,9 @@ orr_status orr_table_set_aux_names(orr_table *t, const orr_strings *names);
 /* What is said when more than ORR_MAX_AUX are asked for. */
 orr_status orr_table_check_aux(int64_t n);
 
+/* Calls take for each of the words between the commas of input.features, blanks before them gone. */
+orr_status orr_table_each_word(const char *features,
+                               orr_status (*take)(void *ctx, const char *word), void *ctx);
 /* s, or fallback when it is NULL. */
 const char *orr_or(const char *s, const char *fallback);
 
