@@ -59,13 +59,13 @@ static void print_table(const orr_fetch *f)
     const int64_t *n = f->counts;
     double mib = (double)n[ORR_FETCH_BYTES] / 1048576,
            resumed = (double)n[ORR_FETCH_RESUMED] / 1048576, now = mib - resumed;
+    int64_t done = n[ORR_FETCH_THERE] + n[ORR_FETCH_FETCHED];
     int64_t left = f->n_tasks - n[ORR_FETCH_THERE] - n[ORR_FETCH_FETCHED] - n[ORR_FETCH_MISSING] -
                    n[ORR_FETCH_FAILED];
 
     orr_app_print(f->app, "%s: %lld frames\n", f->folder, (long long)f->n_tasks);
     orr_app_print(f->app, "  done     %8lld  (%lld were there, %lld fetched now)\n",
-                  (long long)(n[ORR_FETCH_THERE] + n[ORR_FETCH_FETCHED]),
-                  (long long)n[ORR_FETCH_THERE], (long long)n[ORR_FETCH_FETCHED]);
+                  (long long)done, (long long)n[ORR_FETCH_THERE], (long long)n[ORR_FETCH_FETCHED]);
     orr_app_print(f->app, "  missing  %8lld\n  failed   %8lld\n", (long long)n[ORR_FETCH_MISSING],
                   (long long)n[ORR_FETCH_FAILED]);
     if (left > 0) orr_app_print(f->app, "  left     %8lld\n", (long long)left);

@@ -14,15 +14,15 @@
 typedef struct orr_scores {
     int64_t n;
     orr_answer answer;
-    int n_classes;  /* classes */
-    int n_columns;  /* of p */
-    orr_bins bins;  /* densities */
-    int has_truth;  /* the set says what is right: what follows p and point is defined */
+    int n_classes; /* classes */
+    int n_columns; /* of p */
+    orr_bins bins; /* densities */
+    int has_truth; /* the set says what is right: what follows p and point is defined */
     int is_redshift;
     double loss;
-    double *p;     /* [n][n_columns]: probabilities, values, or the density */
-    double *point; /* [n]: mean of the density; else NULL */
-    float *truth;  /* [n][width] values */
+    double *p;                          /* [n][n_columns]: probabilities, values, or the density */
+    double *point;                      /* [n]: mean of the density; else NULL */
+    float *truth;                       /* [n][width] values */
     orr_classification *classification; /* classes */
     orr_regression regression;          /* values, densities: of the point */
     orr_redshift redshift;              /* densities: pit and crps; dz if is_redshift */

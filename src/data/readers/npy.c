@@ -231,7 +231,7 @@ static orr_status read_fields(parser *s, size_t *at, int depth)
     if (depth > 8) return bad_header(s, "records within records within records");
     if (!take(s, '[')) return bad_header(s, "a list of fields is expected");
     while (!take(s, ']')) {
-        char descr[DESCR_MAX];
+        char descr[DESCR_MAX] = "";
         orr_field *f;
         size_t bytes;
 
@@ -349,7 +349,7 @@ static size_t bytes_behind(const orr_bytes *b, const char *p)
 static orr_status read_header(orr_array *a)
 {
     parser s = { .what = a->what };
-    char descr[DESCR_MAX];
+    char descr[DESCR_MAX] = "";
     int fortran = 0;
 
     ORR_TRY(read_head(&s, &a->bytes, a, descr, &fortran));
@@ -362,7 +362,7 @@ orr_status orr_npy_read_records(orr_records *r)
 {
     orr_array shape = { .what = r->what };
     parser s = { .what = r->what, .records = r };
-    char descr[DESCR_MAX];
+    char descr[DESCR_MAX] = "";
     int fortran = 0;
 
     ORR_TRY(read_head(&s, &r->bytes, &shape, descr, &fortran));
@@ -386,7 +386,7 @@ orr_status orr_npy_is_structured(const char *path, int *yes)
     orr_array shape = { 0 };
     orr_records r = { 0 };
     parser s = { .what = path, .records = &r };
-    char descr[DESCR_MAX];
+    char descr[DESCR_MAX] = "";
     int fortran = 0;
     orr_status st;
 

@@ -131,10 +131,10 @@ static orr_status end_group(orr_build *b, group *g)
 static orr_status join_group(orr_build *b, group *g, int64_t row)
 {
     unsigned char key[ORR_PLAN_KEY_MAX];
-    orr_plan_object o;
+    orr_plan_object o = { 0 };
     const char *differs;
     char reason[128];
-    size_t key_n;
+    size_t key_n = 0;
 
     if (g->n == 1) ORR_TRY(load(b, g->row, &g->first, g->key, &g->key_n));
     ORR_TRY(load(b, row, &o, key, &key_n));

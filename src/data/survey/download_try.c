@@ -5,9 +5,11 @@
 #include "data/survey/download_private.h"
 #include "data/survey/unpack.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -31,19 +33,30 @@ static const char *answer_header(orr_slot *s, const char *name)
     return curl_easy_header(s->easy, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK ? h->value : "";
 }
 
-/* "bytes 100-199/1000"; 0 when it says something else. */
+/* A whole number at *text, which moves behind it; 0 when there is none. */
+static int take_number(const char **text, long long *out)
+{
+    char *end;
+
+    if (**text < '0' || **text > '9') return 0;
+    errno = 0;
+    *out = strtoll(*text, &end, 10);
+    *text = end;
+    return errno == 0;
+}
+
+/* "bytes 100-199/1000", or a star for the total (then -1); 0 when it says something else. */
 static int read_range(const char *text, long long *first, long long *total)
 {
     long long last;
-    int end = 0;
 
-    if (sscanf(text, "bytes %lld-%lld/%n", first, &last, &end) != 2 || end == 0) return 0;
     *total = -1;
-    if (strcmp(text + end, "*") != 0 && orr_parse_int64((int64_t *)total, text + end) != ORR_OK) {
-        orr_error_clear();
-        return 0;
-    }
-    return last >= *first;
+    if (strncmp(text, "bytes ", 6) != 0) return 0;
+    text += 6;
+    if (!take_number(&text, first) || *text++ != '-' || !take_number(&text, &last)) return 0;
+    if (*text++ != '/' || last < *first) return 0;
+    if (strcmp(text, "*") == 0) return 1;
+    return take_number(&text, total) && *text == '\0';
 }
 
 /* A strong ETag, or else the date. */
@@ -194,15 +207,15 @@ orr_status orr_try_begin(orr_slot *s)
 /* Our range was wrong: or all of it was there already ("bytes * / 1000"). */
 static orr_try_end end_416(orr_slot *s)
 {
-    long long total = -1;
-    int end = 0;
+    const char *range = answer_header(s, "Content-Range");
+    long long total;
 
     if (!s->asked_range) {
         say(s, "HTTP 416: though no range was asked for");
         return ORR_TRY_AGAIN;
     }
-    (void)sscanf(answer_header(s, "Content-Range"), "bytes */%lld%n", &total, &end);
-    if (end > 0 && total == s->part.have && s->part.have > 0) {
+    range = strncmp(range, "bytes */", 8) == 0 ? range + 8 : "";
+    if (take_number(&range, &total) && total == s->part.have && s->part.have > 0) {
         s->resumed = s->part.have;
         return ORR_TRY_WHOLE;
     }

@@ -8,8 +8,8 @@
 int orr_bf16_supported(void)
 {
 #if defined(__x86_64__)
-    return orr_cpu_isa() == ORR_ISA_AVX512 &&
-           (__builtin_cpu_supports("avx512bf16") || __builtin_cpu_supports("amx-bf16"));
+    /* every processor with AMX has it, too */
+    return orr_cpu_isa() == ORR_ISA_AVX512 && __builtin_cpu_supports("avx512bf16");
 #else
     return 0;
 #endif

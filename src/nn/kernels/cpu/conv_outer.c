@@ -142,7 +142,7 @@ static orr_status allocate(orr_outer *p, const orr_limits *limits)
     const orr_conv_shape *s = &p->s;
     const size_t threads = (size_t)p->threads, rows = (size_t)p->tiles->rows[p->kind],
                  all = (size_t)limits->max_samples * (size_t)s->ho * (size_t)s->wo,
-                 vectors = (size_t)(width_at(p, 0) * p->tiles->lanes);
+                 vectors = (size_t)width_at(p, 0) * (size_t)p->tiles->lanes;
     size_t columns = 0;
 
     for (int v = 0; v < p->n_vec; v += width_at(p, v))
