@@ -222,7 +222,7 @@ class Fetch(unittest.TestCase):
     @NGINX
     def test_kill_9(self):
         ranks = 2 if o.MPIRUN else 0
-        with web.Nginx(self.big_root, "limit_rate 300k;") as nginx:
+        with web.Nginx(self.big_root, "limit_rate 120k;") as nginx:
             folder = self.folder()
             size = {"/" + n: len(b) for n, b in self.big.items()}
             job = words(nginx.url, self.big_catalogue, folder, **{"archive.connections": 4})
@@ -250,7 +250,7 @@ class Fetch(unittest.TestCase):
     @NGINX
     def test_signal(self):
         for ranks in (0, 3) if o.MPIRUN else (0,):
-            with self.subTest(ranks=ranks), web.Nginx(self.big_root, "limit_rate 200k;") as nginx:
+            with self.subTest(ranks=ranks), web.Nginx(self.big_root, "limit_rate 120k;") as nginx:
                 folder = self.folder()
                 job = words(nginx.url, self.big_catalogue, folder, **{"archive.connections": 4})
                 p = subprocess.Popen(o.argv(ranks, *job), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
