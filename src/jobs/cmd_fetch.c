@@ -207,10 +207,11 @@ static orr_status read_job(orr_fetch *f, orr_fetch_opts *o, const orr_args *args
 
 static void close_all(orr_fetch *f)
 {
-    orr_counter *all[] = { f->deal, f->halt, f->beats, f->ended, f->frames, f->bytes };
+    orr_counter *all[] = { f->deal, f->frames, f->bytes };
 
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         orr_counter_destroy(all[i]);
+    orr_meeting_destroy(f->meeting);
     orr_manifest_close(f->manifest);
     orr_manifest_unlock(f->lock);
     orr_catalogue_close(f->catalogue);

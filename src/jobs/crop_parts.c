@@ -1,28 +1,24 @@
 /* jobs/crop_parts.c - ranks take parts of the plan until none is left.
- * Parts differ in work and frames may be slow to come, so ranks reach the end far apart; they meet
- * by polling a counter, which no deadline bounds, before they agree. The same counter tells that a
- * rank has failed, so that the others leave off soon. */
+ * Parts differ in work and frames may be slow to come, so ranks reach the end far apart and meet
+ * there (jobs/meeting.h). */
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/progress.h"
 #include "jobs/crop_piece.h"
+#include "jobs/meeting.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum {
-    MOST_THREADS = 5, /* frames unpacked at once */
-    POLL_US = 5000
-};
-#define SOMEBODY_FAILED ((int64_t)1 << 32) /* what a rank that fails adds to the ended ones */
+enum { MOST_THREADS = 5 /* frames unpacked at once */ };
 
 typedef struct worker {
     orr_crop *c;
     orr_cropper cropper;
-    orr_counter *parts, *frames, *ended; /* dealt; done, for the progress line; ranks at the end */
+    orr_meeting *meeting;
+    orr_counter *parts, *frames; /* dealt; done, for the progress line */
     orr_crop_part ahead; /* announced to the stream before its turn; fields NULL: there is none */
     int exhausted;
     orr_progress *progress;
@@ -163,10 +159,10 @@ static void between_frames(void *ctx)
 {
     worker *w = ctx;
     orr_cropper *k = &w->cropper;
-    int64_t ended;
-    orr_status st = orr_counter_next(w->ended, 0, &ended);
+    int halted = 0;
+    orr_status st = orr_meeting_look(w->meeting, &halted);
 
-    if (st == ORR_OK && ended >= SOMEBODY_FAILED) __atomic_store_n(&k->stop, 1, __ATOMIC_SEQ_CST);
+    if (halted) __atomic_store_n(&k->stop, 1, __ATOMIC_SEQ_CST);
     if (st == ORR_OK && k->stream && !w->ahead.fields && !w->exhausted &&
         orr_crop_stream_hungry(k->stream))
         st = take_part(w, &w->ahead);
@@ -219,22 +215,18 @@ static orr_status do_parts(worker *w)
     return st;
 }
 
-/* Tells the others, and waits for them for as long as they work. */
+static orr_status wait_on(void *ctx)
+{
+    return tell_progress(ctx);
+}
+
+/* Waits for the others for as long as they work, unless it has failed. */
 static orr_status meet(worker *w, orr_status st)
 {
-    int64_t ended, size = w->c->app->size;
-    char why[ORR_ERROR_MAX];
-
-    snprintf(why, sizeof why, "%s", orr_error_text());
-    ORR_TRY(orr_counter_next(w->ended, 1 + (st == ORR_OK ? 0 : SOMEBODY_FAILED), &ended));
-    for (;;) {
-        ORR_TRY(orr_counter_next(w->ended, 0, &ended));
-        if (ended % SOMEBODY_FAILED == size) break;
-        ORR_TRY(tell_progress(w));
-        usleep(POLL_US);
-    }
-    ORR_TRY(tell_progress(w));
-    return orr_app_agree(w->c->app, st == ORR_OK ? st : orr_fail(st, "%s", why));
+    if (st == ORR_OK) st = orr_meeting_wait(w->meeting, wait_on, w);
+    if (st != ORR_OK) orr_meeting_halt(w->meeting);
+    if (st == ORR_OK) st = tell_progress(w);
+    return orr_app_agree(w->c->app, st);
 }
 
 /* ---- what all ranks have ---- */
@@ -330,9 +322,10 @@ static orr_status join_results(worker *w)
 static orr_status start_stream(worker *w)
 {
     orr_crop *c = w->c;
-    orr_download_opts share;
+    orr_download_opts share =
+        orr_download_share(&c->o->archive.download, c->app->rank, c->app->size);
 
-    w->exhausted = !orr_crop_stream_share(c, &share);
+    w->exhausted = share.connections == 0;
     if (share.connections == 1 && c->app->size > c->o->archive.download.connections)
         orr_log0(ORR_WARN, "crop",
                  "archive.connections is %d: only so many of the %d ranks download and crop",
@@ -347,7 +340,7 @@ static orr_status begin(worker *w)
 
     ORR_TRY(orr_app_agree(app, orr_counter_create(&w->parts, app->world)));
     ORR_TRY(orr_app_agree(app, orr_counter_create(&w->frames, app->world)));
-    ORR_TRY(orr_app_agree(app, orr_counter_create(&w->ended, app->world)));
+    ORR_TRY(orr_meeting_create(&w->meeting, app));
     if (w->c->o->stream) st = start_stream(w);
     return orr_app_agree(app, st);
 }
@@ -368,7 +361,7 @@ orr_status orr_crop_parts(orr_crop *c, orr_crop_result *r)
         orr_progress_end(w.progress, NULL);
     }
     orr_crop_stream_destroy(w.cropper.stream);
-    orr_counter_destroy(w.ended);
+    orr_meeting_destroy(w.meeting);
     orr_counter_destroy(w.frames);
     orr_counter_destroy(w.parts);
     return st == ORR_OK ? join_results(&w) : st;

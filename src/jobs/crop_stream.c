@@ -166,19 +166,6 @@ static void *engine(void *ctx)
 }
 
 /* ---- the croppers' side ---- */
-int orr_crop_stream_share(const orr_crop *c, orr_download_opts *out)
-{
-    int size = c->app->size, all = c->o->archive.download.connections;
-    double part;
-
-    *out = c->o->archive.download;
-    out->connections = all / size + (c->app->rank < all % size);
-    part = (double)out->connections / all;
-    out->rate_mib *= part;
-    out->requests *= part;
-    return out->connections > 0;
-}
-
 orr_status orr_crop_stream_start(orr_crop_stream **out, const orr_crop *c)
 {
     orr_crop_stream *s = orr_alloc(1, sizeof *s);
@@ -187,7 +174,7 @@ orr_status orr_crop_stream_start(orr_crop_stream **out, const orr_crop *c)
     *out = NULL;
     if (!s) return orr_fail(ORR_ERR_NOMEM, "out of memory: a stream of frames");
     s->c = c;
-    orr_crop_stream_share(c, &s->options);
+    s->options = orr_download_share(&c->o->archive.download, c->app->rank, c->app->size);
     s->n_bands = c->bands.n;
     s->guess = GUESS_BYTES;
     pthread_mutex_init(&s->lock, NULL);

@@ -8,9 +8,6 @@
 /* Fields are announced part by part, in order, and taken by any thread; downloads begin in the
  * order of announcement. */
 typedef struct orr_crop_stream orr_crop_stream;
-/* This rank's share of what the whole job may ask of the archive; 0 when it has none: ranks beyond
- * archive.connections do not download. */
-int orr_crop_stream_share(const orr_crop *c, orr_download_opts *out);
 orr_status orr_crop_stream_start(orr_crop_stream **out, const orr_crop *c);
 /* fields stay the caller's until the part is dropped. */
 orr_status orr_crop_stream_announce(orr_crop_stream *s, int64_t part, int64_t first_field,

@@ -12,6 +12,7 @@
 #include "data/survey/manifest.h"
 #include "data/survey/proof.h"
 #include "jobs/app.h"
+#include "jobs/meeting.h"
 
 typedef struct orr_fetch_opts {
     orr_archive_opts archive;
@@ -51,9 +52,8 @@ typedef struct orr_fetch {
     orr_strings bands;
     int64_t n_tasks; /* fields x bands */
     int lock;
-    /* shared by the ranks, by counting: halt > 0 = all stop; beats: somebody lives; ended: ranks */
-    orr_counter *deal, *halt, *beats, *ended, *frames, *bytes;
-    int halted; /* by another rank, or by a signal here */
+    orr_meeting *meeting;
+    orr_counter *deal, *frames, *bytes; /* next frame; done, for the progress line */
     int64_t counts[ORR_FETCH_COUNTS];
     orr_fetch_reason reasons[ORR_FETCH_REASONS];
     int n_reasons, n_told;
@@ -62,7 +62,7 @@ typedef struct orr_fetch {
     int64_t field_number;
     orr_survey_field field;
     char made[ORR_PATH_MAX]; /* the last folder that was made */
-    double looked, beat, shown;
+    double shown;
     orr_progress *progress;
 } orr_fetch;
 

@@ -1,9 +1,7 @@
 /* jobs/fetch_work.c - a rank's part of a fetch.
  *
- * Frames are numbered field after field, band after band, and dealt one at a time by a counter.  A
- * phase ends when all ranks have ended it: until then those that are ready look at counters rather
- * than wait in a collective call, whose deadline a long download would pass.  While anybody beats
- * they go on looking; when nobody does, the collective call that follows names who is lost. */
+ * Frames are numbered field after field, band after band, and dealt one at a time by a counter.
+ * Ranks end when they will, and meet (jobs/meeting.h). */
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/threads.h"
@@ -12,11 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { TOLD = 10 };                                                 /* failures that a rank logs */
-static const double look_every = 0.2, beat_every = 1, silence = 60; /* seconds */
+enum { TOLD = 10 };                   /* failures that a rank logs */
+static const double show_every = 0.2; /* seconds */
 
 typedef struct frame {
     char path[ORR_PATH_MAX];
@@ -71,91 +68,55 @@ static orr_status count(orr_counter *k, int64_t n)
     return orr_counter_next(k, n, &before);
 }
 
-static orr_status read_counter(orr_counter *k, int64_t *out)
-{
-    return orr_counter_next(k, 0, out);
-}
-
-static void halt_all(orr_fetch *f)
-{
-    (void)count(f->halt, 1);
-    f->halted = 1;
-}
-
 static orr_status show(orr_fetch *f, double now)
 {
     int64_t frames = 0, bytes = 0;
     char note[64];
 
-    if (!f->progress || now < f->shown + look_every) return ORR_OK;
+    if (!f->progress || now < f->shown + show_every) return ORR_OK;
     f->shown = now;
-    ORR_TRY(read_counter(f->frames, &frames));
-    ORR_TRY(read_counter(f->bytes, &bytes));
+    ORR_TRY(orr_counter_next(f->frames, 0, &frames));
+    ORR_TRY(orr_counter_next(f->bytes, 0, &bytes));
     snprintf(note, sizeof note, "%.1f MiB/s", (double)bytes / 1048576 / (now - f->seconds));
     orr_progress_update(f->progress, frames, bytes > 0 ? note : NULL);
     return ORR_OK;
 }
 
-/* Time to stop?  Also tells the others that this rank lives, and draws the progress line. */
-static orr_status look(orr_fetch *f, int *stop)
+static orr_status interrupted(void)
 {
-    double now = orr_now();
-    int64_t halts = 0;
-
-    *stop = f->halted;
-    if (f->halted) return ORR_OK;
-    if (orr_app_signalled()) {
-        halt_all(f);
-        *stop = 1;
-        return orr_fail(
-            ORR_ERR_INTERRUPTED,
-            "stopped by a signal; what was fetched is kept, parts too; start again to go on");
-    }
-    if (now < f->looked + look_every) return ORR_OK;
-    f->looked = now;
-    if (now > f->beat + beat_every) {
-        f->beat = now;
-        ORR_TRY(count(f->beats, 1));
-    }
-    ORR_TRY(read_counter(f->halt, &halts));
-    *stop = f->halted = halts > 0;
-    return show(f, now);
+    return orr_fail(
+        ORR_ERR_INTERRUPTED,
+        "stopped by a signal; what was fetched is kept, parts too; start again to go on");
 }
 
-/* Until all ranks have ended their part, or somebody halts, or all are silent. */
-static orr_status wait_for_all(orr_fetch *f)
+/* Time to stop?  Also draws the progress line. */
+static orr_status look(orr_fetch *f, int *stop)
 {
-    const struct timespec pause = { .tv_nsec = 20000000 };
-    int64_t ended = 0, beats = 0, before = -1;
-    double heard = orr_now();
-    int stop = 0;
+    ORR_TRY(orr_meeting_look(f->meeting, stop));
+    if (*stop) return ORR_OK;
+    if (!orr_app_signalled()) return show(f, orr_now());
+    *stop = 1;
+    return interrupted();
+}
 
-    ORR_TRY(count(f->ended, 1));
-    while (!stop) {
-        ORR_TRY(read_counter(f->ended, &ended));
-        if (ended >= f->app->size) break;
-        nanosleep(&pause, NULL);
-        f->beat = orr_now(); /* who waits does not beat */
-        ORR_TRY(look(f, &stop));
-        ORR_TRY(read_counter(f->beats, &beats));
-        if (beats != before) heard = orr_now();
-        before = beats;
-        if (orr_now() > heard + silence) break;
-    }
-    return ORR_OK;
+/* While others are still at work. */
+static orr_status wait_on(void *ctx)
+{
+    return orr_app_signalled() ? interrupted() : show(ctx, orr_now());
 }
 
 static orr_status start_phase(orr_fetch *f, const char *name)
 {
-    orr_counter **all[] = { &f->deal, &f->halt, &f->beats, &f->ended, &f->frames, &f->bytes };
+    orr_counter **all[] = { &f->deal, &f->frames, &f->bytes };
 
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         orr_counter_destroy(*all[i]);
         *all[i] = NULL;
         ORR_TRY(orr_app_agree(f->app, orr_counter_create(all[i], f->app->world)));
     }
+    orr_meeting_destroy(f->meeting);
+    ORR_TRY(orr_meeting_create(&f->meeting, f->app));
     f->field_number = -1;
-    f->halted = 0;
     f->seconds = orr_now();
     if (f->app->rank == 0 && f->o->runtime.progress)
         (void)orr_progress_create(&f->progress, name, "frames", f->n_tasks);
@@ -164,18 +125,14 @@ static orr_status start_phase(orr_fetch *f, const char *name)
 
 static orr_status end_phase(orr_fetch *f, orr_status st)
 {
-    orr_status other = ORR_OK;
-
-    if (st != ORR_OK)
-        halt_all(f);
-    else
-        other = wait_for_all(f);
+    if (st == ORR_OK) st = orr_meeting_wait(f->meeting, wait_on, f);
+    if (st != ORR_OK) orr_meeting_halt(f->meeting);
     f->shown = 0;
-    if (f->progress && st == ORR_OK && other == ORR_OK) other = show(f, orr_now());
+    if (f->progress && st == ORR_OK) st = show(f, orr_now());
     orr_progress_end(f->progress, NULL);
     f->progress = NULL;
     f->seconds = orr_now() - f->seconds;
-    return st == ORR_OK ? other : st;
+    return st;
 }
 
 /* ---- check ---- */
@@ -341,23 +298,9 @@ static int should_stop(void *ctx)
     return look(f, &stop) != ORR_OK || stop;
 }
 
-/* This rank's share of the job's limits; connections 0 = it has none. */
-static orr_download_opts share(const orr_fetch *f)
-{
-    orr_download_opts o = f->o->archive.download;
-    int size = f->app->size, all = o.connections;
-    double part;
-
-    o.connections = all / size + (f->app->rank < all % size);
-    part = (double)o.connections / all;
-    o.rate_mib *= part;
-    o.requests *= part;
-    return o;
-}
-
 orr_status orr_fetch_download(orr_fetch *f)
 {
-    orr_download_opts o = share(f);
+    orr_download_opts o = orr_download_share(&f->o->archive.download, f->app->rank, f->app->size);
     orr_download_calls calls = {
         .next = next_frame, .done = frame_done, .stop = should_stop, .ctx = f
     };
@@ -371,8 +314,7 @@ orr_status orr_fetch_download(orr_fetch *f)
     } else
         ORR_TRY(orr_app_agree(f->app, ORR_OK));
     if (st == ORR_ERR_INTERRUPTED && orr_app_signalled())
-        (void)orr_fail(
-            st, "stopped by a signal; what was fetched is kept, parts too; start again to go on");
+        st = interrupted();
     else if (st == ORR_ERR_INTERRUPTED)
         st = ORR_OK; /* another rank says why */
     return end_phase(f, st);

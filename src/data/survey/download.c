@@ -28,6 +28,18 @@ void orr_download_end_all(void)
 }
 
 /* ---- limits ---- */
+orr_download_opts orr_download_share(const orr_download_opts *job, int rank, int size)
+{
+    orr_download_opts o = *job;
+    double part;
+
+    o.connections = job->connections / size + (rank < job->connections % size);
+    part = (double)o.connections / job->connections;
+    o.rate_mib *= part;
+    o.requests *= part;
+    return o;
+}
+
 int orr_engine_take(orr_engine *e, size_t bytes)
 {
     double rate = e->o->rate_mib * 1048576, now;

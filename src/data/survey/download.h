@@ -57,6 +57,9 @@ typedef struct orr_download_opts {
 } orr_download_opts;
 extern const orr_option orr_download_options[];
 
+/* A rank's share of the job's limits: connections 0 = it has none and does not download. */
+orr_download_opts orr_download_share(const orr_download_opts *job, int rank, int size);
+
 typedef struct orr_download_task {
     int64_t number;
     int n_urls;
