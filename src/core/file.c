@@ -50,6 +50,21 @@ orr_status orr_path_dir(char out[ORR_PATH_MAX], const char *path)
     return ORR_OK;
 }
 
+const char *orr_path_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+orr_status orr_path_trim(char out[ORR_PATH_MAX], const char *path)
+{
+    ORR_TRY(put_path(out, path, "", ""));
+    for (size_t n = strlen(out); n > 1 && out[n - 1] == '/'; n--)
+        out[n - 1] = '\0';
+    return ORR_OK;
+}
+
 int orr_path_exists(const char *path)
 {
     struct stat s;

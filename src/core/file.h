@@ -17,6 +17,11 @@ enum { ORR_PATH_MAX = 4096, ORR_SHA256_HEX = 65 /* 64 digits and the end */ };
 orr_status orr_path_join(char out[ORR_PATH_MAX], const char *dir, const char *name);
 /* Everything before the last slash ("." when there is none). */
 orr_status orr_path_dir(char out[ORR_PATH_MAX], const char *path);
+/* Everything behind the last slash (all of it when there is none), within path; "" when path ends
+ * in a slash. */
+const char *orr_path_name(const char *path);
+/* path without slashes at its end ("/" stays), for names beside it: path + ".tmp". */
+orr_status orr_path_trim(char out[ORR_PATH_MAX], const char *path);
 int orr_path_exists(const char *path);
 int orr_path_is_dir(const char *path);
 /* mkdir -p.  */

@@ -1,4 +1,4 @@
-/* core/text.c - bounded growing text. */
+/* core/text.c - bounded growing text, and CSV fields. */
 #include "core/text.h"
 #include "core/memory.h"
 
@@ -58,6 +58,44 @@ void orr_text_printf(orr_text *t, const char *format, ...)
     vsnprintf(t->s + t->len, (size_t)n + 1, format, ap);
     va_end(ap);
     t->len += (size_t)n;
+}
+
+/* Piece by piece; each ends in a quote, which is then doubled. */
+static void put_csv(void (*put)(void *to, const char *s, size_t n), void *to, const char *s)
+{
+    size_t plain = strcspn(s, ",\"\r\n");
+
+    if (s[plain] == '\0') {
+        put(to, s, plain);
+        return;
+    }
+    put(to, "\"", 1);
+    for (const char *quote; (quote = strchr(s, '"')); s = quote + 1) {
+        put(to, s, (size_t)(quote + 1 - s));
+        put(to, "\"", 1);
+    }
+    put(to, s, strlen(s));
+    put(to, "\"", 1);
+}
+
+static void put_to_text(void *to, const char *s, size_t n)
+{
+    orr_text_addn(to, s, n);
+}
+
+static void put_to_file(void *to, const char *s, size_t n)
+{
+    (void)fwrite(s, 1, n, to); /* ferror tells */
+}
+
+void orr_text_csv(orr_text *t, const char *s)
+{
+    put_csv(put_to_text, t, s);
+}
+
+void orr_csv_put(FILE *f, const char *s)
+{
+    put_csv(put_to_file, f, s);
 }
 
 orr_status orr_text_status(const orr_text *t)

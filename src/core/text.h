@@ -1,12 +1,13 @@
 /* core/text.h - a text buffer that grows up to a bound given at creation, for dumps, help and
  * tables.  The first failure (memory or bound) sticks: later calls do nothing, orr_text_status
- * tells.   Not collective. */
+ * tells.  And the fields of CSV lines.   Not collective. */
 #ifndef ORR_CORE_TEXT_H
 #define ORR_CORE_TEXT_H
 
 #include "core/status.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -26,6 +27,10 @@ typedef struct orr_text {
 void orr_text_add(orr_text *t, const char *s);
 void orr_text_addn(orr_text *t, const char *s, size_t n);
 void orr_text_printf(orr_text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* One field of a CSV line, without the comma: s as it is or, when it holds a comma, a quote or a
+ * line end, in quotes, its own doubled (RFC 4180).  Of a file ferror tells what went wrong. */
+void orr_text_csv(orr_text *t, const char *s);
+void orr_csv_put(FILE *f, const char *s);
 orr_status orr_text_status(const orr_text *t); /* ORR_OK, or the first failure */
 void orr_text_free(orr_text *t);               /* frees s; t may be used again */
 

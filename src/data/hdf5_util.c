@@ -81,6 +81,22 @@ orr_status orr_h5_open(hid_t *out, const char *path)
     return st;
 }
 
+orr_status orr_h5_open_write(hid_t *out, hid_t *transfer, const char *path, hid_t access)
+{
+    hid_t fapl = access == H5P_DEFAULT ? H5Pcreate(H5P_FILE_ACCESS) : H5Pcopy(access);
+    orr_status st = ORR_OK;
+
+    H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V110);
+    *out = H5Fopen(path, H5F_ACC_RDWR, fapl);
+    if (*out < 0) st = orr_h5_fail(ORR_ERR_IO, "%s: cannot open the file", path);
+    *transfer = H5Pcreate(H5P_DATASET_XFER);
+#ifdef H5_HAVE_PARALLEL
+    if (H5Pget_driver(fapl) == H5FD_MPIO) H5Pset_dxpl_mpio(*transfer, H5FD_MPIO_COLLECTIVE);
+#endif
+    H5Pclose(fapl);
+    return st;
+}
+
 hid_t orr_h5_dcpl(void)
 {
     hid_t dcpl = H5Pcreate(H5P_DATASET_CREATE);

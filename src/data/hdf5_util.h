@@ -37,6 +37,10 @@ orr_status orr_h5_fail_at(const char *file, int line, orr_status code, const cha
  * H5Fclose. */
 orr_status orr_h5_create(hid_t *out, const char *path);
 orr_status orr_h5_open(hid_t *out, const char *path);
+/* An existing file for writing, by one process (access H5P_DEFAULT) or by all of a communicator
+ * together (a list with H5Pset_fapl_mpio).  *transfer: list for H5Dwrite, collective if the file is;
+ * the caller closes both, after a failure, too, unless they are negative. */
+orr_status orr_h5_open_write(hid_t *out, hid_t *transfer, const char *path, hid_t access);
 
 /* A new dataset without times, with early allocation and no fill: contiguous unless dcpl (borrowed)
  * says otherwise. */

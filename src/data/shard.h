@@ -91,6 +91,9 @@ typedef struct orr_rows {
     float *aux; /* NULL when the schema has none (reading: when it is not wanted) */
 } orr_rows;
 
+/* Zeroed room for n rows of the schema; n is not set.  ORR_ERR_NOMEM: nothing is held. */
+orr_status orr_rows_alloc(orr_rows *rows, const orr_schema *s, int64_t n);
+void orr_rows_free(orr_rows *rows); /* all zero is fine, and what it is afterwards */
 /* Writes shard number `number` of the set in dir, under its final name only when it is whole and
  * synced.  Takes the room first (posix file systems that can), so a full disk is met before a byte
  * is written.  ORR_ERR_FORMAT: a label outside its range.  The process should ignore SIGXFSZ where

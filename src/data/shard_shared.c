@@ -108,20 +108,6 @@ orr_status orr_shared_shard_lay_out(const char *dir, int number, const orr_schem
 }
 
 /* ---- all ranks ---- */
-static orr_status open_file(orr_shared_shard *f, hid_t access)
-{
-    hid_t fapl = access == H5P_DEFAULT ? H5Pcreate(H5P_FILE_ACCESS) : H5Pcopy(access);
-
-    H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V110); /* as hdf5_util.c has them */
-    f->file = H5Fopen(f->tmp, H5F_ACC_RDWR, fapl);
-    f->transfer = H5Pcreate(H5P_DATASET_XFER);
-#ifdef H5_HAVE_PARALLEL
-    if (H5Pget_driver(fapl) == H5FD_MPIO) H5Pset_dxpl_mpio(f->transfer, H5FD_MPIO_COLLECTIVE);
-#endif
-    H5Pclose(fapl);
-    return f->file < 0 ? orr_h5_fail(ORR_ERR_IO, "%s: cannot open the file", f->tmp) : ORR_OK;
-}
-
 static orr_status open_columns(orr_shared_shard *f)
 {
     for (int c = 0; c < ORR_N_COLUMNS; c++) {
@@ -151,7 +137,7 @@ orr_status orr_shared_shard_open(orr_shared_shard **out, const char *dir, int nu
         f->sets[c] = -1;
     orr_h5_quiet_begin(&quiet);
     ORR_TRY_GOTO(st, done, name_files(path, f->tmp, dir, number));
-    ORR_TRY_GOTO(st, done, open_file(f, access));
+    ORR_TRY_GOTO(st, done, orr_h5_open_write(&f->file, &f->transfer, f->tmp, access));
     *out = f; /* from here on closing is everybody's, so it is the caller's even after a failure */
     st = remember(f, open_columns(f));
 done:

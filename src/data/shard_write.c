@@ -22,6 +22,29 @@ typedef struct column {
     haddr_t offset; /* in the file; HADDR_UNDEF: HDF5 wrote it already */
 } column;
 
+orr_status orr_rows_alloc(orr_rows *rows, const orr_schema *s, int64_t n)
+{
+    size_t most = (size_t)n;
+
+    *rows = (orr_rows){ .x = orr_alloc(most, orr_schema_x_bytes(s)),
+                        .y = orr_alloc(most, orr_schema_y_bytes(s)),
+                        .id = orr_alloc(most, orr_schema_id_bytes(s)),
+                        .aux = orr_alloc(most, orr_schema_aux_bytes(s)) };
+    if (rows->x && rows->y && rows->id && rows->aux) return ORR_OK;
+    orr_rows_free(rows);
+    return orr_fail(ORR_ERR_NOMEM, "out of memory: %lld samples of %zu bytes", (long long)n,
+                    orr_schema_x_bytes(s));
+}
+
+void orr_rows_free(orr_rows *rows)
+{
+    orr_free(rows->x);
+    orr_free(rows->y);
+    orr_free(rows->id);
+    orr_free(rows->aux);
+    *rows = (orr_rows){ 0 };
+}
+
 orr_status orr_file_reserve(int fd, const char *path, size_t bytes)
 {
     struct rlimit limit;

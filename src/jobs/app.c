@@ -4,6 +4,7 @@
 #include "core/memory.h"
 #include "core/threads.h"
 
+#include <hdf5.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,6 +35,11 @@ static void on_signal(int number)
 int orr_app_signalled(void)
 {
     return signal_seen != 0;
+}
+
+void orr_app_stop(void)
+{
+    signal_seen = 1;
 }
 
 static void install_signals(void)
@@ -171,11 +177,23 @@ int orr_app_finish(orr_app *app, const char *command, orr_status st)
     return code;
 }
 
+int64_t orr_app_h5_access(const orr_app *app)
+{
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+
+#if defined(ORRERY_MPI) && defined(H5_HAVE_PARALLEL)
+    if (app->size > 1) H5Pset_fapl_mpio(access, MPI_COMM_WORLD, MPI_INFO_NULL);
+#else
+    (void)app;
+#endif
+    return access;
+}
+
 void orr_app_print(const orr_app *app, const char *format, ...)
 {
     va_list ap;
 
-    if (app->rank != 0) return;
+    if (app->rank != 0 || app->quiet) return;
     va_start(ap, format);
     vprintf(format, ap);
     va_end(ap);

@@ -24,6 +24,10 @@ typedef struct orr_app {
     int mpi_started;   /* MPI_Init was ours to call */
     orr_status agreed; /* the last failure all ranks know of */
     double started;    /* orr_now() at start */
+    int quiet;         /* prints nothing: a group of a larger job */
+    /* Called between pieces of long work, at least every few seconds; NULL: none. */
+    void (*alive)(void *ctx);
+    void *alive_ctx;
 } orr_app;
 
 /* What every job file may hold beside its own keys; never part of a result. */
@@ -47,9 +51,17 @@ static inline orr_status orr_app_agree(orr_app *app, orr_status st)
 /* Prints what there is to print about st, ends MPI, returns the exit code.  Collective when st is
  * ORR_OK or agreed. */
 int orr_app_finish(orr_app *app, const char *command, orr_status st);
-/* True once SIGTERM, SIGINT, SIGUSR1 or SIGUSR2 has come to this rank. */
+/* Access list for an HDF5 file that all ranks of the app write together: hid_t, to H5Pclose. */
+int64_t orr_app_h5_access(const orr_app *app);
+/* True once SIGTERM, SIGINT, SIGUSR1 or SIGUSR2 has come to this rank, or a stop was asked for. */
 int orr_app_signalled(void);
-/* printf to standard output on rank 0 alone. */
+/* As if a signal had come: another group of the job was stopped. */
+void orr_app_stop(void);
+static inline void orr_app_alive(const orr_app *app)
+{
+    if (app->alive) app->alive(app->alive_ctx);
+}
+/* printf to standard output on rank 0 alone, unless quiet. */
 void orr_app_print(const orr_app *app, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -70,7 +82,7 @@ typedef struct orr_command {
 } orr_command;
 
 extern const orr_command orr_cmd_synth, orr_cmd_import, orr_cmd_fetch, orr_cmd_crop, orr_cmd_info,
-    orr_cmd_train, orr_cmd_evaluate, orr_cmd_predict;
+    orr_cmd_train, orr_cmd_lr_range, orr_cmd_cv, orr_cmd_stack, orr_cmd_evaluate, orr_cmd_predict;
 
 /* The job file (NULL: none) with the assignments laid over it.  Rank 0's view is what all ranks get
  * told apart by agree. */

@@ -29,56 +29,6 @@ static const orr_option options[] = {
 };
 
 /* ---- plan ---- */
-/* Which values of a field the path does not name, though the URL does: tried with fields that differ
- * in one. */
-static orr_status unnamed_values(const orr_fetch *f, int unnamed[ORR_TEMPLATE_FIELDS])
-{
-    char url[2][ORR_URL_MAX], path[2][ORR_PATH_MAX];
-    orr_survey_field a = { 0 }, b;
-    int n = orr_archive_n_fields(f->archive);
-
-    for (int i = 0; i < n; i++)
-        a.values[i] = (orr_template_value){ .is_int = 1, .number = 1, .text = "1" };
-    ORR_TRY(orr_archive_url(f->archive, 0, &a, "b", url[0]));
-    ORR_TRY(orr_archive_path(f->archive, &a, "b", path[0]));
-    for (int i = 0; i < n; i++) {
-        b = a;
-        b.values[i] = (orr_template_value){ .is_int = 1, .number = 2, .text = "2" };
-        ORR_TRY(orr_archive_url(f->archive, 0, &b, "b", url[1]));
-        ORR_TRY(orr_archive_path(f->archive, &b, "b", path[1]));
-        unnamed[i] = strcmp(path[0], path[1]) == 0 && strcmp(url[0], url[1]) != 0;
-    }
-    return ORR_OK;
-}
-
-/* Frames of different names must have different places, or they overwrite one another: what the
- * path does not name must be the same in all fields. */
-static orr_status check_places(const orr_fetch *f)
-{
-    int unnamed[ORR_TEMPLATE_FIELDS] = { 0 }, n = orr_archive_n_fields(f->archive), any = 0;
-    int64_t n_fields = orr_catalogue_count(f->catalogue).fields;
-    orr_survey_field first, one;
-
-    ORR_TRY(unnamed_values(f, unnamed));
-    for (int i = 0; i < n; i++)
-        any |= unnamed[i];
-    if (any && n_fields > 0) ORR_TRY(orr_catalogue_field(f->catalogue, 0, &first));
-    for (int64_t k = 1; any && k < n_fields; k++) {
-        ORR_TRY(orr_catalogue_field(f->catalogue, k, &one));
-        for (int i = 0; i < n; i++) {
-            const orr_template_value *v = &first.values[i], *w = &one.values[i];
-
-            if (unnamed[i] && (v->is_int ? v->number != w->number : strcmp(v->text, w->text) != 0))
-                return orr_fail(
-                    ORR_ERR_OPTION,
-                    "archive.path does not name {%s}, in which fields differ: frames could "
-                    "overwrite one another; name it there",
-                    orr_archive_fields(f->archive)[i]);
-        }
-    }
-    return ORR_OK;
-}
-
 static orr_status tell_aside(void *ctx, int64_t row, const char *id, const char *reason)
 {
     int *told = ctx;
@@ -134,7 +84,7 @@ static orr_status make_plan(orr_fetch *f)
     if (st == ORR_OK) st = orr_manifest_open(&f->manifest, f->folder, f->app->rank);
     ORR_TRY(orr_app_agree(f->app, st));
     f->n_tasks = orr_catalogue_count(f->catalogue).fields * f->bands.n;
-    if (f->app->rank == 0) st = check_places(f);
+    if (f->app->rank == 0) st = orr_archive_check_places(f->archive, f->catalogue);
     if (f->app->rank == 0 && st == ORR_OK) st = tell_plan(f);
     return orr_app_agree(f->app, st);
 }

@@ -202,9 +202,8 @@ static orr_status hash_inputs(importer *im)
     for (int i = 0; i < im->n_inputs; i++) {
         ORR_TRY(orr_comm_bcast(im->app->world, im->sums[i], sizeof im->sums[i], i % im->app->size));
         im->sum_texts[i] = im->sums[i];
-        const char *slash = strrchr(im->inputs[i], '/');
-        if (slash)
-            im->inputs[i] = slash + 1; /* names, not places: where files lay is nobody's business */
+        /* names, not places: where files lay is nobody's business */
+        im->inputs[i] = orr_path_name(im->inputs[i]);
     }
     return ORR_OK;
 }
@@ -248,17 +247,13 @@ static orr_status write_shards(importer *im, orr_counter *counter)
     orr_provenance p = provenance(im);
     orr_shard_opts so = { .compression = im->o->compression };
     int64_t rows = im->first_row[im->n_tables], shard;
-    size_t most = (size_t)(rows < im->rows_per_shard ? rows : im->rows_per_shard);
-    orr_rows buffer = { .x = orr_alloc(most, orr_schema_x_bytes(&im->schema)),
-                        .y = orr_alloc(most, orr_schema_y_bytes(&im->schema) + 1),
-                        .id = orr_alloc(most, orr_schema_id_bytes(&im->schema)),
-                        .aux = orr_alloc(most, orr_schema_aux_bytes(&im->schema) + 1) };
+    int64_t most = rows < im->rows_per_shard ? rows : im->rows_per_shard;
+    orr_rows buffer;
     orr_progress *progress = NULL;
-    orr_status st =
-        buffer.x && buffer.y && buffer.id && buffer.aux
-            ? ORR_OK
-            : orr_fail(ORR_ERR_NOMEM, "out of memory: a shard of %zu rows; lower shard_mib", most);
+    orr_status st = orr_rows_alloc(&buffer, &im->schema, most);
 
+    if (st != ORR_OK)
+        orr_fail(st, "out of memory: a shard of %lld rows; lower shard_mib", (long long)most);
     if (im->app->rank == 0 && im->o->runtime.progress)
         (void)orr_progress_create(&progress, "import", "shards", im->n_shards);
     while (st == ORR_OK && (st = orr_counter_next(counter, 1, &shard)) == ORR_OK &&
@@ -273,10 +268,7 @@ static orr_status write_shards(importer *im, orr_counter *counter)
                 orr_fail(ORR_ERR_INTERRUPTED, "stopped by a signal; nothing was kept; start again");
     }
     orr_progress_end(progress, NULL);
-    orr_free(buffer.x);
-    orr_free(buffer.y);
-    orr_free(buffer.id);
-    orr_free(buffer.aux);
+    orr_rows_free(&buffer);
     return orr_app_agree(im->app, st);
 }
 
@@ -321,11 +313,7 @@ static orr_status describe_job(importer *im)
 
 static orr_status name_folders(importer *im)
 {
-    size_t n;
-
-    ORR_TRY(orr_path_join(im->out, "", im->o->out));
-    for (n = strlen(im->out); n > 1 && im->out[n - 1] == '/'; n--)
-        im->out[n - 1] = '\0';
+    ORR_TRY(orr_path_trim(im->out, im->o->out));
     return orr_tmp_path(im->tmp, im->out);
 }
 

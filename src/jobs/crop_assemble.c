@@ -12,9 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#ifdef ORRERY_MPI
-#include <mpi.h>
-#endif
 
 enum { BLOCK_BYTES = 8 << 20 /* of a rank in one round of a shared shard */ };
 
@@ -56,26 +53,11 @@ static int64_t find_piece(const assembly *a, int64_t row)
     return low;
 }
 
-static orr_status rows_alloc(orr_rows *rows, const orr_schema *s, int64_t n)
+static orr_status alloc_rows(orr_rows *rows, const orr_schema *s, int64_t n)
 {
-    size_t most = (size_t)n;
-
-    *rows = (orr_rows){ .x = orr_alloc(most, orr_schema_x_bytes(s)),
-                        .y = orr_alloc(most, orr_schema_y_bytes(s) + 1),
-                        .id = orr_alloc(most, orr_schema_id_bytes(s)),
-                        .aux = orr_alloc(most, orr_schema_aux_bytes(s) + 1) };
-    return rows->x && rows->y && rows->id && rows->aux
-               ? ORR_OK
-               : orr_fail(ORR_ERR_NOMEM,
-                          "out of memory: a shard of %" PRId64 " rows; lower shard_mib", n);
-}
-
-static void rows_free(orr_rows *rows)
-{
-    orr_free(rows->x);
-    orr_free(rows->y);
-    orr_free(rows->id);
-    orr_free(rows->aux);
+    if (orr_rows_alloc(rows, s, n) == ORR_OK) return ORR_OK;
+    return orr_fail(ORR_ERR_NOMEM, "out of memory: a shard of %" PRId64 " rows; lower shard_mib",
+                    n);
 }
 
 /* Rows [first, first + n), n > 0, of the set. */
@@ -123,7 +105,7 @@ static orr_status write_shards(assembly *a, orr_counter *counter, int64_t per_sh
     int64_t rows = a->r->counts.cubes, shard;
     orr_rows buffer = { 0 };
     orr_progress *progress = NULL;
-    orr_status st = rows_alloc(&buffer, &c->schema, rows < per_shard ? rows : per_shard);
+    orr_status st = alloc_rows(&buffer, &c->schema, rows < per_shard ? rows : per_shard);
 
     if (c->app->rank == 0 && c->o->runtime.progress)
         (void)orr_progress_create(&progress, "write", "shards", n_shards);
@@ -138,7 +120,7 @@ static orr_status write_shards(assembly *a, orr_counter *counter, int64_t per_sh
         orr_progress_update(progress, shard + 1, NULL);
     }
     orr_progress_end(progress, NULL);
-    rows_free(&buffer);
+    orr_rows_free(&buffer);
     return orr_app_agree(c->app, st);
 }
 
@@ -163,18 +145,6 @@ static orr_status make_shards(assembly *a, int *n_shards)
 }
 
 /* ---- one shard: by all ranks together ---- */
-static hid_t shared_access(const orr_crop *c)
-{
-    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-
-#if defined(ORRERY_MPI) && defined(H5_HAVE_PARALLEL)
-    if (c->app->size > 1) H5Pset_fapl_mpio(access, MPI_COMM_WORLD, MPI_INFO_NULL);
-#else
-    (void)c;
-#endif
-    return access;
-}
-
 /* In each round every rank writes the block that is its turn, or none. */
 static orr_status write_rounds(assembly *a, orr_shared_shard *f, orr_rows *buffer, int64_t block)
 {
@@ -209,13 +179,13 @@ static orr_status make_single(assembly *a, int *n_shards)
     orr_shared_shard *f = NULL;
     orr_rows buffer = { 0 };
     char why[ORR_ERROR_MAX];
-    hid_t access = shared_access(c);
+    hid_t access = (hid_t)orr_app_h5_access(c->app);
     orr_status st = ORR_OK, closed;
 
     *n_shards = 1;
     if (c->app->rank == 0)
         st = orr_shared_shard_lay_out(c->set, 0, &c->schema, rows, &a->provenance);
-    if (st == ORR_OK) st = rows_alloc(&buffer, &c->schema, rows < block ? rows : block);
+    if (st == ORR_OK) st = alloc_rows(&buffer, &c->schema, rows < block ? rows : block);
     st = orr_app_agree(c->app, st);
     if (st == ORR_OK) {
         st = orr_shared_shard_open(&f, c->set, 0, &c->schema, rows, access);
@@ -237,7 +207,7 @@ static orr_status make_single(assembly *a, int *n_shards)
         st = orr_app_agree(c->app, st);
     }
     H5Pclose(access);
-    rows_free(&buffer);
+    orr_rows_free(&buffer);
     return st;
 }
 
@@ -339,10 +309,9 @@ static orr_status finish_set(assembly *a, int n_shards)
 
 static orr_status begin(assembly *a)
 {
-    const char *slash = strrchr(a->c->o->catalogue.file, '/');
     orr_status st = count_rows(a);
 
-    a->inputs[0] = slash ? slash + 1 : a->c->o->catalogue.file;
+    a->inputs[0] = orr_path_name(a->c->o->catalogue.file);
     a->sums[0] = a->c->catalogue_sha;
     a->provenance = (orr_provenance){ .command = "crop",
                                       .job = a->c->job.s,

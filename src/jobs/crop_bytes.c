@@ -3,15 +3,12 @@
 #include "core/memory.h"
 
 #include <stdio.h>
-#include <string.h>
 
 enum { MOST_BYTES = 1 << 30 /* of one frame */ };
 
 void orr_crop_name_frame(const orr_crop *c, const orr_survey_field *f, int band,
                          char path[ORR_PATH_MAX], orr_crop_bytes *out)
 {
-    const char *slash;
-
     *out = (orr_crop_bytes){ .end = ORR_ASIDE_NO };
     if (orr_archive_path(c->archive, f, c->bands.v[band], path) != ORR_OK) {
         out->end = ORR_ASIDE_DAMAGED;
@@ -19,8 +16,7 @@ void orr_crop_name_frame(const orr_crop *c, const orr_survey_field *f, int band,
         orr_error_clear();
         return;
     }
-    slash = strrchr(path, '/');
-    snprintf(out->name, sizeof out->name, "%.255s", slash ? slash + 1 : path);
+    snprintf(out->name, sizeof out->name, "%.255s", orr_path_name(path));
 }
 
 void orr_crop_set_missing(orr_crop_bytes *out)

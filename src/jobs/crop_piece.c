@@ -288,30 +288,22 @@ static void free_piece(piece *p)
     orr_free(p->objects);
     orr_free(p->ra);
     orr_free(p->dec);
-    orr_free(p->rows.x);
-    orr_free(p->rows.y);
-    orr_free(p->rows.id);
-    orr_free(p->rows.aux);
+    orr_rows_free(&p->rows);
     orr_free(p->results);
     orr_free(p->states);
 }
 
 static orr_status load_objects(piece *p)
 {
-    const orr_schema *s = &p->k->c->schema;
     size_t n = (size_t)p->n, bands = (size_t)p->n_bands;
 
     p->objects = orr_alloc(n, sizeof *p->objects);
     p->ra = orr_alloc(n, sizeof *p->ra);
     p->dec = orr_alloc(n, sizeof *p->dec);
-    p->rows.x = orr_alloc(n, orr_schema_x_bytes(s));
-    p->rows.y = orr_alloc(n, orr_schema_y_bytes(s) + 1);
-    p->rows.id = orr_alloc(n, orr_schema_id_bytes(s));
-    p->rows.aux = orr_alloc(n, orr_schema_aux_bytes(s) + 1);
     p->results = orr_alloc(n * bands, sizeof *p->results);
     p->states = orr_alloc((size_t)p->n_fields * bands, sizeof *p->states);
-    if (!p->objects || !p->ra || !p->dec || !p->rows.x || !p->rows.y || !p->rows.id ||
-        !p->rows.aux || !p->results || !p->states)
+    if (orr_rows_alloc(&p->rows, &p->k->c->schema, p->n) != ORR_OK || !p->objects || !p->ra ||
+        !p->dec || !p->results || !p->states)
         return orr_fail(ORR_ERR_NOMEM, "out of memory: cubes of %d objects", p->n);
     ORR_TRY(orr_catalogue_objects(p->k->c->catalogue, p->first, p->n, p->objects));
     for (int i = 0; i < p->n; i++) {

@@ -19,20 +19,9 @@ enum {
     LOCK_PAUSE_US = 100000
 };
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
 static orr_status name_folders(orr_crop *c)
 {
-    size_t n;
-
-    ORR_TRY(orr_path_join(c->out, "", c->o->out));
-    for (n = strlen(c->out); n > 1 && c->out[n - 1] == '/'; n--)
-        c->out[n - 1] = '\0';
+    ORR_TRY(orr_path_trim(c->out, c->o->out));
     ORR_TRY(orr_tmp_path(c->tmp, c->out));
     ORR_TRY(orr_path_join(c->parts, c->tmp, "parts"));
     return orr_path_join(c->set, c->tmp, "set");
@@ -61,14 +50,14 @@ static orr_status describe_job(orr_crop *c)
     orr_catalogue_opts catalogue = c->o->catalogue;
     const char *path = c->o->archive.path;
 
-    catalogue.file = base_name(catalogue.file);
+    catalogue.file = orr_path_name(catalogue.file);
     catalogue.bands = c->bands;
     orr_text_add(&c->job, "catalogue:\n");
     ORR_TRY(orr_options_dump(&catalogue, orr_catalogue_options, &c->job, 2));
     orr_text_add(&c->job, "crop:\n");
     ORR_TRY(orr_options_dump(&c->o->crop, orr_cutout_options, &c->job, 2));
     orr_text_add(&c->job, "frames: ");
-    orr_yaml_string(&c->job, base_name(path && *path ? path : c->o->archive.url));
+    orr_yaml_string(&c->job, orr_path_name(path && *path ? path : c->o->archive.url));
     orr_text_add(&c->job, "\nfields: [");
     for (int i = 0; i < orr_archive_n_fields(c->archive); i++) { /* the order of the cubes */
         if (i) orr_text_add(&c->job, ", ");
@@ -216,7 +205,8 @@ static orr_status open_plan(orr_crop *c, const char *plan)
                         "%s: %" PRId64
                         " objects; a crop holds 999999999 at most, cut the catalogue",
                         c->o->catalogue.file, c->counts.objects);
-    return ORR_OK;
+    if (c->app->rank != 0 || c->o->stream) return ORR_OK;
+    return orr_archive_check_places(c->archive, c->catalogue);
 }
 
 orr_status orr_crop_plan(orr_crop *c)

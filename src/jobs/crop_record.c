@@ -31,20 +31,14 @@ orr_status orr_crop_record_add_piece(orr_crop_record *r, int64_t first, int64_t 
     return ORR_OK;
 }
 
-/* RFC 4180: quotes where they are needed. */
+/* An object has one line: line ends within a field become blanks. */
 static void add_field(orr_text *out, const char *s)
 {
-    if (!strpbrk(s, ",\"\r\n")) {
-        orr_text_add(out, s);
-        return;
-    }
-    orr_text_add(out, "\"");
-    for (; *s; s++)
-        if (*s == '"')
-            orr_text_add(out, "\"\"");
-        else
-            orr_text_addn(out, *s == '\n' || *s == '\r' ? " " : s, 1);
-    orr_text_add(out, "\"");
+    size_t from = out->len;
+
+    orr_text_csv(out, s);
+    for (size_t i = from; i < out->len; i++)
+        if (out->s[i] == '\n' || out->s[i] == '\r') out->s[i] = ' ';
 }
 
 void orr_crop_list_add(orr_text *list, const char *id, int64_t row, const char *reason)

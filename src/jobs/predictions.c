@@ -1,6 +1,7 @@
 /* jobs/predictions.c - one row a sample, as csv, npy or HDF5. */
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "jobs/h5_parts.h"
 #include "jobs/report.h"
 
@@ -58,21 +59,6 @@ static int named_class(const orr_model *m, const double *p, double threshold)
     return best;
 }
 
-/* A field that spreadsheets and csv readers take whole. */
-static void put_field(FILE *f, const char *s)
-{
-    if (!strpbrk(s, ",\"\r\n")) {
-        fputs(s, f);
-        return;
-    }
-    fputc('"', f);
-    for (; *s; s++) {
-        if (*s == '"') fputc('"', f);
-        fputc(*s, f);
-    }
-    fputc('"', f);
-}
-
 static void csv_header(FILE *f, const orr_model *m, int truth)
 {
     char name[ORR_DATA_NAME_MAX], column[ORR_DATA_NAME_MAX + 16];
@@ -88,7 +74,7 @@ static void csv_header(FILE *f, const orr_model *m, int truth)
                 snprintf(column, sizeof column, "probability_%s",
                          orr_class_name(&m->schema, i, name, sizeof name));
                 fputc(',', f);
-                put_field(f, column);
+                orr_csv_put(f, column);
             }
         }
     } else if (is_density(m)) {
@@ -130,15 +116,15 @@ static void csv_row(FILE *f, const orr_model *m, const orr_samples *samples, int
     int n = columns(m);
 
     orr_dataset_id(samples->set, row, id, sizeof id);
-    put_field(f, id);
+    orr_csv_put(f, id);
     if (orr_model_n_classes(m)) {
         if (truth) {
             fputc(',', f);
-            put_field(f, orr_class_name(&m->schema, orr_dataset_labels(samples->set)[row], name,
-                                        sizeof name));
+            orr_csv_put(f, orr_class_name(&m->schema, orr_dataset_labels(samples->set)[row], name,
+                                          sizeof name));
         }
         fputc(',', f);
-        put_field(f, orr_class_name(&m->schema, named_class(m, p, threshold), name, sizeof name));
+        orr_csv_put(f, orr_class_name(&m->schema, named_class(m, p, threshold), name, sizeof name));
         for (int i = n == 2 ? 1 : 0; i < n; i++)
             put_number(f, p[i]);
     } else if (is_density(m)) {

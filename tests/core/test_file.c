@@ -44,6 +44,18 @@ static void paths(void **state)
     static const struct {
         const char *path, *dir;
     } dirs[] = { { "a/b", "a" }, { "a", "." }, { "/a", "/" }, { "/a/b/c", "/a/b" }, { "a/", "a" } };
+    static const struct {
+        const char *path, *name, *trimmed;
+    } names[] = { { "a/b.csv", "b.csv", "a/b.csv" },
+                  { "a", "a", "a" },
+                  { "/a", "a", "/a" },
+                  { "a/b/", "", "a/b" },
+                  { "a//", "", "a" },
+                  { "//a//b///", "", "//a//b" },
+                  { "/", "", "/" },
+                  { "///", "", "/" },
+                  { ".", ".", "." },
+                  { "", "", "" } };
     char out[ORR_PATH_MAX], longest[ORR_PATH_MAX + 1];
 
     (void)state;
@@ -55,12 +67,18 @@ static void paths(void **state)
         assert_ok(orr_path_dir(out, dirs[i].path));
         assert_string_equal(out, dirs[i].dir);
     }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        assert_string_equal(orr_path_name(names[i].path), names[i].name);
+        assert_ok(orr_path_trim(out, names[i].path));
+        assert_string_equal(out, names[i].trimmed);
+    }
     assert_ok(orr_tmp_path(out, "a/model.h5"));
     assert_string_equal(out, "a/model.h5.tmp");
     memset(longest, 'x', sizeof longest);
     longest[ORR_PATH_MAX] = '\0';
     assert_int_equal(orr_path_join(out, "", longest), ORR_ERR_ARG);
     assert_string_equal(out, "");
+    assert_int_equal(orr_path_trim(out, longest), ORR_ERR_ARG);
     longest[ORR_PATH_MAX - 1] = '\0';
     assert_ok(orr_path_join(out, "", longest));
     assert_int_equal(orr_path_join(out, "a", longest), ORR_ERR_ARG);

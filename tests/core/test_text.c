@@ -1,4 +1,4 @@
-/* tests/core/test_text.c - growing, the bound, and failures that stick. */
+/* tests/core/test_text.c - growing, the bound, failures that stick; CSV fields. */
 #include "core/core_test.h"
 #include "core/memory.h"
 #include "core/text.h"
@@ -73,6 +73,60 @@ static void no_memory_sticks(void **state)
     orr_text_free(&t);
 }
 
+static const struct {
+    const char *field, *csv;
+} fields[] = {
+    { "", "" },
+    { "plain", "plain" },
+    { " blanks; and 'marks' ", " blanks; and 'marks' " },
+    { "a,b", "\"a,b\"" },
+    { ",", "\",\"" },
+    { "\"", "\"\"\"\"" },
+    { "say \"x\"", "\"say \"\"x\"\"\"" },
+    { "\"\"", "\"\"\"\"\"\"" },
+    { "two\nlines", "\"two\nlines\"" },
+    { "\r", "\"\r\"" },
+    { "\"a\",\"b\"\n", "\"\"\"a\"\",\"\"b\"\"\n\"" },
+};
+
+static void csv_fields(void **state)
+{
+    orr_text t = ORR_TEXT_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        char *written = NULL;
+        size_t n;
+        FILE *f = open_memstream(&written, &n);
+
+        orr_text_csv(&t, fields[i].field);
+        assert_ok(orr_text_status(&t));
+        assert_string_equal(t.s, fields[i].csv);
+        orr_text_free(&t);
+        assert_non_null(f);
+        orr_csv_put(f, fields[i].field);
+        assert_int_equal(fclose(f), 0);
+        assert_string_equal(written, fields[i].csv);
+        free(written);
+    }
+    t.max = 8;
+    orr_text_csv(&t, "a,b,c,d");
+    assert_int_equal(orr_text_status(&t), ORR_ERR_NOMEM);
+    orr_text_free(&t);
+}
+
+static void csv_on_a_full_disk(void **state)
+{
+    FILE *f = fopen("/dev/full", "w");
+
+    (void)state;
+    assert_non_null(f);
+    setvbuf(f, NULL, _IONBF, 0);
+    orr_csv_put(f, "a,b");
+    assert_true(ferror(f));
+    fclose(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -80,6 +134,8 @@ int main(void)
         cmocka_unit_test(empty_is_a_string),
         cmocka_unit_test(bound_is_exact_and_sticks),
         cmocka_unit_test(no_memory_sticks),
+        cmocka_unit_test(csv_fields),
+        cmocka_unit_test(csv_on_a_full_disk),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

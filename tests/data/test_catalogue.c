@@ -184,6 +184,55 @@ static void test_whole_or_not_at_all(void **state)
     assert_string_equal(before, after);
 }
 
+/* What the frames' path leaves out must be the same in all fields, if the URL names it. */
+static void test_places(void **state)
+{
+    static const char one_run[] = "objid,ra,dec,run,camcol,z\n1,2,3,7,a,0\n2,2,3,7,b,0\n";
+    static const struct {
+        const char *url, *path, *many,
+            *one; /* what is missed when runs are many; one; NULL: nothing */
+    } cases[] = {
+        { "http://h/{run}/{camcol}/{band}", "", NULL, NULL },
+        { "http://h/{run}/{camcol}/{band}", "{camcol}-{run:04d}-{band}", NULL, NULL },
+        { "http://h/{run}/{camcol}/{band}", "{camcol}-{band}", "{run}", NULL },
+        { "http://h/{run}/{camcol}/{band}", "{run}-{band}", "{camcol}", "{camcol}" },
+        { "http://h/{run}/{camcol}/{band}", "{band}", "{run}", "{camcol}" },
+        { "http://h/{run}/{band}", "{band}", "{run}", NULL },
+        { "http://h/{band}", "{run}-{band}", NULL, NULL },
+        { "http://h/{band}", "{band}", NULL, NULL },
+        { "http://h/{run}/{band}", "{run}-{band}", NULL, NULL }, /* camcol: of the mirror alone */
+    };
+    orr_catalogue_opts o = defaults();
+    orr_archive_opts ao;
+    orr_catalogue *c;
+    orr_archive *a;
+
+    (void)state;
+    assert_int_equal(orr_options_read(&ao, orr_archive_options, NULL, "archive"), ORR_OK);
+    for (size_t i = 0; i < 2 * (sizeof cases / sizeof *cases); i++) {
+        const char *missed = i % 2 ? cases[i / 2].one : cases[i / 2].many;
+
+        write_csv();
+        if (i % 2) case_write("c.csv", one_run, strlen(one_run));
+        ao.url = cases[i / 2].url;
+        ao.path = cases[i / 2].path;
+        ao.mirrors =
+            (orr_strings){ strstr(ao.path, "{run}-") != NULL, { "http://m/{camcol}/{band}" } };
+        assert_int_equal(orr_archive_create(&a, &ao), ORR_OK);
+        assert_int_equal(orr_catalogue_build(plan_path, &o, orr_archive_fields(a),
+                                             orr_archive_field_is_int(a), orr_archive_n_fields(a),
+                                             60, 3),
+                         ORR_OK);
+        assert_int_equal(orr_catalogue_open(&c, plan_path), ORR_OK);
+        if (missed)
+            case_expect(orr_archive_check_places(a, c), ORR_ERR_OPTION, missed);
+        else
+            assert_int_equal(orr_archive_check_places(a, c), ORR_OK);
+        orr_catalogue_close(c);
+        orr_archive_destroy(a);
+    }
+}
+
 static void test_bands(void **state)
 {
     orr_catalogue_opts o = defaults();
@@ -202,7 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reading), cmocka_unit_test(test_aside),
         cmocka_unit_test(test_damage),  cmocka_unit_test(test_whole_or_not_at_all),
-        cmocka_unit_test(test_bands),
+        cmocka_unit_test(test_bands),   cmocka_unit_test(test_places),
     };
 
     return cmocka_run_group_tests(tests, case_folder_make, case_folder_remove);

@@ -5,6 +5,7 @@
 
 #include <bzlib.h>
 #include <fitsio.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -237,6 +238,14 @@ static void test_sums(void **state)
     expect(&packed, ORR_OK, ORR_ERR_FORMAT, ORR_ERR_FORMAT);
     expect_says(&packed, ORR_PROOF_STRUCTURE, "DATASUM");
     expect_all(&plain, ORR_ERR_FORMAT);
+    for (int i = 0; i < 2; i++) { /* one of the two is enough */
+        make_fits(&plain, 1);
+        memcpy(memmem(plain.bytes, BLOCK, i ? "CHECKSUM" : "DATASUM ", 8), "COMMENT ", 8);
+        plain.bytes[BLOCK + 1000] ^= 1;
+        pack(&packed, &plain, 9);
+        expect(&packed, ORR_OK, ORR_ERR_FORMAT, ORR_ERR_FORMAT);
+        expect_says(&packed, ORR_PROOF_STRUCTURE, i ? "DATASUM" : "CHECKSUM");
+    }
 }
 
 static void test_not_fits(void **state)
@@ -268,11 +277,20 @@ static void test_bad_header(void **state)
     static const struct {
         size_t at;
         const char *text, *says;
-    } cases[] = { { 29, "F", "not FITS inside" },
-                  { 80, "BITPIQ", "card 2" },
-                  { 80 + 28, "33", "BITPIX = -33" },
-                  { 80 + 28, "xx", "BITPIX" },
-                  { 160 + 26, "1000", "NAXIS = 1000" } };
+    } cases[] = {
+        { 29, "F", "not FITS inside: it says SIMPLE = F" },
+        { 29, "x", "illegal SIMPLE keyword value: SIMPLE  =                    x" },
+        { 0, "SIMPLU", "not FITS inside: it begins with \"SIMPLU  \"" },
+        { 80, "BITPIQ", "second keyword not BITPIX: BITPIQ  =                  -32" },
+        { 80 + 28, "33", "illegal BITPIX keyword value: BITPIX  =                  -33" },
+        { 80 + 28, "xx", "illegal BITPIX keyword value: BITPIX  =                  -xx" },
+        { 160, "NAXES", "third keyword not NAXIS: NAXES   =                    2" },
+        { 160 + 26, "1000", "illegal NAXIS keyword value: NAXIS   =                 1000" },
+        { 160 + 26, "  -1", "illegal NAXIS keyword value: NAXIS   =                   -1" },
+        { 160 + 26, "   3", "missing NAXISn keywords" },
+        { 240 + 26, "  -5", "illegal NAXISn keyword value" }
+    };
+
     char kept[8];
 
     (void)state;
@@ -282,8 +300,92 @@ static void test_bad_header(void **state)
         memcpy(plain.bytes + cases[i].at, cases[i].text, strlen(cases[i].text));
         pack(&packed, &plain, 9);
         expect_says(&packed, ORR_PROOF_STRUCTURE, cases[i].says);
+        if (cases[i].at > 0) expect_says(&plain, ORR_PROOF_STRUCTURE, cases[i].says);
         memcpy(plain.bytes + cases[i].at, kept, 8);
     }
+}
+
+/* Headers of several blocks, of more than are looked at, and without an end. */
+static void test_long_header(void **state)
+{
+    static const struct {
+        size_t blocks;
+        orr_status st;
+    } cases[] = { { 2, ORR_OK }, { 36, ORR_OK }, { 128, ORR_OK }, { 129, ORR_ERR_FORMAT } };
+    char *end;
+
+    (void)state;
+    make_fits(&other, 0);
+    end = memmem(other.bytes, BLOCK, "END     ", 8);
+    assert_non_null(end);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t more = (cases[i].blocks - 1) * BLOCK, at = (size_t)(end - other.bytes);
+
+        memcpy(plain.bytes, other.bytes, at);
+        for (size_t k = at; k < at + more; k += 80)
+            memcpy(plain.bytes + k,
+                   "COMMENT                         "
+                   "                                                ",
+                   80);
+        memcpy(plain.bytes + at + more, end, other.n - at);
+        plain.n = other.n + more;
+        pack(&packed, &plain, 9);
+        expect(&packed, ORR_OK, cases[i].st, cases[i].st);
+        if (cases[i].st != ORR_OK)
+            expect_says(&packed, ORR_PROOF_STRUCTURE, "no END in its first 368640 bytes");
+    }
+    memcpy(plain.bytes, other.bytes, BLOCK);
+    plain.n = BLOCK;
+    memcpy(plain.bytes + (end - other.bytes), "ENDE", 4);
+    expect_all(&plain, ORR_ERR_FORMAT);
+    pack(&packed, &plain, 9); /* the content ends before its header */
+    expect(&packed, ORR_OK, ORR_ERR_FORMAT, ORR_ERR_FORMAT);
+    expect_says(&packed, ORR_PROOF_STRUCTURE, "no END in its first 2880 bytes");
+    memcpy(plain.bytes, other.bytes, BLOCK);
+    plain.n = BLOCK - 1;
+    pack(&packed, &plain, 9);
+    expect(&packed, ORR_OK, ORR_ERR_FORMAT, ORR_ERR_FORMAT);
+}
+
+typedef struct prover {
+    const file *f;
+    const char *says; /* NULL: nothing is wrong */
+    int wrong;
+} prover;
+
+static void *prove_often(void *ctx)
+{
+    prover *p = ctx;
+
+    for (int k = 0; k < 200; k++) {
+        orr_status st = orr_prove(p->f->bytes, p->f->n, ORR_PROOF_STRUCTURE, "a.fits");
+
+        p->wrong +=
+            p->says ? st != ORR_ERR_FORMAT || !strstr(orr_error_text(), p->says) : st != ORR_OK;
+    }
+    return NULL;
+}
+
+/* Each thread hears of its own file. */
+static void test_threads(void **state)
+{
+    prover provers[4] = { { &plain, NULL, 0 },
+                          { &packed, "illegal BITPIX keyword value: BITPIX", 0 },
+                          { &other, "illegal NAXIS keyword value: NAXIS", 0 },
+                          { &plain, NULL, 0 } };
+    pthread_t threads[4];
+
+    (void)state;
+    make_fits(&plain, 1);
+    packed = other = plain;
+    memcpy(packed.bytes + 80 + 28, "33", 2);
+    memcpy(other.bytes + 160 + 26, "1000", 4);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, prove_often, &provers[i]), 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(provers[i].wrong, 0);
 }
 
 /* ---- 48 bits of data that look like a block ---- */
@@ -430,6 +532,8 @@ int main(void)
         cmocka_unit_test(test_sums),
         cmocka_unit_test(test_not_fits),
         cmocka_unit_test(test_bad_header),
+        cmocka_unit_test(test_long_header),
+        cmocka_unit_test(test_threads),
         cmocka_unit_test(test_false_magic),
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_memory),

@@ -171,6 +171,25 @@ static void test_same_bytes(void **state)
     }
 }
 
+static void test_rows_alloc(void **state)
+{
+    orr_schema s = series_schema(ORR_X_U8, 4, 1);
+    orr_rows rows;
+
+    (void)state;
+    assert_ok(orr_rows_alloc(&rows, &s, 3));
+    assert_true(rows.x && rows.y && rows.id && rows.aux && rows.n == 0);
+    orr_rows_free(&rows);
+    assert_true(!rows.x && !rows.y && !rows.id && !rows.aux);
+    orr_rows_free(&rows);
+    for (int k = 1; k <= 4; k++) {
+        orr_alloc_fail_at(k);
+        assert_fails(orr_rows_alloc(&rows, &s, 3), ORR_ERR_NOMEM, "3 samples of 4 bytes");
+        orr_alloc_fail_at(0);
+        assert_true(!rows.x && !rows.y && !rows.id && !rows.aux);
+    }
+}
+
 static void test_set_create(void **state)
 {
     char dir[ORR_PATH_MAX], sub[ORR_PATH_MAX], other[ORR_PATH_MAX];
@@ -759,7 +778,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_file_limit),      cmocka_unit_test(test_disk_full),
         cmocka_unit_test(test_no_memory),       cmocka_unit_test(test_aux_differs),
         cmocka_unit_test(test_foreign_aux),     cmocka_unit_test(test_shard_alone),
-        cmocka_unit_test(test_bad_label_alone),
+        cmocka_unit_test(test_bad_label_alone), cmocka_unit_test(test_rows_alloc),
     };
 
     if (argc == 4 && strcmp(argv[1], "write") == 0)

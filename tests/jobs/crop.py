@@ -509,6 +509,31 @@ class Crop(unittest.TestCase):
         o.orrery("crop", self.job, f"out={o.tmp('r5')}", "overwrite=true")
         self.same("r5")
 
+    def test_path_without_a_field(self):
+        """A path that leaves out in what fields differ would give the objects of one field another's frame: refused, but for a stream, which does not look there."""
+        run = FIELDS[0][0]
+        for field in (f for f in FIELDS if f[0] == run):  # what would be taken for those of the other run, too
+            for band in BANDS:
+                shutil.copy(frame_path(field, band), o.tmp(f"frames/any-{field[1]}-{field[2]}-{band}.fits.bz2"))
+        path = "archive.path=any-{camcol}-{field}-{band}.fits.bz2"
+        for ranks in (0, 2):
+            r = o.orrery("crop", self.job, path, f"out={o.tmp('places')}", code=2, ranks=ranks)
+            self.assertIn("archive.path does not name {run}", r.err)
+            self.assertEqual(r.err.count("orrery crop:"), 1, r.err)
+            self.assertFalse(os.path.exists(o.tmp("places")))
+            self.assertEqual(records("places"), {})
+        few = write_catalogue("few.csv", [r for r in self.rows if r[3] == run])  # of one run: the path says enough
+        o.orrery("crop", self.job, path, f"catalogue.file={few}", f"out={o.tmp('few-any')}")
+        o.orrery("crop", self.job, f"catalogue.file={few}", f"out={o.tmp('few')}")
+        with h5py.File(o.tmp("few-any/index.h5")) as a, h5py.File(o.tmp("few/index.h5")) as b:
+            self.assertGreater(len(a["id"]), 20)
+            for name in ("x", "y", "id", "aux"):
+                self.assertTrue(np.array_equal(a[name][:], b[name][:]), name)
+        with serve(o.tmp("frames")) as url:
+            self.stream(url, "places-stream", path)
+        with h5py.File(o.tmp("places-stream/index.h5")) as f:
+            self.assertTrue(np.array_equal(f["x"][:], self.want[1]))
+
     def test_no_room(self):
         """A file size limit stands for a full disk: nothing is lost, the next start goes on."""
         args = o.argv(0, "crop", self.job, f"out={o.tmp('full')}", "shard_mib=16")

@@ -106,7 +106,8 @@ static void read_null(fitsfile *f, int i, orr_field *out)
 }
 
 /* Bytes that column i takes in a row are added to *at. */
-static orr_status read_column(fitsfile *f, const char *path, int i, orr_field *out, size_t *at)
+static orr_status read_column(fitsfile *f, const char *path, int i, LONGLONG row_bytes,
+                              orr_field *out, size_t *at)
 {
     char type[FLEN_VALUE], key[FLEN_KEYWORD], form[FLEN_VALUE] = "";
     LONGLONG repeat = 0, width = 0;
@@ -119,6 +120,10 @@ static orr_status read_column(fitsfile *f, const char *path, int i, orr_field *o
     snprintf(key, sizeof key, "TFORM%d", i + 1);
     fits_read_key(f, TSTRING, key, form, NULL, &status);
     if (status || repeat < 0) return fail_fits(path, "a column of the table", status);
+    if (repeat / 8 > row_bytes) /* bits are the smallest; then no product of it overflows */
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: column %s has %lld values, more than a row of %lld bytes can hold",
+                        path, out->name, (long long)repeat, (long long)row_bytes);
     out->offset = *at;
     out->count = repeat;
     if (code < 0 || code == TBIT) {
@@ -170,13 +175,16 @@ static orr_status read_table(orr_records *r, fitsfile *f, const char *path)
         return orr_fail(ORR_ERR_UNSUPPORTED,
                         "%s: the table is packed column by column (ZTABLE); unpack it with funpack",
                         path);
+    if (row_bytes <= 0 || (size_t)row_bytes > r->bytes.n)
+        return orr_fail(ORR_ERR_FORMAT, "%s: a row of the table has %lld bytes, the file %zu", path,
+                        (long long)row_bytes, r->bytes.n);
     for (int i = 0; i < n; i++) {
         orr_field *field;
 
         ORR_TRY(orr_records_add(r, &field, &cap));
-        ORR_TRY(read_column(f, path, i, field, &at));
+        ORR_TRY(read_column(f, path, i, row_bytes, field, &at));
     }
-    if (n == 0 || row_bytes <= 0 || (size_t)row_bytes != at)
+    if (n == 0 || (size_t)row_bytes != at)
         return orr_fail(ORR_ERR_FORMAT, "%s: the columns take %zu bytes, and a row has %lld", path,
                         at, (long long)row_bytes);
     if (rows <= 0) return orr_fail(ORR_ERR_FORMAT, "%s: the table has no rows", path);

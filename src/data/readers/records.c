@@ -165,7 +165,9 @@ orr_column_type orr_field_type(const orr_field *f)
 {
     if (f->kind == ORR_FIELD_TEXT8 || f->kind == ORR_FIELD_UCS4) return ORR_COLUMN_TEXT;
     if (f->kind == ORR_FIELD_LOGICAL) return ORR_COLUMN_INT;
-    if (f->elem < ORR_ELEM_I1 || f->scale != 1 || f->zero != floor(f->zero)) return ORR_COLUMN_REAL;
+    if (f->elem < ORR_ELEM_I1 || f->scale != 1 || f->zero != floor(f->zero) ||
+        fabs(f->zero) > 18446744073709551616.0)
+        return ORR_COLUMN_REAL;
     return ORR_COLUMN_INT;
 }
 

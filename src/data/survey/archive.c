@@ -73,10 +73,11 @@ static orr_status add_fields(orr_archive *a, form *f, const char *option)
     return ORR_OK;
 }
 
-static int names_band(const form *f)
+/* field: one of the archive's, or BAND. */
+static int names(const form *f, int field)
 {
     for (int i = 0; i < orr_template_n_fields(f->t); i++)
-        if (f->field[i] == BAND) return 1;
+        if (f->field[i] == field) return 1;
     return 0;
 }
 
@@ -113,7 +114,7 @@ static orr_status set_path(orr_archive *a, const orr_archive_opts *o)
                         "archive.path: \"%.80s\" is no name of a file within the folder", text);
     ORR_TRY(orr_template_create(&a->path.t, text, "archive.path"));
     ORR_TRY(add_fields(a, &a->path, "archive.path"));
-    if (names_band(&a->urls[0]) && !names_band(&a->path))
+    if (names(&a->urls[0], BAND) && !names(&a->path, BAND))
         return orr_fail(ORR_ERR_OPTION,
                         "archive.path: \"%.200s\" has no {band}: all bands would be one file",
                         text);
@@ -202,4 +203,33 @@ orr_status orr_archive_path(const orr_archive *a, const orr_survey_field *f, con
 
     ORR_TRY(fill(&a->path, f, band, 0, name, sizeof name));
     return orr_path_join(out, a->folder, name);
+}
+
+/* ---- places ---- */
+static int same_value(const orr_template_value *a, const orr_template_value *b)
+{
+    return a->is_int ? a->number == b->number : strcmp(a->text, b->text) == 0;
+}
+
+orr_status orr_archive_check_places(const orr_archive *a, orr_catalogue *c)
+{
+    int64_t n = orr_catalogue_count(c).fields;
+    int unnamed[ORR_TEMPLATE_FIELDS], any = 0;
+    orr_survey_field first, one;
+
+    for (int i = 0; i < a->n_fields; i++)
+        any |= unnamed[i] = names(&a->urls[0], i) && !names(&a->path, i);
+    if (!any || n == 0) return ORR_OK;
+    ORR_TRY(orr_catalogue_field(c, 0, &first));
+    for (int64_t k = 1; k < n; k++) {
+        ORR_TRY(orr_catalogue_field(c, k, &one));
+        for (int i = 0; i < a->n_fields; i++)
+            if (unnamed[i] && !same_value(&first.values[i], &one.values[i]))
+                return orr_fail(
+                    ORR_ERR_OPTION,
+                    "archive.path does not name {%s}, in which the catalogue's fields differ: "
+                    "different frames would be one file; name it there",
+                    a->fields[i]);
+    }
+    return ORR_OK;
 }

@@ -42,6 +42,9 @@ orr_status orr_archive_url(const orr_archive *a, int i, const orr_survey_field *
                            char out[ORR_URL_MAX]);
 orr_status orr_archive_path(const orr_archive *a, const orr_survey_field *f, const char *band,
                             char out[ORR_PATH_MAX]);
+/* May the catalogue's fields be told apart by the places of their frames?  ORR_ERR_OPTION when path
+ * leaves out what url names and in which they differ: one file would stand for several frames. */
+orr_status orr_archive_check_places(const orr_archive *a, orr_catalogue *c);
 
 #ifdef __cplusplus
 }

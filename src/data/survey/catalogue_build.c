@@ -157,9 +157,12 @@ static orr_status join_group(orr_build *b, group *g, int64_t row)
 
 static int same_id(const group *g, sqlite3_stmt *s)
 {
+    const char *text;
+
     if (g->n == 0 || g->is_int != (sqlite3_column_type(s, 0) == SQLITE_INTEGER)) return 0;
     if (g->is_int) return g->number == sqlite3_column_int64(s, 0);
-    return !strcmp(g->text, (const char *)sqlite3_column_text(s, 0));
+    text = (const char *)sqlite3_column_text(s, 0);
+    return text && strcmp(g->text, text) == 0;
 }
 
 static void begin_group(group *g, sqlite3_stmt *s)

@@ -5,6 +5,7 @@
  * World coordinates: Greisen & Calabretta 2002 (A&A 395, 1061), Calabretta & Greisen 2002
  * (1077). */
 #include "data/survey/frame.h"
+#include "data/survey/fits_lock.h"
 
 #include "core/memory.h"
 #include "data/survey/unpack.h"
@@ -39,15 +40,14 @@ struct orr_frame {
     int *row_of, n_cache;
 };
 
-/* Header parsing and wcsset() were not thread-safe in every release of the two libraries. */
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
-static void lock(int always)
+void orr_fits_lock(int always)
 {
     if (always || !fits_is_reentrant()) pthread_mutex_lock(&one_at_a_time);
 }
 
-static void unlock(int always)
+void orr_fits_unlock(int always)
 {
     if (always || !fits_is_reentrant()) pthread_mutex_unlock(&one_at_a_time);
 }
@@ -236,7 +236,7 @@ orr_status orr_frame_open(orr_frame **out, const void *bytes, size_t n, const ch
         orr_free(f);
         return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", name);
     }
-    lock(1);
+    orr_fits_lock(1);
     ORR_TRY_GOTO(st, done, orr_unpack_open(&f->packed, bytes, n, f->name));
     ORR_TRY_GOTO(st, done, open_image(f));
     ORR_TRY_GOTO(st, done, read_wcs(f));
@@ -244,7 +244,7 @@ orr_status orr_frame_open(orr_frame **out, const void *bytes, size_t n, const ch
     *out = f;
     f = NULL;
 done:
-    unlock(1);
+    orr_fits_unlock(1);
     orr_frame_close(f);
     return st;
 }
@@ -252,10 +252,10 @@ done:
 void orr_frame_close(orr_frame *f)
 {
     if (!f) return;
-    lock(0);
+    orr_fits_lock(0);
     close_fits(f);
     if (f->wcs) wcsvfree(&f->n_wcs, &f->wcs);
-    unlock(0);
+    orr_fits_unlock(0);
     orr_unpack_close(f->packed);
     orr_free(f->cache);
     orr_free(f->row_of);
@@ -285,9 +285,9 @@ void orr_frame_keyword(const orr_frame *f, const char *key, char *buf, size_t by
     int status = 0;
     size_t n;
 
-    lock(0);
+    orr_fits_lock(0);
     fits_read_key(f->fits, TSTRING, key, value, NULL, &status);
-    unlock(0);
+    orr_fits_unlock(0);
     if (status) value[0] = 0;
     p += strspn(p, " ");
     for (n = strlen(p); n > 0 && p[n - 1] == ' ';)
@@ -352,12 +352,12 @@ static orr_status load_row(orr_frame *f, int y, const float **out)
     *out = row;
     if (f->row_of[slot] == y) return ORR_OK;
     f->row_of[slot] = -1;
-    lock(0);
+    orr_fits_lock(0);
     /* No blanks among floating-point pixels: looking for them would make zeros of denormal
      * numbers. */
     fits_read_pix(f->fits, TFLOAT, first, f->width, f->bitpix < 0 && !f->tiled ? NULL : &blank, row,
                   &blanks, &status);
-    unlock(0);
+    orr_fits_unlock(0);
     if (status == NUM_OVERFLOW)
         return orr_fail(ORR_ERR_FORMAT, "%s: row %d has a value that float32 cannot hold", f->name,
                         y);

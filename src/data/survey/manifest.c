@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/options.h"
+#include "core/text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -192,18 +193,12 @@ static orr_status remove_journal(merger *m, const char *path)
     return unlink(path) == 0 || errno == ENOENT ? ORR_OK : fail_errno(path, "cannot remove");
 }
 
-/* RFC 4180: quoted when it holds a comma, a quote or a line end. */
-static void put_csv(FILE *f, const char *text, char end)
+/* "" where there is none: memory ran out, or it is NULL in a file of somebody else's. */
+static const char *column_text(sqlite3_stmt *s, int i)
 {
-    int quoted = text[strcspn(text, ",\"\r\n")] != '\0';
+    const unsigned char *text = sqlite3_column_text(s, i);
 
-    if (quoted) fputc('"', f);
-    for (; *text; text++) {
-        if (*text == '"') fputc('"', f);
-        fputc(*text, f);
-    }
-    if (quoted) fputc('"', f);
-    fputc(end, f);
+    return text ? (const char *)text : "";
 }
 
 static orr_status write_rows(merger *m, FILE *f)
@@ -217,10 +212,11 @@ static orr_status write_rows(merger *m, FILE *f)
         return fail_sqlite(m->db, m->path);
     fputs("path,state,tries,bytes,reason\n", f);
     while ((code = sqlite3_step(s)) == SQLITE_ROW) {
-        put_csv(f, (const char *)sqlite3_column_text(s, 0), ',');
-        fprintf(f, "%s,%lld,%lld,", (const char *)sqlite3_column_text(s, 1),
-                (long long)sqlite3_column_int64(s, 2), (long long)sqlite3_column_int64(s, 3));
-        put_csv(f, (const char *)sqlite3_column_text(s, 4), '\n');
+        orr_csv_put(f, column_text(s, 0));
+        fprintf(f, ",%s,%lld,%lld,", column_text(s, 1), (long long)sqlite3_column_int64(s, 2),
+                (long long)sqlite3_column_int64(s, 3));
+        orr_csv_put(f, column_text(s, 4));
+        fputc('\n', f);
     }
     sqlite3_finalize(s);
     return code == SQLITE_DONE ? ORR_OK : fail_sqlite(m->db, m->path);
@@ -333,18 +329,20 @@ orr_status orr_manifest_find(orr_manifest *m, const char *path, orr_frame_note *
     int code;
 
     *out = (orr_frame_note){ .state = ORR_FRAME_UNKNOWN };
+    sqlite3_reset(m->find); /* also after one that failed */
     bind_text(m->find, 1, path);
     code = sqlite3_step(m->find);
     if (code == SQLITE_ROW) {
-        const char *state = (const char *)sqlite3_column_text(m->find, 0);
+        const char *state = column_text(m->find, 0);
 
         for (int i = ORR_FRAME_DONE; i <= ORR_FRAME_FAILED; i++)
-            if (state && strcmp(state, states[i]) == 0) out->state = (orr_frame_state)i;
+            if (strcmp(state, states[i]) == 0) out->state = (orr_frame_state)i;
         out->tries = sqlite3_column_int64(m->find, 1);
         out->bytes = sqlite3_column_int64(m->find, 2);
-        copy_text(out->reason, sizeof out->reason, (const char *)sqlite3_column_text(m->find, 3));
-    } else if (code != SQLITE_DONE)
+        copy_text(out->reason, sizeof out->reason, column_text(m->find, 3));
+    } else if (code != SQLITE_DONE) {
         return fail_sqlite(m->db, m->db_path);
+    }
     sqlite3_reset(m->find);
     return ORR_OK;
 }
@@ -352,6 +350,7 @@ orr_status orr_manifest_find(orr_manifest *m, const char *path, orr_frame_note *
 orr_status orr_manifest_note(orr_manifest *m, const char *path, const orr_frame_note *note)
 {
     char line[LINE], reason[sizeof note->reason];
+    ssize_t written;
     int n;
 
     copy_text(reason, sizeof reason, note->reason);
@@ -359,6 +358,9 @@ orr_status orr_manifest_note(orr_manifest *m, const char *path, const orr_frame_
                  (long long)note->tries, (long long)note->bytes, reason);
     if (n < 0 || n >= LINE || strpbrk(path, "\t\n"))
         return orr_fail(ORR_ERR_ARG, "%.80s: a path that the manifest cannot hold", path);
-    if (write(m->journal, line, (size_t)n) == n) return ORR_OK;
-    return fail_errno(m->journal_path, "cannot write");
+    written = write(m->journal, line, (size_t)n);
+    if (written < 0) return fail_errno(m->journal_path, "cannot write");
+    if (written == n) return ORR_OK;
+    return orr_fail(ORR_ERR_IO, "%s: only %zd of %d bytes could be written", m->journal_path,
+                    written, n);
 }

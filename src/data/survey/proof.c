@@ -3,7 +3,7 @@
 #include "data/survey/proof.h"
 #include "core/file.h"
 #include "core/memory.h"
-#include "core/options.h"
+#include "data/survey/fits_lock.h"
 #include "data/survey/proof_bzip2.h"
 #include "data/survey/unpack.h"
 
@@ -16,63 +16,68 @@ enum { CARD = 80, FITS_BLOCK = 2880, MOST_HEADER = 128 * FITS_BLOCK };
 static const size_t most_unpacked = (size_t)1 << 32;
 
 /* ---- the first header ---- */
-typedef struct header {
-    const char *name, *cards;
-    size_t n; /* whole cards that are there */
-    int has_sum;
-} header;
-
-/* The value of a card with a fixed place: columns 11 to 30, right-justified. */
-static int card_is(const char *card, const char *key)
+/* What cfitsio says of bytes that begin with a header; the data need not be there.  END_OF_FILE:
+ * nor is the header's end. */
+static int read_header(const char *bytes, size_t n, int *simple, int *has_sum)
 {
-    char want[11];
+    fitsfile *f = NULL;
+    void *p = (void *)(uintptr_t)bytes; /* read only, says the mode */
+    char card[FLEN_CARD];
+    int status = 0, none = 0, ignored = 0;
 
-    snprintf(want, sizeof want, "%-8s= ", key);
-    return memcmp(card, want, 10) == 0;
-}
-
-static orr_status card_number(const header *h, size_t i, const char *key, int64_t *out)
-{
-    char text[21];
-    const char *card = h->cards + i * CARD, *p = text;
-
-    if (i >= h->n || !card_is(card, key))
-        return orr_fail(ORR_ERR_FORMAT, "%s: not FITS: card %zu of its header is not %s", h->name,
-                        i + 1, key);
-    memcpy(text, card + 10, 20);
-    text[20] = '\0';
-    for (size_t k = 20; k > 0 && text[k - 1] == ' '; k--)
-        text[k - 1] = '\0';
-    while (*p == ' ')
-        p++;
-    if (orr_parse_int64(out, p) == ORR_OK) return ORR_OK;
-    return orr_fail(ORR_ERR_FORMAT, "%s: damaged FITS header: %s = \"%s\"", h->name, key, p);
-}
-
-static orr_status check_header(header *h)
-{
-    int64_t bitpix, naxis;
-
-    if (h->n == 0 || !card_is(h->cards, "SIMPLE") || h->cards[29] != 'T')
-        return orr_fail(ORR_ERR_FORMAT, "%s: not FITS inside: it begins with \"%.8s\"", h->name,
-                        h->n ? h->cards : "");
-    ORR_TRY(card_number(h, 1, "BITPIX", &bitpix));
-    ORR_TRY(card_number(h, 2, "NAXIS", &naxis));
-    if (bitpix != 8 && bitpix != 16 && bitpix != 32 && bitpix != 64 && bitpix != -32 &&
-        bitpix != -64)
-        return orr_fail(ORR_ERR_FORMAT, "%s: damaged FITS header: BITPIX = %lld", h->name,
-                        (long long)bitpix);
-    if (naxis < 0 || naxis > 999)
-        return orr_fail(ORR_ERR_FORMAT, "%s: damaged FITS header: NAXIS = %lld", h->name,
-                        (long long)naxis);
-    for (size_t i = 3; i < h->n; i++) {
-        const char *card = h->cards + i * CARD;
-
-        if (memcmp(card, "END     ", 8) == 0) return ORR_OK;
-        h->has_sum |= card_is(card, "CHECKSUM") || card_is(card, "DATASUM");
+    orr_fits_lock(0);
+    if (fits_open_memfile(&f, "frame", READONLY, &p, &n, 0, NULL, &status) == 0) {
+        fits_read_key(f, TLOGICAL, "SIMPLE", simple, NULL, &status);
+        *has_sum = fits_read_card(f, "CHECKSUM", card, &none) == 0;
+        none = 0;
+        *has_sum |= fits_read_card(f, "DATASUM", card, &none) == 0;
+        fits_close_file(f, &ignored);
     }
-    return orr_fail(ORR_ERR_FORMAT, "%s: damaged FITS header: no END in its first %zu cards",
-                    h->name, h->n);
+    fits_clear_errmsg();
+    orr_fits_unlock(0);
+    return status;
+}
+
+/* The card that cfitsio's word is about.  Its own messages tell that too, but there is one stack of
+ * them for all threads. */
+static const char *guilty_card(const char *header, int status)
+{
+    switch (status) {
+    case BAD_SIMPLE:
+        return header;
+    case NO_BITPIX:
+    case BAD_BITPIX:
+        return header + CARD;
+    case NO_NAXIS:
+    case BAD_NAXIS:
+        return header + 2 * CARD;
+    default:
+        return "";
+    }
+}
+
+static orr_status check_header(const char *bytes, size_t n, int *has_sum, const char *name)
+{
+    char words[FLEN_STATUS];
+    const char *card;
+    int status, simple = 0;
+
+    if (n > MOST_HEADER) n = MOST_HEADER;
+    if (n < 9 || memcmp(bytes, "SIMPLE  =", 9) != 0)
+        return orr_fail(ORR_ERR_FORMAT, "%s: not FITS inside: it begins with \"%.*s\"", name,
+                        n < 8 ? (int)n : 8, bytes);
+    status = read_header(bytes, n, &simple, has_sum);
+    if (status == MEMORY_ALLOCATION) return orr_fail(ORR_ERR_NOMEM, "%s: out of memory", name);
+    if (status == END_OF_FILE)
+        return orr_fail(ORR_ERR_FORMAT, "%s: damaged FITS header: no END in its first %zu bytes",
+                        name, n);
+    fits_get_errstatus(status, words);
+    card = guilty_card(bytes, status);
+    if (status)
+        return orr_fail(ORR_ERR_FORMAT, "%s: damaged FITS header: %s%s%.30s", name, words,
+                        *card ? ": " : "", card);
+    if (simple) return ORR_OK;
+    return orr_fail(ORR_ERR_FORMAT, "%s: not FITS inside: it says SIMPLE = F", name);
 }
 
 /* ---- all of it, in memory ---- */
@@ -81,7 +86,6 @@ static orr_status refused_by_cfitsio(int status, const char *name, int hdu)
     char words[FLEN_STATUS];
 
     fits_get_errstatus(status, words);
-    fits_clear_errmsg();
     return orr_fail(ORR_ERR_FORMAT, "%s: damaged FITS: HDU %d: %s", name, hdu, words);
 }
 
@@ -113,33 +117,33 @@ static orr_status walk(const char *bytes, size_t n, int sums, const char *name)
     orr_status st = ORR_OK;
     int status = 0, ignored = 0, hdu = 1;
 
+    orr_fits_lock(0);
     if (fits_open_memfile(&f, "frame", READONLY, &p, &n, 0, NULL, &status))
-        return refused_by_cfitsio(status, name, 1);
+        st = refused_by_cfitsio(status, name, 1);
     while (st == ORR_OK) {
         st = check_hdu(f, n, sums, hdu, name);
         if (st == ORR_OK && fits_movrel_hdu(f, 1, NULL, &status)) {
             if (status != END_OF_FILE) st = refused_by_cfitsio(status, name, hdu + 1);
-            fits_clear_errmsg();
             break;
         }
         hdu++;
     }
-    fits_close_file(f, &ignored);
+    if (f) fits_close_file(f, &ignored);
+    fits_clear_errmsg();
+    orr_fits_unlock(0);
     return st;
 }
 
 static orr_status check_plain(const char *bytes, size_t n, orr_proof level, const char *name)
 {
-    header h = { .name = name, .cards = bytes, .n = n / CARD };
+    int has_sum = 0;
 
-    if (h.n > MOST_HEADER / CARD) h.n = MOST_HEADER / CARD;
-    ORR_TRY(check_header(&h));
-    return walk(bytes, n, level == ORR_PROOF_FULL || h.has_sum, name);
+    ORR_TRY(check_header(bytes, n, &has_sum, name));
+    return walk(bytes, n, level == ORR_PROOF_FULL || has_sum, name);
 }
 
 static orr_status check_unpacked(const void *bytes, size_t n, orr_proof level, const char *name)
 {
-    static const char *const whole[] = { "the bzip2 data end", "the gzip data end" };
     orr_unpack *u = NULL;
     orr_status st;
 
@@ -147,9 +151,7 @@ static orr_status check_unpacked(const void *bytes, size_t n, orr_proof level, c
     st = orr_unpack_to(u, most_unpacked);
     if (st == ORR_OK) {
         st = orr_fail(ORR_ERR_FORMAT, "%s: more than %zu bytes unpacked", name, most_unpacked);
-    } else if (st == ORR_ERR_FORMAT && orr_unpack_taken(u) == n &&
-               (strncmp(orr_unpack_why(u), whole[0], strlen(whole[0])) == 0 ||
-                strncmp(orr_unpack_why(u), whole[1], strlen(whole[1])) == 0)) {
+    } else if (st == ORR_ERR_FORMAT && orr_unpack_whole(u)) {
         orr_error_clear();
         st = level < ORR_PROOF_STRUCTURE
                  ? ORR_OK
@@ -160,28 +162,25 @@ static orr_status check_unpacked(const void *bytes, size_t n, orr_proof level, c
 }
 
 /* ---- levels ---- */
-static int has_end(const char *last, size_t bytes)
+static int header_is_there(const char *bytes, size_t n)
 {
-    for (size_t i = 0; i + CARD <= bytes; i += CARD)
-        if (memcmp(last + i, "END     ", 8) == 0) return 1;
-    return 0;
+    int simple, has_sum;
+
+    return read_header(bytes, n, &simple, &has_sum) != END_OF_FILE;
 }
 
 /* Only as much of the first block as the header needs is put out. */
 static orr_status check_packed_header(const unsigned char *p, size_t n, int *has_sum,
                                       const char *name)
 {
-    char *cards = orr_alloc(MOST_HEADER, 1);
-    header h = { .name = name, .cards = cards };
+    char *header = orr_alloc(MOST_HEADER, 1);
     size_t got = 0;
-    orr_status st = cards ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "%s: out of memory", name);
+    orr_status st = header ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "%s: out of memory", name);
 
     if (st == ORR_OK)
-        st = orr_bzip2_head(p, n, cards, FITS_BLOCK, MOST_HEADER, has_end, &got, name);
-    h.n = got / CARD;
-    if (st == ORR_OK) st = check_header(&h);
-    *has_sum = h.has_sum;
-    orr_free(cards);
+        st = orr_bzip2_head(p, n, header, FITS_BLOCK, MOST_HEADER, header_is_there, &got, name);
+    if (st == ORR_OK) st = check_header(header, got, has_sum, name);
+    orr_free(header);
     return st;
 }
 

@@ -183,7 +183,7 @@ static orr_status refused(int code, const char *name, const bz_stream *s)
 }
 
 orr_status orr_bzip2_head(const unsigned char *p, size_t n, char *out, size_t step, size_t room,
-                          int (*enough)(const char *last, size_t bytes), size_t *got,
+                          int (*enough)(const char *out, size_t bytes), size_t *got,
                           const char *name)
 {
     bz_stream s = { 0 };
@@ -200,7 +200,7 @@ orr_status orr_bzip2_head(const unsigned char *p, size_t n, char *out, size_t st
         while (code == BZ_OK && s.avail_out > 0 && s.avail_in > 0)
             code = BZ2_bzDecompress(&s);
         *got += step - s.avail_out;
-        if (s.avail_out > 0 || enough(out + *got - step, step)) break;
+        if (s.avail_out > 0 || enough(out, *got)) break;
     }
     if (code != BZ_OK && code != BZ_STREAM_END) st = refused(code, name, &s);
     BZ2_bzDecompressEnd(&s);

@@ -10,9 +10,9 @@
 
 /* The chain of blocks, without decoding any. */
 orr_status orr_bzip2_chain(const unsigned char *p, size_t n, const char *name);
-/* The first bytes, at most `room`, `step` at a time until the last of them are enough. */
+/* The first bytes, at most `room`, `step` at a time until they are enough. */
 orr_status orr_bzip2_head(const unsigned char *p, size_t n, char *out, size_t step, size_t room,
-                          int (*enough)(const char *last, size_t bytes), size_t *got,
+                          int (*enough)(const char *out, size_t bytes), size_t *got,
                           const char *name);
 
 #endif

@@ -33,6 +33,7 @@ struct orr_unpack {
     size_t done, limit;   /* done: also bytes behind the limit */
     unsigned char *waste; /* PIECE bytes for those */
     int open;             /* of bz or gz: a stream is under way */
+    int whole;            /* all of it came, and nothing follows */
     bz_stream bz;
     z_stream gz;
     orr_status end; /* FORMAT or NOMEM: there are no more bytes, why says the reason */
@@ -97,10 +98,19 @@ orr_status orr_unpack_open(orr_unpack **out, const void *bytes, size_t n, const 
         u->kind = GZIP;
     else {
         u->ready = u->done = u->taken = n;
+        u->whole = 1;
         stop(u, ORR_ERR_FORMAT, "the file ends after %zu bytes", n);
     }
     *out = u;
     return ORR_OK;
+}
+
+/* Behind the last stream. */
+static void stop_at_end(orr_unpack *u, const char *what)
+{
+    u->whole = u->taken == u->n;
+    stop(u, ORR_ERR_FORMAT, "the %s data end at packed byte %zu of %zu, after %zu bytes", what,
+         u->taken, u->n, u->done);
 }
 
 static void end_stream(orr_unpack *u)
@@ -165,8 +175,7 @@ static void accept(orr_unpack *u, size_t done)
 static void bz_begin(orr_unpack *u)
 {
     if (u->taken > 0 && (u->n - u->taken < 3 || memcmp(u->packed + u->taken, "BZh", 3) != 0)) {
-        stop(u, ORR_ERR_FORMAT, "the bzip2 data end at packed byte %zu of %zu, after %zu bytes",
-             u->taken, u->n, u->done);
+        stop_at_end(u, "bzip2");
         return;
     }
     u->bz = (bz_stream){ .bzalloc = bz_take, .bzfree = give };
@@ -244,8 +253,7 @@ static void gz_begin(orr_unpack *u)
     const unsigned char *p = u->packed + u->taken;
 
     if (u->taken > 0 && (u->n - u->taken < 2 || p[0] != 0x1f || p[1] != 0x8b)) {
-        stop(u, ORR_ERR_FORMAT, "the gzip data end at packed byte %zu of %zu, after %zu bytes",
-             u->taken, u->n, u->done);
+        stop_at_end(u, "gzip");
         return;
     }
     u->gz = (z_stream){ .zalloc = gz_take, .zfree = give };
@@ -344,6 +352,11 @@ size_t orr_unpack_done(const orr_unpack *u)
 size_t orr_unpack_taken(const orr_unpack *u)
 {
     return u->taken;
+}
+
+int orr_unpack_whole(const orr_unpack *u)
+{
+    return u->whole;
 }
 
 const char *orr_unpack_why(const orr_unpack *u)

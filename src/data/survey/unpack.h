@@ -41,6 +41,9 @@ orr_status orr_unpack_pad(orr_unpack *u, size_t size);
 /* Bytes that were unpacked and checked so far, kept or not; and packed bytes read for them. */
 size_t orr_unpack_done(const orr_unpack *u);
 size_t orr_unpack_taken(const orr_unpack *u);
+/* Was all of it unpacked: did the data come to their own end, behind a whole stream, where the
+ * packed bytes end?  0 before, when they are cut short or damaged, and when other bytes follow. */
+int orr_unpack_whole(const orr_unpack *u);
 /* Why there are no more: "bzip2 block at packed byte 4711 is damaged (checksum)"; "" before. */
 const char *orr_unpack_why(const orr_unpack *u);
 /* What bytes look like that should have been FITS: "an HTML page", "empty", "other data". */
