@@ -4,12 +4,12 @@
 
 end-to-end   a synthetic survey, served by nginx, fetched, cropped and trained on by several ranks: images, images and magnitudes, and the
              same net trained by squared error; against the constant answer, with the calibration of the densities, on the branch where two
-             redshifts look alike, too.  Without nginx the frames are cropped where the survey was made (it says so).
+             redshifts look alike, too; before and after train.calibrate.  Without nginx the frames are cropped where the survey was made (it says so).
 colours      redshifts from five magnitudes (DATA/photoz), beside a quadratic fit and scikit-learn's random forest
 star-galaxy  and galaxy-zoo: small conv nets (DATA/galaxies), beside ridge regression
 
 DATA is a folder of published files.  Peers train on the samples that the run did not test on.  Keys, with their defaults: fields=60
-objects=150 width=1024 height=745 epochs=24 ranks=2 seed=1 kernels=cpu threads=0 mpirun=mpirun keep= (a folder for
+objects=150 width=1024 height=745 epochs=24 ranks=2 seed=1 kernels=cpu threads=0 calibrate=pit mpirun=mpirun keep= (a folder for
 everything; what is there is not made again)."""
 import csv
 import importlib.util
@@ -28,7 +28,7 @@ sys.path.insert(0, HERE)
 from science import EXAMPLES, Bench  # noqa: E402
 
 KEYS = {"fields": "60", "objects": "150", "width": "1024", "height": "745", "epochs": "24", "ranks": "2", "seed": "1", "kernels": "cpu", "threads": "0",
-        "mpirun": "mpirun", "keep": ""}
+        "calibrate": "pit", "mpirun": "mpirun", "keep": ""}
 TEMPLATE = "/{rerun}/{run}/{camcol}/frame-{band}-{run:06d}-{camcol}-{field:04d}.fits.bz2"
 
 
@@ -52,7 +52,7 @@ def redshift_line(name, found, z, more=""):
 
 
 def cumulative(p):
-    return np.concatenate([np.zeros((len(p), 1)), np.cumsum(p, 1)], 1)
+    return np.minimum(np.concatenate([np.zeros((len(p), 1)), np.cumsum(p, 1)], 1), 1)
 
 
 def pits(p, z, edges):
@@ -123,7 +123,7 @@ class Survey(Bench):
     def train_net(self, job, run):
         if not self.has(run, "report.json"):
             self.on_ranks("train", os.path.join(EXAMPLES, "photoz", job), "run=" + run, "data.train=cubes", "train.epochs=" + self.keys["epochs"],
-                          "train.seed=" + self.keys["seed"], "model.kernels=" + self.keys["kernels"], "runtime.threads=" + self.keys["threads"],
+                          "train.seed=" + self.keys["seed"], "train.calibrate=" + self.keys["calibrate"], "model.kernels=" + self.keys["kernels"], "runtime.threads=" + self.keys["threads"],
                           "runtime.progress=false")
 
     def densities(self, run):
@@ -139,24 +139,43 @@ class Survey(Bench):
         rows = [row[i] for i in self.test_ids(run)]
         return ids[rows], p[rows].astype(float), z[rows].astype(float).reshape(-1), value[rows].astype(float).reshape(-1), edges
 
+    def as_trained(self, run, p, edges):
+        """The densities before calibration, by the inverse of the model's map; and the chi-square that calibrated ones are expected to have."""
+        import h5py
+
+        with h5py.File(self.path(run, "model.h5")) as f:
+            knots = f["calibration"][:] if "calibration" in f else np.array([[0.0, 0.0], [1.0, 1.0]])
+        with open(self.path(run, "report.json")) as f:
+            fit = json.load(f).get("calibration", {"samples": 1, "degrees": 0})
+        raw = np.diff(np.interp(cumulative(p), knots[:, 1], knots[:, 0]), axis=1)
+        return raw, raw @ ((edges[1:] + edges[:-1]) / 2), 1 + len(p) / fit["samples"] * fit["degrees"] / 19
+
+    def density_line(self, name, p, z, value, edges, expected):
+        chi2, chance = flatness(pits(p, z, edges))
+        mse = np.mean((value - z) ** 2)
+        redshift_line(name, value, z, f"{z.var() / mse:>7.1f}{mean_crps(p, z, edges):>10.5f}{chi2:>14.2f}{chance:>8.3f}{expected:>10.2f}")
+
     def end_to_end(self):
         print(f"end to end, {self.ranks} ranks", flush=True)
         self.make_cubes()
         with open(self.path("archive", "catalogue.csv")) as f:
             kind = {r["objID"]: r["subClass"] for r in csv.DictReader(f)}
-        answers = {}
+        answers = []
         for name, job in (("images, crps", "train.yaml"), ("images + magnitudes, crps", "train-mixed.yaml"), ("images, squared error", "train-mse.yaml")):
             run = "photoz-" + job.split(".")[0]
             self.train_net(job, run)
-            answers[name] = self.densities(run)
-        z = next(iter(answers.values()))[2]
+            ids, p, z, value, edges = self.densities(run)
+            raw, mean, expected = self.as_trained(run, p, edges)
+            answers.append((name, ids, raw, z, mean, edges, 1))
+            if self.keys["calibrate"] != "none":
+                answers.append(("  calibrated", ids, p, z, value, edges, expected))
+        z = answers[0][3]
         print(f"  {len(z)} test galaxies; the constant answer has an MSE of {z.var():.6f}")
-        print(f"  {'':<28}{'sigma_MAD':>11}{'eta':>9}{'bias':>10}{'MSE':>11}{'gain':>7}{'CRPS':>10}{'PIT chi2/dof':>14}{'p':>8}")
-        for name, (_, p, z, value, edges) in answers.items():
-            chi2, chance = flatness(pits(p, z, edges))
-            redshift_line(name, value, z, f"{z.var() / np.mean((value - z) ** 2):>7.1f}{mean_crps(p, z, edges):>10.5f}{chi2:>14.2f}{chance:>8.3f}")
+        print(f"  {'':<28}{'sigma_MAD':>11}{'eta':>9}{'bias':>10}{'MSE':>11}{'gain':>7}{'CRPS':>10}{'PIT chi2/dof':>14}{'p':>8}{'expected':>10}")
+        for name, _, *answer in answers:
+            self.density_line(name, *answer)
         print("  the degenerate branch alone")
-        for name, (ids, p, z, value, edges) in answers.items():
+        for name, ids, p, z, value, edges, _ in answers:
             branch = np.array([kind[i] == "STARFORMING" for i in ids.tolist()])
             chi2, chance = flatness(pits(p[branch], z[branch], edges), 10)
             redshift_line(name, value[branch], z[branch], f"{'':>7}{mean_crps(p[branch], z[branch], edges):>10.5f}{chi2:>14.2f}{chance:>8.3f}")

@@ -29,6 +29,8 @@ typedef struct {
 static const char *const level_names[] = { "off", "error", "warn", "info", "debug" };
 
 static log_setting current = { .level = ORR_INFO, .size = 1 };
+static int in_group, leads; /* speaks for a group of ranks, or is silent in it */
+static const char *group_component = "";
 static atomic_int file_fd = -1;
 
 static orr_status read_level(int *level, const char *word, const char *setting)
@@ -97,11 +99,24 @@ orr_status orr_log_file(const char *path)
     return ORR_OK;
 }
 
+void orr_log_group(int is_leader, const char *component)
+{
+    in_group = 1;
+    group_component = component;
+    leads = is_leader;
+}
+
+void orr_log_group_end(void)
+{
+    in_group = 0;
+}
+
 static int on_terminal(orr_log_level level, const char *component)
 {
     for (int i = 0; i < current.n; i++)
         if (!strcmp(current.component[i].name, component))
             return (int)level <= current.component[i].level;
+    if (in_group && level > ORR_WARN && strcmp(component, group_component) != 0) return 0;
     return (int)level <= current.level;
 }
 
@@ -176,7 +191,7 @@ void orr_log0(orr_log_level level, const char *component, const char *format, ..
 {
     va_list ap;
 
-    if (current.rank != 0 || !orr_log_on(level, component)) return;
+    if (!(in_group ? leads : current.rank == 0) || !orr_log_on(level, component)) return;
     va_start(ap, format);
     log_line(level, component, format, ap);
     va_end(ap);

@@ -1,13 +1,15 @@
-/* jobs/apply.h - a model over a shard set: what evaluate and predict share.   Collective. */
+/* jobs/apply.h - a model, or an ensemble of models (jobs/ensemble.h), over a shard set: what evaluate
+ * and predict share.   Collective. */
 #ifndef ORR_JOBS_APPLY_H
 #define ORR_JOBS_APPLY_H
 
-#include "jobs/predictor.h"
-#include "jobs/scores.h"
+#include "jobs/ensemble.h"
+#include "jobs/submission.h"
 
 /* Options of both commands; each has its own table over them. */
 typedef struct orr_apply_opts {
-    const char *out, *format, *kernels;
+    const char *out, *format, *kernels, *model;
+    const char *submission, *submission_as;
     double threshold; /* -1 = the model's */
     orr_strings by;   /* evaluate: groups of redshifts and densities */
     int groups;
@@ -17,22 +19,25 @@ typedef struct orr_apply_opts {
 } orr_apply_opts;
 
 typedef struct orr_applied {
-    orr_model model;
+    orr_model model; /* an ensemble's first, which stands for all */
     orr_samples samples;
-    int64_t *rows; /* all of the set's */
+    int64_t *rows;             /* all of the set's */
+    orr_submission submission; /* predict: what `prepare` made */
     orr_scores scores;
 } orr_applied;
 
 typedef struct orr_apply_command {
     const orr_option *options;
     const char *usage; /* said when the words are not MODEL DATA */
-    /* What can be refused before the work; what is done with its result, on rank 0 alone. */
+    /* What can be refused before the work; the same, on rank 0 alone, once model, samples and rows
+     * are known (NULL: nothing); what is done with the result, on rank 0 alone. */
     orr_status (*check)(const orr_apply_opts *o);
+    orr_status (*prepare)(const orr_apply_opts *o, orr_applied *a);
     orr_status (*output)(orr_app *app, const orr_apply_opts *o, const orr_applied *a);
 } orr_apply_command;
 
-/* Reads the options, loads the model (file or run folder), opens the data, checks that they fit,
- * predicts every sample once, and hands the answers to output. */
+/* Reads the options, finds the models and loads the first, opens the data, checks that all fit,
+ * predicts every sample once with each model, and hands the answers to output. */
 orr_status orr_apply(orr_app *app, const orr_args *args, const orr_apply_command *c);
 
 #endif

@@ -8,8 +8,11 @@
 static const orr_option options[] = {
     ORR_OPTION_CHOICE(orr_apply_opts, format, "table", "table|json", "what standard output gets"),
     ORR_OPTION_STRING(orr_apply_opts, out, "", "also write the JSON to this file"),
+    ORR_OPTION_STRING(orr_apply_opts, model, "",
+                      "of a cross-validation: the configuration to take; \"\" = the mean of all"),
     ORR_OPTION_REAL(orr_apply_opts, threshold, "-1", -1, 1,
-                    "probability above which the positive class is named; -1 = the model's"),
+                    "probability above which the positive class is named; -1 = the model's, of a "
+                    "stack 0.5"),
     ORR_OPTION_STRINGS(orr_apply_opts, by, "target",
                        "redshifts and densities: also in groups by these: target, or names of aux "
                        "numbers such as [target, cModelMag_r]"),
@@ -63,8 +66,9 @@ static orr_status output(orr_app *app, const orr_apply_opts *o, const orr_applie
 
 static orr_status run(orr_app *app, const orr_args *args)
 {
-    static const orr_apply_command evaluate = { options, "orrery evaluate MODEL DATA", check,
-                                                output };
+    static const orr_apply_command evaluate = {
+        .options = options, .usage = "orrery evaluate MODEL DATA", .check = check, .output = output
+    };
 
     return orr_apply(app, args, &evaluate);
 }
@@ -73,8 +77,13 @@ const orr_command orr_cmd_evaluate = {
     .name = "evaluate",
     .summary = "how good a model's answers are on a labelled shard set",
     .usage = "[mpirun -n N] orrery evaluate MODEL DATA [key=value ...]",
-    .details = "MODEL is a model.h5 or a run folder, DATA a shard set.  Every sample counts once.\n"
-               "Definitions: docs/metrics.md.",
+    .details =
+        "MODEL is a model.h5 or the run folder of a training, of a cross-validation (the mean over "
+        "its folds' models,\n"
+        "seeds, repeats and configurations) or of a stack; DATA a shard set that none of them was "
+        "trained on.\n"
+        "Every sample counts once; the loss is that of one model, and not defined for a mean.\n"
+        "Definitions: docs/metrics.md.",
     .options = options,
     .options_title = "Keys:",
     .run = run,

@@ -50,6 +50,7 @@ static void give_back(orr_h5_file *f)
     if (f->id >= 0) H5Fclose(f->id);
     orr_sha256_destroy(f->sum);
     orr_text_free(&f->names);
+    orr_text_free(&f->laid_out);
     orr_h5_quiet_end(&f->quiet);
     f->id = -1;
     f->sum = NULL;
@@ -102,6 +103,42 @@ static orr_status check_on_disk(const orr_h5_file *f, const char *want)
                       "%s: what was read back is not what was written; is the disk full or broken?",
                       f->path);
     return st;
+}
+
+orr_status orr_h5_lay_out(orr_h5_file *f, const char *name, hid_t type, int n_dims,
+                          const hsize_t *dims)
+{
+    hid_t d = -1;
+
+    orr_text_addn(&f->laid_out, name, strlen(name) + 1);
+    ORR_TRY(orr_h5_dataset(&d, f->id, name, type, n_dims, dims, -1));
+    H5Dclose(d);
+    return orr_text_status(&f->laid_out);
+}
+
+orr_status orr_h5_pause(orr_h5_file *f)
+{
+    herr_t closed = H5Fclose(f->id);
+
+    f->id = -1;
+    return closed < 0
+               ? orr_h5_fail(ORR_ERR_IO, "%s: could not be written (is the disk full?)", f->path)
+               : ORR_OK;
+}
+
+orr_status orr_h5_go_on(orr_h5_file *f)
+{
+    hid_t transfer = -1;
+    orr_status st = orr_h5_open_write(&f->id, &transfer, f->tmp, H5P_DEFAULT);
+
+    if (transfer >= 0) H5Pclose(transfer);
+    ORR_TRY(st);
+    for (size_t at = 0; at < f->laid_out.len; at += strlen(f->laid_out.s + at) + 1) {
+        const char *name = f->laid_out.s + at;
+        ORR_TRY(sum_dataset(f, f->id, name, f->sum));
+        orr_text_addn(&f->names, name, strlen(name) + 1);
+    }
+    return ORR_OK;
 }
 
 orr_status orr_h5_commit(orr_h5_file *f, orr_status so_far)

@@ -10,9 +10,10 @@
 
 typedef struct orr_h5_file {
     hid_t id;
-    const char *path; /* the file's name in messages; borrowed */
-    orr_sha256 *sum;  /* over names and contents, in the order of the calls */
-    orr_text names;   /* of the datasets written, each with its NUL: what is read back */
+    const char *path;  /* the file's name in messages; borrowed */
+    orr_sha256 *sum;   /* over names and contents, in the order of the calls */
+    orr_text names;    /* of the datasets written, each with its NUL: what is read back */
+    orr_text laid_out; /* names of those that others fill */
     orr_h5_quiet quiet;
     char tmp[ORR_PATH_MAX];
 } orr_h5_file;
@@ -22,6 +23,13 @@ orr_status orr_h5_begin(orr_h5_file *f, const char *path, const char *format);
 orr_status orr_h5_put_array(orr_h5_file *f, const char *name, hid_t type, size_t element_bytes,
                             int n_dims, const hsize_t *dims, const void *data);
 orr_status orr_h5_put_string(orr_h5_file *f, const char *name, const char *text);
+/* A dataset that others fill while the file is paused: laid out now, its room taken. */
+orr_status orr_h5_lay_out(orr_h5_file *f, const char *name, hid_t type, int n_dims,
+                          const hsize_t *dims);
+/* Closes f->tmp for a while; then opens it again and takes what was laid out into the sum, as it
+ * lies on disk. */
+orr_status orr_h5_pause(orr_h5_file *f);
+orr_status orr_h5_go_on(orr_h5_file *f);
 /* Writes attribute sha256, closes, reads every dataset back and compares, syncs, renames.  Frees
  * everything either way; on failure the .tmp is gone and what was under path before still is. */
 orr_status orr_h5_commit(orr_h5_file *f, orr_status so_far);

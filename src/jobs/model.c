@@ -288,6 +288,44 @@ static orr_status save_numbers(const orr_transform *t, orr_h5_file *f, const cha
     return st;
 }
 
+/* Knots as rows (at, to); without any there is no dataset, as in files older than it. */
+static orr_status save_calibration(const orr_calibration *c, orr_h5_file *f)
+{
+    double knots[ORR_CALIBRATION_KNOTS][2];
+    const hsize_t dims[2] = { (hsize_t)c->n, 2 };
+
+    if (c->n == 0) return ORR_OK;
+    for (int i = 0; i < c->n; i++) {
+        knots[i][0] = c->at[i];
+        knots[i][1] = c->to[i];
+    }
+    return orr_h5_put_array(f, "calibration", H5T_NATIVE_DOUBLE, sizeof(double), 2, dims, knots);
+}
+
+static orr_status read_calibration(orr_model *m, orr_h5_file *f)
+{
+    double knots[ORR_CALIBRATION_KNOTS][2];
+    const int64_t n = orr_h5_count(f, "calibration");
+    orr_calibration *c = &m->calibration;
+
+    if (n < 0) return ORR_OK;
+    if (orr_loss_answer(&m->loss) != ORR_ANSWER_DENSITY)
+        return orr_fail(ORR_ERR_FORMAT, "%s: holds a calibration, but answers with no density",
+                        f->path);
+    if (n < 4 || n > 2 * ORR_CALIBRATION_KNOTS || n % 2)
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: calibration holds %lld numbers; 2 to %d pairs expected", f->path,
+                        (long long)n, ORR_CALIBRATION_KNOTS);
+    ORR_TRY(
+        orr_h5_get_array(f, "calibration", H5T_NATIVE_DOUBLE, sizeof(double), (size_t)n, knots));
+    c->n = (int)(n / 2);
+    for (int i = 0; i < c->n; i++) {
+        c->at[i] = knots[i][0];
+        c->to[i] = knots[i][1];
+    }
+    return orr_calibration_check(c, f->path);
+}
+
 orr_status orr_model_save(const orr_model *m, const orr_net *net, const char *path,
                           const cJSON *record)
 {
@@ -308,6 +346,7 @@ orr_status orr_model_save(const orr_model *m, const orr_net *net, const char *pa
     ORR_TRY_GOTO(st, done, save_numbers(m->aux_transform, &f, "aux_transform_numbers"));
     ORR_TRY_GOTO(st, done, orr_h5_put_string(&f, "job", m->job ? m->job : ""));
     ORR_TRY_GOTO(st, done, orr_h5_put_string(&f, "record", printed));
+    ORR_TRY_GOTO(st, done, save_calibration(&m->calibration, &f));
     ORR_TRY_GOTO(st, done, save_weights(net, &f));
 done:
     st = orr_h5_commit(&f, st);
@@ -464,6 +503,7 @@ static orr_status load_parts(orr_model *m, orr_h5_file *f)
     ORR_TRY_GOTO(st, done, orr_h5_get_string(f, "record", &record));
     m->record = cJSON_Parse(record);
     ORR_TRY_GOTO(st, done, choose_loss(m, l.name, l.pos_weight, &l.bins));
+    ORR_TRY_GOTO(st, done, read_calibration(m, f));
     ORR_TRY_GOTO(st, done, read_weights(m, f));
 done:
     orr_free(graph);

@@ -11,6 +11,7 @@
 #include "jobs/train_job.h"
 #include "nn/loss.h"
 #include "nn/net.h"
+#include "stats/calibration.h"
 
 #include <cjson/cJSON.h>
 
@@ -23,6 +24,7 @@ typedef struct orr_model {
     orr_graph *graph;
     const orr_kernels *kernels;
     orr_loss loss;
+    orr_calibration calibration; /* of densities: what their cumulative is passed through */
     int outputs;
     double threshold;  /* binary: probability above which the positive class is named */
     orr_config *texts; /* trees the parts above were read from (model file) */

@@ -1,7 +1,6 @@
 /* jobs/predictor.c - evaluation forward passes. */
 #include "jobs/predictor.h"
 #include "core/memory.h"
-#include "core/progress.h"
 
 #include <string.h>
 
@@ -14,6 +13,8 @@ struct orr_predictor {
     float *picked; /* a row's aux numbers, before the transform */
     char *scratch; /* one transform scratch a thread */
     size_t scratch_bytes, *bytes;
+    orr_progress *progress; /* of several runs; borrowed, may be NULL */
+    int64_t before;         /* what it has counted when this run begins */
 };
 
 int orr_predict_leaf_sizes(int64_t n, int sizes[2])
@@ -67,6 +68,26 @@ void orr_predictor_destroy(orr_predictor *p)
     orr_free(p);
 }
 
+void orr_predictor_show(orr_predictor *p, orr_progress *progress, int64_t before)
+{
+    p->progress = progress;
+    p->before = before;
+}
+
+/* The first of n positions that rank r takes: whole chunks. */
+static int64_t share_begin(const orr_app *app, int r, int64_t n)
+{
+    int64_t n_chunks = (n + ORR_EVAL_CHUNK - 1) / ORR_EVAL_CHUNK,
+            at = n_chunks * r / app->size * ORR_EVAL_CHUNK;
+
+    return at < n ? at : n;
+}
+
+int64_t orr_predictor_share(const orr_app *app, int64_t n)
+{
+    return share_begin(app, app->rank + 1, n) - share_begin(app, app->rank, n);
+}
+
 /* The numbers beside n samples, as the net takes them. */
 static void make_aux(orr_predictor *p, const orr_samples *s, const int64_t *rows, int n,
                      const int *columns)
@@ -109,35 +130,30 @@ orr_status orr_predictor_run(orr_predictor *p, const orr_samples *s, const int64
 {
     const orr_app *app = p->app;
     size_t width = (size_t)p->model->outputs;
-    int64_t n_chunks = (n + ORR_EVAL_CHUNK - 1) / ORR_EVAL_CHUNK;
-    int64_t first = n_chunks * app->rank / app->size * ORR_EVAL_CHUNK,
-            last = n_chunks * (app->rank + 1) / app->size * ORR_EVAL_CHUNK;
-    orr_progress *progress = NULL;
+    int64_t first = share_begin(app, app->rank, n), last = share_begin(app, app->rank + 1, n);
+    orr_progress *own = NULL, *shown;
     orr_real *mine = NULL;
     int columns[ORR_MAX_AUX];
     orr_status st = orr_model_aux_columns(p->model, orr_dataset_schema(s->set),
                                           orr_dataset_path(s->set), columns);
 
-    if (first > n) first = n;
-    if (last > n) last = n;
     mine = orr_alloc((size_t)(last - first) * width + 1, sizeof *mine);
     if (st == ORR_OK && !mine)
         st = orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %lld samples",
                       (long long)(last - first));
-    if (phase && app->rank == 0)
-        (void)orr_progress_create(&progress, phase, "samples", last - first);
+    if (phase && app->rank == 0) (void)orr_progress_create(&own, phase, "samples", last - first);
+    shown = phase ? own : p->progress;
     for (int64_t at = first; st == ORR_OK && at < last; at += ORR_EVAL_CHUNK) {
         int here = (int)(last - at < ORR_EVAL_CHUNK ? last - at : ORR_EVAL_CHUNK);
         st = predict_chunk(p, s, rows + at, here, columns, mine + (size_t)(at - first) * width);
-        orr_progress_update(progress, at + here - first, NULL);
+        orr_progress_update(shown, (phase ? 0 : p->before) + at + here - first, NULL);
+        orr_app_alive(app);
     }
-    orr_progress_end(progress, NULL);
+    orr_progress_end(own, NULL);
     ORR_TRY_GOTO(st, done, orr_app_agree(p->app, st));
-    for (int r = 0; r < app->size; r++) {
-        int64_t a = n_chunks * r / app->size * ORR_EVAL_CHUNK,
-                b = n_chunks * (r + 1) / app->size * ORR_EVAL_CHUNK;
-        p->bytes[r] = (size_t)((b < n ? b : n) - (a < n ? a : n)) * width * sizeof *mine;
-    }
+    for (int r = 0; r < app->size; r++)
+        p->bytes[r] =
+            (size_t)(share_begin(app, r + 1, n) - share_begin(app, r, n)) * width * sizeof *mine;
     st = orr_comm_allgather(app->world, mine, logits, p->bytes);
 done:
     orr_free(mine);

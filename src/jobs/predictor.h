@@ -4,6 +4,7 @@
 #ifndef ORR_JOBS_PREDICTOR_H
 #define ORR_JOBS_PREDICTOR_H
 
+#include "core/progress.h"
 #include "jobs/model.h"
 #include "jobs/samples.h"
 
@@ -17,7 +18,12 @@ typedef struct orr_predictor orr_predictor;
 orr_status orr_predictor_create(orr_predictor **out, orr_app *app, const orr_model *m,
                                 orr_net *net);
 void orr_predictor_destroy(orr_predictor *p);
-/* logits[n][outputs] on every rank, in the order of rows.  Collective. */
+/* Runs without a phase of their own tell this one (NULL: none), counting on from `before`. */
+void orr_predictor_show(orr_predictor *p, orr_progress *progress, int64_t before);
+/* How many of n samples this rank predicts. */
+int64_t orr_predictor_share(const orr_app *app, int64_t n);
+/* logits[n][outputs] on every rank, in the order of rows; phase: what rank 0's progress line is
+ * called, NULL: none.  Collective. */
 orr_status orr_predictor_run(orr_predictor *p, const orr_samples *s, const int64_t *rows, int64_t n,
                              orr_real *logits, const char *phase);
 

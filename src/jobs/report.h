@@ -44,6 +44,15 @@ void orr_scores_table(const orr_scores *s, const orr_schema *schema, const orr_g
 orr_status orr_predictions_write(const char *path, int overwrite, const orr_model *m,
                                  const orr_samples *samples, const int64_t *rows,
                                  const orr_scores *s, double threshold);
+/* What a .h5 of them says, with its checksum checked; the truth is left out. */
+typedef struct orr_predictions {
+    int64_t n;
+    int width;
+    char (*id)[ORR_ID_TEXT_MAX + 1]; /* [n] */
+    double *p;                       /* [n][width] */
+} orr_predictions;
+orr_status orr_predictions_read(orr_predictions *out, const char *path);
+void orr_predictions_free(orr_predictions *p); /* zeroed is fine */
 /* What orr_predictions_write would refuse, before the work is done. */
 orr_status orr_predictions_check(const char *path, int overwrite);
 

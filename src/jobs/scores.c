@@ -68,7 +68,9 @@ static void fill_answers(orr_scores *s, const orr_model *m, const orr_real *logi
             continue;
         }
         orr_loss_link(&m->loss, 1, x, p);
-        if (s->point) s->point[i] = orr_bins_mean(&s->bins, p);
+        if (!s->point) continue;
+        orr_calibration_apply(&m->calibration, p, s->n_columns);
+        s->point[i] = orr_bins_mean(&s->bins, p);
     }
 }
 
@@ -84,6 +86,7 @@ static orr_status judge_values(orr_scores *s, const orr_model *m)
     return ORR_OK;
 }
 
+/* logits NULL: the loss is not known. */
 static orr_status judge(orr_scores *s, const orr_model *m, const orr_samples *samples,
                         const int64_t *rows, const orr_real *logits, double threshold)
 {
@@ -98,7 +101,7 @@ static orr_status judge(orr_scores *s, const orr_model *m, const orr_samples *sa
     if (!labels && !s->truth)
         return orr_fail(ORR_ERR_NOMEM, "out of memory: labels of %zu samples", n);
     gather_truth(m, samples, rows, s->n, labels, s->truth);
-    s->loss = mean_loss(m, s->n, logits, labels, s->truth);
+    if (logits) s->loss = mean_loss(m, s->n, logits, labels, s->truth);
     s->has_truth = 1;
     st = labels ? orr_classification_create(&s->classification, labels, s->p, s->n, s->n_classes,
                                             threshold)
@@ -107,12 +110,10 @@ static orr_status judge(orr_scores *s, const orr_model *m, const orr_samples *sa
     return st;
 }
 
-orr_status orr_scores_create(orr_scores *s, const orr_model *m, const orr_samples *samples,
-                             const int64_t *rows, int64_t n, const orr_real *logits,
-                             double threshold)
+/* Room for the answers. */
+static orr_status begin(orr_scores *s, const orr_model *m, int64_t n)
 {
     int n_classes = orr_model_n_classes(m);
-    orr_status st = ORR_OK;
 
     *s = (orr_scores){ .n = n,
                        .answer = orr_loss_answer(&m->loss),
@@ -124,10 +125,32 @@ orr_status orr_scores_create(orr_scores *s, const orr_model *m, const orr_sample
     s->p = orr_alloc((size_t)n * (size_t)s->n_columns + 1, sizeof *s->p);
     if (s->answer == ORR_ANSWER_DENSITY) s->point = orr_alloc((size_t)n + 1, sizeof *s->point);
     if (!s->p || (s->answer == ORR_ANSWER_DENSITY && !s->point))
-        st = orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %lld samples", (long long)n);
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %lld samples", (long long)n);
+    return ORR_OK;
+}
+
+orr_status orr_scores_create(orr_scores *s, const orr_model *m, const orr_samples *samples,
+                             const int64_t *rows, int64_t n, const orr_real *logits,
+                             double threshold)
+{
+    orr_status st = begin(s, m, n);
+
     if (st == ORR_OK) fill_answers(s, m, logits);
     if (st == ORR_OK && orr_has_truth(m, samples))
         st = judge(s, m, samples, rows, logits, threshold);
+    if (st != ORR_OK) orr_scores_free(s);
+    return st;
+}
+
+orr_status orr_scores_of_answers(orr_scores *s, const orr_model *m, const orr_samples *samples,
+                                 const int64_t *rows, int64_t n, const double *p, double threshold)
+{
+    orr_status st = begin(s, m, n);
+
+    if (st == ORR_OK) memcpy(s->p, p, (size_t)n * (size_t)s->n_columns * sizeof *p);
+    for (int64_t i = 0; st == ORR_OK && s->point && i < n; i++)
+        s->point[i] = orr_bins_mean(&s->bins, p + i * s->n_columns);
+    if (st == ORR_OK && orr_has_truth(m, samples)) st = judge(s, m, samples, rows, NULL, threshold);
     if (st != ORR_OK) orr_scores_free(s);
     return st;
 }
@@ -141,6 +164,20 @@ void orr_scores_free(orr_scores *s)
     *s = (orr_scores){ 0 };
 }
 
+orr_status orr_scores_calibration(const orr_scores *s, orr_calibration *out)
+{
+    double *pit = orr_alloc((size_t)s->n + 1, sizeof *pit), crps;
+    orr_status st;
+
+    if (!pit) return orr_fail(ORR_ERR_NOMEM, "out of memory: PIT of %lld samples", (long long)s->n);
+    for (int64_t i = 0; i < s->n; i++)
+        orr_pit_crps(&s->bins, s->p + (size_t)i * (size_t)s->n_columns, (double)s->truth[i],
+                     &pit[i], &crps);
+    st = orr_calibration_fit(out, pit, s->n);
+    orr_free(pit);
+    return st;
+}
+
 const double *orr_scores_point(const orr_scores *s)
 {
     return s->point ? s->point : s->p;
@@ -151,6 +188,7 @@ static double class_metric(const orr_classification *c, const char *name)
     if (strcmp(name, "accuracy") == 0) return c->accuracy;
     if (strcmp(name, "balanced_accuracy") == 0) return c->balanced_accuracy;
     if (strcmp(name, "auc") == 0) return c->auc;
+    if (strcmp(name, "log_loss") == 0) return c->log_loss;
     if (strcmp(name, "average_precision") == 0) return c->average_precision;
     if (strcmp(name, "f1") == 0) return c->n_classes == 2 ? c->classes[1].f1 : c->macro_f1;
     if (strcmp(name, "recall") == 0)

@@ -1,8 +1,9 @@
 /* jobs/scores.h - what is known of a set's predictions: answers, loss, metrics.
  * Answers are classes (probabilities), values, or densities over bins of one value, whose mean is
- * the point estimate.  A value that is a redshift by its name (orr_schema_is_redshift) also gets the
- * metrics of photometric redshifts (stats/redshift.h); a density gets PIT and CRPS whatever its
- * value is.   Not collective: every rank computes the same. */
+ * the point estimate; a calibrated model's densities are calibrated here, while `loss` is that of the
+ * net.  A value that is a redshift by its name (orr_schema_is_redshift) also gets the metrics of
+ * photometric redshifts (stats/redshift.h); a density gets PIT and CRPS whatever its value is.
+ * Not collective: every rank computes the same. */
 #ifndef ORR_JOBS_SCORES_H
 #define ORR_JOBS_SCORES_H
 
@@ -32,7 +33,14 @@ typedef struct orr_scores {
 orr_status orr_scores_create(orr_scores *s, const orr_model *m, const orr_samples *samples,
                              const int64_t *rows, int64_t n, const orr_real *logits,
                              double threshold);
+/* The same of answers that are known already, p[n][n_columns]: averages of several models, or read
+ * from a file.  The loss stays NaN. */
+orr_status orr_scores_of_answers(orr_scores *s, const orr_model *m, const orr_samples *samples,
+                                 const int64_t *rows, int64_t n, const double *p, double threshold);
 void orr_scores_free(orr_scores *s);
+/* The map that makes the PIT of these densities flat (stats/calibration.h): they must come from a
+ * model that has none yet, and the set must say what is right.  ORR_ERR_ARG for too few samples. */
+orr_status orr_scores_calibration(const orr_scores *s, orr_calibration *out);
 /* The point estimates of values and densities, [n] (values: of width 1). */
 const double *orr_scores_point(const orr_scores *s);
 /* A metric by the name `select` uses; NaN when it is not defined here. */

@@ -79,6 +79,11 @@ static const orr_option train_options[] = {
         "with bins also expected_mse (of the density's mean) and crps"),
     ORR_OPTION_SECTION(orr_train_opts, bins, bins_options,
                        "the net answers with a density over bins of the target"),
+    ORR_OPTION_CHOICE(
+        orr_train_opts, calibrate, "none", "none|pit",
+        "with bins; pit: densities are passed through a map that makes their PIT flat "
+        "on the validation part; it is fitted once, on the best epoch, and saved with "
+        "the model"),
     ORR_OPTION_REAL(orr_train_opts, pos_weight, "1", 0, 1e9, "bce: weight of the positive class"),
     ORR_OPTION_REAL(orr_train_opts, clip_norm, "0", 0, 1e30,
                     "largest L2 norm of the gradient over all parameters; 0 = no clipping"),
@@ -121,6 +126,25 @@ const orr_option orr_train_job_options[] = {
     ORR_OPTION_END,
 };
 
+/* Only densities can be calibrated, and only on samples that the net was not trained on. */
+static orr_status check_calibration(const orr_train_job *job)
+{
+    if (strcmp(job->train.calibrate, "none") == 0) return ORR_OK;
+    if (job->train.bins.count == 0)
+        return orr_fail(
+            ORR_ERR_OPTION,
+            "train.calibrate is %s, which is for densities: give train.bins, or leave it "
+            "out",
+            job->train.calibrate);
+    if (job->data.validation[0] == '\0' && job->data.validation_fraction == 0)
+        return orr_fail(
+            ORR_ERR_OPTION,
+            "train.calibrate is %s, which is fitted on the validation part, and there is "
+            "none: give data.validation or data.validation_fraction",
+            job->train.calibrate);
+    return ORR_OK;
+}
+
 orr_status orr_train_job_read(orr_train_job *job, const orr_config *c)
 {
     const orr_node *root = orr_config_root(c);
@@ -139,6 +163,7 @@ orr_status orr_train_job_read(orr_train_job *job, const orr_config *c)
     if (job->train.bins.count && !(job->train.bins.max > job->train.bins.min))
         return orr_fail(ORR_ERR_OPTION, "train.bins: max %g is not above min %g",
                         job->train.bins.max, job->train.bins.min);
+    ORR_TRY(check_calibration(job));
     if (job->run[0] == '\0') return orr_fail(ORR_ERR_OPTION, "run: give the folder of the run");
     if (job->train.batch < job->train.leaves)
         return orr_fail(

@@ -38,8 +38,9 @@ typedef struct orr_train_opts {
     const char *reduce; /* ordered | fast */
     int64_t seed;
     double lr;
-    const char *loss; /* auto | bce | ce | mse | expected_mse | crps */
-    orr_bins bins;    /* of a density over the target; count 0 = none */
+    const char *loss;      /* auto | bce | ce | mse | expected_mse | crps */
+    orr_bins bins;         /* of a density over the target; count 0 = none */
+    const char *calibrate; /* none | pit */
     double pos_weight;
     double clip_norm; /* 0 = none */
     orr_optimiser_opts optimiser;

@@ -7,13 +7,11 @@
 #include "core/threads.h"
 #include "data/loader.h"
 #include "jobs/checkpoint.h"
-#include "jobs/parts.h"
 #include "jobs/predictor.h"
 #include "jobs/report.h"
 #include "jobs/run.h"
-#include "jobs/samples.h"
 #include "jobs/scores.h"
-#include "jobs/step.h"
+#include "jobs/training.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -29,187 +27,31 @@ static const char *const history_metrics[] = { "loss", "accuracy",  "auc", "f1",
 typedef struct trainer {
     orr_app *app;
     const orr_train_job *job;
-    orr_text job_text;
-    orr_parts parts;
-    int32_t *train_labels;        /* of parts[ORR_TRAIN], for balanced sampling */
-    int aux_columns[ORR_MAX_AUX]; /* of the training set */
-    orr_model model;
-    orr_net *net;
-    orr_optimiser *optimiser;
-    orr_schedule schedule;
-    orr_leaf_plan plan;
-    orr_order *order;
-    orr_augment *augment;
+    orr_training training;
     orr_loader *loader;
     double waited; /* for the loader, before this epoch */
-    orr_loader_opts loader_opts;
-    orr_stepper *stepper;
     orr_predictor *predictor;
-    orr_real *logits; /* of the larger of validation and test */
+    orr_real *logits; /* of the largest part that is predicted */
     orr_train_state state;
     orr_run run;
-    int64_t steps_per_epoch;
     int resumed;
     double epoch_started, first_step; /* seconds */
 } trainer;
 
-/* train.select must be defined for what the model answers, and targets must lie where its answers
- * can. */
-static orr_status check_job(const trainer *t)
+/* Is this one fold of a cross-validation? */
+static int is_folded(const trainer *t)
 {
-    static const char *const what[] = { "classes", "values (rmse, mae, sigma_mad and loss are)",
-                                        "densities (crps, rmse, mae, sigma_mad and loss are)" };
-    const char *select = t->job->train.select;
-
-    if (!orr_metric_defined(select, &t->model))
-        return orr_fail(ORR_ERR_OPTION, "train.select is %s, which is not defined for %s%s", select,
-                        what[orr_loss_answer(&t->model.loss)],
-                        strcmp(select, "eta") == 0 ? "; eta needs a target named z or redshift"
-                                                   : "");
-    return orr_parts_check_targets(&t->parts, &t->model.loss.bins);
-}
-
-static orr_status check_sets(trainer *t)
-{
-    orr_part used[ORR_N_PARTS];
-    int n_used = 0;
-
-    for (int i = 1; i < ORR_N_PARTS; i++)
-        if (t->parts.part[i].n)
-            ORR_TRY(orr_model_accepts(&t->model, orr_dataset_schema(t->parts.part[i].samples->set),
-                                      t->parts.part[i].name));
-    for (int i = 0; i < ORR_N_PARTS; i++)
-        if (t->parts.part[i].n) used[n_used++] = t->parts.part[i];
-    return orr_parts_check_overlap(t->app, used, n_used, t->job->data.overlap);
-}
-
-/* ---- what is trained ---- */
-static orr_status make_order(trainer *t)
-{
-    const orr_data_opts *d = &t->job->data;
-    const orr_schema *schema = orr_dataset_schema(t->parts.sets[ORR_TRAIN].set);
-    const int32_t *labels = orr_dataset_labels(t->parts.sets[ORR_TRAIN].set);
-    orr_order_opts o = { .seed = (uint64_t)t->job->train.seed,
-                         .n_rows = t->parts.part[ORR_TRAIN].n,
-                         .rows = t->parts.rows[ORR_TRAIN],
-                         .epoch_length = d->epoch_length };
-
-    o.kind = strcmp(d->sampling, "file") == 0       ? ORR_ORDER_FILE
-             : strcmp(d->sampling, "balanced") == 0 ? ORR_ORDER_BALANCED
-                                                    : ORR_ORDER_SHUFFLED;
-    if (o.kind == ORR_ORDER_BALANCED) {
-        if (!labels)
-            return orr_fail(ORR_ERR_OPTION, "data.sampling balanced needs classes; %s has none",
-                            d->train);
-        if (d->shares.n && d->shares.n != schema->n_classes)
-            return orr_fail(ORR_ERR_OPTION, "data.shares has %d numbers, the set %d classes",
-                            d->shares.n, schema->n_classes);
-        t->train_labels = orr_alloc((size_t)o.n_rows + 1, sizeof *t->train_labels);
-        if (!t->train_labels)
-            return orr_fail(ORR_ERR_NOMEM, "out of memory: %lld labels", (long long)o.n_rows);
-        for (int64_t i = 0; i < o.n_rows; i++)
-            t->train_labels[i] = labels[t->parts.rows[ORR_TRAIN][i]];
-        o.labels = t->train_labels;
-        o.n_classes = schema->n_classes;
-        o.shares = d->shares.n ? d->shares.v : NULL;
-    }
-    return orr_order_create(&t->order, &o);
-}
-
-static orr_status make_net(trainer *t)
-{
-    const orr_train_opts *o = &t->job->train;
-    int sizes[8], n_sizes = 0;
-    int64_t length = orr_order_length(t->order), tail = length % o->batch;
-    orr_limits limits = { .max_leaves = t->plan.last - t->plan.first,
-                          .max_runs = t->plan.n_runs,
-                          .training = 1,
-                          .leaf_sizes = sizes };
-
-    orr_step_leaf_sizes(&t->plan, o->batch, sizes, &n_sizes);
-    orr_step_leaf_sizes(&t->plan, tail, sizes, &n_sizes);
-    for (int i = 1; i < ORR_N_PARTS; i++) {
-        int more[2], n = orr_predict_leaf_sizes(t->parts.part[i].n, more);
-        for (int k = 0; k < n; k++)
-            sizes[n_sizes++] = more[k];
-    }
-    limits.max_samples = (int)(orr_leaf_begin(o->batch, t->plan.n_leaves, t->plan.last) -
-                               orr_leaf_begin(o->batch, t->plan.n_leaves, t->plan.first));
-    if (limits.max_samples < ORR_EVAL_CHUNK) limits.max_samples = ORR_EVAL_CHUNK;
-    limits.n_leaf_sizes = n_sizes;
-    ORR_TRY(orr_net_create(&t->net, t->model.graph, t->model.kernels, &limits));
-    orr_net_init(t->net, (uint64_t)o->seed);
-    return orr_optimiser_create(&t->optimiser, &o->optimiser, orr_net_param_count(t->net));
-}
-
-static orr_status make_schedule(trainer *t)
-{
-    const orr_train_opts *o = &t->job->train;
-
-    t->steps_per_epoch = orr_loader_steps_per_epoch(&t->loader_opts);
-    if (t->steps_per_epoch == 0)
-        return orr_fail(ORR_ERR_OPTION,
-                        "train.drop_last leaves nothing of %lld samples in batches of %lld",
-                        (long long)orr_order_length(t->order), (long long)o->batch);
-    return orr_schedule_init(&t->schedule, &o->schedule, o->lr, t->steps_per_epoch * o->epochs,
-                             orr_select_maximise(o->select));
-}
-
-/* Everything that needs no other rank. */
-static orr_status make_local(trainer *t)
-{
-    const orr_train_opts *o = &t->job->train;
-    int64_t most = orr_parts_most(&t->parts);
-
-    ORR_TRY(make_order(t));
-    ORR_TRY(make_net(t));
-    ORR_TRY(orr_augment_create(&t->augment, t->job->data.augment,
-                               orr_transform_shape(t->model.transform)));
-    t->loader_opts = (orr_loader_opts){ .set = t->parts.sets[ORR_TRAIN].set,
-                                        .cache = t->parts.sets[ORR_TRAIN].cache,
-                                        .order = t->order,
-                                        .transform = t->model.transform,
-                                        .augment = t->augment,
-                                        .n_aux = t->model.n_aux,
-                                        .aux_columns = t->aux_columns,
-                                        .aux_transform = t->model.aux_transform,
-                                        .seed = (uint64_t)o->seed,
-                                        .batch = o->batch,
-                                        .n_leaves = o->leaves,
-                                        .first_leaf = t->plan.first,
-                                        .last_leaf = t->plan.last,
-                                        .drop_last = o->drop_last,
-                                        .last_epoch = o->epochs,
-                                        .depth = 2,
-                                        .threads = 1 };
-    ORR_TRY(make_schedule(t));
-    ORR_TRY(orr_predictor_create(&t->predictor, t->app, &t->model, t->net));
-    t->logits = orr_alloc((size_t)most * (size_t)t->model.outputs + 1, sizeof *t->logits);
-    return t->logits ? ORR_OK
-                     : orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %lld samples",
-                                (long long)most);
-}
-
-static orr_status make_plan(trainer *t)
-{
-    const orr_train_opts *o = &t->job->train;
-
-    if (t->app->size > o->leaves)
-        return orr_fail(ORR_ERR_OPTION,
-                        "%d ranks for train.leaves %d: some would have nothing to do; use at most "
-                        "%d ranks, or more leaves (a different sum)",
-                        t->app->size, o->leaves, o->leaves);
-    return orr_leaf_plan_init(&t->plan, o->leaves, t->app->rank, t->app->size);
+    return t->training.parts->part[ORR_FOLD].n > 0;
 }
 
 static orr_checkpoint checkpoint_of(trainer *t)
 {
-    return (orr_checkpoint){ .net = t->net,
-                             .optimiser = t->optimiser,
-                             .transform = t->model.transform,
+    return (orr_checkpoint){ .net = t->training.net,
+                             .optimiser = t->training.optimiser,
+                             .transform = t->training.model.transform,
                              .state = &t->state,
-                             .job = t->job_text.s,
-                             .data = t->parts.identity };
+                             .job = t->training.job_text.s,
+                             .data = t->training.parts->identity };
 }
 
 /* ---- saving ---- */
@@ -219,7 +61,7 @@ static orr_status save(trainer *t, const char *name)
     orr_checkpoint c = checkpoint_of(t);
     orr_status st = ORR_OK;
 
-    t->state.schedule = t->schedule.state;
+    t->state.schedule = t->training.schedule.state;
     if (t->app->rank == 0) {
         st = orr_run_sizes(&t->run, &t->state.metrics_bytes, &t->state.history_bytes);
         if (st == ORR_OK) st = orr_run_path(&t->run, path, name);
@@ -239,7 +81,7 @@ static orr_status open_run(trainer *t)
 
     t->run.lock = -1;
     if (t->app->rank == 0) {
-        st = orr_run_open(&t->run, t->job->run, t->job_text.s, &found);
+        st = orr_run_open(&t->run, t->job->run, t->training.job_text.s, &found);
         resume = found;
     }
     ORR_TRY(orr_app_agree(t->app, st));
@@ -248,7 +90,7 @@ static orr_status open_run(trainer *t)
     st = orr_path_join(path, t->job->run, "checkpoint-last.h5");
     if (st == ORR_OK && resume) st = orr_checkpoint_load(&c, path);
     ORR_TRY(orr_app_agree(t->app, st));
-    if (resume) t->schedule.state = t->state.schedule;
+    if (resume) t->training.schedule.state = t->state.schedule;
     if (t->app->rank == 0) {
         st = orr_run_path(&t->run, path, "log.txt");
         if (st == ORR_OK) st = orr_log_file(path);
@@ -262,11 +104,11 @@ static orr_status open_run(trainer *t)
 /* ---- evaluation ---- */
 static orr_status evaluate(trainer *t, int part, orr_scores *s, const char *phase)
 {
-    const orr_part *p = &t->parts.part[part];
+    const orr_part *p = &t->training.parts->part[part];
     orr_status st;
 
     ORR_TRY(orr_predictor_run(t->predictor, p->samples, p->rows, p->n, t->logits, phase));
-    st = orr_scores_create(s, &t->model, p->samples, p->rows, p->n, t->logits,
+    st = orr_scores_create(s, &t->training.model, p->samples, p->rows, p->n, t->logits,
                            t->job->train.threshold);
     st = orr_app_agree(t->app, st);
     if (st != ORR_OK) orr_scores_free(s);
@@ -306,10 +148,10 @@ static void log_epoch(const trainer *t, const orr_scores *v, double loss, int be
 static orr_status write_epoch(trainer *t, const orr_scores *v, double lr, int best)
 {
     const orr_train_state *s = &t->state;
-    double n = (double)s->epoch_samples, steps = (double)(t->steps_per_epoch - s->epoch_skipped),
-           now = orr_now();
+    double n = (double)s->epoch_samples,
+           steps = (double)(t->training.steps_per_epoch - s->epoch_skipped), now = orr_now();
     double loss = s->epoch_loss / n,
-           accuracy = orr_model_n_classes(&t->model) ? (double)s->epoch_correct / n : NAN;
+           accuracy = orr_model_n_classes(&t->training.model) ? (double)s->epoch_correct / n : NAN;
     cJSON *o = cJSON_CreateObject();
     orr_text history = ORR_TEXT_INIT, line = ORR_TEXT_INIT, timing = ORR_TEXT_INIT;
     char *text;
@@ -362,7 +204,7 @@ static int judge(trainer *t, const orr_scores *v)
     } else {
         s->bad_evaluations++;
     }
-    orr_schedule_epoch_end(&t->schedule, metric);
+    orr_schedule_epoch_end(&t->training.schedule, metric);
     return better;
 }
 
@@ -372,8 +214,8 @@ static orr_status end_epoch(trainer *t, double lr)
     orr_train_state *s = &t->state;
     const orr_train_opts *o = &t->job->train;
     int last = s->epoch + 1 == o->epochs, best = 0;
-    int evaluates =
-        t->parts.part[ORR_VALIDATION].n && ((s->epoch + 1) % o->evaluate_every == 0 || last);
+    int evaluates = t->training.parts->part[ORR_VALIDATION].n &&
+                    ((s->epoch + 1) % o->evaluate_every == 0 || last);
     orr_scores v = { 0 };
     orr_status st = ORR_OK;
 
@@ -431,7 +273,7 @@ static orr_status after_step(trainer *t, const orr_step_result *r, double lr)
     orr_train_state *s = &t->state;
     const orr_train_opts *o = &t->job->train;
 
-    if (s->epoch_step == t->steps_per_epoch) {
+    if (s->epoch_step == t->training.steps_per_epoch) {
         ORR_TRY(end_epoch(t, lr));
     } else if (o->max_steps && s->steps >= o->max_steps) {
         s->finished = 1;
@@ -454,25 +296,27 @@ static orr_status train_loop(trainer *t)
     const orr_loaded *batch;
     orr_progress *progress = NULL;
     orr_step_result r;
-    int64_t place = t->state.epoch * t->steps_per_epoch + t->state.epoch_step;
+    int64_t place = t->state.epoch * t->training.steps_per_epoch + t->state.epoch_step;
     char note[64];
     orr_status st;
 
-    t->loader_opts.first_epoch = t->state.epoch;
-    t->loader_opts.first_step = t->state.epoch_step;
-    ORR_TRY_GOTO(st, done, orr_app_agree(t->app, orr_loader_create(&t->loader, &t->loader_opts)));
+    t->training.loader.first_epoch = t->state.epoch;
+    t->training.loader.first_step = t->state.epoch_step;
+    ORR_TRY_GOTO(st, done,
+                 orr_app_agree(t->app, orr_loader_create(&t->loader, &t->training.loader)));
     if (t->app->rank == 0 && t->job->runtime.progress)
         (void)orr_progress_create(&progress, "train", "steps",
-                                  t->steps_per_epoch * t->job->train.epochs);
+                                  t->training.steps_per_epoch * t->job->train.epochs);
     t->epoch_started = orr_now();
     while (!t->state.finished) {
-        double lr = orr_schedule_lr(&t->schedule, t->state.steps);
+        double lr = orr_schedule_lr(&t->training.schedule, t->state.steps);
         ORR_TRY_GOTO(st, done, orr_loader_next(t->loader, &batch));
         if (!batch) {
             st = orr_fail(ORR_ERR_INTERNAL, "the loader ended before the run did");
             goto done;
         }
-        ORR_TRY_GOTO(st, done, orr_step(t->stepper, batch, lr, &r));
+        ORR_TRY_GOTO(st, done, orr_step(t->training.stepper, batch, lr, &r));
+        orr_app_alive(t->app);
         if (t->first_step == 0) {
             t->first_step = orr_now() - t->app->started;
             orr_log0(ORR_INFO, "train", "first step %.3f s after the start", t->first_step);
@@ -496,29 +340,36 @@ done:
 }
 
 /* ---- the end ---- */
-static orr_status finish_part(trainer *t, int part, cJSON *record)
+/* Says and writes down what the scores are. */
+static orr_status report_part(trainer *t, const orr_part *p, const orr_scores *s, cJSON *record)
 {
     char path[ORR_PATH_MAX], name[64];
-    const orr_part *p = &t->parts.part[part];
+    const orr_model *m = &t->training.model;
     orr_text table = ORR_TEXT_INIT;
-    orr_scores s = { 0 };
     orr_status st;
 
-    if (p->n == 0) return ORR_OK;
-    ORR_TRY(evaluate(t, part, &s, NULL));
-    if (t->app->rank == 0) {
-        cJSON_AddItemToObject(record, p->name, orr_scores_json(&s, &t->model.schema, NULL));
-        orr_scores_table(&s, &t->model.schema, NULL, p->name, &table);
-        snprintf(name, sizeof name, "predictions-%s.csv", p->name);
-        st = orr_run_path(&t->run, path, name);
-        if (st == ORR_OK)
-            st = orr_predictions_write(path, 1, &t->model, p->samples, p->rows, &s,
-                                       t->job->train.threshold);
+    if (s->has_truth) {
+        cJSON_AddItemToObject(record, p->name, orr_scores_json(s, &m->schema, NULL));
+        orr_scores_table(s, &m->schema, NULL, p->name, &table);
         orr_app_print(t->app, "%s\n", table.s ? table.s : "");
-    } else {
-        st = ORR_OK;
+        orr_text_free(&table);
     }
-    orr_text_free(&table);
+    snprintf(name, sizeof name, "predictions-%s.%s", p->name, is_folded(t) ? "h5" : "csv");
+    st = orr_run_path(&t->run, path, name);
+    if (st == ORR_OK)
+        st = orr_predictions_write(path, 1, m, p->samples, p->rows, s, t->job->train.threshold);
+    return st;
+}
+
+static orr_status finish_part(trainer *t, int part, cJSON *record)
+{
+    const orr_part *p = &t->training.parts->part[part];
+    orr_scores s = { 0 };
+    orr_status st = ORR_OK;
+
+    if (p->n == 0 || (part == ORR_VALIDATION && is_folded(t))) return ORR_OK;
+    ORR_TRY(evaluate(t, part, &s, NULL));
+    if (t->app->rank == 0) st = report_part(t, p, &s, record);
     orr_scores_free(&s);
     return orr_app_agree(t->app, st);
 }
@@ -533,8 +384,33 @@ static orr_status write_results(trainer *t, cJSON *record)
     if (st == ORR_OK) st = orr_write_file(path, text, strlen(text));
     cJSON_free(text);
     if (st == ORR_OK) st = orr_run_path(&t->run, path, "model.h5");
-    if (st == ORR_OK) st = orr_model_save(&t->model, t->net, path, record);
+    if (st == ORR_OK) st = orr_model_save(&t->training.model, t->training.net, path, record);
     return st;
+}
+
+/* The map of train.calibrate, fitted on what the chosen weights answer for the validation part: the
+ * same on every rank. */
+static orr_status calibrate(trainer *t, cJSON *record)
+{
+    const int64_t n = t->training.parts->part[ORR_VALIDATION].n;
+    orr_calibration c;
+    orr_scores s = { 0 };
+    orr_status st;
+    cJSON *o;
+
+    if (strcmp(t->job->train.calibrate, "none") == 0) return ORR_OK;
+    ORR_TRY(evaluate(t, ORR_VALIDATION, &s, NULL));
+    st = orr_app_agree(t->app, orr_scores_calibration(&s, &c));
+    orr_scores_free(&s);
+    if (st != ORR_OK) return st;
+    t->training.model.calibration = c;
+    o = cJSON_AddObjectToObject(record, "calibration");
+    cJSON_AddStringToObject(o, "kind", t->job->train.calibrate);
+    cJSON_AddNumberToObject(o, "samples", (double)n);
+    cJSON_AddNumberToObject(o, "degrees", c.degrees);
+    orr_log0(ORR_INFO, "train", "calibrated on %lld validation samples: %s, %.1f degrees",
+             (long long)n, c.n ? "a map" : "flat as it is", c.degrees);
+    return ORR_OK;
 }
 
 /* The best epoch's weights make the model; it is evaluated once more on what it was chosen by, and
@@ -558,8 +434,10 @@ static orr_status finish(trainer *t)
     cJSON_AddStringToObject(record, "selected_by",
                             t->state.has_best ? t->job->train.select : "last epoch");
     cJSON_AddStringToObject(record, "reduce", t->job->train.reduce);
-    cJSON_AddStringToObject(record, "training_data", t->parts.identity);
-    cJSON_AddNumberToObject(record, "training_samples", (double)t->parts.part[ORR_TRAIN].n);
+    cJSON_AddStringToObject(record, "training_data", t->training.parts->identity);
+    cJSON_AddNumberToObject(record, "training_samples",
+                            (double)t->training.parts->part[ORR_TRAIN].n);
+    ORR_TRY_GOTO(st, done, calibrate(t, record));
     for (int i = 1; i < ORR_N_PARTS; i++)
         ORR_TRY_GOTO(st, done, finish_part(t, i, record));
     if (t->app->rank == 0) st = write_results(t, record);
@@ -579,12 +457,13 @@ static void describe_start(trainer *t)
     orr_log0(ORR_INFO, "train",
              "%s: %lld training, %lld validation, %lld test samples; %d ranks on %d nodes, %d "
              "threads each, %d leaves, reduce %s",
-             t->job->run, (long long)t->parts.part[ORR_TRAIN].n,
-             (long long)t->parts.part[ORR_VALIDATION].n, (long long)t->parts.part[ORR_TEST].n,
-             t->app->size, orr_comm_n_nodes(t->app->world), t->app->threads, t->plan.n_leaves,
+             t->job->run, (long long)t->training.parts->part[ORR_TRAIN].n,
+             (long long)t->training.parts->part[ORR_VALIDATION].n,
+             (long long)t->training.parts->part[ORR_TEST].n, t->app->size,
+             orr_comm_n_nodes(t->app->world), t->app->threads, t->training.plan.n_leaves,
              t->job->train.reduce);
     if (orr_log_on(ORR_DEBUG, "train") && t->app->rank == 0 &&
-        orr_graph_summary(t->model.graph, &summary) == ORR_OK)
+        orr_graph_summary(t->training.model.graph, &summary) == ORR_OK)
         orr_log0(ORR_DEBUG, "train", "network\n%s", summary.s);
     orr_text_free(&summary);
     if (t->resumed)
@@ -594,40 +473,17 @@ static void describe_start(trainer *t)
 
 static void destroy(trainer *t)
 {
-    orr_stepper_destroy(t->stepper);
     orr_predictor_destroy(t->predictor);
-    orr_optimiser_destroy(t->optimiser);
-    orr_net_destroy(t->net);
-    orr_order_destroy(t->order);
-    orr_augment_destroy(t->augment);
-    orr_model_destroy(&t->model);
-    orr_parts_close(&t->parts);
-    orr_free(t->train_labels);
+    orr_training_close(&t->training);
     orr_free(t->logits);
-    orr_text_free(&t->job_text);
     orr_log_file(NULL);
     orr_run_close(&t->run);
-}
-
-/* What the transforms must learn of the training rows. */
-static orr_status fit(trainer *t)
-{
-    const orr_part *train = &t->parts.part[ORR_TRAIN];
-    const orr_schema *schema = orr_dataset_schema(train->samples->set);
-    orr_fit_rows f = { .samples = train->samples, .rows = train->rows, .n = train->n };
-
-    ORR_TRY(orr_samples_fit(t->app, &f, t->model.transform));
-    if (!t->model.aux_transform) return ORR_OK;
-    ORR_TRY(orr_model_aux_columns(&t->model, schema, t->job->data.train, t->aux_columns));
-    f.n_aux = t->model.n_aux;
-    f.columns = t->aux_columns;
-    return orr_samples_fit(t->app, &f, t->model.aux_transform);
 }
 
 /* statistics.h5, once a run. */
 static orr_status write_statistics(trainer *t)
 {
-    const orr_part *train = &t->parts.part[ORR_TRAIN];
+    const orr_part *train = &t->training.parts->part[ORR_TRAIN];
     orr_fit_rows f = { .samples = train->samples, .rows = train->rows, .n = train->n };
     orr_image_stats *stats = NULL;
     char path[ORR_PATH_MAX];
@@ -641,35 +497,22 @@ static orr_status write_statistics(trainer *t)
     return orr_app_agree(t->app, st);
 }
 
-static orr_status set_up(trainer *t)
+static orr_status set_up(trainer *t, const orr_parts *parts)
 {
-    const orr_train_opts *o = &t->job->train;
-    orr_step_opts so = { .leaves = o->leaves,
-                         .clip_norm = o->clip_norm,
-                         .batch = o->batch,
-                         .bucket_bytes = (size_t)(o->bucket_mib * 1048576.0),
-                         .mode = strcmp(o->reduce, "fast") == 0 ? ORR_REDUCE_FAST
-                                                                : ORR_REDUCE_ORDERED };
+    size_t most = (size_t)orr_parts_most(parts);
+    orr_status st;
 
-    ORR_TRY(orr_train_job_dump(t->job, &t->job_text));
-    ORR_TRY(orr_text_status(&t->job_text));
-    ORR_TRY(orr_app_agree(t->app, make_plan(t)));
-    ORR_TRY(orr_parts_open(&t->parts, t->app, &t->job->data));
-    ORR_TRY(
-        orr_app_agree(t->app, orr_model_create(&t->model, t->job,
-                                               orr_dataset_schema(t->parts.sets[ORR_TRAIN].set))));
-    t->model.job = orr_strdup(t->job_text.s);
-    ORR_TRY(orr_app_agree(t->app, check_job(t)));
-    ORR_TRY(check_sets(t));
-    ORR_TRY(fit(t));
-    ORR_TRY(orr_app_agree(t->app, make_local(t)));
-    ORR_TRY(
-        orr_stepper_create(&t->stepper, t->app, &t->model, t->net, t->optimiser, &t->plan, &so));
+    ORR_TRY(orr_training_open(&t->training, t->app, t->job, parts));
+    st = orr_predictor_create(&t->predictor, t->app, &t->training.model, t->training.net);
+    t->logits = orr_alloc(most * (size_t)t->training.model.outputs + 1, sizeof *t->logits);
+    if (st == ORR_OK && !t->logits)
+        st = orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %zu samples", most);
+    ORR_TRY(orr_app_agree(t->app, st));
     ORR_TRY(open_run(t));
     return write_statistics(t);
 }
 
-orr_status orr_train(orr_app *app, const orr_train_job *job)
+orr_status orr_train_parts(orr_app *app, const orr_train_job *job, const orr_parts *parts)
 {
     trainer *t = orr_alloc(1, sizeof *t);
     orr_status st;
@@ -678,7 +521,7 @@ orr_status orr_train(orr_app *app, const orr_train_job *job)
     t->app = app;
     t->job = job;
     t->run.lock = -1;
-    st = set_up(t);
+    st = set_up(t, parts);
     if (st == ORR_OK) {
         describe_start(t);
         st = train_loop(t);
@@ -686,5 +529,15 @@ orr_status orr_train(orr_app *app, const orr_train_job *job)
     if (st == ORR_OK) st = finish(t);
     destroy(t);
     orr_free(t);
+    return st;
+}
+
+orr_status orr_train(orr_app *app, const orr_train_job *job)
+{
+    orr_parts parts = { 0 };
+    orr_status st = orr_parts_open(&parts, app, &job->data);
+
+    if (st == ORR_OK) st = orr_train_parts(app, job, &parts);
+    orr_parts_close(&parts);
     return st;
 }

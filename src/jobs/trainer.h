@@ -9,9 +9,14 @@
 #define ORR_JOBS_TRAINER_H
 
 #include "jobs/app.h"
+#include "jobs/parts.h"
 #include "jobs/train_job.h"
 
-/* Trains (or goes on with) the job's run to its end, evaluates, writes model and predictions. */
+/* Trains (or goes on with) the job's run to its end, evaluates, writes predictions and, last of
+ * all, the model: a run that has model.h5 is complete. */
 orr_status orr_train(orr_app *app, const orr_train_job *job);
+/* The same on parts that the caller has made.  With a part `fold`, predictions of test and fold
+ * are written in full, as .h5. */
+orr_status orr_train_parts(orr_app *app, const orr_train_job *job, const orr_parts *parts);
 
 #endif

@@ -293,6 +293,19 @@ orr_shape orr_graph_output(const orr_graph *g)
     return orr_graph_node_shape(g, g->n);
 }
 
+double orr_graph_products(const orr_graph *g)
+{
+    double sum = 0;
+
+    for (int i = 0; i < orr_graph_n_layers(g); i++) {
+        const orr_layer *l = orr_graph_layer(g, i);
+        sum += (double)orr_shape_count(l->out);
+        for (int k = 0; k < l->n_params; k++)
+            sum += (double)l->params[k].count * l->out.h * l->out.w;
+    }
+    return sum;
+}
+
 size_t orr_graph_n_params(const orr_graph *g)
 {
     size_t total = 0;

@@ -59,6 +59,8 @@ orr_shape orr_graph_input(const orr_graph *g);
 int orr_graph_n_aux(const orr_graph *g); /* 0 also when no layer reads them */
 orr_shape orr_graph_output(const orr_graph *g);
 size_t orr_graph_n_params(const orr_graph *g); /* trainable */
+/* Multiply-adds of one sample's forward pass, roughly: what takes longer has more. */
+double orr_graph_products(const orr_graph *g);
 /* ORR_ERR_OPTION unless there is a layer, and every node but the last is read by one (parse has
  * checked it). */
 orr_status orr_graph_check(const orr_graph *g);

@@ -1,6 +1,7 @@
 """Numbers beside a sample, and nets that answer with a density over bins: import, train, evaluate, predict, info.  Reports are
 compared with numpy on the predictions, the formulas written here once more from their definitions."""
 import csv
+import hashlib
 import json
 import os
 import unittest
@@ -49,10 +50,14 @@ def crps(p, z):
     return np.sum((cdf - (x >= z)) ** 2) * (HIGH - LOW) / fine
 
 
+def cumulative(p):
+    return np.minimum(np.concatenate([np.zeros((len(p), 1)), np.cumsum(p, 1)], 1), 1)
+
+
 class Density(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.train, cls.test = survey("train", 600, 1), survey("test", 200, 2)
+        cls.train, cls.test, cls.held_out = survey("train", 600, 1), survey("test", 200, 2), survey("held-out", 1500, 3)
         cls.trained = o.tmp("run-crps")
         o.orrery("train", job("crps", cls.train, cls.test, "crps", more=", select: sigma_mad"), "run=" + cls.trained)
 
@@ -138,6 +143,121 @@ class Density(unittest.TestCase):
                 self.assertEqual(o.results(runs[n]), o.results(runs[0]))
                 self.assertEqual(o.sha(os.path.join(runs[n], "statistics.h5")), o.sha(os.path.join(runs[0], "statistics.h5")))
 
+    # ---- calibration ----
+
+    def trained_twice(self):
+        """Runs without and with calibration of a net whose densities say nothing (squared error of the mean)."""
+        runs = [o.tmp("run-" + kind) for kind in ("none", "pit")]
+        for run in runs:
+            if not os.path.exists(run):
+                o.orrery("train", job("calibrated", self.train, self.test, "expected_mse", more=", select: rmse"), "run=" + run,
+                         "data.validation=" + self.held_out, "train.calibrate=" + run.rsplit("-", 1)[1])
+        return runs
+
+    def test_calibrated(self):
+        none, pit = self.trained_twice()
+        reports, models, answers = [], [], []
+        for run in (none, pit):
+            with open(os.path.join(run, "report.json")) as f:
+                reports.append(json.load(f))
+            with h5py.File(os.path.join(run, "model.h5")) as f:
+                models.append({k: f[k][()] for k in f if k != "weights"})
+            path = run + ".h5"
+            o.orrery("predict", run, self.test, "out=" + path, o.KERNELS)
+            with h5py.File(path) as f:
+                answers.append({k: f[k][:] for k in f})
+        # the same net
+        self.assertEqual(o.sha(os.path.join(none, "history.csv")), o.sha(os.path.join(pit, "history.csv")))
+        self.assertNotIn("calibration", models[0])
+        self.assertNotIn("calibration", reports[0])
+        # its cumulative densities through the map
+        knots = models[1]["calibration"]
+        self.assertTrue(np.all(np.diff(knots, axis=0) > 0) and knots[0].tolist() == [0, 0] and knots[-1].tolist() == [1, 1])
+        want = np.diff(np.interp(cumulative(answers[0]["p"]), *knots.T), axis=1)
+        self.assertLess(np.abs(answers[1]["p"] - want).max(), 1e-12)
+        self.assertGreater(np.abs(answers[1]["p"] - answers[0]["p"]).max(), 0.01)
+        edges = answers[1]["bin_edges"]
+        self.assertTrue(np.allclose(answers[1]["value"], answers[1]["p"] @ ((edges[1:] + edges[:-1]) / 2)))
+        # flat on the part that it was fitted on, much flatter on one that nothing was fitted on
+        self.assertEqual(reports[1]["calibration"]["samples"], 1500)
+        self.assertGreater(reports[0]["validation"]["pit_chi2"], 19 * 10)
+        self.assertLess(reports[1]["validation"]["pit_chi2"], 19 * 1.5)
+        self.assertGreater(reports[0]["test"]["pit_chi2"], 19 * 3)
+        self.assertLess(reports[1]["test"]["pit_chi2"], 19 * 2)
+        self.assertLess(reports[1]["test"]["crps"], reports[0]["test"]["crps"])
+        # evaluate and the run's own table say the same
+        again = json.loads(o.orrery("evaluate", pit, self.test, "format=json", o.KERNELS).out)
+        for key in ("pit", "crps", "sigma_mad", "loss"):
+            self.assertEqual(again[key], reports[1]["test"][key], key)
+        self.assertEqual(reports[0]["test"]["loss"], reports[1]["test"]["loss"])
+
+    def test_calibrated_csv(self):
+        pit = self.trained_twice()[1]
+        for form in ("csv", "h5"):
+            o.orrery("predict", pit, self.test, "out=" + o.tmp("calibrated." + form), o.KERNELS)
+        with h5py.File(o.tmp("calibrated.h5")) as f:
+            p, z, edges = f["p"][:], f["y"][:].astype(float), f["bin_edges"][:]
+        with open(o.tmp("calibrated.csv")) as f:
+            rows = list(csv.DictReader(f))
+        for row, c, truth in zip(rows, cumulative(p), z):
+            self.assertAlmostEqual(float(row["pit"]), np.interp(truth, edges, c), places=6)
+            for key, q in (("q16", 0.16), ("q50", 0.5), ("q84", 0.84)):
+                self.assertAlmostEqual(float(row[key]), np.interp(q, c + np.arange(len(c)) * 1e-13, edges), places=6)
+        q = np.array([[float(r[k]) for k in ("q16", "q84")] for r in rows])
+        self.assertLess(abs(np.mean((z > q[:, 0]) & (z < q[:, 1])) - 0.68), 0.1)
+        self.assertEqual(o.sha(o.tmp("calibrated.csv")), o.sha(os.path.join(pit, "predictions-test.csv")))
+
+    def test_calibrated_ranks(self):
+        if not o.MPIRUN:
+            return
+        runs = [o.tmp(f"run-calibrated-{n}") for n in (1, 2, 3)]
+        for n, run in enumerate(runs):
+            o.orrery("train", job("calibrated-ranks", self.train, self.test, "crps"), "run=" + run, "train.epochs=2", "train.calibrate=pit", ranks=n + 1)
+            self.assertEqual(o.results(run), o.results(runs[0]))
+        with h5py.File(os.path.join(runs[0], "model.h5")) as f:
+            self.assertIn("calibration", f)
+
+    def test_damaged_calibration(self):
+        """A calibration that is gone is noticed by the checksum, one that is no map by what it is."""
+        def checksum(f):
+            sum = hashlib.sha256()
+            layers = [f"weights/{k}.{part}" for k in ("linear1", "linear2") for part in ("weight", "bias")]
+            for name in ("graph", "samples", "transforms", "aux_transforms", "transform_numbers", "aux_transform_numbers", "job", "record",
+                         "calibration", *layers):
+                data = f[name][:]
+                sum.update(name.encode() + b"\0" + (data.tobytes() if data.dtype.kind != "S" else data[0].ljust(data.dtype.itemsize, b"\0")))
+            return sum.hexdigest()
+
+        def damaged(name, change):
+            path = o.tmp(name + ".h5")
+            with open(os.path.join(self.trained_twice()[1], "model.h5"), "rb") as f, open(path, "wb") as g:
+                g.write(f.read())
+            with h5py.File(path, "r+") as f:
+                self.assertEqual(checksum(f).encode(), np.bytes_(f.attrs["sha256"]))
+                change(f)
+                if "calibration" in f:
+                    f.attrs["sha256"] = np.bytes_(checksum(f))
+            return o.orrery("predict", path, self.test, "out=" + o.tmp("damaged.csv"), o.KERNELS, code=1).err
+
+        def gone(f):
+            del f["calibration"]
+
+        def falling(f):
+            f["calibration"][3, 1] = 0
+
+        def early(f):
+            f["calibration"][0, 0] = -0.5
+
+        def odd(f):
+            del f["calibration"]
+            f["calibration"] = np.linspace(0, 1, 5)
+
+        self.assertIn("does not match its checksum", damaged("gone", gone))
+        self.assertIn("knot 3 of its calibration", damaged("falling", falling))
+        self.assertIn("not from 0 to 1", damaged("early", early))
+        self.assertIn("calibration holds 5 numbers", damaged("odd", odd))
+        self.assertFalse(os.path.exists(o.tmp("damaged.csv")))
+
     def test_values(self):
         """A target that is called a redshift gets the metrics of one from a plain regression, too."""
         run = o.tmp("run-mse")
@@ -172,6 +292,9 @@ class Density(unittest.TestCase):
         self.refuses("bins", loss="crps", bins=0)
         self.refuses("max 0.4 is not above min 0.5", "train.bins.min=0.5", loss="crps")
         self.refuses("1 x 1 x 40", loss="crps", units=7)
+        self.refuses("which is for densities", "train.calibrate=pit", loss="mse", units=1, bins=0)
+        self.refuses("and there is none", "train.calibrate=pit", "data.validation_fraction=0", loss="crps")
+        self.refuses("60 samples", "train.calibrate=pit", "data.validation_fraction=0.1", loss="crps")
 
     def test_other_data(self):
         """A set without the numbers that the model takes is refused by name."""

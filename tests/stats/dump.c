@@ -2,6 +2,7 @@
  * numbers each, for the oracles in Python beside it.  A case: int64 {kind, n, k}, double
  * parameter, then what the kind needs. */
 #include "stats/folds.h"
+#include "stats/kfold.h"
 #include "stats/metrics.h"
 #include "stats/redshift.h"
 
@@ -17,7 +18,8 @@ enum {
     STRATIFIED = 4,
     REDSHIFT = 5,
     GROUPS = 6,
-    DENSITIES = 7
+    DENSITIES = 7,
+    KFOLD = 8
 };
 
 typedef struct head {
@@ -114,6 +116,34 @@ static void split(FILE *f, const head *h)
     free(test);
 }
 
+/* k: folds; the parameter is the seed; {kind, shuffle, repeats} come first.  The folds of each
+ * repeat. */
+static void kfold(FILE *f, const head *h)
+{
+    int64_t *how = take(f, 3, sizeof *how), *groups = NULL;
+    orr_kfold_opts o = { (orr_fold_kind)how[0], (int)h->k, (int)how[1] };
+    int32_t *labels = NULL, *fold = calloc((size_t)(h->n * how[2]) + 1, sizeof *fold);
+    orr_numpy_random rng;
+    orr_status st = ORR_OK;
+
+    if (o.kind == ORR_FOLDS_STRATIFIED || o.kind == ORR_FOLDS_STRATIFIED_GROUP)
+        labels = take(f, h->n, sizeof *labels);
+    if (o.kind == ORR_FOLDS_GROUP || o.kind == ORR_FOLDS_STRATIFIED_GROUP)
+        groups = take(f, h->n, sizeof *groups);
+    orr_numpy_seed(&rng, (uint32_t)h->parameter);
+    for (int64_t r = 0; fold && st == ORR_OK && r < how[2]; r++)
+        st = orr_kfold(fold + r * h->n, h->n, labels, groups, &o, &rng);
+    if (fold && !failed(st)) {
+        for (int64_t i = 0; i < h->n * how[2]; i++)
+            printf("%" PRId32 " ", fold[i]);
+        printf("\n");
+    }
+    free(how);
+    free(labels);
+    free(groups);
+    free(fold);
+}
+
 static void print_redshift(const orr_redshift *r)
 {
     printf("%" PRId64 " %.17g %.17g %.17g %.17g %.17g %.17g %.17g %.17g %.17g %.17g", r->n, r->bias,
@@ -205,6 +235,7 @@ int main(int argc, char **argv)
         if (h.kind == REDSHIFT) redshift(f, &h);
         if (h.kind == GROUPS) groups(f, &h);
         if (h.kind == DENSITIES) densities(f, &h);
+        if (h.kind == KFOLD) kfold(f, &h);
         if (h.kind == SPLIT || h.kind == STRATIFIED) split(f, &h);
     }
     fclose(f);

@@ -6,7 +6,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PAGE = os.path.join(ROOT, "docs", "job-file.md")
-BLOCK = re.compile(r"(<!-- orrery (\w+) --help -->\n```\n).*?(```\n)", re.S)
+BLOCK = re.compile(r"(<!-- orrery ([\w-]+) --help -->\n```\n).*?(```\n)", re.S)
 
 
 def fill(text):
