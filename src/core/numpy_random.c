@@ -84,14 +84,26 @@ uint64_t orr_numpy_interval(orr_numpy_random *r, uint64_t max)
     return x;
 }
 
+/* Partners are drawn some ahead of the swaps, so that their cache lines are on their way: the order
+ * of draws and of swaps is numpy's. */
 void orr_numpy_shuffle(orr_numpy_random *r, int64_t *x, int64_t n)
 {
-    for (int64_t i = n - 1; i > 0; i--) {
-        uint64_t j = orr_numpy_interval(r, (uint64_t)i);
-        int64_t kept = x[i];
+    enum { AHEAD = 64 };
+    uint64_t partner[AHEAD];
 
-        x[i] = x[j];
-        x[j] = kept;
+    for (int64_t i = n - 1; i > 0;) {
+        int m = i < AHEAD ? (int)i : AHEAD;
+
+        for (int b = 0; b < m; b++) {
+            partner[b] = orr_numpy_interval(r, (uint64_t)(i - b));
+            __builtin_prefetch(&x[partner[b]], 1);
+        }
+        for (int b = 0; b < m; b++, i--) {
+            int64_t kept = x[i];
+
+            x[i] = x[partner[b]];
+            x[partner[b]] = kept;
+        }
     }
 }
 

@@ -65,8 +65,8 @@ typedef struct {
     orr_train_job job;
 } asked;
 
-/* Keys of the command are taken from the line before the rest is laid over the job file, which stays
- * a training job and nothing else. */
+/* Keys of the command are taken from the line before the rest is laid over the job file, which
+ * stays a training job and nothing else. */
 static orr_status read_asked(asked *a, const orr_args *args)
 {
     orr_args own = { 0 }, rest = *args;

@@ -183,8 +183,8 @@ static orr_status add_stack_column(orr_ensemble *e, const orr_stack_column *c)
     if (r == e->n_runs) {
         orr_status st = add_run(e, c->run);
         if (st != ORR_OK)
-            return orr_fail_prefix(
-                st, "the stack %s takes models of the cross-validation %s: ", e->path, c->run);
+            return orr_fail_prefix(st,
+                                   "the stack %s joins models of a cross-validation: ", e->path);
     }
     ORR_TRY(add_part(e, &e->runs[r], c->model, c->seed));
     p = &e->parts[e->n_parts - 1];

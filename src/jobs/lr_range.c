@@ -109,9 +109,9 @@ static double noise_of(const orr_lr_range *r, double smoothing)
     return sqrt(sum / (2.0 * r->lowest) * (1 - smoothing) / (1 + smoothing));
 }
 
-/* Fall a rate of the smoothed loss around place i, over a twentieth of the rates to each side; rates
- * are equally far apart in their logarithm.  The next neighbours alone, as with numpy.gradient, would
- * find the luckiest batch. */
+/* Change a rate of the smoothed loss around place i, over a twentieth of the rates to each side;
+ * rates are equally far apart in their logarithm.  The next neighbours alone, as with
+ * numpy.gradient, would find the luckiest batch. */
 static double slope(const orr_lr_range *r, int i, int side)
 {
     int before = i - side, after = i + side;

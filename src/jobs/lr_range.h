@@ -1,7 +1,7 @@
 /* jobs/lr_range.h - the learning-rate range test: one training step a rate, rates growing
  * exponentially, until the loss runs away.  Source: Smith 2017, arXiv:1506.01186; smoothing and
- * stop as in fastai's and Lightning's lr_find, and their suggestion, where the loss falls fastest, but
- * over a tenth of the rates and before the lowest loss.
+ * stop as in fastai's and Lightning's lr_find; so is the suggestion, where the loss falls fastest,
+ * but over a tenth of the rates and before the lowest loss.
  *
  * A step is train's own, in train's order of batches, over epochs where one is too short; the
  * optimiser's state goes on from step to step, train.schedule is left out.  The loss of a rate is

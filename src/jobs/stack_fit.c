@@ -101,15 +101,16 @@ static orr_status make_folds(orr_stack_fit *f, const orr_stack_job *job, const o
                          .kind = strcmp(o->kind, "plain") == 0 ? ORR_FOLDS_PLAIN
                                                                : ORR_FOLDS_STRATIFIED };
     orr_numpy_random rng;
+    orr_status st = ORR_OK;
 
     if (strcmp(o->kind, "own") == 0) {
         memcpy(f->fold, d->own_fold, (size_t)d->n * sizeof *f->fold);
     } else {
         orr_numpy_seed(&rng, (uint32_t)o->seed);
-        if (orr_kfold(f->fold, d->n, d->labels, NULL, &k, &rng) != ORR_OK)
-            return orr_fail_prefix(ORR_ERR_OPTION, "folds: ");
+        st = orr_kfold(f->fold, d->n, d->labels, NULL, &k, &rng);
     }
-    return check_folds(f, d);
+    if (st == ORR_ERR_ARG) return ORR_ERR_OPTION; /* the job's folds do not fit the data */
+    return st == ORR_OK ? check_folds(f, d) : st;
 }
 
 /* ---- the grid, shared out over ranks ---- */

@@ -228,25 +228,20 @@ static void give(balance *b, int64_t n_touched, int best)
     }
 }
 
-/* Groups come in an order that jumps about memory: asks for what the next AHEAD of them need. */
-static void ask_ahead(const balance *b, int64_t from)
-{
-    int64_t end = from + AHEAD < b->n_groups ? from + AHEAD : b->n_groups;
-
-    for (int64_t i = from; i < end; i++) {
-        __builtin_prefetch(&b->start[b->order[i].value]);
-        __builtin_prefetch(&b->to[b->order[i].value], 1);
-    }
-    for (int64_t i = from; i < end; i++)
-        __builtin_prefetch(&b->classes[b->start[b->order[i].value]]);
-}
-
+/* Groups come in an order that jumps about memory, and so what the next AHEAD of them need is asked
+ * for first: in here, as gcc drops calls of a function that does nothing else. */
 static void deal_balanced(balance *b)
 {
     for (int64_t i = 0; i < b->n_groups; i++) {
-        int64_t g = b->order[i].value, n_touched;
+        int64_t end = i % AHEAD ? i : i + AHEAD, g = b->order[i].value, n_touched;
 
-        if (i % AHEAD == 0) ask_ahead(b, i);
+        if (end > b->n_groups) end = b->n_groups;
+        for (int64_t j = i; j < end; j++) {
+            __builtin_prefetch(&b->start[b->order[j].value]);
+            __builtin_prefetch(&b->to[b->order[j].value], 1);
+        }
+        for (int64_t j = i; j < end; j++)
+            __builtin_prefetch(&b->classes[b->start[b->order[j].value]]);
         n_touched = take_up(b, g);
         if (b->n_classes == 1) weigh_only_class(b);
         for (int64_t j = 0; j < n_touched && b->n_classes > 1; j++)

@@ -1,9 +1,9 @@
-/* stats/logistic.c - fit: checks, what the rows look like, a start from a sample of them, the
- * optimum; predict. */
+/* stats/logistic.c - what the rows look like, a start from a sample of them, the optimum, the answer.
+ */
 #include "stats/logistic.h"
 
 #include "core/memory.h"
-#include "stats/logistic_impl.h"
+#include "stats/logistic_fit.h"
 
 #include <float.h>
 #include <math.h>
@@ -12,184 +12,13 @@
 
 enum {
     ROWS = ORR_LOGIT_ROWS,
-    EVERY = 16,           /* the start looks at one block of so many ... */
-    MANY_ROWS = 1 << 16,  /* ... of at least so many rows, ... */
-    ROWS_AN_UNKNOWN = 50, /* ... if that leaves so many an unknown */
-    LEAF_ROWS = 4096,     /* at least, */
-    MAX_LEAVES = 64,      /* at most; fewer when each holds a large Hessian */
-    LARGE_SUMS = 1 << 14,
-    FEW_LEAVES = 16
+    EVERY = 16,          /* the start looks at one block of so many ... */
+    MANY_ROWS = 1 << 16, /* ... of at least so many rows, ... */
+    ROWS_AN_UNKNOWN = 50 /* ... if that leaves so many an unknown */
 };
 
-typedef struct fit {
-    const orr_logistic_rows *rows;
-    const orr_logistic_opts *o;
-    orr_leaf_plan plan;
-    orr_logit_problem q;
-    orr_logit_solver s;
-    orr_logit_leaf leaves[ORR_MAX_LEAVES];
-    double *moments; /* [local leaves][n_moments], then their sum */
-    size_t n_moments;
-    double *centre, *unit;
-    void *held[3];
-    int64_t n_global;
-    int newton;
-} fit;
-
-int orr_logistic_leaves(int64_t n_global, int d, int n_classes)
-{
-    const int64_t vectors = n_classes == 2 ? 1 : n_classes, u = vectors * ((int64_t)d + 1);
-    const int large = u <= ORR_LOGISTIC_NEWTON && u * u / 2 > LARGE_SUMS;
-    const int64_t most = large ? FEW_LEAVES : MAX_LEAVES, leaves = n_global / LEAF_ROWS;
-
-    return (int)(leaves < 1 ? 1 : leaves > most ? most : leaves);
-}
-
-static orr_status check_sizes(const orr_logistic_rows *rows, const orr_logistic_opts *o)
-{
-    if (rows->d < 1 || rows->n_classes < 2 || rows->n_classes > ORR_LOGISTIC_MAX_CLASSES)
-        return orr_fail(ORR_ERR_ARG,
-                        "logistic regression: %d columns, %d classes; it takes at least 1, and 2 "
-                        "to %d",
-                        rows->d, rows->n_classes, ORR_LOGISTIC_MAX_CLASSES);
-    if (!(o->c > 0) || !isfinite(o->c))
-        return orr_fail(ORR_ERR_ARG, "logistic regression: C is %g; give a number above 0", o->c);
-    if (!(o->tolerance > 0) || o->max_iterations < 0 || o->threads < 0)
-        return orr_fail(ORR_ERR_ARG,
-                        "logistic regression: tolerance %g, at most %d iterations, %d threads; "
-                        "give a tolerance above 0, the others not below",
-                        o->tolerance, o->max_iterations, o->threads);
-    if (!o->start_w != !o->start_b || (!o->reduce && o->agree))
-        return orr_fail(ORR_ERR_ARG, "logistic regression: start_w goes with start_b, and agree "
-                                     "with reduce");
-    return ORR_OK;
-}
-
-static orr_status check_start(const fit *f)
-{
-    const int n = f->q.vectors * f->q.d;
-
-    for (int i = 0; f->o->start_w && i < n + f->q.vectors; i++)
-        if (!isfinite(i < n ? f->o->start_w[i] : f->o->start_b[i - n]))
-            return orr_fail(ORR_ERR_NUMERIC,
-                            "logistic regression: start value %d of vector %d is not finite",
-                            i < n ? i % f->q.d : f->q.d, i < n ? i / f->q.d : i - n);
-    return ORR_OK;
-}
-
-/* Where the rows lie: f->plan, f->leaves. */
-static orr_status place(fit *f)
-{
-    const orr_logistic_rows *r = f->rows;
-    const int all = orr_logistic_leaves(r->n, r->d, r->n_classes);
-
-    f->n_global = r->plan ? r->n_global : r->n;
-    if (r->n < 0 || f->n_global < 1)
-        return orr_fail(ORR_ERR_ARG, "logistic regression: no rows to fit");
-    if (r->plan)
-        f->plan = *r->plan;
-    else
-        ORR_TRY(orr_leaf_plan_init(&f->plan, all, 0, 1));
-    const int64_t first = orr_leaf_begin(f->n_global, f->plan.n_leaves, f->plan.first);
-    const int64_t last = orr_leaf_begin(f->n_global, f->plan.n_leaves, f->plan.last);
-    if (last - first != r->n || (!f->o->reduce && f->n_global != r->n))
-        return orr_fail(ORR_ERR_SHAPE,
-                        "logistic regression: %lld rows here, but leaves %d to %d of %d hold %lld "
-                        "of the %lld%s",
-                        (long long)r->n, f->plan.first, f->plan.last, f->plan.n_leaves,
-                        (long long)(last - first), (long long)f->n_global,
-                        f->o->reduce ? "" : ", and no reduce was given");
-    for (int i = f->plan.first; i < f->plan.last; i++) {
-        const int64_t from = orr_leaf_begin(f->n_global, f->plan.n_leaves, i);
-        f->leaves[i - f->plan.first] =
-            (orr_logit_leaf){ from - first,
-                              orr_leaf_begin(f->n_global, f->plan.n_leaves, i + 1) - from };
-    }
-    return ORR_OK;
-}
-
-static orr_status check_labels(const fit *f)
-{
-    const orr_logistic_rows *r = f->rows;
-    const int64_t first = orr_leaf_begin(f->n_global, f->plan.n_leaves, f->plan.first);
-
-    for (int64_t i = 0; i < r->n; i++)
-        if (r->y[i] < 0 || r->y[i] >= r->n_classes)
-            return orr_fail(ORR_ERR_ARG,
-                            "logistic regression: the label of row %lld is %d, not one of 0 to %d",
-                            (long long)(first + i), (int)r->y[i], r->n_classes - 1);
-    return ORR_OK;
-}
-
-static orr_status allocate(fit *f)
-{
-    orr_logit_problem *q = &f->q;
-    const size_t local = (size_t)(f->plan.last - f->plan.first);
-    double *at;
-
-    orr_logit_shape(q, f->rows->d, f->rows->n_classes, f->newton);
-    q->x = f->rows->x;
-    q->y = f->rows->y;
-    q->leaves = f->leaves;
-    q->n_leaves = (int)local;
-    q->n = q->looked = (double)f->n_global;
-    q->threads = f->o->threads ? f->o->threads : omp_get_max_threads();
-    if (q->threads > (int)local) q->threads = local ? (int)local : 1;
-    q->reduce = f->o->reduce;
-    q->ctx = f->o->ctx;
-    f->n_moments = 2 * (size_t)q->n_classes + 1 + (size_t)q->d;
-    f->held[0] = orr_alloc((local + 1) * f->n_moments + 2 * (size_t)q->p, sizeof *at);
-    f->held[1] = orr_logit_reserve(q);
-    f->held[2] = orr_logit_solver_reserve(&f->s, q, f->newton);
-    if (!f->held[0] || !f->held[1] || !f->held[2])
-        return orr_fail(ORR_ERR_NOMEM,
-                        "logistic regression: no memory for %d unknowns, %zu leaves and %d threads",
-                        q->unknowns, local, q->threads);
-    f->moments = f->held[0];
-    f->centre = f->moments + (local + 1) * f->n_moments;
-    f->unit = f->centre + q->p;
-    q->centre = f->centre;
-    return ORR_OK;
-}
-
-/* Everything in which one rank may fail alone. */
-static orr_status prepare(fit *f)
-{
-    ORR_TRY(check_sizes(f->rows, f->o));
-    f->newton =
-        (int64_t)(f->rows->n_classes == 2 ? 1 : f->rows->n_classes) * ((int64_t)f->rows->d + 1) <=
-        ORR_LOGISTIC_NEWTON;
-    ORR_TRY(place(f));
-    ORR_TRY(check_labels(f));
-    ORR_TRY(allocate(f));
-    return check_start(f);
-}
-
-static orr_status agreed(const fit *f, orr_status st)
-{
-    return f->o->agree ? f->o->agree(f->o->ctx, st) : st;
-}
-
-/* Says which value it is, on all ranks; also when sums overflowed. */
-static orr_status not_finite(const fit *f)
-{
-    const orr_logistic_rows *r = f->rows;
-    const int64_t first = orr_leaf_begin(f->n_global, f->plan.n_leaves, f->plan.first);
-    orr_status st = ORR_OK;
-
-    for (int64_t i = 0; st == ORR_OK && i < r->n * r->d; i++)
-        if (!isfinite(r->x[i]))
-            st = orr_fail(ORR_ERR_NUMERIC,
-                          "logistic regression: the value of row %lld, column %lld is not finite",
-                          (long long)(first + i / r->d), (long long)(i % r->d));
-    st = agreed(f, st);
-    if (st != ORR_OK) return st;
-    return orr_fail(ORR_ERR_NUMERIC, "logistic regression: values so large that sums overflow, or "
-                                     "not finite on another rank; scale the columns");
-}
-
 /* Class counts of all rows and of those that the start looks at, their number and column sums. */
-static void first_moments(fit *f, int leaf, double *m)
+static void first_moments(orr_logit_fit *f, int leaf, double *m)
 {
     const orr_logit_problem *q = &f->q;
     const orr_logit_leaf *l = &f->leaves[leaf];
@@ -209,7 +38,7 @@ static void first_moments(fit *f, int leaf, double *m)
     }
 }
 
-static void second_moments(fit *f, int leaf, double *m)
+static void second_moments(orr_logit_fit *f, int leaf, double *m)
 {
     const orr_logit_problem *q = &f->q;
     const orr_logit_leaf *l = &f->leaves[leaf];
@@ -224,7 +53,8 @@ static void second_moments(fit *f, int leaf, double *m)
 }
 
 /* Sums of n numbers a leaf, arriving behind those of the leaves. */
-static orr_status moments(fit *f, void (*of)(fit *, int, double *), size_t n, double **out)
+static orr_status moments(orr_logit_fit *f, void (*of)(orr_logit_fit *, int, double *), size_t n,
+                          double **out)
 {
     const int leaves = f->q.n_leaves;
 
@@ -237,7 +67,7 @@ static orr_status moments(fit *f, void (*of)(fit *, int, double *), size_t n, do
 
 /* Centres and units of the columns, from the rows looked at; *starts: whether these rows do for a
  * start; theta gets the intercepts that the classes' frequencies give. */
-static orr_status describe(fit *f, int *starts)
+static orr_status describe(orr_logit_fit *f, int *starts)
 {
     orr_logit_problem *q = &f->q;
     const int k = q->n_classes;
@@ -274,11 +104,11 @@ static orr_status describe(fit *f, int *starts)
         if (!(f->unit[j] > DBL_EPSILON * fabs(f->centre[j]))) f->unit[j] = 1; /* constant */
     }
     f->unit[q->d] = 1;
-    return finite ? ORR_OK : not_finite(f);
+    return finite ? ORR_OK : orr_logit_not_finite(f);
 }
 
 /* Intercepts belong to columns as they are in start and answer, to centred ones in theta. */
-static double shift(const fit *f, const double *w)
+static double shift(const orr_logit_fit *f, const double *w)
 {
     double sum = 0;
 
@@ -300,7 +130,7 @@ static void centre_vectors(double *v, int vectors, int width)
     }
 }
 
-static void take_start(fit *f)
+static void take_start(orr_logit_fit *f)
 {
     const orr_logit_problem *q = &f->q;
 
@@ -314,14 +144,14 @@ static void take_start(fit *f)
 }
 
 /* A few rows first: the optimum for them is the start for all. */
-static orr_status start_from_some(fit *f)
+static orr_status start_from_some(orr_logit_fit *f)
 {
     f->s.tolerance = 1e-4;
     f->s.max_iterations = 20;
     return orr_logit_newton(&f->s);
 }
 
-static orr_status solve(fit *f)
+static orr_status solve(orr_logit_fit *f)
 {
     orr_logit_solver *s = &f->s;
     const int most = f->o->max_iterations;
@@ -334,18 +164,18 @@ static orr_status solve(fit *f)
     if (f->o->start_w)
         take_start(f);
     else if (starts && (st = start_from_some(f)) != ORR_OK)
-        return st == ORR_ERR_NUMERIC ? not_finite(f) : st;
+        return st == ORR_ERR_NUMERIC ? orr_logit_not_finite(f) : st;
     f->q.every = 1;
     f->q.looked = f->q.n;
     s->known = 0;
     s->tolerance = f->o->tolerance;
     s->max_iterations = most ? most : f->newton ? 100 : 2000;
     st = f->newton ? orr_logit_newton(s) : orr_logit_lbfgs(s);
-    return st == ORR_ERR_NUMERIC ? not_finite(f) : st;
+    return st == ORR_ERR_NUMERIC ? orr_logit_not_finite(f) : st;
 }
 
 /* Rows that are not strictly on their class's side. */
-static void wrong_side(fit *f, int leaf, double *m)
+static void wrong_side(orr_logit_fit *f, int leaf, double *m)
 {
     const orr_logit_problem *q = &f->q;
     const orr_logit_leaf *l = &f->leaves[leaf];
@@ -369,7 +199,7 @@ static void wrong_side(fit *f, int leaf, double *m)
     }
 }
 
-static orr_status answer(fit *f, orr_logistic *m)
+static orr_status answer(orr_logit_fit *f, orr_logistic *m)
 {
     const orr_logit_problem *q = &f->q;
     const orr_logit_solver *s = &f->s;
@@ -415,16 +245,16 @@ orr_status orr_logistic_fit(orr_logistic **out, const orr_logistic_rows *rows,
 {
     orr_status st = ORR_OK;
     orr_logistic *m = NULL;
-    fit *f = orr_alloc(1, sizeof *f), none = { .rows = rows, .o = o };
+    orr_logit_fit *f = orr_alloc(1, sizeof *f), none = { .rows = rows, .o = o };
 
     *out = NULL;
     if (f) {
         *f = none;
-        st = prepare(f);
+        st = orr_logit_prepare(f);
     }
     if (st == ORR_OK && (!f || !(m = make_answer(rows->d, rows->n_classes))))
         st = orr_fail(ORR_ERR_NOMEM, "logistic regression: no memory for the model");
-    ORR_TRY_GOTO(st, done, agreed(&none, st));
+    ORR_TRY_GOTO(st, done, orr_logit_agreed(&none, st));
     ORR_TRY_GOTO(st, done, solve(f));
     ORR_TRY_GOTO(st, done, answer(f, m));
     *out = m;

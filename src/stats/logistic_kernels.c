@@ -62,8 +62,10 @@ INLINE double exp_one(double x)
 #define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 
 /* Four rows' four columns, to four rows of z. */
-INLINE void four_columns(const double *x, int d, const double *centre, v4 s, double *z)
+INLINE void four_columns(const double *x, int d, const double *centre, const double *sign,
+                         double *z)
 {
+    const v4 s = *(const v4 *)sign;
     const v4 c = *(const v4 *)centre;
     const v4 a0 = *(const v4 *)x - c, a1 = *(const v4 *)(x + d) - c;
     const v4 a2 = *(const v4 *)(x + 2 * (size_t)d) - c, a3 = *(const v4 *)(x + 3 * (size_t)d) - c;
@@ -89,7 +91,7 @@ INLINE void columns_body(const double *x, int d, int n, const double *centre, co
         for (int line = 0; line < d; line += 2) /* four rows are d / 2 cache lines */
             __builtin_prefetch((const char *)(from + 4 * line) + AHEAD);
         for (int j = 0; j < wide; j += 4)
-            four_columns(from + j, d, centre + j, *(const v4 *)s, to + (size_t)j * LANES);
+            four_columns(from + j, d, centre + j, s, to + (size_t)j * LANES);
         for (int i = 0; i < 4; i++) {
             for (int j = wide; j < d; j++)
                 to[(size_t)j * LANES + i] = (from[(size_t)i * d + j] - centre[j]) * s[i];

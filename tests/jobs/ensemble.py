@@ -304,6 +304,18 @@ class Ensemble(unittest.TestCase):
             self.assertEqual([c["name"] for c in report["classes"]], names)
             self.assertIsNone(report["loss"])
 
+    def test_stack_of_orrery(self):
+        """What `orrery stack` fits answers as its own table of the test set does."""
+        for seeds, columns in (("mean", 2), ("separate", 4)):
+            job = o.write("fit.yaml", f"run: {o.tmp('fitted-' + seeds)}\noof: [{self.cv}]\nfeatures: logit\nseeds: {seeds}\n"
+                          "grid: {count: 3}\nruntime: {progress: false}\n")
+            o.orrery("stack", job)
+            with open(o.tmp(f"fitted-{seeds}/test.csv"), newline="") as f:
+                want = {r["id"]: float(r["probability"]) for r in csv.DictReader(f)}
+            p = answers(o.tmp("fitted-" + seeds), self.test)
+            self.assertEqual([want[f"s2-{i:04d}"] for i in range(150)], p[:, 1].tolist())
+            self.assertIn(f"a stack of {columns} columns, 24 models", o.orrery("evaluate", o.tmp("fitted-" + seeds), self.test, o.KERNELS).err)
+
     def test_stack_threshold(self):
         """Models' thresholds are of their own probabilities, not of the stack's."""
         run = self.copy("cautious")
@@ -339,7 +351,7 @@ class Ensemble(unittest.TestCase):
         run, before = self.copy("hurt"), answers(self.cv, self.test)
         model = os.path.join(run, "tasks/wide-s2-r1-f2/model.h5")
         os.remove(model)
-        self.fails(["wide-s2-r1-f2", "fold 2 of wide, seed 2", "orrery cv"], run)
+        self.fails(["wide-s2-r1-f2", "is not there", "fold 2 of wide, seed 2", "orrery cv"], run)
         self.fails(["wide-s2-r1-f2", "orrery cv"], run, command="evaluate")
         self.assertTrue(np.array_equal(answers(run, self.test, "model=small"), self.configuration("small")), "those that are not asked for may miss")
         shutil.copy(os.path.join(self.cv, "tasks/wide-s2-r1-f2/model.h5"), model)

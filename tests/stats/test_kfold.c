@@ -1,5 +1,5 @@
-/* tests/stats/test_kfold.c - folds as scikit-learn 1.2.1 prints them (the two that it cannot shuffle:
- * 1.9.1), what is refused, and what holds for folds of any rows; kfold.py compares many more. */
+/* tests/stats/test_kfold.c - folds as scikit-learn prints them (1.2.1; shuffled by group: 1.9.1),
+ * what is refused, and what holds for folds of any rows; kfold.py compares many more. */
 #include "stats/kfold.h"
 
 #include "stats/check.h"
