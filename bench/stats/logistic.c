@@ -136,15 +136,15 @@ int main(int argc, char **argv)
     }
     load(&t, argv[1]);
     while (fgets(line, sizeof line, stdin)) {
-        double c, tolerance;
-        int threads;
-        if (sscanf(line, "fit %lf %lf %d", &c, &tolerance, &threads) ==
-            3) /* NOLINT(cert-err34-c) */
-            fit(&t, c, tolerance, threads);
-        else if (sscanf(line, "grid %d", &threads) == 1) /* NOLINT(cert-err34-c) */
-            grid(&t, threads);
-        else
+        char *at = line + 4;
+        if (strncmp(line, "fit ", 4) == 0) {
+            double c = strtod(at, &at), tolerance = strtod(at, &at);
+            fit(&t, c, tolerance, (int)strtol(at, NULL, 10));
+        } else if (strncmp(line, "grid ", 5) == 0) {
+            grid(&t, (int)strtol(at, NULL, 10));
+        } else {
             fprintf(stderr, "bench_stats_logistic: what is %s", line);
+        }
         fflush(stdout);
     }
     orr_free(t.x);

@@ -4,7 +4,6 @@
 #include "core/memory.h"
 #include "core/threads.h"
 
-#include <hdf5.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -175,18 +174,6 @@ int orr_app_finish(orr_app *app, const char *command, orr_status st)
     if (app->mpi_started) MPI_Finalize();
 #endif
     return code;
-}
-
-int64_t orr_app_h5_access(const orr_app *app)
-{
-    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-
-#if defined(ORRERY_MPI) && defined(H5_HAVE_PARALLEL)
-    if (app->size > 1) H5Pset_fapl_mpio(access, MPI_COMM_WORLD, MPI_INFO_NULL);
-#else
-    (void)app;
-#endif
-    return access;
 }
 
 void orr_app_print(const orr_app *app, const char *format, ...)

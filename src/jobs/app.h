@@ -51,8 +51,6 @@ static inline orr_status orr_app_agree(orr_app *app, orr_status st)
 /* Prints what there is to print about st, ends MPI, returns the exit code.  Collective when st is
  * ORR_OK or agreed. */
 int orr_app_finish(orr_app *app, const char *command, orr_status st);
-/* Access list for an HDF5 file that all ranks of the app write together: hid_t, to H5Pclose. */
-int64_t orr_app_h5_access(const orr_app *app);
 /* True once SIGTERM, SIGINT, SIGUSR1 or SIGUSR2 has come to this rank, or a stop was asked for. */
 int orr_app_signalled(void);
 /* As if a signal had come: another group of the job was stopped. */

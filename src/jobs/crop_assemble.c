@@ -6,12 +6,12 @@
 #include "core/progress.h"
 #include "data/shard_shared.h"
 #include "jobs/crop.h"
+#include "jobs/h5_parts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
 
 enum { BLOCK_BYTES = 8 << 20 /* of a rank in one round of a shared shard */ };
 
@@ -179,7 +179,7 @@ static orr_status make_single(assembly *a, int *n_shards)
     orr_shared_shard *f = NULL;
     orr_rows buffer = { 0 };
     char why[ORR_ERROR_MAX];
-    hid_t access = (hid_t)orr_app_h5_access(c->app);
+    hid_t access = orr_h5_access(c->app);
     orr_status st = ORR_OK, closed;
 
     *n_shards = 1;

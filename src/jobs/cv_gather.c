@@ -96,8 +96,7 @@ static orr_status take_answer(orr_oof *o, const orr_cv *cv)
     for (int c = 0; c < cv->job->n; c++) {
         orr_model m;
         int classes, width;
-        orr_status st =
-            orr_model_create(&m, &cv->job->c[c].job, orr_dataset_schema(cv->train.set));
+        orr_status st = orr_model_create(&m, &cv->job->c[c].job, orr_dataset_schema(cv->train.set));
         if (st != ORR_OK) return orr_fail_prefix(st, "configuration %s: ", cv->job->c[c].name);
         classes = orr_model_n_classes(&m);
         width = classes ? classes : m.outputs;

@@ -4,6 +4,21 @@
 
 #include <string.h>
 #include <unistd.h>
+#ifdef ORRERY_MPI
+#include <mpi.h>
+#endif
+
+hid_t orr_h5_access(const orr_app *app)
+{
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+
+#if defined(ORRERY_MPI) && defined(H5_HAVE_PARALLEL)
+    if (app->size > 1) H5Pset_fapl_mpio(access, MPI_COMM_WORLD, MPI_INFO_NULL);
+#else
+    (void)app;
+#endif
+    return access;
+}
 
 static orr_status add_to_sum(orr_h5_file *f, const char *name, const void *data, size_t bytes)
 {

@@ -7,6 +7,10 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "data/hdf5_util.h"
+#include "jobs/app.h"
+
+/* Access list for a file that all ranks of the app write together; to H5Pclose. */
+hid_t orr_h5_access(const orr_app *app);
 
 typedef struct orr_h5_file {
     hid_t id;

@@ -133,7 +133,7 @@ typedef struct writer {
 
 static orr_status open_columns(writer *w, const orr_app *app, const orr_oof *o, const char *tmp)
 {
-    hid_t access = (hid_t)orr_app_h5_access(app);
+    hid_t access = orr_h5_access(app);
     orr_status st = orr_h5_open_write(&w->file, &w->transfer, tmp, access);
 
     H5Pclose(access);

@@ -4,6 +4,7 @@
 #include "core/memory.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Per leaf: loss, correct answers, samples; and whether a signal has come to the leaf's rank. */
@@ -188,13 +189,22 @@ static orr_status gather_sums(orr_stepper *s, const orr_loaded *b, const orr_rea
     return ORR_OK;
 }
 
-/* Says which samples were not finite, where this rank can tell. */
+/* Says which samples were not finite, where this rank can tell: the first of them, and how many. */
 static void log_nonfinite(const orr_stepper *s, const orr_loaded *b)
 {
+    char rows[160] = "";
+    size_t used = 0;
+    int n = 0;
+
     for (int i = 0; i < b->n; i++)
-        if (!isfinite(s->sample_loss[i]))
-            orr_log(ORR_WARN, "train", "epoch %lld step %lld: the loss of row %lld is not finite",
-                    (long long)b->epoch + 1, (long long)b->step + 1, (long long)b->rows[i]);
+        if (!isfinite(s->sample_loss[i]) && n++ < 6)
+            used +=
+                (size_t)snprintf(rows + used, sizeof rows - used, " %lld", (long long)b->rows[i]);
+    if (n)
+        orr_log(ORR_WARN, "train",
+                "epoch %lld step %lld: the loss of %d of %d samples is not finite: rows%s%s",
+                (long long)b->epoch + 1, (long long)b->step + 1, n, b->n, rows,
+                n > 6 ? " and so on" : "");
 }
 
 static orr_status make_step(orr_stepper *s, const orr_loaded *b, double lr, orr_step_result *out)

@@ -149,7 +149,7 @@ orr_status orr_blend_weights(const double *x, const int32_t *y, int64_t n, int m
 
     ORR_TRY(orr_blend_check(x, n, m, k, 1));
     l = orr_alloc((size_t)n * (size_t)m, sizeof *l);
-    work = orr_alloc((size_t)m * ((size_t)m + 4), sizeof *work);
+    work = orr_alloc((size_t)m * ((size_t)m + 5), sizeof *work);
     if (!l || !work) {
         st =
             orr_fail(ORR_ERR_NOMEM, "blend: no memory for %lld rows of %d models", (long long)n, m);
@@ -159,13 +159,14 @@ orr_status orr_blend_weights(const double *x, const int32_t *y, int64_t n, int m
     problem q = { .l = l,
                   .n = n,
                   .m = m,
-                  .a = weight,
+                  .a = work + 4 * (size_t)m,
                   .z = work,
                   .gradient = work + m,
                   .step = work + 2 * (size_t)m,
                   .row = work + 3 * (size_t)m,
-                  .hessian = work + 4 * (size_t)m };
+                  .hessian = work + 5 * (size_t)m };
     minimise(&q);
+    memcpy(weight, q.a, (size_t)m * sizeof *weight);
     for (int64_t i = 0; loss && i < n; i++) {
         double p = 0;
         for (int j = 0; j < m; j++)

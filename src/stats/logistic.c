@@ -243,7 +243,7 @@ static orr_logistic *make_answer(int d, int n_classes)
 orr_status orr_logistic_fit(orr_logistic **out, const orr_logistic_rows *rows,
                             const orr_logistic_opts *o)
 {
-    orr_status st = ORR_OK;
+    orr_status st = ORR_OK, worst;
     orr_logistic *m = NULL;
     orr_logit_fit *f = orr_alloc(1, sizeof *f), none = { .rows = rows, .o = o };
 
@@ -254,7 +254,9 @@ orr_status orr_logistic_fit(orr_logistic **out, const orr_logistic_rows *rows,
     }
     if (st == ORR_OK && (!f || !(m = make_answer(rows->d, rows->n_classes))))
         st = orr_fail(ORR_ERR_NOMEM, "logistic regression: no memory for the model");
-    ORR_TRY_GOTO(st, done, orr_logit_agreed(&none, st));
+    worst = orr_logit_agreed(&none, st);
+    st = worst != ORR_OK ? worst : st;
+    if (st != ORR_OK) goto done;
     ORR_TRY_GOTO(st, done, solve(f));
     ORR_TRY_GOTO(st, done, answer(f, m));
     *out = m;

@@ -71,10 +71,10 @@ static void remember(const orr_logit_solver *s, memory *m, double t)
 static orr_status search(orr_logit_solver *s, double slope, double *taken)
 {
     const size_t n = (size_t)s->q->unknowns;
-    double t = 1;
 
     *taken = 0;
-    for (int i = 0; i < HALVINGS && slope < 0; i++, t *= 0.5) {
+    for (int i = 0; i < HALVINGS && slope < 0; i++) {
+        const double t = ldexp(1, -i);
         for (size_t u = 0; u < n; u++)
             s->trial[u] = s->theta[u] + t * s->step[u];
         ORR_TRY(orr_logit_sums(s->q, s->trial, 0, s->other));

@@ -129,9 +129,10 @@ static int factorise(orr_logit_solver *s)
     const int n = s->q->unknowns;
     const size_t size = (size_t)n;
 
-    for (double more = 0;; more = more > 0 ? more * 100 : 1e-14) {
+    for (int i = 0;; i++) {
+        const double more = i ? 1e-14 * pow(100, i - 1) : 0;
         assemble(s, s->sum, s->chol);
-        for (size_t u = 0; more == 0 && u < size; u++) {
+        for (size_t u = 0; i == 0 && u < size; u++) {
             double v = s->chol[u * size + u];
             if (!isfinite(v)) return 0;
             s->scale[u] = v > 0 ? 1 / sqrt(v) : 1;
@@ -167,10 +168,10 @@ static double solve(orr_logit_solver *s, double *moves)
 static orr_status descend(orr_logit_solver *s, double slope, int hessian, int *moved)
 {
     const size_t n = (size_t)s->q->unknowns;
-    double t = 1;
 
     *moved = 0;
-    for (int i = 0; i < HALVINGS && slope < 0; i++, t *= 0.5) {
+    for (int i = 0; i < HALVINGS && slope < 0; i++) {
+        const double t = ldexp(1, -i);
         for (size_t u = 0; u < n; u++)
             s->trial[u] = s->theta[u] + t * s->step[u];
         ORR_TRY(orr_logit_sums(s->q, s->trial, hessian, s->other));
