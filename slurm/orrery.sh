@@ -109,7 +109,7 @@ orrery_requeue() {
     id=$(orrery_id)
     orrery_code=75
     if ! command -v scontrol >/dev/null ||
-        ! orrery_job=$(SLURM_TIME_FORMAT=%s scontrol show job -o "${SLURM_JOB_ID:-0}" 2>/dev/null); then
+        ! orrery_job=$(SLURM_TIME_FORMAT=%s scontrol show job -o "$id" 2>/dev/null); then
         orrery_say 'stopped and saved; there is no scontrol: exit 75, start again to go on'
         return
     fi

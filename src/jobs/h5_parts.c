@@ -184,13 +184,16 @@ orr_status orr_h5_commit(orr_h5_file *f, orr_status so_far)
 orr_status orr_h5_load_begin(orr_h5_file *f, const char *path, const char *format)
 {
     char found[64];
+    orr_status st;
 
     *f = (orr_h5_file){ .id = -1, .path = path };
     orr_h5_quiet_begin(&f->quiet);
     ORR_TRY(orr_sha256_begin(&f->sum));
     ORR_TRY(orr_h5_open(&f->id, path));
-    if (!orr_h5_has(f->id, "format") ||
-        orr_h5_get_text(f->id, path, "format", found, sizeof found) != ORR_OK)
+    st = orr_h5_has(f->id, "format") ? orr_h5_get_text(f->id, path, "format", found, sizeof found)
+                                     : ORR_ERR_FORMAT;
+    if (st == ORR_ERR_NOMEM) return st;
+    if (st != ORR_OK)
         return orr_fail(ORR_ERR_FORMAT, "%s: an HDF5 file, but not one of Orrery's (%s expected)",
                         path, format);
     if (strcmp(found, format) != 0)

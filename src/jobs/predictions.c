@@ -49,16 +49,6 @@ static int is_density(const orr_model *m)
     return orr_loss_answer(&m->loss) == ORR_ANSWER_DENSITY;
 }
 
-static int named_class(const orr_model *m, const double *p, double threshold)
-{
-    int best = 0, n = columns(m);
-
-    if (n == 2) return p[1] > threshold;
-    for (int i = 1; i < n; i++)
-        if (p[i] > p[best]) best = i;
-    return best;
-}
-
 static void csv_header(FILE *f, const orr_model *m, int truth)
 {
     char name[ORR_DATA_NAME_MAX], column[ORR_DATA_NAME_MAX + 16];
@@ -124,7 +114,8 @@ static void csv_row(FILE *f, const orr_model *m, const orr_samples *samples, int
                                           sizeof name));
         }
         fputc(',', f);
-        orr_csv_put(f, orr_class_name(&m->schema, named_class(m, p, threshold), name, sizeof name));
+        orr_csv_put(
+            f, orr_class_name(&m->schema, orr_named_class(p, n, threshold), name, sizeof name));
         for (int i = n == 2 ? 1 : 0; i < n; i++)
             put_number(f, p[i]);
     } else if (is_density(m)) {

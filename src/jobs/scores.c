@@ -12,6 +12,16 @@ int orr_has_truth(const orr_model *m, const orr_samples *samples)
                                   : orr_dataset_values(samples->set) != NULL;
 }
 
+int orr_named_class(const double *p, int n_classes, double threshold)
+{
+    int best = 0;
+
+    if (n_classes == 2) return p[1] > threshold;
+    for (int i = 1; i < n_classes; i++)
+        if (p[i] > p[best]) best = i;
+    return best;
+}
+
 /* Numbers that a target has. */
 static size_t truth_width(const orr_model *m)
 {

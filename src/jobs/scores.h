@@ -47,6 +47,9 @@ const double *orr_scores_point(const orr_scores *s);
 double orr_scores_metric(const orr_scores *s, const char *name);
 /* Is a metric of that name defined for such answers? */
 int orr_metric_defined(const char *name, const orr_model *m);
+/* The class that probabilities p[n_classes] name: the largest, of two classes the second when it
+ * exceeds the threshold. */
+int orr_named_class(const double *p, int n_classes, double threshold);
 /* Have the set's samples answers to compare with? */
 int orr_has_truth(const orr_model *m, const orr_samples *samples);
 /* The q quantile of a density p[bins->count], linear inside a bin. */

@@ -294,16 +294,6 @@ orr_status orr_submission_match(orr_submission *s, const orr_model *m, const orr
 }
 
 /* ---- the submission ---- */
-static int named_class(const double *p, int n, double threshold)
-{
-    int best = 0;
-
-    if (n == 2) return p[1] > threshold;
-    for (int i = 1; i < n; i++)
-        if (p[i] > p[best]) best = i;
-    return best;
-}
-
 static orr_status put_row(orr_text *t, const orr_submission *s, int64_t i, const orr_model *m,
                           const orr_scores *scores)
 {
@@ -318,9 +308,9 @@ static orr_status put_row(orr_text *t, const orr_submission *s, int64_t i, const
                             s->id[i]);
         orr_text_add(t, ",");
         if (s->as_classes)
-            orr_text_csv(t,
-                         orr_class_name(&m->schema, named_class(p, scores->n_classes, m->threshold),
-                                        name, sizeof name));
+            orr_text_csv(t, orr_class_name(&m->schema,
+                                           orr_named_class(p, scores->n_classes, m->threshold),
+                                           name, sizeof name));
         else /* as the other forms of predictions: a float32, to its last digit */
             orr_text_printf(t, "%.9g", (double)(float)v);
     }

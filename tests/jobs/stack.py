@@ -298,6 +298,32 @@ class Ranks(unittest.TestCase):
         self.assertEqual(got[2], got[0])
 
 
+class Chain(unittest.TestCase):
+    def test_from_cv_to_predict(self):
+        """What cv writes is what stack reads, and predict on the stack's folder says what test.csv says."""
+        train, test = o.small_kepler()
+        cv = o.write("chain/cv.yaml", f"""
+run: runs/cv
+cv: {{folds: 3, seed: 7, seeds: [1, 2]}}
+data: {{train: {train}, test: {test}, validation_fraction: 0.2, transforms: [standardise: {{per: sample}}]}}
+train: {{epochs: 2, batch: 20, leaves: 4, lr: 0.003, select: auc}}
+configurations:
+  small: {{model: {{layers: [conv1d: {{filters: 4, size: 7}}, relu, max_pool1d: {{size: 8}}, flatten, linear: {{units: 1}}], {o.KERNELS.replace("=", ": ")}}}}}
+  dense: {{model: {{layers: [flatten, linear: {{units: 8}}, tanh, linear: {{units: 1}}], {o.KERNELS.replace("=", ": ")}}}}}
+""")
+        here = o.tmp("chain")
+        o.orrery("cv", cv, QUIET, cwd=here)
+        for seeds, names in (("mean", ["dense", "small"]), ("separate", ["dense/seed 1", "dense/seed 2", "small/seed 1", "small/seed 2"])):
+            o.orrery("stack", "oof=runs/cv", "run=runs/" + seeds, "seeds=" + seeds, "folds.kind=own", QUIET, cwd=here)
+            self.assertEqual([c["name"] for c in report(here + "/runs/" + seeds)["columns"]], names)
+            o.orrery("predict", "runs/" + seeds, test, f"out={seeds}.csv", "kernels=" + o.KERNELS[8:], cwd=here)
+            want = {r["id"]: float(r["probability"]) for r in read_csv(f"{here}/runs/{seeds}/test.csv")}
+            got = {r["id"]: float(r["probability"]) for r in read_csv(f"{here}/{seeds}.csv")}
+            self.assertEqual(set(got), set(want))
+            for k in want:
+                self.assertAlmostEqual(got[k], want[k], delta=1e-7 * want[k])  # printed as float32
+
+
 class Folder(unittest.TestCase):
     def test_again_and_overwrite(self):
         s = Survey(n=300)

@@ -142,7 +142,7 @@ class Cluster:
     def stop(self):
         """Every process that was started here, also those of jobs: they carry this cluster's SLURM_CONF."""
         atexit.unregister(self.stop)
-        for sig, seconds in ((signal.SIGTERM, 5), (signal.SIGKILL, 20)):
+        for sig, seconds in ((signal.SIGTERM, 3), (signal.SIGKILL, 20)):
             end = time.monotonic() + seconds
             for pid in self.processes():
                 try:
