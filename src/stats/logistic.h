@@ -14,7 +14,8 @@
  * Cholesky (LAPACK), step halving.  Beyond, L-BFGS (Nocedal & Wright 2006, alg. 7.5, 10 pairs).
  * Many rows: the first steps see one block of rows in sixteen.  Columns are centred within (the
  * intercept is free, so this changes nothing but rounding).  Rows are read where they lie, some
- * four to eight times; memory beside them is p^2 numbers a leaf (p unknowns) and p * 264 a thread.
+ * four to eight times; memory beside them, with p unknowns: p^2 / 2 numbers a leaf here, 8 p^2 +
+ * 256 p a thread for Newton's method; p and 280 p for L-BFGS.
  */
 #ifndef ORR_STATS_LOGISTIC_H
 #define ORR_STATS_LOGISTIC_H
@@ -50,10 +51,11 @@ typedef struct orr_logistic_opts {
     double c; /* > 0, finite */
     /* Stops when no derivative of the objective divided by C * n exceeds it, that by w_j divided by
      * the column's root mean square about its mean: on columns of unit size this is the sense of
-     * scikit-learn >= 1.5's tol (whose objective is the mean loss + w'w / (2 C n)); 1.2's tol
-     * bounds the derivatives of the sum, so it is C = 1's times n.  Newton's last step must also
-     * have moved each weight by less than 100 tolerances.  scikit-learn's default 1e-4 leaves
-     * weights right to two or three digits; this one to eight or more. */
+     * tol of scikit-learn 1.9, whose objective is the mean loss + w'w / (2 C n); that of 1.2.1
+     * bounds the derivatives of the summed loss + w'w / (2 C), n times these.  Newton's next step
+     * must also be one of less than 100 tolerances in each weight, times that root mean square.
+     * scikit-learn's default 1e-4 leaves weights right to a digit or two; this one to eight or
+     * more. */
     double tolerance;
     int max_iterations;    /* steps over all rows; 0: 100 of Newton, 2000 of L-BFGS */
     const double *start_w; /* [vectors][d], NULL: zeros (and the classes' frequencies as start_b) */

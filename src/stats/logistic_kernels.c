@@ -16,7 +16,7 @@
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 8")
 
-enum { ROWS = ORR_LOGIT_ROWS, LANES = ORR_LOGIT_LANES, AHEAD = 2048 /* bytes */ };
+enum { ROWS = ORR_LOGIT_ROWS, LANES = ORR_LOGIT_LANES, AHEAD = 8192 /* bytes */ };
 
 typedef double v2 __attribute__((vector_size(16), aligned(8), may_alias));
 typedef double v4 __attribute__((vector_size(32), aligned(8), may_alias));

@@ -258,6 +258,18 @@ class Oracle(unittest.TestCase):
         self.assertEqual(self.seeds("separate", s, run, "seeds: separate", grid),
                          {"one/seed 3": s.p[3][:, 1], "one/seed 7": (s.p[2] + s.p[0])[:, 1] / 2, "two": s.p[1][:, 1]})
 
+    def test_names(self):
+        """Models of one name in several files; files of other names than oof.h5; models taken by folder and name."""
+        s = Survey(n=300, seed=9)
+        a, b = s.write("names-a", [0], columns=[("net", 1, 0)]), s.write("deep/names-b", [1], columns=[("net", 1, 0)], shuffle=1)
+        c = oof(o.tmp("names-a/made.h5"), s.ids, s.y, s.p[[2]], [("net", 1, 0)], s.fold)
+        grid = "grid: {from: 1, to: 1, count: 1}"
+        got = self.seeds("names", s, f"{c}, {b}/, {a}/oof.h5", grid)
+        self.assertEqual(list(got), ["names-b/net", "made.h5/net", "names-a/net"])  # by resolved path
+        self.assertEqual(got, {"names-b/net": s.p[1][:, 1], "made.h5/net": s.p[2][:, 1], "names-a/net": s.p[0][:, 1]})
+        two = s.write("names-c", [0, 1], columns=[("net", 1, 0), ("other", 1, 0)])
+        self.assertEqual(list(self.seeds("names-2", s, f"{two}, {b}", "models: [names-b/net, other]", grid)), ["net", "other"])
+
     def seeds(self, name, s, cv, *extra):
         run = o.tmp("seeds-" + name)
         o.orrery("stack", job(run, [cv], *extra), QUIET)
