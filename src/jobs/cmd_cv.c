@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+static const double claim_seconds = 600;
+
 /* ---- leaks ---- */
 /* Each fold as a part of its own: what stands in two of them, or in the test set, is told once. */
 static orr_status check_overlap(orr_cv *cv)
@@ -71,12 +73,14 @@ static orr_status keep_log(const orr_cv *cv)
 static orr_status open_run(const orr_cv *cv, orr_run *run)
 {
     orr_text job = ORR_TEXT_INIT;
-    int resume;
+    int resume, shared = cv->job->cv.only.n > 0;
     orr_status st = ORR_OK;
 
     if (cv->app->rank == 0) {
         st = orr_cv_job_dump(cv->job, &job);
-        if (st == ORR_OK) st = orr_run_open(run, cv->job->run, job.s, &resume);
+        if (st == ORR_OK)
+            st = shared ? orr_run_share(run, cv->job->run, job.s)
+                        : orr_run_open(run, cv->job->run, job.s, &resume);
         if (st == ORR_OK) st = keep_log(cv);
     }
     orr_text_free(&job);
@@ -95,11 +99,36 @@ static orr_status finish(orr_cv *cv)
     return st;
 }
 
+/* With folds left to other starts there is nothing to gather yet; the last one waits for those who
+ * are gathering already, and does it again: the same bytes. */
+static orr_status may_finish(const orr_cv *cv, orr_run *run, int *may)
+{
+    int64_t left = 0;
+    orr_status st = ORR_OK;
+
+    *may = 1;
+    if (cv->job->cv.only.n == 0) return ORR_OK;
+    if (cv->app->rank == 0) {
+        int n = 0;
+        st = orr_cv_count_left(cv, &n);
+        left = n;
+        if (st == ORR_OK && n == 0) st = orr_run_claim(run, claim_seconds);
+    }
+    ORR_TRY(orr_app_agree(cv->app, st));
+    ORR_TRY(orr_comm_bcast(cv->app->world, &left, sizeof left, 0));
+    *may = left == 0;
+    if (left)
+        orr_app_print(cv->app, "%s: done with cv.only; %lld of %d trainings are left to others\n",
+                      cv->job->run, (long long)left, cv->n_tasks);
+    return ORR_OK;
+}
+
 static orr_status cross_validate(orr_app *app, const orr_cv_job *job)
 {
     orr_cv cv = { .app = app, .job = job };
     orr_run run = { .lock = -1 };
     orr_oof like = { 0 };
+    int may = 0;
     orr_status st = open_data(&cv);
 
     if (st == ORR_OK)
@@ -108,7 +137,8 @@ static orr_status cross_validate(orr_app *app, const orr_cv_job *job)
     if (st == ORR_OK) st = check_overlap(&cv);
     if (st == ORR_OK) st = open_run(&cv, &run);
     if (st == ORR_OK) st = orr_cv_train(&cv);
-    if (st == ORR_OK) st = finish(&cv);
+    if (st == ORR_OK) st = may_finish(&cv, &run, &may);
+    if (st == ORR_OK && may) st = finish(&cv);
     orr_log_file(NULL);
     orr_run_close(&run);
     if (st == ORR_OK || st == app->agreed) {

@@ -38,8 +38,10 @@ orr_status orr_cv_task_path(const orr_cv *cv, int i, const char *file, char out[
 /* Folds by the job: dealt, or from a file; groups from a file.  Every rank does the same.  Not
  * collective. */
 orr_status orr_cv_make_folds(orr_cv *cv);
-/* Trains what is not trained yet.  Collective. */
+/* Trains what is not trained yet, of all folds or of those in cv.only.  Collective. */
 orr_status orr_cv_train(orr_cv *cv);
+/* Trainings that are not done, of all folds.  Not collective. */
+orr_status orr_cv_count_left(const orr_cv *cv, int *left);
 /* All that oof.h5 holds but the predictions.  ORR_ERR_OPTION when configurations answer
  * differently.  Not collective; o is to be freed also after a failure. */
 orr_status orr_cv_describe(const orr_cv *cv, orr_oof *o);

@@ -28,6 +28,9 @@ static const orr_option cv_options[] = {
                       "what chooses the best epoch: a share of the fold's training rows "
                       "(data.validation_fraction), or the held-out fold itself, whose scores are "
                       "then too good"),
+    ORR_OPTION_REALS(orr_cv_opts, only, "[]", 0, 9999,
+                     "this start only: just these folds, beside other starts that train the others "
+                     "(array jobs); the last one gathers"),
     ORR_OPTION_INT(orr_cv_opts, ranks, "0", 0, 1 << 20,
                    "ranks that train one fold together; 0 = as many folds at once as ranks allow"),
     ORR_OPTION_END,
@@ -169,6 +172,10 @@ static orr_status read_all(orr_cv_job *j, const char *path)
 
 static orr_status check_cv(const orr_cv_opts *o)
 {
+    for (int i = 0; i < o->only.n; i++)
+        if (o->only.v[i] != (double)(int)o->only.v[i] || o->only.v[i] >= o->folds)
+            return orr_fail(ORR_ERR_OPTION, "cv.only: %g is not a fold; they are 0 to %d",
+                            o->only.v[i], o->folds - 1);
     for (int i = 0; i < o->seeds.n; i++) {
         if (o->seeds.v[i] != (double)(int64_t)o->seeds.v[i])
             return orr_fail(ORR_ERR_OPTION, "cv.seeds: %g is not a whole number", o->seeds.v[i]);
@@ -204,7 +211,7 @@ orr_status orr_cv_job_dump(const orr_cv_job *j, orr_text *out)
     orr_text text = ORR_TEXT_INIT;
     orr_status st;
 
-    o.ranks = 0;
+    o.ranks = o.only.n = 0;
     orr_text_add(out, "cv:\n");
     ORR_TRY(orr_options_dump(&o, cv_options, out, 2));
     orr_text_add(out, "configurations:\n");

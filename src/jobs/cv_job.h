@@ -22,7 +22,7 @@ typedef struct orr_cv_opts {
     int64_t seed;
     const char *kind; /* auto | plain | stratified | group | stratified-group */
     const char *file, *groups, *fold_column, *group_column, *id_column;
-    orr_reals seeds;
+    orr_reals seeds, only;
     const char *validate; /* share | fold */
 } orr_cv_opts;
 

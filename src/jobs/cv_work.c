@@ -65,6 +65,15 @@ typedef struct ledger {
     double *cost;
 } ledger;
 
+static int is_wanted(const orr_cv *cv, int fold)
+{
+    const orr_reals *only = &cv->job->cv.only;
+
+    for (int i = 0; i < only->n; i++)
+        if ((int)only->v[i] == fold) return 1;
+    return only->n == 0;
+}
+
 static orr_status is_done(const orr_cv *cv, int i, int *done)
 {
     char path[ORR_PATH_MAX];
@@ -107,7 +116,7 @@ static orr_status find_left(ledger *l)
     ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
     ORR_TRY_GOTO(st, done, orr_comm_bcast(app->world, done, (size_t)cv->n_tasks * sizeof *done, 0));
     for (int i = 0; i < cv->n_tasks; i++)
-        if (!done[i]) {
+        if (!done[i] && is_wanted(cv, orr_cv_task_of(cv, i).fold)) {
             l->task[l->n] = i;
             l->cost[l->n++] = cost[orr_cv_task_of(cv, i).configuration];
         }
@@ -163,6 +172,18 @@ static int most_ranks(const orr_cv *cv)
     for (int c = 0; c < cv->job->n; c++)
         if (cv->job->c[c].job.train.leaves < most) most = cv->job->c[c].job.train.leaves;
     return most;
+}
+
+orr_status orr_cv_count_left(const orr_cv *cv, int *left)
+{
+    int done;
+
+    *left = 0;
+    for (int i = 0; i < cv->n_tasks; i++) {
+        ORR_TRY(is_done(cv, i, &done));
+        *left += !done;
+    }
+    return ORR_OK;
 }
 
 orr_status orr_cv_train(orr_cv *cv)

@@ -1,12 +1,14 @@
 /* jobs/run.c - the run folder. */
 #include "jobs/run.h"
 #include "core/memory.h"
+#include "core/threads.h"
 #include "jobs/same_job.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 orr_status orr_run_path(const orr_run *r, char out[ORR_PATH_MAX], const char *name)
@@ -14,18 +16,31 @@ orr_status orr_run_path(const orr_run *r, char out[ORR_PATH_MAX], const char *na
     return orr_path_join(out, r->dir, name);
 }
 
-static orr_status take_lock(orr_run *r)
+static orr_status take_lock(orr_run *r, int how)
 {
     char path[ORR_PATH_MAX];
 
     ORR_TRY(orr_run_path(r, path, ".lock"));
     r->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (r->lock < 0) return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
-    if (flock(r->lock, LOCK_EX | LOCK_NB) != 0)
+    if (flock(r->lock, how | LOCK_NB) != 0)
         return orr_fail(ORR_ERR_EXISTS,
                         "%s: another job is running here; wait for it, or give another run folder",
                         r->dir);
     return ORR_OK;
+}
+
+/* Under a name of its own first: starts that share the folder may do this at the same time, and
+ * each then reads what the last one has put there. */
+static orr_status write_job(const char *path, const char *job)
+{
+    char mine[ORR_PATH_MAX + 64];
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(mine, sizeof mine, "%s.%ld-%ld", path, (long)getpid(), now.tv_nsec);
+    ORR_TRY(orr_write_file(mine, job, strlen(job)));
+    return orr_commit_file(mine, path);
 }
 
 /* Compares with, or writes, job.yaml. */
@@ -37,16 +52,15 @@ static orr_status check_job(orr_run *r, const char *job)
     orr_status st;
 
     ORR_TRY(orr_run_path(r, path, "job.yaml"));
-    if (!orr_path_exists(path)) return orr_write_file(path, job, strlen(job));
+    if (!orr_path_exists(path)) ORR_TRY(write_job(path, job));
     ORR_TRY(orr_read_file(&then, &bytes, path, (size_t)16 << 20));
     st = orr_same_job(job, then, r->dir, "a run", "give another run folder, or the same job");
     orr_free(then);
     return st;
 }
 
-orr_status orr_run_open(orr_run *r, const char *dir, const char *job, int *resume)
+static orr_status open_folder(orr_run *r, const char *dir, const char *job, int how)
 {
-    char path[ORR_PATH_MAX];
     orr_status st;
 
     *r = (orr_run){ .lock = -1 };
@@ -54,14 +68,43 @@ orr_status orr_run_open(orr_run *r, const char *dir, const char *job, int *resum
     if (orr_path_exists(dir) && !orr_path_is_dir(dir))
         return orr_fail(ORR_ERR_EXISTS, "%s is a file; give a folder for the run", dir);
     ORR_TRY(orr_make_dirs(dir));
-    ORR_TRY_GOTO(st, failed, take_lock(r));
-    ORR_TRY_GOTO(st, failed, check_job(r, job));
-    ORR_TRY_GOTO(st, failed, orr_run_path(r, path, "checkpoint-last.h5"));
+    st = take_lock(r, how);
+    if (st == ORR_OK) st = check_job(r, job);
+    if (st != ORR_OK) orr_run_close(r);
+    return st;
+}
+
+orr_status orr_run_open(orr_run *r, const char *dir, const char *job, int *resume)
+{
+    char path[ORR_PATH_MAX];
+
+    ORR_TRY(open_folder(r, dir, job, LOCK_EX));
+    if (orr_run_path(r, path, "checkpoint-last.h5") != ORR_OK) {
+        orr_run_close(r);
+        return ORR_ERR_ARG;
+    }
     *resume = orr_path_exists(path);
     return ORR_OK;
-failed:
-    orr_run_close(r);
-    return st;
+}
+
+orr_status orr_run_share(orr_run *r, const char *dir, const char *job)
+{
+    return open_folder(r, dir, job, LOCK_SH);
+}
+
+orr_status orr_run_claim(orr_run *r, double seconds)
+{
+    const struct timespec pause = { .tv_nsec = 50000000 };
+    double end = orr_now() + seconds;
+
+    flock(r->lock, LOCK_UN); /* two that both wait to be alone would wait for each other */
+    while (flock(r->lock, LOCK_EX | LOCK_NB) != 0) {
+        if (orr_now() > end)
+            return orr_fail(ORR_ERR_EXISTS, "%s: other jobs have been at work here for %.0f s",
+                            r->dir, seconds);
+        nanosleep(&pause, NULL);
+    }
+    return ORR_OK;
 }
 
 /* Opens name for appending after its first `bytes` bytes; what a killed start wrote after them

@@ -21,8 +21,13 @@ typedef struct orr_run {
 } orr_run;
 
 /* Makes or opens the folder; an existing one must hold the same job. *resume = 1 when there is a
- * checkpoint to go on from. */
+ * checkpoint to go on from.  ORR_ERR_EXISTS when another job has it. */
 orr_status orr_run_open(orr_run *r, const char *dir, const char *job, int *resume);
+/* The same beside others who share it, each with work of its own in it. */
+orr_status orr_run_share(orr_run *r, const char *dir, const char *job);
+/* A shared run becomes this job's alone, when the others have left, for at most `seconds`: else
+ * ORR_ERR_EXISTS. */
+orr_status orr_run_claim(orr_run *r, double seconds);
 /* Opens the tables for appending, cut back to the sizes a checkpoint remembers (0: new). */
 orr_status orr_run_open_tables(orr_run *r, int64_t metrics_bytes, int64_t history_bytes,
                                const char *history_header);

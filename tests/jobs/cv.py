@@ -167,6 +167,21 @@ class Bytes(Base):
                 total += h["p"][:, 1]
         np.testing.assert_allclose(test_p[1, :, 1], total / 3, rtol=1e-14)
 
+    def test_folds_in_jobs_of_their_own(self):
+        """As an array job does it: each start one fold, at the same time; whoever is last gathers."""
+        run = o.tmp("array")
+        starts = [subprocess.Popen(o.argv(0, "cv", self.path, "run=" + run, f"cv.only={f}"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   cwd=o.tmp(), text=True) for f in range(2)]
+        for p in starts:
+            out, err = p.communicate(timeout=120)
+            self.assertEqual(p.returncode, 0, err)
+            self.assertIn("left to others", out)
+        self.assertFalse(os.path.exists(os.path.join(run, "oof.h5")))
+        o.orrery("cv", self.path, "run=" + run, "cv.only=[2]", ranks=2)
+        self.assertEqual(results(run), self.whole)
+        self.assertEqual(models(run), self.models)
+        o.orrery("cv", self.path, "run=" + run, "cv.only=3", code=2)
+
     def test_damaged_task(self):
         run = o.tmp("damaged")
         shutil.copytree(self.run_, run)

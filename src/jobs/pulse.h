@@ -1,0 +1,46 @@
+/* jobs/pulse.h - a rank's sign of life, outside MPI.
+ *
+ * With ORR_PULSE=host:port and ORR_PULSE_KEY=word in the environment (orrery launch sets them) a
+ * thread of the rank tells the supervisor there, four times a second and whatever MPI is stuck in,
+ * who it is and what it does: one JSON object a line,
+ *
+ *   {"key": word, "rank": 2, "size": 4, "pid": 4711, "host": "node1",
+ *    "phase": "train", "step": 120, "idle": 0.03}            idle: seconds since it last moved
+ *   ... "done": 1, "code": 75, "gave_up": 0                  once it is about to end
+ *
+ * and listens for single words, one a line: "alive"; "stop" (as a signal would: save and end);
+ * "end" (at once).  A rank that is told to end, or that has not heard its supervisor for
+ * ORR_PULSE_GRACE seconds (10), says so on stderr and ends by _exit(ORR_EXIT_LOST), so that none
+ * stays behind when a host is cut off or the supervisor was killed.  A supervisor may therefore
+ * start the job anew that long after it last wrote to a rank that it cannot reach.
+ *
+ * Without ORR_PULSE there is no thread and orr_pulse_at costs a load.  The thread blocks all
+ * signals, calls no MPI and takes no lock of ours.  What the rank does now is state of the process,
+ * as its signals are.   Not collective. */
+#ifndef ORR_JOBS_PULSE_H
+#define ORR_JOBS_PULSE_H
+
+#include "core/status.h"
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Starts the thread, if there is a supervisor; rank and size are the launcher's (MPI may not have
+ * begun).  on_stop is called from the thread. */
+orr_status orr_pulse_start(void (*on_stop)(void));
+void orr_pulse_who(int rank, int size); /* as MPI has it */
+/* What this rank does now, and how far it is (< 0: nothing to count).  phase must be a literal.
+ * Lock-free, from any one thread. */
+void orr_pulse_at(const char *phase, int64_t step);
+/* Announces the end, and waits (at most a second) until that is written: MPI may end the process
+ * any time after.  gave_up: for want of the other ranks. */
+void orr_pulse_done(int code, int gave_up);
+void orr_pulse_stop(void); /* ends the thread */
+
+#ifdef __cplusplus
+}
+#endif
+#endif
