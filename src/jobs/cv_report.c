@@ -60,7 +60,7 @@ static void note(const reporter *r, const orr_scores *s, double *out)
         out[k] = names[k] ? orr_scores_metric(s, names[k]) : NAN;
 }
 
-/* Mean and standard deviation (n - 1) over the folds. */
+/* Mean and standard deviation of the folds (their population's, as scikit-learn's std_test_score). */
 static void spread(const double *fold, int n_folds, summary *out)
 {
     for (int k = 0; k < N_SHOWN; k++) {
@@ -71,7 +71,7 @@ static void spread(const double *fold, int n_folds, summary *out)
         for (int f = 0; f < n_folds; f++)
             squares +=
                 (fold[f * N_SHOWN + k] - out->mean[k]) * (fold[f * N_SHOWN + k] - out->mean[k]);
-        out->deviation[k] = sqrt(squares / (n_folds - 1));
+        out->deviation[k] = sqrt(squares / n_folds);
     }
 }
 
