@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import orrery as o
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedGroupKFold, StratifiedKFold, train_test_split
 
 RESULTS = ["job.yaml", "oof.h5", "oof.csv", "test.csv", "report.json"]
 SHARED = """
@@ -215,6 +215,49 @@ class Folds(Base):
         splits = list(RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=7).split(y, y))
         for i, (_, test) in enumerate(splits):
             np.testing.assert_array_equal(np.flatnonzero(fold[i // 3] == i % 3), test)
+
+    def test_transforms_are_fitted_on_training_rows_alone(self):
+        """What a fold's model has learned of the data is the mean of the rows that are neither held out nor choose the epoch."""
+        with h5py.File(os.path.join(self.train, "index.h5")) as f:
+            x, y = f["x"][:].reshape(120, -1).astype(float), f["y"][:]
+        _, _, fold = self.run_cv("fitted", "data.transforms=[standardise: {per: feature}]")
+        for k in range(3):
+            rest = np.flatnonzero(fold[0] != k)
+            rows = rest[train_test_split(np.arange(len(rest)), test_size=0.2, random_state=1, stratify=y[rest])[0]]
+            with h5py.File(o.tmp(f"fitted/tasks/small-s1-f{k}/model.h5")) as f:
+                numbers = f["transform_numbers"][:]
+            np.testing.assert_allclose(numbers[:x.shape[1]], x[rows].mean(axis=0), rtol=1e-9, atol=1e-9)
+
+    def test_values_and_densities(self):
+        """Regression has out-of-fold predictions as well: values, and densities with their mean in the csv."""
+        rng = np.random.default_rng(4)
+        x = rng.random((150, 3))
+        z = 0.3 * x[:, 0] + 0.1 * x[:, 1] ** 2
+        o.write("z.csv", "a,b,c,z\n" + "".join(f"{a[0]:.6f},{a[1]:.6f},{a[2]:.6f},{b:.6f}\n" for a, b in zip(x, z)))
+        o.orrery("import", "input={files: [" + o.tmp("z.csv") + "], target: z, features: 'a,b,c'}", "out=" + o.tmp("z"))
+        job = o.write("z.yaml", f"""
+run: unset
+data: {{train: {o.tmp("z")}, validation_fraction: 0.2}}
+train: {{epochs: 30, batch: 20, leaves: 4, lr: 0.01}}
+model: {{layers: [flatten, linear: {{units: 8}}, tanh, linear: {{units: 1}}], kernels: {o.KERNELS[8:]}}}
+cv: {{folds: 3}}
+runtime: {{threads: 1, progress: false}}
+""")
+        o.orrery("cv", job, "run=" + o.tmp("z-cv"))
+        with h5py.File(o.tmp("z-cv/oof.h5")) as f:
+            y, p = f["y"][:], f["p"][0, :, 0]
+        report = load(o.tmp("z-cv/report.json"))
+        self.assertAlmostEqual(report["models"][0]["pooled"]["rmse"], np.sqrt(np.mean((p - y) ** 2)), places=9)
+        self.assertLess(np.mean((p - y) ** 2), 0.3 * np.var(y))
+        layers = "model.layers=[flatten, linear: {units: 8}, tanh, linear: {units: 20}]"
+        for run, ranks in (("z-density", 0), ("z-density-2", 2)):
+            o.orrery("cv", job, "run=" + o.tmp(run), layers, "train.loss=crps", "train.bins={count: 20, min: 0, max: 0.5}", ranks=ranks)
+        with h5py.File(o.tmp("z-density/oof.h5")) as f:
+            p = f["p"][0]
+        np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-6)
+        table = rows(o.tmp("z-density/oof.csv"))
+        np.testing.assert_allclose([float(r["model"]) for r in table], p @ ((np.arange(20) + 0.5) * 0.025), rtol=1e-12)
+        self.assertEqual(results(o.tmp("z-density")), results(o.tmp("z-density-2")))
 
     def test_groups(self):
         ids, y, _ = self.run_cv("plain")
