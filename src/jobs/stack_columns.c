@@ -4,23 +4,20 @@
 #include "jobs/stack_join.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- files ---- */
-static orr_status resolve(orr_stack_source *s, const char *path)
+static orr_status resolve(orr_stack_source *s)
 {
-    const char *file = s->head.path, *name = orr_path_name(file);
-    char *real = realpath(file, NULL), dir[ORR_PATH_MAX];
+    const char *file = s->head.path;
+    char dir[ORR_PATH_MAX];
 
-    if (!real || strlen(real) >= sizeof s->real) {
-        free(real);
-        return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
-    }
-    memcpy(s->real, real, strlen(real) + 1);
-    free(real);
-    if (strcmp(name, "oof.h5") != 0) return orr_path_join(s->run, "", file);
+    _Static_assert(ORR_PATH_MAX >= PATH_MAX, "what realpath fills");
+    if (!realpath(file, s->real)) return orr_fail(ORR_ERR_IO, "%s: %s", file, strerror(errno));
+    if (strcmp(orr_path_name(file), "oof.h5") != 0) return orr_path_join(s->run, "", file);
     ORR_TRY(orr_path_dir(dir, file));
     return orr_path_trim(s->run, dir);
 }
@@ -99,7 +96,7 @@ static orr_status open_sources(orr_stack_data *d, const orr_stack_job *job)
         orr_stack_source *s = &d->sources[i];
         ORR_TRY(orr_oof_read_columns(&s->head, job->oof.v[i]));
         d->n_sources = i + 1;
-        ORR_TRY(resolve(s, job->oof.v[i]));
+        ORR_TRY(resolve(s));
         ORR_TRY(get_sum(s));
         ORR_TRY(check_new(d, i));
         ORR_TRY(check_classes(d, i));

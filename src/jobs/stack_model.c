@@ -5,6 +5,7 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,13 +75,8 @@ orr_status orr_stack_apply(const orr_stack_model *s, const double *p, int64_t n,
 /* ---- paths of runs, from the stack's folder ---- */
 static orr_status real_path(char out[ORR_PATH_MAX], const char *path)
 {
-    char *real = realpath(path[0] ? path : ".", NULL);
-    int fits = real && strlen(real) < ORR_PATH_MAX;
-
-    if (fits) memcpy(out, real, strlen(real) + 1);
-    if (!fits) orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(real ? ENAMETOOLONG : errno));
-    free(real);
-    return fits ? ORR_OK : ORR_ERR_IO;
+    _Static_assert(ORR_PATH_MAX >= PATH_MAX, "what realpath fills");
+    return realpath(path, out) ? ORR_OK : orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
 }
 
 /* `to` as it is called from within the folder `from`, both absolute and without links. */

@@ -406,11 +406,11 @@ class BadInput(unittest.TestCase):
     def refuse(self, runs, words, *extra, code=1):
         for ranks in (0, 2) if o.MPIRUN else (0,):
             run = o.tmp("refused")
+            shutil.rmtree(run, ignore_errors=True)
             r = o.orrery("stack", job(run, runs), "grid.count=3", QUIET, *extra, ranks=ranks, code=code)
             self.assertIn(words, r.err)
             self.assertEqual(r.err.count("orrery stack: "), 1, r.err)
             self.assertFalse(os.path.exists(os.path.join(run, "stack.h5")))
-            shutil.rmtree(run, ignore_errors=True)
 
     def test_ids_missing(self):
         s, less = self.s, slice(0, 290)
