@@ -20,16 +20,26 @@ void orr_h5_quiet_end(const orr_h5_quiet *q)
     H5Eset_auto2(H5E_DEFAULT, q->func, q->data);
 }
 
-/* Keeps the description of the innermost frame, which names the cause. */
+enum { REASON_BYTES = 512 };
+
+/* Keeps the description of the innermost frame, which names the cause.  That of a failed read or
+ * write is two lines of times, names and addresses; the system's own words in it are enough. */
 static herr_t first_reason(unsigned n, const H5E_error2_t *frame, void *payload)
 {
-    if (n == 0 && frame->desc) snprintf(payload, 256, "%s", frame->desc);
+    static const char mark[] = "error message = '";
+    char *reason = payload;
+    const char *words;
+
+    if (n > 0 || !frame->desc) return 0;
+    words = strstr(frame->desc, mark);
+    snprintf(reason, REASON_BYTES, "%s", words ? words + strlen(mark) : frame->desc);
+    reason[words ? strcspn(reason, "'\n") : strcspn(reason, "\n")] = '\0';
     return 0;
 }
 
 orr_status orr_h5_fail_at(const char *file, int line, orr_status code, const char *format, ...)
 {
-    char text[ORR_ERROR_MAX], reason[256] = "";
+    char text[ORR_ERROR_MAX], reason[REASON_BYTES] = "";
     va_list ap;
 
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, first_reason, reason);
@@ -54,10 +64,11 @@ static hid_t access_list(void)
     return fapl;
 }
 
-orr_status orr_h5_create(hid_t *out, const char *path)
+/* Closes fapl. */
+static orr_status create(hid_t *out, const char *path, hid_t fapl)
 {
     orr_status st = ORR_OK;
-    hid_t fapl = access_list(), fcpl = H5Pcreate(H5P_FILE_CREATE);
+    hid_t fcpl = H5Pcreate(H5P_FILE_CREATE);
 
     *out = -1;
     H5Pset_obj_track_times(fcpl, 0);
@@ -67,6 +78,91 @@ orr_status orr_h5_create(hid_t *out, const char *path)
     H5Pclose(fcpl);
     H5Pclose(fapl);
     return st;
+}
+
+orr_status orr_h5_create(hid_t *out, const char *path)
+{
+    return create(out, path, access_list());
+}
+
+/* The core driver's memory is ours: at the close it is kept instead of freed. */
+static void *image_malloc(size_t size, H5FD_file_image_op_t op, void *m)
+{
+    (void)op;
+    ((orr_h5_memory *)m)->room = size;
+    return orr_alloc(size, 1);
+}
+
+static void *image_realloc(void *p, size_t size, H5FD_file_image_op_t op, void *m)
+{
+    orr_h5_memory *memory = m;
+    void *grown = orr_realloc(p, p ? memory->room : 0, size, 1);
+
+    (void)op;
+    if (grown) memory->room = size;
+    return grown;
+}
+
+static void *image_memcpy(void *to, const void *from, size_t size, H5FD_file_image_op_t op, void *m)
+{
+    (void)op;
+    (void)m;
+    return memcpy(to, from, size);
+}
+
+static herr_t image_free(void *p, H5FD_file_image_op_t op, void *m)
+{
+    if (op == H5FD_FILE_IMAGE_OP_FILE_CLOSE)
+        ((orr_h5_memory *)m)->data = p;
+    else
+        orr_free(p);
+    return 0;
+}
+
+static void *same_memory(void *m)
+{
+    return m;
+}
+
+static herr_t leave_memory(void *m)
+{
+    (void)m;
+    return 0;
+}
+
+orr_status orr_h5_create_in_memory(hid_t *out, const char *name, orr_h5_memory *m)
+{
+    H5FD_file_image_callbacks_t callbacks = {
+        image_malloc, image_memcpy, image_realloc, image_free, same_memory, leave_memory, m
+    };
+    hid_t fapl = access_list();
+
+    *m = (orr_h5_memory){ 0 };
+    H5Pset_fapl_core(fapl, 1 << 20, 0);
+    H5Pset_file_image_callbacks(fapl, &callbacks);
+    return create(out, name, fapl);
+}
+
+/* Where a closed file ends, as its superblock says: the driver's own size is rounded up.  HDF5 File
+ * Format Specification 3.0, II.A: version 2 (which access_list asks for), offsets of 8 bytes. */
+static size_t end_of_file(const orr_h5_memory *m)
+{
+    enum { VERSION = 8, OFFSET_BYTES = 9, END = 28, LEAST = 48 };
+    const unsigned char *p = m->data;
+    uint64_t end = 0;
+
+    if (m->room < LEAST || p[VERSION] != 2 || p[OFFSET_BYTES] != 8) return m->room;
+    for (int i = 7; i >= 0; i--)
+        end = end << 8 | p[END + i];
+    return end < m->room ? (size_t)end : m->room;
+}
+
+orr_status orr_h5_close_in_memory(hid_t file, const char *name, orr_h5_memory *m)
+{
+    if (H5Fclose(file) < 0 || !m->data)
+        return orr_h5_fail(ORR_ERR_NOMEM, "%s: its content could not be made in memory", name);
+    m->bytes = end_of_file(m);
+    return ORR_OK;
 }
 
 orr_status orr_h5_open(hid_t *out, const char *path)

@@ -2,6 +2,8 @@
 #include "jobs/h5_parts.h"
 #include "core/memory.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 #ifdef ORRERY_MPI
@@ -20,6 +22,8 @@ hid_t orr_h5_access(const orr_app *app)
     return access;
 }
 
+enum { COPY_BYTES = 1 << 20 };
+
 static orr_status add_to_sum(orr_h5_file *f, const char *name, const void *data, size_t bytes)
 {
     ORR_TRY(orr_sha256_add(f->sum, name, strlen(name) + 1));
@@ -32,7 +36,8 @@ orr_status orr_h5_begin(orr_h5_file *f, const char *path, const char *format)
     orr_h5_quiet_begin(&f->quiet);
     ORR_TRY(orr_tmp_path(f->tmp, path));
     ORR_TRY(orr_sha256_begin(&f->sum));
-    ORR_TRY(orr_h5_create(&f->id, f->tmp));
+    ORR_TRY(orr_h5_create_in_memory(&f->id, path, &f->memory));
+    f->in_memory = 1;
     ORR_TRY(orr_h5_put_text(f->id, "format", format));
     return orr_h5_put_text(f->id, "orrery", ORRERY_VERSION);
 }
@@ -60,9 +65,49 @@ orr_status orr_h5_put_string(orr_h5_file *f, const char *name, const char *text)
     return st;
 }
 
+static orr_status not_written(const orr_h5_file *f)
+{
+    return orr_fail(ORR_ERR_IO, "%s: could not be written: %s", f->path, strerror(errno));
+}
+
+static orr_status write_image(const orr_h5_file *f, int fd)
+{
+    const char *data = f->memory.data;
+    size_t left = f->memory.bytes;
+
+    while (left > 0) {
+        ssize_t n = write(fd, data, left < COPY_BYTES ? left : COPY_BYTES);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return not_written(f);
+        data += n;
+        left -= (size_t)n;
+    }
+    return ORR_OK;
+}
+
+/* Closes the file in memory and puts it on the disk as f->tmp. */
+static orr_status settle(orr_h5_file *f)
+{
+    orr_status st = orr_h5_close_in_memory(f->id, f->path, &f->memory);
+    int fd;
+
+    f->id = -1;
+    f->in_memory = 0;
+    ORR_TRY(st);
+    fd = open(f->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) return not_written(f);
+    st = write_image(f, fd);
+    if (close(fd) != 0 && st == ORR_OK) st = not_written(f);
+    orr_free(f->memory.data);
+    f->memory.data = NULL;
+    return st;
+}
+
 static void give_back(orr_h5_file *f)
 {
     if (f->id >= 0) H5Fclose(f->id);
+    orr_free(f->memory.data);
+    f->memory.data = NULL;
     orr_sha256_destroy(f->sum);
     orr_text_free(&f->names);
     orr_text_free(&f->laid_out);
@@ -133,12 +178,7 @@ orr_status orr_h5_lay_out(orr_h5_file *f, const char *name, hid_t type, int n_di
 
 orr_status orr_h5_pause(orr_h5_file *f)
 {
-    herr_t closed = H5Fclose(f->id);
-
-    f->id = -1;
-    return closed < 0
-               ? orr_h5_fail(ORR_ERR_IO, "%s: could not be written (is the disk full?)", f->path)
-               : ORR_OK;
+    return settle(f);
 }
 
 orr_status orr_h5_go_on(orr_h5_file *f)
@@ -166,9 +206,9 @@ orr_status orr_h5_commit(orr_h5_file *f, orr_status so_far)
         f->sum = NULL;
     }
     if (st == ORR_OK) st = orr_h5_put_text(f->id, "sha256", sum);
-    if (st == ORR_OK && H5Fflush(f->id, H5F_SCOPE_LOCAL) < 0)
-        st = orr_h5_fail(ORR_ERR_IO, "%s: could not be written (is the disk full?)", f->path);
-    if (f->id >= 0) {
+    if (st == ORR_OK && f->in_memory) {
+        st = settle(f);
+    } else if (st == ORR_OK) {
         herr_t closed = H5Fclose(f->id);
         f->id = -1;
         if (st == ORR_OK && closed < 0)

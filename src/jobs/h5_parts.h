@@ -1,6 +1,8 @@
 /* jobs/h5_parts.h - the parts that checkpoints and model files are made of: arrays and texts as
  * datasets, read and written whole, with a running sha256 over all that goes through, so that a
- * damaged file is known.   Not collective. */
+ * damaged file is known.  A file is made in memory and copied to the disk at its end: HDF5 cannot
+ * take back a write that the disk refuses (it leaves the file half-closed and the process falls
+ * over it), our own copy can.   Not collective. */
 #ifndef ORR_JOBS_H5_PARTS_H
 #define ORR_JOBS_H5_PARTS_H
 
@@ -14,6 +16,8 @@ hid_t orr_h5_access(const orr_app *app);
 
 typedef struct orr_h5_file {
     hid_t id;
+    int in_memory; /* else it lies on the disk */
+    orr_h5_memory memory;
     const char *path;  /* the file's name in messages; borrowed */
     orr_sha256 *sum;   /* over names and contents, in the order of the calls */
     orr_text names;    /* of the datasets written, each with its NUL: what is read back */
@@ -22,7 +26,8 @@ typedef struct orr_h5_file {
     char tmp[ORR_PATH_MAX];
 } orr_h5_file;
 
-/* path + ".tmp" with attributes format and version. */
+/* Begins path, with attributes format and version; on the disk it is path + ".tmp" until it has its
+ * name. */
 orr_status orr_h5_begin(orr_h5_file *f, const char *path, const char *format);
 orr_status orr_h5_put_array(orr_h5_file *f, const char *name, hid_t type, size_t element_bytes,
                             int n_dims, const hsize_t *dims, const void *data);
@@ -30,7 +35,7 @@ orr_status orr_h5_put_string(orr_h5_file *f, const char *name, const char *text)
 /* A dataset that others fill while the file is paused: laid out now, its room taken. */
 orr_status orr_h5_lay_out(orr_h5_file *f, const char *name, hid_t type, int n_dims,
                           const hsize_t *dims);
-/* Closes f->tmp for a while; then opens it again and takes what was laid out into the sum, as it
+/* Puts f->tmp on the disk and closes it for a while; then opens it again and takes what was laid out into the sum, as it
  * lies on disk. */
 orr_status orr_h5_pause(orr_h5_file *f);
 orr_status orr_h5_go_on(orr_h5_file *f);
