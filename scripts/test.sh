@@ -88,7 +88,7 @@ sh scripts/setup.sh || {
 }
 mkdir -p build
 
-build release && run release 1500
+build release && run release 2400
 
 if build asan; then
     export UBSAN_OPTIONS=print_stacktrace=1
