@@ -12,7 +12,7 @@ endfunction()
 
 help(overview --help)
 set(page ".TH ORRERY 1 \"\" \"orrery ${VERSION}\"\n.SH NAME\norrery \\- train neural networks on survey astronomy data\n.SH SYNOPSIS\n.nf\n${overview}.fi\n")
-foreach(command synth import fetch crop info train lr-range cv stack evaluate predict)
+foreach(command synth import fetch crop info train lr-range cv stack evaluate predict launch)
     help(text ${command} --help)
     string(TOUPPER ${command} title)
     string(APPEND page ".SH ${title}\n.nf\n${text}.fi\n")

@@ -12,6 +12,7 @@
 orrery_say() { printf '%s orrery.sh: %s\n' "$(date '+%F %T')" "$*" >&2; }
 
 # ---- what to run ----
+orrery_folder=${ORRERY_HOME:-${SLURM_SUBMIT_DIR:-.}}/slurm
 orrery_find() {
     local built="${ORRERY_HOME:-${SLURM_SUBMIT_DIR:-.}}/build/release/src/jobs/orrery"
     [ -n "${ORRERY-}" ] || ORRERY=$(command -v orrery) || ORRERY=$built
@@ -53,8 +54,9 @@ orrery_launcher() { # sets orrery_words
     local each=$OMP_NUM_THREADS
     case "${ORRERY_LAUNCH:-mpirun}" in
     mpirun)
-        # A rank that is told to end gets the time that Slurm leaves it to save.
-        orrery_words=(mpirun -n "$(orrery_ranks)" --mca odls_base_sigkill_timeout 30)
+        # In a session of its own, and its daemons behind a shell: a SIGTERM from Slurm must reach this script, which
+        # has the ranks save, not mpirun, which kills them two seconds later and forgets their exit code.
+        orrery_words=(setsid mpirun -n "$(orrery_ranks)" --mca orte_launch_agent "$orrery_folder/orted.sh")
         case "${ORRERY_BIND:-core}" in
         core) orrery_words+=(--map-by "slot:PE=$each" --bind-to core:overload-allowed) ;;
         hwthread) orrery_words+=(--use-hwthread-cpus --map-by "slot:PE=$each" --bind-to hwthread:overload-allowed) ;;
@@ -103,36 +105,51 @@ orrery_field() { # KEY: of what Slurm knows of this job, times in seconds
     printf '%s\n' "$orrery_job" | tr ' ' '\n' | sed -n "s/^$1=//p" | head -n 1
 }
 
-# Stopped and saved.  Requeued, unless Slurm is ending the job or the limit is reached.  Sets orrery_code.
-orrery_requeue() {
-    local id end state
-    id=$(orrery_id)
+orrery_ask() { # what Slurm knows of this job, into orrery_job
+    command -v scontrol >/dev/null &&
+        orrery_job=$(SLURM_TIME_FORMAT=%s scontrol show job -o "$(orrery_id)" 2>/dev/null)
+}
+
+orrery_preempted() { case $(orrery_field PreemptTime) in '' | None | Unknown | 0) return 1 ;; esac }
+
+orrery_timed_out() {
+    local end
+    end=$(orrery_field EndTime)
+    [ "${end:-0}" -gt 0 ] 2>/dev/null && [ $((end - $(date +%s))) -le "${ORRERY_LIMIT_MARGIN:-180}" ]
+}
+
+# Brings the job back, unless Slurm is ending it or there is no more of it to be had.  Sets orrery_code.
+orrery_requeue() { # WHAT: stopped and saved ...
+    local state restarts=${SLURM_RESTART_COUNT:-0}
     orrery_code=75
-    if ! command -v scontrol >/dev/null ||
-        ! orrery_job=$(SLURM_TIME_FORMAT=%s scontrol show job -o "$id" 2>/dev/null); then
-        orrery_say 'stopped and saved; there is no scontrol: exit 75, start again to go on'
+    if [ -z "$orrery_job" ]; then
+        orrery_say "$1; there is no scontrol that knows this job: exit 75, start again to go on"
         return
     fi
     state=$(orrery_field JobState)
-    end=$(orrery_field EndTime)
     if [ "$state" != RUNNING ]; then # scancel, or Slurm brings it back by itself
-        orrery_say "stopped and saved; Slurm is ending the job ($state): not requeued from here"
-        return
-    fi
-    case "$(orrery_field PreemptTime)" in
-    '' | None | Unknown | 0)
-        if [ "${end:-0}" -gt 0 ] 2>/dev/null && [ $((end - $(date +%s))) -le "${ORRERY_LIMIT_MARGIN:-180}" ] &&
-            [ "${SLURM_RESTART_COUNT:-0}" -ge "${ORRERY_MAX_REQUEUES:-10}" ]; then
-            orrery_say "stopped by the time limit and saved; restarted ${SLURM_RESTART_COUNT:-0} times already: not requeued; submit it again to go on"
-            orrery_code=124
-            return
-        fi
-        ;;
-    esac
-    if scontrol requeue "$id"; then
-        orrery_say "stopped and saved; job $id is requeued"
+        orrery_say "$1; Slurm is ending the job ($state): not requeued from here"
+    elif ! orrery_preempted && orrery_timed_out && [ "$restarts" -ge "${ORRERY_MAX_REQUEUES:-10}" ]; then
+        orrery_say "$1 at the time limit; restarted $restarts times already: not requeued, submit it again to go on"
+        orrery_code=124
+    elif scontrol requeue "$(orrery_id)"; then
+        orrery_say "$1; job $(orrery_id) is requeued"
     else
-        orrery_say "stopped and saved; job $id could not be requeued: exit 75, start again to go on"
+        orrery_say "$1; job $(orrery_id) could not be requeued: exit 75, start again to go on"
+    fi
+}
+
+# By the exit code of the launch: see docs/slurm.md.
+orrery_end() {
+    # What died of the signal had not begun to listen: nothing was done yet, nothing is lost.
+    [ "$orrery_code" -ne $((128 + $(kill -l USR1))) ] || orrery_code=75
+    case $orrery_code in 0 | 2) return ;; esac
+    orrery_job=
+    orrery_ask
+    if [ "$orrery_code" -eq 75 ]; then
+        orrery_requeue 'stopped and saved'
+    elif orrery_preempted; then
+        orrery_requeue "ended with $orrery_code while being preempted, after what was saved last"
     fi
 }
 
@@ -142,9 +159,8 @@ orrery_run() {
     { orrery_find && orrery_launcher; } || exit 2
     orrery_dump "$@"
     orrery_launch "${orrery_words[@]}" "$ORRERY" "$@"
-    # A launcher or a rank that died of the forwarded signal had not begun to listen: nothing was done, nothing is lost.
-    [ -n "$orrery_signalled" ] && [ "$orrery_code" -eq $((128 + $(kill -l USR1))) ] && orrery_code=75
-    [ "$orrery_code" -ne 75 ] || orrery_requeue
+    trap '' USR1 TERM # requeued, this script is told to end
+    orrery_end
     orrery_say "exit $orrery_code"
     exit "$orrery_code"
 }

@@ -360,6 +360,11 @@ orr_status orr_counter_next(orr_counter *k, int64_t n, int64_t *first)
     return k->comm->ops->counter_next(k, n, first);
 }
 
+void orr_counter_serve(orr_counter *k)
+{
+    if (k->comm->ops->counter_serve) k->comm->ops->counter_serve();
+}
+
 void orr_counter_destroy(orr_counter *k)
 {
     if (k) k->comm->ops->counter_destroy(k);

@@ -99,10 +99,12 @@ void orr_window_destroy(orr_window *w); /* Collective. NULL is fine. */
 /* ---- work shared out one piece at a time ---- */
 orr_status orr_counter_create(orr_counter **out, orr_comm *c); /* from 0.  Collective. */
 /* *first = value before n was added, by any rank at any time.  With all ranks on one node an atomic
- * add in shared memory, which rank 0 cannot hold up.  Over several nodes a one-sided operation on
- * rank 0's memory: networks with remote atomics (InfiniBand and the like) do it alone; over TCP it
- * may wait until rank 0 next enters MPI.  Not collective. */
+ * add in shared memory, which rank 0 cannot hold up.  Over several nodes rank 0 is asked, and
+ * answers when it next waits for anything, tests a reduction or looks at a counter.  Not
+ * collective. */
 orr_status orr_counter_next(orr_counter *k, int64_t n, int64_t *first);
+/* Rank 0 answers those who have asked; for work that does none of the above for long.  Cheap. */
+void orr_counter_serve(orr_counter *k);
 void orr_counter_destroy(orr_counter *k); /* Collective. */
 
 /* ---- sums over the leaves of a batch (comm/reduce.c, over the same table) ---- */

@@ -29,6 +29,7 @@ typedef struct orr_comm_ops {
 
     orr_status (*counter_create)(orr_counter **out, orr_comm *c);
     orr_status (*counter_next)(orr_counter *k, int64_t n, int64_t *first);
+    void (*counter_serve)(void); /* NULL: nobody has to be answered */
     void (*counter_destroy)(orr_counter *k);
 
     /* Non-blocking, for reduce_net.c: request i of the array `requests` (a free one) tracks the

@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "jobs/pulse.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -87,6 +88,7 @@ orr_status orr_app_start(orr_app *app, int *argc, char ***argv)
 {
     *app = (orr_app){ .size = 1, .started = orr_now() };
     install_signals();
+    ORR_TRY(orr_pulse_start(orr_app_stop));
 #ifdef ORRERY_MPI
     if (launched_by_mpi())
         ORR_TRY(start_mpi(app, argc, argv));
@@ -100,6 +102,7 @@ orr_status orr_app_start(orr_app *app, int *argc, char ***argv)
     app->rank = orr_comm_rank(app->world);
     app->size = orr_comm_size(app->world);
     app->threads = 1;
+    orr_pulse_who(app->rank, app->size);
     return orr_log_init(NULL, app->rank, app->size);
 }
 
@@ -134,7 +137,7 @@ orr_status orr_app_runtime(orr_app *app, const orr_runtime_opts *o)
     return ORR_OK;
 }
 
-static int exit_code(orr_status st)
+int orr_exit_code(orr_status st)
 {
     switch (st) {
     case ORR_OK:
@@ -152,7 +155,7 @@ static int exit_code(orr_status st)
 int orr_app_finish(orr_app *app, const char *command, orr_status st)
 {
     int together = st == ORR_OK || st == app->agreed || app->size == 1;
-    int code = exit_code(st);
+    int code = orr_exit_code(st);
 
     fflush(stdout);
     if (st != ORR_OK && (!together || app->rank == 0)) {
@@ -164,6 +167,7 @@ int orr_app_finish(orr_app *app, const char *command, orr_status st)
                     app->world ? orr_comm_host(app->world) : "?", orr_error_text());
         if (orr_log_on(ORR_DEBUG, "jobs")) fprintf(stderr, "  detected at %s\n", orr_error_where());
     }
+    orr_pulse_done(code, !together && (st == ORR_ERR_COMM || st == ORR_ERR_TIMEOUT));
 #ifdef ORRERY_MPI
     if (!together) MPI_Abort(MPI_COMM_WORLD, code);
 #endif
@@ -173,6 +177,7 @@ int orr_app_finish(orr_app *app, const char *command, orr_status st)
 #ifdef ORRERY_MPI
     if (app->mpi_started) MPI_Finalize();
 #endif
+    orr_pulse_stop();
     return code;
 }
 
@@ -184,6 +189,13 @@ void orr_app_print(const orr_app *app, const char *format, ...)
     va_start(ap, format);
     vprintf(format, ap);
     va_end(ap);
+}
+
+int orr_is_assignment(const char *s)
+{
+    size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.");
+
+    return n > 0 && s[n] == '=';
 }
 
 orr_status orr_job_config(orr_config **out, const char *file, const orr_args *args)

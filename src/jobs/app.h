@@ -5,7 +5,8 @@
  * holds the same status.  A command that returns an agreed failure ends everywhere with one printed
  * sentence and the same exit code.  A failure that one rank met alone, where the others wait for
  * it, ends the job by MPI_Abort after that rank has printed it. Exit codes: 0 done; 1 failed; 2
- * usage or job file; 75 stopped by a signal after saving, start again to go on. */
+ * usage or job file; 75 stopped by a signal after saving, start again to go on; 76 a rank was ended
+ * by its supervisor, or has lost it (jobs/pulse.h). */
 #ifndef ORR_JOBS_APP_H
 #define ORR_JOBS_APP_H
 
@@ -15,7 +16,13 @@
 #include "core/status.h"
 #include "core/text.h"
 
-enum { ORR_EXIT_OK = 0, ORR_EXIT_FAILED = 1, ORR_EXIT_USAGE = 2, ORR_EXIT_REQUEUE = 75 };
+enum {
+    ORR_EXIT_OK = 0,
+    ORR_EXIT_FAILED = 1,
+    ORR_EXIT_USAGE = 2,
+    ORR_EXIT_REQUEUE = 75,
+    ORR_EXIT_LOST = 76
+};
 
 typedef struct orr_app {
     orr_comm *world;
@@ -51,6 +58,7 @@ static inline orr_status orr_app_agree(orr_app *app, orr_status st)
 /* Prints what there is to print about st, ends MPI, returns the exit code.  Collective when st is
  * ORR_OK or agreed. */
 int orr_app_finish(orr_app *app, const char *command, orr_status st);
+int orr_exit_code(orr_status st);
 /* True once SIGTERM, SIGINT, SIGUSR1 or SIGUSR2 has come to this rank, or a stop was asked for. */
 int orr_app_signalled(void);
 /* As if a signal had come: another group of the job was stopped. */
@@ -64,6 +72,8 @@ void orr_app_print(const orr_app *app, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* ---- commands ---- */
+/* "a.b=c" is an assignment when what stands before '=' looks like a key. */
+int orr_is_assignment(const char *s);
 typedef struct orr_args {
     int n_words;
     const char *words[16]; /* what is not key=value */
@@ -77,10 +87,14 @@ typedef struct orr_command {
     const char *options_title;
     void (*more_help)(orr_text *out); /* further tables; NULL: none */
     orr_status (*run)(orr_app *app, const orr_args *args);
+    /* Instead of run: takes what follows the command as it stands, before anything is started, and
+     * returns the exit code. */
+    int (*raw)(int argc, char **argv);
 } orr_command;
 
 extern const orr_command orr_cmd_synth, orr_cmd_import, orr_cmd_fetch, orr_cmd_crop, orr_cmd_info,
-    orr_cmd_train, orr_cmd_lr_range, orr_cmd_cv, orr_cmd_stack, orr_cmd_evaluate, orr_cmd_predict;
+    orr_cmd_launch, orr_cmd_train, orr_cmd_lr_range, orr_cmd_cv, orr_cmd_stack, orr_cmd_evaluate,
+    orr_cmd_predict;
 
 /* The job file (NULL: none) with the assignments laid over it.  Rank 0's view is what all ranks get
  * told apart by agree. */

@@ -6,6 +6,7 @@
 #include "core/progress.h"
 #include "jobs/crop_piece.h"
 #include "jobs/meeting.h"
+#include "jobs/pulse.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -199,6 +200,7 @@ static orr_status do_parts(worker *w)
     while (st == ORR_OK && !stopped(w)) {
         st = next_part(w, &p);
         if (st != ORR_OK || !p.fields) break;
+        orr_pulse_at("crop", p.number);
         st = do_part(w, &p);
         part_free(&p);
     }

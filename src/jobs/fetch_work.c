@@ -6,6 +6,7 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "jobs/fetch.h"
+#include "jobs/pulse.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -166,6 +167,7 @@ orr_status orr_fetch_check(orr_fetch *f)
     ORR_TRY_GOTO(st, done, start_phase(f, "check"));
     while ((st = look(f, &stop)) == ORR_OK && !stop &&
            (st = orr_counter_next(f->deal, 1, &task)) == ORR_OK && task < f->n_tasks) {
+        orr_pulse_at("check", task);
         st = check_frame(f, task, level, r);
         if (st == ORR_OK) st = count(f->frames, 1);
         if (st != ORR_OK) break;
@@ -270,6 +272,7 @@ static orr_status frame_done(void *ctx, const orr_download_task *task, orr_downl
     frame *r = task->ctx;
     orr_status st;
 
+    orr_pulse_at("fetch", task->number);
     f->counts[counts[o->end]]++;
     f->counts[ORR_FETCH_TRIES] += o->tries;
     f->counts[ORR_FETCH_BYTES] += o->bytes;

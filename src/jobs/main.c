@@ -8,7 +8,7 @@
 static const orr_command *const commands[] = {
     &orr_cmd_synth, &orr_cmd_import,   &orr_cmd_fetch,    &orr_cmd_crop,
     &orr_cmd_info,  &orr_cmd_train,    &orr_cmd_lr_range, &orr_cmd_cv,
-    &orr_cmd_stack, &orr_cmd_evaluate, &orr_cmd_predict,
+    &orr_cmd_stack, &orr_cmd_evaluate, &orr_cmd_predict,  &orr_cmd_launch,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
@@ -26,7 +26,7 @@ static void print_overview(void)
            "Environment: ORR_LOG=info,comm:debug (log levels), ORR_WAIT=seconds (deadline of every "
            "wait).\n"
            "Exit codes: 0 done; 1 failed; 2 usage or job file; 75 stopped by a signal after saving "
-           "(start again).\n");
+           "(start again);\n76 ended by its launch, or without it.\n");
 }
 
 static void print_help(const orr_command *c)
@@ -61,18 +61,10 @@ static orr_status unknown_command(const char *name)
                 : orr_fail(ORR_ERR_ARG, "unknown command \"%s\"; orrery --help lists them", name);
 }
 
-/* "a.b=c" is an assignment when what stands before '=' looks like a key. */
-static int is_assignment(const char *s)
-{
-    size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.");
-
-    return n > 0 && s[n] == '=';
-}
-
 static orr_status read_args(orr_args *a, int argc, char **argv)
 {
     for (int i = 0; i < argc; i++) {
-        if (is_assignment(argv[i])) {
+        if (orr_is_assignment(argv[i])) {
             if (a->n_assignments == (int)(sizeof a->assignments / sizeof *a->assignments))
                 return orr_fail(ORR_ERR_ARG, "more than %d assignments; put them in a job file",
                                 a->n_assignments);
@@ -117,6 +109,7 @@ int main(int argc, char **argv)
         print_overview();
         return ORR_EXIT_USAGE;
     }
+    if (command && command->raw) return command->raw(argc - 2, argv + 2);
     st = orr_app_start(&app, &argc, &argv);
     if (st == ORR_OK) {
         /* The same arguments everywhere: what is wrong with them is known to all without asking. */

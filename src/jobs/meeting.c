@@ -63,6 +63,7 @@ orr_status orr_meeting_look(orr_meeting *m, int *halted)
 {
     double now = orr_now();
 
+    orr_counter_serve(m->halts);
     *halted = m->halted;
     if (m->halted || now < m->looked + look_every) return ORR_OK;
     m->looked = now;

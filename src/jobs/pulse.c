@@ -18,10 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { LINE = 1024, WORD = 64 };
-static const double connect_patience = 2, drain_patience = 1; /* seconds */
+static const double connect_patience = 2, drain_patience = 1, daemon_patience = 1; /* seconds */
 
 /* What the other threads say. */
 static atomic_int on, rank_now, size_now, done, gave_up, end_code, leaving;
@@ -60,7 +61,41 @@ void orr_pulse_who(int rank, int size)
 }
 
 /* ---- leaving ---- */
-static void leave(const char *why)
+/* Is the parent one of Open MPI's daemons?  Then its number, else 0. */
+static pid_t daemon_above(void)
+{
+    static const char *const daemons[] = { "orted", "prted", "mpirun", "orterun", "prterun" };
+    char path[64], name[32] = "";
+    pid_t parent = getppid();
+    int fd;
+    ssize_t n;
+
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)parent);
+    if (parent <= 1 || (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0) return 0;
+    n = read(fd, name, sizeof name - 1);
+    close(fd);
+    name[n > 0 ? strcspn(name, "\n") : 0] = '\0';
+    for (size_t i = 0; i < sizeof daemons / sizeof *daemons; i++)
+        if (strcmp(name, daemons[i]) == 0) return parent;
+    return 0;
+}
+
+/* Open MPI's daemon on a host that is cut off waits for its master for good, and an mpirun that
+ * hangs does not heed SIGTERM: it gets a second to clean up. */
+static void end_daemon(void)
+{
+    const struct timespec pause = { .tv_nsec = 20000000 };
+    double until = orr_now() + daemon_patience;
+    pid_t daemon = daemon_above();
+
+    if (!daemon) return;
+    kill(daemon, SIGTERM);
+    while (getppid() == daemon && orr_now() < until)
+        nanosleep(&pause, NULL);
+    if (getppid() == daemon) kill(daemon, SIGKILL);
+}
+
+static void leave(const char *why, int lost)
 {
     char text[LINE];
     int n = snprintf(text, sizeof text, "orrery: rank %d on %s: %s; it ends here\n",
@@ -68,6 +103,7 @@ static void leave(const char *why)
 
     if (n > 0 && write(STDERR_FILENO, text, (size_t)n < sizeof text ? (size_t)n : LINE - 1) < 0)
         text[0] = '\0'; /* nowhere to say it */
+    if (lost) end_daemon();
     _exit(ORR_EXIT_LOST);
 }
 
@@ -78,7 +114,7 @@ static void leave_if_lost(double now)
     if (now - p.heard <= p.grace) return;
     snprintf(why, sizeof why, "no word from its supervisor (%s port %s) for %.0f s", p.host, p.port,
              now - p.heard);
-    leave(why);
+    leave(why, 1);
 }
 
 /* ---- the connection ---- */
@@ -150,7 +186,7 @@ static void speak(double now)
 /* ---- hearing ---- */
 static void obey(const char *word, double now)
 {
-    if (strcmp(word, "end") == 0) leave("told to end by its supervisor");
+    if (strcmp(word, "end") == 0) leave("told to end by its supervisor", 0);
     if (strcmp(word, "stop") == 0 && p.on_stop) p.on_stop();
     p.heard = now;
 }
@@ -173,6 +209,15 @@ static void hear(double now)
 }
 
 /* ---- the thread ---- */
+/* Milliseconds until the next word is due. */
+static int patience(void)
+{
+    double left = p.spoke + ORR_PULSE_MS * 1e-3 - orr_now();
+
+    if (!p.connected || left > ORR_PULSE_MS * 1e-3) return ORR_PULSE_MS;
+    return left > 0 ? (int)(left * 1e3) + 1 : 0;
+}
+
 /* Waits for the next thing to do; what was polled is left in ready. */
 static void doze(struct pollfd ready[2])
 {
@@ -181,7 +226,7 @@ static void doze(struct pollfd ready[2])
 
     ready[0] = (struct pollfd){ .fd = p.wake[0], .events = POLLIN };
     ready[1] = (struct pollfd){ .fd = p.fd, .events = (short)(POLLIN | (busy ? POLLOUT : 0)) };
-    if (poll(ready, 2, ORR_PULSE_MS) <= 0) ready[0].revents = ready[1].revents = 0;
+    if (poll(ready, 2, patience()) <= 0) ready[0].revents = ready[1].revents = 0;
     if (ready[0].revents && read(p.wake[0], bytes, sizeof bytes) < 0) ready[0].revents = 0;
 }
 
@@ -204,10 +249,10 @@ static void round_once(void)
     if (p.fd < 0 && now >= p.since + ORR_PULSE_MS * 1e-3) call(now);
     if (p.fd >= 0 && !p.connected && now > p.since + connect_patience) hang_up();
     doze(ready);
+    leave_if_lost(orr_now()); /* before it hears: after a long stop what lies there is old */
     if (p.fd >= 0 && !p.connected && ready[1].revents) see_connected();
     if (p.connected && (ready[1].revents & (POLLIN | POLLHUP | POLLERR))) hear(orr_now());
     if (p.connected) speak(orr_now());
-    leave_if_lost(orr_now());
 }
 
 /* Says the last words, and reads what is left: closing before would throw them away. */
@@ -237,21 +282,20 @@ static void *run(void *ctx)
 }
 
 /* ---- from outside ---- */
-static int number_in(const char *const *names, int fallback)
+static int rank_in(const char *const *names)
 {
     for (; *names; names++) {
         const char *text = getenv(*names);
         int64_t v;
         if (text && orr_parse_int64(&v, text) == ORR_OK && v >= 0 && v < INT32_MAX) return (int)v;
     }
-    return fallback;
+    return 0;
 }
 
 static orr_status read_environment(const char *where)
 {
     static const char *const ranks[] = { "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
                                          "SLURM_PROCID", NULL };
-    static const char *const sizes[] = { "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS", NULL };
     const char *key = getenv("ORR_PULSE_KEY"), *grace = getenv("ORR_PULSE_GRACE"),
                *colon = strrchr(where, ':');
 
@@ -269,7 +313,7 @@ static orr_status read_environment(const char *where)
     p.port = p.host + (colon - where) + 1;
     snprintf(p.key, sizeof p.key, "%s", key);
     if (gethostname(p.here, sizeof p.here - 1) != 0) snprintf(p.here, sizeof p.here, "unknown");
-    orr_pulse_who(number_in(ranks, 0), number_in(sizes, 1));
+    orr_pulse_who(rank_in(ranks), 0);
     return ORR_OK;
 }
 
@@ -299,8 +343,9 @@ orr_status orr_pulse_start(void (*on_stop)(void))
     p.since = p.spoke = p.heard - 1;
     atomic_store(&on, 1);
     orr_pulse_at("start", -1);
-    ORR_TRY(start_thread());
-    return ORR_OK;
+    if (start_thread() == ORR_OK) return ORR_OK;
+    atomic_store(&on, 0);
+    return ORR_ERR_IO;
 }
 
 static void wake_up(void)

@@ -11,7 +11,8 @@
  * and listens for single words, one a line: "alive"; "stop" (as a signal would: save and end);
  * "end" (at once).  A rank that is told to end, or that has not heard its supervisor for
  * ORR_PULSE_GRACE seconds (10), says so on stderr and ends by _exit(ORR_EXIT_LOST), so that none
- * stays behind when a host is cut off or the supervisor was killed.  A supervisor may therefore
+ * stays behind when a host is cut off or the supervisor was killed (nor does Open MPI's daemon above
+ * it: a rank that has lost its supervisor ends that first).  A supervisor may therefore
  * start the job anew that long after it last wrote to a rank that it cannot reach.
  *
  * Without ORR_PULSE there is no thread and orr_pulse_at costs a load.  The thread blocks all
@@ -28,8 +29,8 @@
 extern "C" {
 #endif
 
-/* Starts the thread, if there is a supervisor; rank and size are the launcher's (MPI may not have
- * begun).  on_stop is called from the thread. */
+/* Starts the thread, if there is a supervisor; the rank is what the launcher says, and the size is
+ * not known yet (0): MPI may hang before it has begun.  on_stop is called from the thread. */
 orr_status orr_pulse_start(void (*on_stop)(void));
 void orr_pulse_who(int rank, int size); /* as MPI has it */
 /* What this rank does now, and how far it is (< 0: nothing to count).  phase must be a literal.

@@ -4,6 +4,7 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "jobs/meeting.h"
+#include "jobs/pulse.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,6 +117,7 @@ static orr_status run_task(dealer *d, int i)
     double began = orr_now();
     orr_status st;
 
+    orr_pulse_at("task", i);
     d->group.agreed = ORR_OK;
     st = d->t->run(d->t->ctx, &d->group, i);
     if (st == ORR_OK) return tell_done(d, i, orr_now() - began);
@@ -234,6 +236,7 @@ static orr_status work(dealer *d)
     }
     if (st != ORR_OK) return st; /* not agreed: the caller aborts the job */
     if (d->stopped) orr_meeting_halt(d->meeting);
+    orr_pulse_at("wait for the others", -1);
     st = orr_meeting_wait(d->meeting, wait_on, d);
     if (st == ORR_ERR_INTERRUPTED) {
         orr_meeting_halt(d->meeting);

@@ -8,6 +8,7 @@
 #include "data/loader.h"
 #include "jobs/checkpoint.h"
 #include "jobs/predictor.h"
+#include "jobs/pulse.h"
 #include "jobs/report.h"
 #include "jobs/run.h"
 #include "jobs/scores.h"
@@ -61,6 +62,7 @@ static orr_status save(trainer *t, const char *name)
     orr_checkpoint c = checkpoint_of(t);
     orr_status st = ORR_OK;
 
+    orr_pulse_at("save", t->state.steps);
     t->state.schedule = t->training.schedule.state;
     if (t->app->rank == 0) {
         st = orr_run_sizes(&t->run, &t->state.metrics_bytes, &t->state.history_bytes);
@@ -107,6 +109,7 @@ static orr_status evaluate(trainer *t, int part, orr_scores *s, const char *phas
     const orr_part *p = &t->training.parts->part[part];
     orr_status st;
 
+    orr_pulse_at("evaluate", t->state.steps);
     ORR_TRY(orr_predictor_run(t->predictor, p->samples, p->rows, p->n, t->logits, phase));
     st = orr_scores_create(s, &t->training.model, p->samples, p->rows, p->n, t->logits,
                            t->job->train.threshold);
@@ -310,6 +313,7 @@ static orr_status train_loop(trainer *t)
     t->epoch_started = orr_now();
     while (!t->state.finished) {
         double lr = orr_schedule_lr(&t->training.schedule, t->state.steps);
+        orr_pulse_at(t->app->quiet ? "fold" : "train", t->state.steps); /* quiet: one of many */
         ORR_TRY_GOTO(st, done, orr_loader_next(t->loader, &batch));
         if (!batch) {
             st = orr_fail(ORR_ERR_INTERNAL, "the loader ended before the run did");

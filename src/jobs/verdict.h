@@ -45,7 +45,7 @@ typedef struct orr_rank_view {
     int done, code; /* announced its end, with this exit code ... */
     int gave_up;    /* ... because it had lost the others */
     int lockstep;   /* its phase is one whose steps all ranks take together */
-    int pid;
+    int pid, size;  /* size: of the job, as it knows it; 0: it does not know yet */
     int64_t step;   /* within the phase; < 0: it has none */
     double idle;    /* seconds since it last moved, when it spoke last */
     char phase[ORR_PHASE_MAX], host[ORR_HOST_MAX];

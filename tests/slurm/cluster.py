@@ -1,7 +1,7 @@
 """A Slurm of its own: munged, slurmctld and a few slurmd on loopback, in a folder that goes with it.
 
-As root each slurmd lives in a mount and UTS namespace of its own, so that the "nodes" have host names and /tmp of their own: launchers and
-PMIx keep their sockets there.  Nothing is read from /etc/slurm, nothing is left running."""
+As root each slurmd lives in a UTS namespace of its own, so that the "nodes" have host names of their own: launchers tell nodes apart by them.  Spool
+folders and TmpFS, where PMIx keeps its sockets, are a node's own too.  Nothing is read from /etc/slurm, nothing is left running."""
 import atexit
 import os
 import re
@@ -25,7 +25,7 @@ SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
 CredType=cred/munge
-AuthInfo=socket={folder}/munge.socket,cred_expire=3
+AuthInfo=socket={folder}/munge.socket,cred_expire=5
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/%n
 TmpFS={folder}/tmp.%n
@@ -33,7 +33,7 @@ SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/%n.log
-ProctrackType=proctrack/linuxproc
+ProctrackType=proctrack/{proctrack}
 TaskPlugin=task/none
 SwitchType=switch/none
 MpiDefault=none
@@ -43,6 +43,7 @@ SchedulerType=sched/backfill
 SchedulerParameters=bf_interval=1,sched_interval=1{scheduler}
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
+MailProg=/bin/true
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 JobCompType=jobcomp/none
@@ -52,10 +53,11 @@ SlurmdTimeout=60
 MessageTimeout=60
 InactiveLimit=0
 MinJobAge=3600
-ReturnToService=2
+ReturnToService=1
 SlurmdParameters=config_overrides
 {nodes}
-PartitionName=work Nodes=ALL Default=YES PriorityTier=1 GraceTime={grace}
+PartitionName=work Nodes=ALL Default=YES PriorityTier=1
+PartitionName=lenient Nodes=ALL PriorityTier=1 GraceTime={grace}
 PartitionName=urgent Nodes=ALL PriorityTier=10 PreemptMode=OFF
 """
 
@@ -87,13 +89,13 @@ def namespaces():
 
 
 class Cluster:
-    def __init__(self, nodes=3, cpus=2, grace=0, kill_wait=10, scheduler=""):
+    def __init__(self, nodes=3, cpus=2, grace=60, kill_wait=10, scheduler="", proctrack="linuxproc"):
         self.folder = tempfile.mkdtemp(prefix="orrery-slurm-")
         atexit.register(self.stop)
         self.nodes = [f"node{i}" for i in range(nodes)]
         self.daemons = {}
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "SBATCH_", "SRUN_"))}
-        self.env.update(SLURM_CONF=self.file("slurm.conf"), PATH=path())
+        self.env.update(SLURM_CONF=self.file("slurm.conf"), PATH=path(), ORRERY_TEST_CLUSTER=self.folder)
         self.isolated = namespaces()
         ports = free_ports(nodes + 1)
         os.chmod(self.folder, 0o755)
@@ -102,7 +104,7 @@ class Cluster:
         user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
         with open(self.file("slurm.conf"), "w") as f:
             f.write(CONFIG.format(host=socket.gethostname(), port=ports[-1], user=user, folder=self.folder, nodes="\n".join(lines), grace=grace,
-                                  kill_wait=kill_wait, scheduler="," + scheduler if scheduler else ""))
+                                  kill_wait=kill_wait, proctrack=proctrack, scheduler="," + scheduler if scheduler else ""))
         with open(self.file("cgroup.conf"), "w") as f:
             f.write("CgroupAutomount=no\n")
         try:
@@ -140,7 +142,7 @@ class Cluster:
         self.daemon(node, *words)
 
     def stop(self):
-        """Every process that was started here, also those of jobs: they carry this cluster's SLURM_CONF."""
+        """Every process that was started here, also those of jobs: their environment names the cluster."""
         atexit.unregister(self.stop)
         for sig, seconds in ((signal.SIGTERM, 3), (signal.SIGKILL, 20)):
             end = time.monotonic() + seconds
@@ -158,14 +160,15 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
         assert not left, f"processes of the test cluster do not end: {left}"
 
-    def processes(self):
-        """Processes that have this cluster's configuration in their environment."""
-        mark = f"SLURM_CONF={self.env['SLURM_CONF']}".encode()
+    def processes(self, job=None, program=None):
+        """Those of this cluster; of one job; that run one program."""
+        marks = [f"ORRERY_TEST_CLUSTER={self.folder}".encode()] + ([f"SLURM_JOB_ID={job}".encode()] if job else [])
         found = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 with open(f"/proc/{pid}/environ", "rb") as f:
-                    ours = mark in f.read().split(b"\0")
+                    ours = set(marks) <= set(f.read().split(b"\0"))
+                ours = ours and (not program or os.path.samefile(f"/proc/{pid}/exe", program))
                 with open(f"/proc/{pid}/stat") as f:
                     state = f.read().rpartition(")")[2].split()[0]
             except OSError:
@@ -204,10 +207,10 @@ class Cluster:
         self.until(lambda: self.job(number)["JobState"] in ENDED, seconds, f"job {number} does not end")
         return self.job(number)
 
-    def tail(self, bytes=3000):
-        out = []
-        for name in sorted(os.listdir(self.folder)):
-            if name.endswith((".log", ".out")):
-                with open(self.file(name), errors="replace") as f:
-                    out.append(f"== {name}\n{f.read()[-bytes:]}")
-        return "\n".join(out)
+    def tail(self, bytes=2000):
+        """The end of the controller's log."""
+        try:
+            with open(self.file("slurmctld.log"), errors="replace") as f:
+                return f.read()[-bytes:]
+        except OSError as e:
+            return str(e)

@@ -205,6 +205,7 @@ orr_status orr_mpi_test(orr_comm *c, void *requests, int n, int *pending)
     int done = 0;
 
     *pending = -1;
+    orr_mpi_serve();
     TRY_MPI(c, "reduce", MPI_Testall(n, request, &done, MPI_STATUSES_IGNORE));
     for (int i = 0; !done && *pending < 0 && i < n; i++) {
         int over = 0;

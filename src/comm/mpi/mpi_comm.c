@@ -28,8 +28,10 @@ orr_status orr_mpi_wait(orr_comm *c, MPI_Request *requests, int n, const char *o
     orr_wait wait = orr_wait_start(c);
 
     for (;;) {
-        int done = 0;
-        int rc = MPI_Testall(n, requests, &done, MPI_STATUSES_IGNORE);
+        int done = 0, rc;
+
+        orr_mpi_serve();
+        rc = MPI_Testall(n, requests, &done, MPI_STATUSES_IGNORE);
         if (rc != MPI_SUCCESS) return orr_mpi_fail(c, rc, operation);
         if (done) return ORR_OK;
         if (!orr_wait_again(&wait)) return orr_comm_timeout(c, operation, -1);
@@ -228,6 +230,7 @@ static const orr_comm_ops mpi_ops = {
     .window_destroy = orr_mpi_window_destroy,
     .counter_create = orr_mpi_counter_create,
     .counter_next = orr_mpi_counter_next,
+    .counter_serve = orr_mpi_serve,
     .counter_destroy = orr_mpi_counter_destroy,
     .isend = orr_mpi_isend,
     .irecv = orr_mpi_irecv,

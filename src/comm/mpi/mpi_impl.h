@@ -48,5 +48,7 @@ void orr_mpi_window_destroy(orr_window *w);
 orr_status orr_mpi_counter_create(orr_counter **out, orr_comm *c);
 orr_status orr_mpi_counter_next(orr_counter *k, int64_t n, int64_t *first);
 void orr_mpi_counter_destroy(orr_counter *k);
+/* Answers what other ranks ask of the counters that this process holds; cheap without any. */
+void orr_mpi_serve(void);
 
 #endif

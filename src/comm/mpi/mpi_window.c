@@ -14,13 +14,23 @@ typedef struct {
 } mpi_window;
 
 /* On one node the value lies in a shared window and a processor's atomic add moves it, whatever
- * rank 0 does.  Over several nodes it lies in rank 0's part of an MPI window. */
-typedef struct {
+ * rank 0 does.  Over several nodes rank 0 holds it and answers messages, whenever it waits for
+ * anything or looks at a counter of its own (one-sided operations over TCP are progressed by some
+ * of Open MPI's components only inside calls on the window itself, and then two ranks that wait for
+ * each other's other calls hang). */
+typedef struct mpi_counter {
     orr_counter base;
     orr_window *shared;
     _Atomic int64_t *value;
-    MPI_Win win;
+    MPI_Comm comm; /* of its messages */
+    int64_t held;  /* on rank 0 */
+    struct mpi_counter *next;
 } mpi_counter;
+
+enum { ASK = 1, ANSWER = 2 };
+
+/* What this process holds and has to answer for.  MPI is called by one thread alone. */
+static mpi_counter *held_here;
 
 static orr_status window_failed(orr_comm *c, int rc, size_t bytes)
 {
@@ -107,18 +117,47 @@ void orr_mpi_window_destroy(orr_window *window)
 
 /* ---- counter ---- */
 
+void orr_mpi_serve(void)
+{
+    for (mpi_counter *k = held_here; k; k = k->next) {
+        int there = 1;
+        while (there) {
+            MPI_Status from;
+            int64_t n, first = k->held;
+            if (MPI_Iprobe(MPI_ANY_SOURCE, ASK, k->comm, &there, &from) != MPI_SUCCESS || !there)
+                break;
+            /* The message is here, and eight bytes go out at once: neither call waits. */
+            if (MPI_Recv(&n, 1, MPI_INT64_T, from.MPI_SOURCE, ASK, k->comm, MPI_STATUS_IGNORE) !=
+                MPI_SUCCESS)
+                break;
+            k->held += n;
+            MPI_Send(&first, 1, MPI_INT64_T, from.MPI_SOURCE, ANSWER, k->comm);
+        }
+    }
+}
+
 static orr_status counter_over_nodes(mpi_counter *k, orr_comm *c)
 {
-    int64_t *value = NULL;
-    int rc = MPI_Win_allocate(c->rank == 0 ? sizeof *value : 0, sizeof *value, MPI_INFO_NULL,
-                              orr_mpi(c)->all, &value, &k->win);
+    int rc;
 
-    if (rc == MPI_SUCCESS) rc = MPI_Win_set_errhandler(k->win, MPI_ERRORS_RETURN);
-    if (rc == MPI_SUCCESS) rc = MPI_Win_lock_all(0, k->win);
+    ORR_TRY(orr_mpi_meet(c, orr_mpi(c)->all, "counter"));
+    rc = MPI_Comm_dup(orr_mpi(c)->all, &k->comm);
+    if (rc == MPI_SUCCESS) rc = MPI_Comm_set_errhandler(k->comm, MPI_ERRORS_RETURN);
     if (rc != MPI_SUCCESS) return orr_mpi_fail(c, rc, "counter");
-    if (c->rank == 0) *value = 0;
-    MPI_Win_sync(k->win);
-    return orr_mpi_meet(c, orr_mpi(c)->all, "counter");
+    if (c->rank != 0) return ORR_OK;
+    k->next = held_here;
+    held_here = k;
+    return ORR_OK;
+}
+
+static orr_status ask(mpi_counter *k, int64_t n, int64_t *first)
+{
+    MPI_Request requests[2] = { MPI_REQUEST_NULL, MPI_REQUEST_NULL };
+    int rc = MPI_Irecv(first, 1, MPI_INT64_T, 0, ANSWER, k->comm, &requests[0]);
+
+    if (rc == MPI_SUCCESS) rc = MPI_Isend(&n, 1, MPI_INT64_T, 0, ASK, k->comm, &requests[1]);
+    if (rc != MPI_SUCCESS) return orr_mpi_fail(k->base.comm, rc, "counter");
+    return orr_mpi_wait(k->base.comm, requests, 2, "counter");
 }
 
 orr_status orr_mpi_counter_create(orr_counter **out, orr_comm *c)
@@ -129,7 +168,7 @@ orr_status orr_mpi_counter_create(orr_counter **out, orr_comm *c)
     st = orr_comm_agree(c, st);
     if (st != ORR_OK) goto failed;
     k->base.comm = c;
-    k->win = MPI_WIN_NULL;
+    k->comm = MPI_COMM_NULL;
     if (c->n_nodes == 1) {
         ORR_TRY_GOTO(st, failed, orr_mpi_window_create(&k->shared, c, sizeof *k->value));
         k->value = orr_window_base(k->shared);
@@ -146,30 +185,31 @@ failed:
 orr_status orr_mpi_counter_next(orr_counter *counter, int64_t n, int64_t *first)
 {
     mpi_counter *k = (mpi_counter *)counter;
-    MPI_Request request;
-    int rc;
 
     if (k->value) {
         *first = atomic_fetch_add(k->value, n);
         return ORR_OK;
     }
-    /* MPI_Fetch_and_op has no request to poll; this is the same operation with one. */
-    rc = MPI_Rget_accumulate(&n, 1, MPI_INT64_T, first, 1, MPI_INT64_T, 0, 0, 1, MPI_INT64_T,
-                             MPI_SUM, k->win, &request);
-    if (rc != MPI_SUCCESS) return orr_mpi_fail(k->base.comm, rc, "counter");
-    return orr_mpi_wait(k->base.comm, &request, 1, "counter");
+    if (k->base.comm->rank != 0) return ask(k, n, first);
+    orr_mpi_serve();
+    *first = k->held;
+    k->held += n;
+    return ORR_OK;
 }
 
 void orr_mpi_counter_destroy(orr_counter *counter)
 {
     mpi_counter *k = (mpi_counter *)counter;
     orr_comm *c = k->base.comm;
+    int together = k->comm != MPI_COMM_NULL && !c->broken &&
+                   orr_mpi_meet(c, orr_mpi(c)->all, "closing a counter") == ORR_OK;
 
+    for (mpi_counter **p = &held_here; *p; p = &(*p)->next)
+        if (*p == k) {
+            *p = k->next;
+            break;
+        }
     orr_window_destroy(k->shared);
-    if (k->win != MPI_WIN_NULL && !c->broken &&
-        orr_mpi_meet(c, orr_mpi(c)->all, "closing a counter") == ORR_OK) {
-        MPI_Win_unlock_all(k->win);
-        MPI_Win_free(&k->win);
-    }
+    if (together) MPI_Comm_free(&k->comm);
     orr_free(k);
 }

@@ -1,0 +1,19 @@
+#!/bin/bash
+# slurm/orted.sh - Open MPI's daemon on a node.  Slurm signals the first process of a job step, which is this shell: at
+# SIGTERM the daemon would end and take its ranks with it.  Its ranks are told to save instead; the rest of the job
+# then ends with them, and mpirun ends the daemon.
+orted=
+tell_ranks() {
+    # shellcheck disable=SC2046 # numbers
+    [ -z "$orted" ] || kill -USR1 $(cat "/proc/$orted/task/$orted/children") 2>/dev/null
+    woken=1
+}
+trap tell_ranks TERM USR1 USR2
+setsid orted "$@" &
+orted=$!
+while :; do
+    woken=
+    wait "$orted"
+    code=$?
+    [ -n "$woken" ] || exit "$code"
+done
