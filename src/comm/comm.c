@@ -33,13 +33,14 @@ orr_status orr_comm_opts_read(orr_comm_opts *out, const orr_comm_opts *o)
 
 orr_wait orr_wait_start(const orr_comm *c)
 {
-    return (orr_wait){ .until = orr_now() + c->opts.deadline };
+    return (orr_wait){ .until = orr_now() + c->opts.deadline, .serve = c->ops->counter_serve };
 }
 
 int orr_wait_again(orr_wait *w)
 {
     enum { CLOCK_EVERY = 64 };
 
+    if (w->serve) w->serve();
     sched_yield();
     return ++w->tries % CLOCK_EVERY != 0 || orr_now() < w->until;
 }

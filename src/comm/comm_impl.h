@@ -75,10 +75,13 @@ struct orr_counter {
 typedef struct orr_wait {
     double until;
     unsigned tries;
+    void (*serve)(void); /* the communicator's counter_serve */
 } orr_wait;
 
 orr_wait orr_wait_start(const orr_comm *c);
-int orr_wait_again(orr_wait *w); /* yields the core; 0 = the deadline has passed */
+/* Answers what others ask of counters, yields the core; 0 = the deadline has passed.  Every wait of
+ * this folder turns here, so that two ranks never wait for each other's. */
+int orr_wait_again(orr_wait *w);
 /* Marks c broken; the sentence names rank, host, operation and, when known (>= 0), a rank that did
  * not come. */
 orr_status orr_comm_timeout(orr_comm *c, const char *operation, int missing);

@@ -242,6 +242,14 @@ class Slurm(unittest.TestCase):
         self.assertEqual(self.slurm.job(number)["Restarts"], "1", self.log("cv"))
         self.assertEqual(cv_results(o.tmp("cv")), cv_results(o.tmp("cv-whole")))
 
+    def test_cv_on_two_nodes(self):
+        """Groups on both nodes take trainings from one counter, by messages."""
+        self.need_nodes()
+        o.orrery("cv", self.folds, "run=" + o.tmp("cv-one"))
+        number = self.submit("cv.sbatch", self.folds, "run=" + o.tmp("cv-two"), nodes=2, ranks=2, name="cv-two")
+        self.assertEqual(self.slurm.wait(number)["JobState"], "COMPLETED", self.log("cv-two"))
+        self.assertEqual(cv_results(o.tmp("cv-two")), cv_results(o.tmp("cv-one")))
+
     @unittest.skipUnless(HAS_ONLY, "orrery cv has no key cv.only yet")
     def test_cv_array(self):
         """A fold to a task, one of them stopped; a second job gathers."""
@@ -266,8 +274,8 @@ class Slurm(unittest.TestCase):
         path = "{rerun}/{run}/{camcol}/frame-{band}-{run:06d}-{camcol}-{field:04d}.fits.bz2"
         examples = os.path.join(o.SOURCE, "examples/sdss")
         fetch = self.submit("fetch.sbatch", examples + "/fetch.yaml", catalogue, f"archive.url=http://127.0.0.1:{server.server_port}/{path}",
-                            "archive.folder=" + o.tmp("frames"), name="fetch", env={"no_proxy": "127.0.0.1"})
-        crop = self.submit("crop.sbatch", examples + "/crop.yaml", catalogue, "archive.folder=" + o.tmp("frames"), "out=" + o.tmp("cubes"), name="crop",
+                            "archive.folder=" + o.tmp("frames"), name="fetch", nodes=2, ranks=1, env={"no_proxy": "127.0.0.1"})
+        crop = self.submit("crop.sbatch", examples + "/crop.yaml", catalogue, "archive.folder=" + o.tmp("frames"), "out=" + o.tmp("cubes"), name="crop", nodes=2, ranks=1,
                            options=["--dependency=afterok:" + fetch])
         self.assertEqual(self.slurm.wait(fetch)["JobState"], "COMPLETED", self.log("fetch"))
         self.assertEqual(self.slurm.wait(crop)["JobState"], "COMPLETED", self.log("crop"))

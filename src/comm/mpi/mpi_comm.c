@@ -27,10 +27,10 @@ orr_status orr_mpi_wait(orr_comm *c, MPI_Request *requests, int n, const char *o
 {
     orr_wait wait = orr_wait_start(c);
 
+    orr_mpi_serve(); /* also where nothing has to be waited for */
     for (;;) {
         int done = 0, rc;
 
-        orr_mpi_serve();
         rc = MPI_Testall(n, requests, &done, MPI_STATUSES_IGNORE);
         if (rc != MPI_SUCCESS) return orr_mpi_fail(c, rc, operation);
         if (done) return ORR_OK;
