@@ -187,6 +187,7 @@ void orr_app_print(const orr_app *app, const char *format, ...)
 
     if (app->rank != 0 || app->quiet) return;
     va_start(ap, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it was begun a line above */
     vprintf(format, ap);
     va_end(ap);
 }

@@ -334,7 +334,7 @@ static orr_status get_truth(orr_h5_file *f, orr_oof *o)
 
 static orr_status load(orr_h5_file *f, orr_oof *o)
 {
-    size_t one = (size_t)o->width * (size_t)o->n_columns;
+    size_t one;
     char *text = NULL;
     orr_status st = orr_h5_get_string(f, "description", &text);
 
