@@ -105,11 +105,12 @@ static double newton(const double *h, double *x, double weight)
     penalised(&a, mu, weight);
     factor(&a);
     solve(&a, step);
-    for (int halvings = 0; halvings < 60; halvings++, share /= 2) {
+    for (int halvings = 0; halvings < 60; halvings++) {
         for (int i = 0; i < INNER; i++)
             next[i] = x[i] + share * step[i];
         if (objective(h, next, weight) >= have) break; /* NaN is not */
         if (halvings == 59) return 0;
+        share /= 2;
     }
     for (int i = 0; i < INNER; i++) {
         longest = fmax(longest, fabs(next[i] - x[i]));
@@ -171,8 +172,9 @@ static double best_shares(const double *h, double n, double *share)
 
     mu[0] = h[0];
     mu[CELLS - 1] = h[CELLS - 1];
-    for (int w = 0; w < WEIGHTS; w++, weight *= 10) {
+    for (int w = 0; w < WEIGHTS; w++) {
         double numbers = 2 + smooth(h + 1, weight, mu + 1), score = -numbers;
+        weight *= 10;
         shares_of(mu, n, tried);
         for (int k = 0; k < CELLS; k++)
             score += h[k] * log(CELLS * tried[k]);
