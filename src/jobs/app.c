@@ -42,13 +42,13 @@ void orr_app_stop(void)
     signal_seen = 1;
 }
 
-static void install_signals(void)
+void orr_app_on_signals(void (*handler)(int))
 {
     static const int numbers[] = { SIGTERM, SIGINT, SIGUSR1, SIGUSR2 };
     struct sigaction action;
 
     memset(&action, 0, sizeof action);
-    action.sa_handler = on_signal;
+    action.sa_handler = handler;
     action.sa_flags = SA_RESTART;
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -87,7 +87,7 @@ static orr_status start_mpi(orr_app *app, int *argc, char ***argv)
 orr_status orr_app_start(orr_app *app, int *argc, char ***argv)
 {
     *app = (orr_app){ .size = 1, .started = orr_now() };
-    install_signals();
+    orr_app_on_signals(on_signal);
     ORR_TRY(orr_pulse_start(orr_app_stop));
 #ifdef ORRERY_MPI
     if (launched_by_mpi())

@@ -59,6 +59,8 @@ static inline orr_status orr_app_agree(orr_app *app, orr_status st)
  * ORR_OK or agreed. */
 int orr_app_finish(orr_app *app, const char *command, orr_status st);
 int orr_exit_code(orr_status st);
+/* Lets handler see SIGTERM, SIGINT, SIGUSR1 and SIGUSR2; SIGPIPE is ignored. */
+void orr_app_on_signals(void (*handler)(int));
 /* True once SIGTERM, SIGINT, SIGUSR1 or SIGUSR2 has come to this rank, or a stop was asked for. */
 int orr_app_signalled(void);
 /* As if a signal had come: another group of the job was stopped. */

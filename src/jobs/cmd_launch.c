@@ -91,20 +91,6 @@ static int count_signals(void)
     return n_signals;
 }
 
-static void install_signals(void)
-{
-    static const int numbers[] = { SIGTERM, SIGINT, SIGUSR1, SIGUSR2 };
-    struct sigaction action;
-
-    memset(&action, 0, sizeof action);
-    action.sa_handler = on_signal;
-    action.sa_flags = SA_RESTART;
-    sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        sigaction(numbers[i], &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
-
 /* ---- hosts ---- */
 static orr_status read_hosts(launch *l)
 {
@@ -471,7 +457,7 @@ static int run(int argc, char **argv)
     int code = ORR_EXIT_FAILED;
     orr_status st = l ? orr_log_init(NULL, 0, 1) : orr_fail(ORR_ERR_NOMEM, "out of memory");
 
-    install_signals();
+    orr_app_on_signals(on_signal);
     if (st == ORR_OK) st = orr_config_empty(&config);
     if (st == ORR_OK) st = read_line(l, config, argc, argv);
     if (st == ORR_OK) st = set_up(l);

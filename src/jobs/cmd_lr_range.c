@@ -1,6 +1,7 @@
 /* jobs/cmd_lr_range.c - orrery lr-range JOB.yaml [key=value ...] */
 #include "core/file.h"
 #include "core/memory.h"
+#include "jobs/json.h"
 #include "jobs/lr_range.h"
 
 #include <cjson/cJSON.h>
@@ -101,14 +102,6 @@ static orr_status check_out(const orr_lr_range_opts *o)
 }
 
 /* ---- the result ---- */
-static void add(cJSON *o, const char *key, double v)
-{
-    if (isfinite(v))
-        cJSON_AddNumberToObject(o, key, v);
-    else
-        cJSON_AddNullToObject(o, key);
-}
-
 static void add_list(cJSON *o, const char *key, const double *v, int n)
 {
     cJSON *list = cJSON_AddArrayToObject(o, key);
@@ -124,29 +117,29 @@ static cJSON *json_of(const orr_lr_range *r, const orr_lr_range_opts *o, const o
     cJSON *top = cJSON_CreateObject(), *lowest;
 
     cJSON_AddStringToObject(top, "orrery", ORRERY_VERSION);
-    add(top, "suggestion", r->suggested >= 0 ? r->rates[r->suggested] : NAN);
+    orr_json_put(top, "suggestion", r->suggested >= 0 ? r->rates[r->suggested] : NAN);
     if (r->suggested < 0) cJSON_AddStringToObject(top, "no_suggestion", r->reason);
     lowest = cJSON_AddObjectToObject(top, "minimum");
-    add(lowest, "rate", r->lowest >= 0 ? r->rates[r->lowest] : NAN);
-    add(lowest, "smoothed", r->lowest >= 0 ? r->smoothed[r->lowest] : NAN);
-    add(lowest, "rate_tenth", r->lowest >= 0 ? r->rates[r->lowest] / 10 : NAN);
+    orr_json_put(lowest, "rate", r->lowest >= 0 ? r->rates[r->lowest] : NAN);
+    orr_json_put(lowest, "smoothed", r->lowest >= 0 ? r->smoothed[r->lowest] : NAN);
+    orr_json_put(lowest, "rate_tenth", r->lowest >= 0 ? r->rates[r->lowest] / 10 : NAN);
     cJSON_AddStringToObject(top, "ended", ends[r->end]);
-    add(top, "from", o->from);
-    add(top, "to", o->to);
-    add(top, "steps", o->steps);
-    add(top, "smoothing", o->smoothing);
-    add(top, "stop", o->stop);
-    add(top, "skip", r->skip);
-    add(top, "fall", r->fall);
-    add(top, "noise", r->noise);
-    add(top, "batch", (double)train->batch);
-    add(top, "seed", (double)train->seed);
-    add(top, "steps_per_epoch", (double)t->steps_per_epoch);
+    orr_json_put(top, "from", o->from);
+    orr_json_put(top, "to", o->to);
+    orr_json_put(top, "steps", o->steps);
+    orr_json_put(top, "smoothing", o->smoothing);
+    orr_json_put(top, "stop", o->stop);
+    orr_json_put(top, "skip", r->skip);
+    orr_json_put(top, "fall", r->fall);
+    orr_json_put(top, "noise", r->noise);
+    orr_json_put(top, "batch", (double)train->batch);
+    orr_json_put(top, "seed", (double)train->seed);
+    orr_json_put(top, "steps_per_epoch", (double)t->steps_per_epoch);
     add_list(top, "rates", r->rates, r->n);
     add_list(top, "losses", r->loss, r->n);
     add_list(top, "smoothed", r->smoothed, r->n);
     cJSON_AddStringToObject(top, "training_data", t->parts->identity);
-    add(top, "training_samples", (double)t->parts->part[ORR_TRAIN].n);
+    orr_json_put(top, "training_samples", (double)t->parts->part[ORR_TRAIN].n);
     cJSON_AddStringToObject(top, "job", t->job_text.s);
     return top;
 }

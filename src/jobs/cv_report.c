@@ -1,6 +1,7 @@
 /* jobs/cv_report.c - what the folds say of each model, for people and for programs. */
 #include "core/memory.h"
 #include "jobs/cv.h"
+#include "jobs/json.h"
 #include "jobs/model.h"
 #include "jobs/report.h"
 #include "jobs/table_file.h"
@@ -75,14 +76,6 @@ static void spread(const double *fold, int n_folds, summary *out)
     }
 }
 
-static void put(cJSON *o, const char *key, double v)
-{
-    if (isfinite(v))
-        cJSON_AddNumberToObject(o, key, v);
-    else
-        cJSON_AddNullToObject(o, key);
-}
-
 static void write_down(reporter *r, cJSON *item, const char *name, const summary *s, int has_folds)
 {
     const char *const *names = metrics_of(r);
@@ -99,8 +92,8 @@ static void write_down(reporter *r, cJSON *item, const char *name, const summary
             snprintf(cell, sizeof cell, "%.4f", s->pooled[k]);
         if (k < 3) orr_text_printf(&r->table, "  %-26s", cell);
         if (!has_folds) continue;
-        put(mean, names[k], s->mean[k]);
-        put(deviation, names[k], s->deviation[k]);
+        orr_json_put(mean, names[k], s->mean[k]);
+        orr_json_put(deviation, names[k], s->deviation[k]);
     }
     while (r->table.len && r->table.s[r->table.len - 1] == ' ')
         r->table.s[--r->table.len] = '\0';
@@ -297,18 +290,6 @@ static orr_status write_test(const orr_oof *o, const char *path)
 }
 
 /* ---- all of it ---- */
-static orr_status write_json(const reporter *r, const cJSON *all)
-{
-    char path[ORR_PATH_MAX];
-    char *text = cJSON_Print(all);
-    orr_status st = text ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: report");
-
-    if (st == ORR_OK) st = orr_path_join(path, r->cv->job->run, "report.json");
-    if (st == ORR_OK) st = orr_write_file(path, text, strlen(text));
-    cJSON_free(text);
-    return st;
-}
-
 static orr_status make(reporter *r, cJSON *all)
 {
     const char *run = r->cv->job->run;
@@ -332,7 +313,7 @@ static orr_status make(reporter *r, cJSON *all)
     ORR_TRY(write_oof(&r->oof, path));
     ORR_TRY(orr_path_join(path, run, "test.csv"));
     ORR_TRY(write_test(&r->oof, path));
-    ORR_TRY(write_json(r, all));
+    ORR_TRY(orr_json_write(all, run, "report.json"));
     return orr_text_status(&r->table);
 }
 

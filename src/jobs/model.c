@@ -2,6 +2,7 @@
 #include "jobs/model.h"
 #include "core/memory.h"
 #include "jobs/h5_parts.h"
+#include "jobs/json.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -356,13 +357,6 @@ done:
     return st;
 }
 
-static double number(const cJSON *o, const char *key)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, key);
-
-    return cJSON_IsNumber(item) ? item->valuedouble : 0;
-}
-
 static void get_names(const cJSON *o, const char *key, char names[][ORR_DATA_NAME_MAX], int max)
 {
     const cJSON *item;
@@ -391,17 +385,18 @@ static orr_status read_description(orr_model *m, const char *text, const char *p
         cJSON_Delete(o);
         return orr_fail(ORR_ERR_FORMAT, "%s: its description of samples is not readable", path);
     }
-    s->h = (int)number(o, "height");
-    s->w = (int)number(o, "width");
-    s->c = (int)number(o, "channels");
-    s->n_dims = (int)number(o, "dims");
-    s->x_type = (orr_x_type)number(o, "x_type");
-    s->y_type = (orr_y_type)number(o, "y_type");
-    s->n_classes = (int)number(o, "classes");
-    s->y_width = (int)number(o, "y_width");
-    m->threshold = number(o, "threshold");
-    l->pos_weight = number(o, "pos_weight");
-    l->bins = (orr_bins){ (int)number(o, "bins"), number(o, "bins_min"), number(o, "bins_max") };
+    s->h = (int)orr_json_get(o, "height", 0);
+    s->w = (int)orr_json_get(o, "width", 0);
+    s->c = (int)orr_json_get(o, "channels", 0);
+    s->n_dims = (int)orr_json_get(o, "dims", 0);
+    s->x_type = (orr_x_type)orr_json_get(o, "x_type", 0);
+    s->y_type = (orr_y_type)orr_json_get(o, "y_type", 0);
+    s->n_classes = (int)orr_json_get(o, "classes", 0);
+    s->y_width = (int)orr_json_get(o, "y_width", 0);
+    m->threshold = orr_json_get(o, "threshold", 0);
+    l->pos_weight = orr_json_get(o, "pos_weight", 0);
+    l->bins = (orr_bins){ (int)orr_json_get(o, "bins", 0), orr_json_get(o, "bins_min", 0),
+                          orr_json_get(o, "bins_max", 0) };
     m->n_aux = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(o, "aux_names"));
     if (m->n_aux > ORR_MAX_AUX) m->n_aux = ORR_MAX_AUX;
     get_names(o, "aux_names", m->aux_names, ORR_MAX_AUX);

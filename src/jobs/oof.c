@@ -2,6 +2,7 @@
 #include "jobs/oof.h"
 #include "core/memory.h"
 #include "jobs/h5_parts.h"
+#include "jobs/json.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -248,13 +249,6 @@ orr_status orr_oof_write(orr_app *app, const orr_oof *o, const char *path,
 }
 
 /* ---- reading ---- */
-static double number(const cJSON *o, const char *key)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, key);
-
-    return cJSON_IsNumber(item) ? item->valuedouble : -1;
-}
-
 static orr_status read_columns(orr_oof *o, const cJSON *all)
 {
     const cJSON *item, *name;
@@ -268,8 +262,8 @@ static orr_status read_columns(orr_oof *o, const cJSON *all)
         name = cJSON_GetObjectItemCaseSensitive(item, "model");
         if (!cJSON_IsString(name)) return orr_fail(ORR_ERR_FORMAT, "%s: damaged", o->path);
         snprintf(o->columns[i].model, ORR_MODEL_NAME_MAX, "%s", name->valuestring);
-        o->columns[i].seed = (int64_t)number(item, "seed");
-        o->columns[i++].repeat = (int32_t)number(item, "repeat");
+        o->columns[i].seed = (int64_t)orr_json_get(item, "seed", -1);
+        o->columns[i++].repeat = (int32_t)orr_json_get(item, "repeat", -1);
     }
     i = 0;
     cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(all, "class_names"))
@@ -283,15 +277,15 @@ static orr_status read_description(orr_oof *o, const char *text)
     cJSON *all = cJSON_Parse(text);
     orr_status st = ORR_OK;
 
-    o->n = (int64_t)number(all, "samples");
-    o->n_test = (int64_t)number(all, "test_samples");
-    o->n_folds = (int)number(all, "folds");
-    o->n_repeats = (int)number(all, "repeats");
-    o->width = (int)number(all, "width");
-    o->n_classes = (int)number(all, "classes");
-    o->y_width = (int)number(all, "y_width");
-    o->bins =
-        (orr_bins){ (int)number(all, "bins"), number(all, "bins_min"), number(all, "bins_max") };
+    o->n = (int64_t)orr_json_get(all, "samples", -1);
+    o->n_test = (int64_t)orr_json_get(all, "test_samples", -1);
+    o->n_folds = (int)orr_json_get(all, "folds", -1);
+    o->n_repeats = (int)orr_json_get(all, "repeats", -1);
+    o->width = (int)orr_json_get(all, "width", -1);
+    o->n_classes = (int)orr_json_get(all, "classes", -1);
+    o->y_width = (int)orr_json_get(all, "y_width", -1);
+    o->bins = (orr_bins){ (int)orr_json_get(all, "bins", -1), orr_json_get(all, "bins_min", -1),
+                          orr_json_get(all, "bins_max", -1) };
     o->n_columns = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(all, "columns"));
     if (o->n < 1 || o->n_test < 0 || o->n_folds < 2 || o->n_repeats < 1 || o->width < 1 ||
         o->n_classes < 0 || o->n_columns < 1 || o->y_width < 0)

@@ -1,17 +1,10 @@
 /* jobs/report.c - tables and JSON of scores. */
 #include "jobs/report.h"
+#include "jobs/json.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-static void add(cJSON *o, const char *key, double v)
-{
-    if (isfinite(v))
-        cJSON_AddNumberToObject(o, key, v);
-    else
-        cJSON_AddNullToObject(o, key);
-}
 
 static void add_classes(cJSON *o, const orr_classification *c, const orr_schema *schema)
 {
@@ -23,13 +16,13 @@ static void add_classes(cJSON *o, const orr_classification *c, const orr_schema 
         const orr_class_metrics *k = &c->classes[i];
         cJSON *item = cJSON_CreateObject(), *row = cJSON_CreateArray();
         cJSON_AddStringToObject(item, "name", orr_class_name(schema, i, name, sizeof name));
-        add(item, "support", (double)k->support);
-        add(item, "predicted", (double)k->predicted);
-        add(item, "correct", (double)k->correct);
-        add(item, "precision", k->precision);
-        add(item, "recall", k->recall);
-        add(item, "f1", k->f1);
-        add(item, "auc", k->auc);
+        orr_json_put(item, "support", (double)k->support);
+        orr_json_put(item, "predicted", (double)k->predicted);
+        orr_json_put(item, "correct", (double)k->correct);
+        orr_json_put(item, "precision", k->precision);
+        orr_json_put(item, "recall", k->recall);
+        orr_json_put(item, "f1", k->f1);
+        orr_json_put(item, "auc", k->auc);
         cJSON_AddItemToArray(list, item);
         for (int j = 0; j < c->n_classes; j++)
             cJSON_AddItemToArray(row,
@@ -41,17 +34,17 @@ static void add_classes(cJSON *o, const orr_classification *c, const orr_schema 
 /* The main metrics of values and densities. */
 static void add_values(cJSON *o, const orr_scores *s)
 {
-    add(o, "rmse", s->regression.rmse);
-    add(o, "mae", s->regression.mae);
-    add(o, "bias", s->is_redshift ? s->redshift.bias : s->regression.bias);
-    add(o, "sigma_mad", s->is_redshift ? s->redshift.sigma_mad : s->regression.sigma_mad);
-    if (s->is_redshift) add(o, "eta", s->redshift.eta);
-    add(o, "r2", s->regression.r2);
+    orr_json_put(o, "rmse", s->regression.rmse);
+    orr_json_put(o, "mae", s->regression.mae);
+    orr_json_put(o, "bias", s->is_redshift ? s->redshift.bias : s->regression.bias);
+    orr_json_put(o, "sigma_mad", s->is_redshift ? s->redshift.sigma_mad : s->regression.sigma_mad);
+    if (s->is_redshift) orr_json_put(o, "eta", s->redshift.eta);
+    orr_json_put(o, "r2", s->regression.r2);
     if (s->answer != ORR_ANSWER_DENSITY) return;
-    add(o, "crps", s->redshift.crps);
-    add(o, "pit_mean", s->redshift.pit_mean);
-    add(o, "pit_deviation", s->redshift.pit_deviation);
-    add(o, "pit_p", s->redshift.pit_p);
+    orr_json_put(o, "crps", s->redshift.crps);
+    orr_json_put(o, "pit_mean", s->redshift.pit_mean);
+    orr_json_put(o, "pit_deviation", s->redshift.pit_deviation);
+    orr_json_put(o, "pit_p", s->redshift.pit_p);
 }
 
 cJSON *orr_scores_brief(const orr_scores *s)
@@ -59,18 +52,18 @@ cJSON *orr_scores_brief(const orr_scores *s)
     cJSON *o = cJSON_CreateObject();
     const orr_classification *c = s->classification;
 
-    add(o, "samples", (double)s->n);
-    add(o, "loss", s->loss);
+    orr_json_put(o, "samples", (double)s->n);
+    orr_json_put(o, "loss", s->loss);
     if (c) {
-        add(o, "accuracy", c->accuracy);
-        add(o, "balanced_accuracy", c->balanced_accuracy);
-        add(o, "auc", c->auc);
+        orr_json_put(o, "accuracy", c->accuracy);
+        orr_json_put(o, "balanced_accuracy", c->balanced_accuracy);
+        orr_json_put(o, "auc", c->auc);
         if (c->n_classes == 2) {
-            add(o, "average_precision", c->average_precision);
-            add(o, "precision", c->classes[1].precision);
-            add(o, "recall", c->classes[1].recall);
+            orr_json_put(o, "average_precision", c->average_precision);
+            orr_json_put(o, "precision", c->classes[1].precision);
+            orr_json_put(o, "recall", c->classes[1].recall);
         }
-        add(o, "f1", orr_scores_metric(s, "f1"));
+        orr_json_put(o, "f1", orr_scores_metric(s, "f1"));
     } else if (s->has_truth) {
         add_values(o, s);
     }
@@ -83,22 +76,22 @@ static void add_pit(cJSON *o, const orr_redshift *r)
 
     for (int i = 0; i < ORR_PIT_BINS; i++)
         cJSON_AddItemToArray(list, cJSON_CreateNumber((double)r->pit[i]));
-    add(o, "pit_chi2", r->pit_chi2);
+    orr_json_put(o, "pit_chi2", r->pit_chi2);
 }
 
 static cJSON *group_json(const orr_redshift *r, double low, double high, int density)
 {
     cJSON *o = cJSON_CreateObject();
 
-    add(o, "from", low);
-    add(o, "to", high);
-    add(o, "samples", (double)r->n);
-    add(o, "bias", r->bias);
-    add(o, "sigma_mad", r->sigma_mad);
-    add(o, "eta", r->eta);
-    add(o, "rmse", r->rmse);
+    orr_json_put(o, "from", low);
+    orr_json_put(o, "to", high);
+    orr_json_put(o, "samples", (double)r->n);
+    orr_json_put(o, "bias", r->bias);
+    orr_json_put(o, "sigma_mad", r->sigma_mad);
+    orr_json_put(o, "eta", r->eta);
+    orr_json_put(o, "rmse", r->rmse);
     if (density) {
-        add(o, "crps", r->crps);
+        orr_json_put(o, "crps", r->crps);
         add_pit(o, r);
     }
     return o;
@@ -122,12 +115,12 @@ cJSON *orr_scores_json(const orr_scores *s, const orr_schema *schema, const orr_
     cJSON *o = orr_scores_brief(s);
 
     if (s->classification) {
-        add(o, "log_loss", s->classification->log_loss);
-        add(o, "macro_f1", s->classification->macro_f1);
-        add(o, "baseline_accuracy", s->classification->baseline_accuracy);
+        orr_json_put(o, "log_loss", s->classification->log_loss);
+        orr_json_put(o, "macro_f1", s->classification->macro_f1);
+        orr_json_put(o, "baseline_accuracy", s->classification->baseline_accuracy);
         add_classes(o, s->classification, schema);
     } else if (s->has_truth) {
-        add(o, "mse", s->regression.mse);
+        orr_json_put(o, "mse", s->regression.mse);
         if (s->answer == ORR_ANSWER_DENSITY) add_pit(o, &s->redshift);
         add_groupings(o, s, groups);
     }

@@ -1,6 +1,7 @@
 /* jobs/stack_report.c - the comparison for people and for programs. */
 #include "jobs/stack_report.h"
 #include "core/memory.h"
+#include "jobs/json.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -96,14 +97,6 @@ orr_status orr_stack_table(const orr_stack_fit *f, const orr_stack_job *job,
 }
 
 /* ---- report.json ---- */
-static void put(cJSON *o, const char *key, double v)
-{
-    if (isfinite(v))
-        cJSON_AddNumberToObject(o, key, v);
-    else
-        cJSON_AddNullToObject(o, key);
-}
-
 static cJSON *numbers(const double *v, int n)
 {
     cJSON *list = cJSON_CreateArray();
@@ -129,7 +122,7 @@ static void put_sources(cJSON *all, const orr_stack_data *d)
         cJSON_AddStringToObject(o, "name", d->names[c]);
         cJSON_AddStringToObject(o, "run", d->columns[c].run);
         cJSON_AddStringToObject(o, "model", d->columns[c].model);
-        if (d->columns[c].seed >= 0) put(o, "seed", (double)d->columns[c].seed);
+        if (d->columns[c].seed >= 0) orr_json_put(o, "seed", (double)d->columns[c].seed);
         cJSON_AddItemToArray(columns, o);
     }
 }
@@ -144,10 +137,10 @@ static void put_candidates(cJSON *all, const orr_stack_fit *f, const orr_stack_d
         cJSON_AddStringToObject(o, "name", candidate_name(d, i));
         cJSON_AddStringToObject(o, "kind", i < d->n_columns ? "column" : candidate_name(d, i));
         cJSON_AddItemToObject(o, "auc", numbers(f->auc + (int64_t)i * f->n_folds, f->n_folds));
-        put(o, "mean", c->mean);
-        put(o, "sd", c->sd);
-        put(o, "pooled", c->pooled);
-        put(o, "log_loss", c->log_loss);
+        orr_json_put(o, "mean", c->mean);
+        orr_json_put(o, "sd", c->sd);
+        orr_json_put(o, "pooled", c->pooled);
+        orr_json_put(o, "log_loss", c->log_loss);
         cJSON_AddItemToArray(list, o);
     }
 }
@@ -157,9 +150,9 @@ static void put_gain(cJSON *all, const char *key, const char *name, const orr_st
     cJSON *o = cJSON_AddObjectToObject(all, key);
 
     if (name) cJSON_AddStringToObject(o, "name", name);
-    put(o, "difference", g->mean);
-    put(o, "sd", g->sd);
-    put(o, "folds_better", g->better);
+    orr_json_put(o, "difference", g->mean);
+    orr_json_put(o, "sd", g->sd);
+    orr_json_put(o, "folds_better", g->better);
     cJSON_AddStringToObject(o, "stack",
                             g->verdict > 0   ? "better"
                             : g->verdict < 0 ? "worse"
@@ -172,16 +165,16 @@ static void put_fit(cJSON *all, const orr_stack_fit *f, const orr_stack_data *d)
     int features = orr_stack_features(m), vectors = orr_stack_vectors(m);
     cJSON *o = cJSON_AddObjectToObject(all, "fit"), *w = cJSON_CreateArray();
 
-    put(o, "C", m->c);
+    orr_json_put(o, "C", m->c);
     cJSON_AddStringToObject(o, "features", m->logits ? "logit" : "probability");
     for (int v = 0; v < vectors; v++)
         cJSON_AddItemToArray(w, numbers(m->w + (int64_t)v * features, features));
     cJSON_AddItemToObject(o, "coefficients", w);
     cJSON_AddItemToObject(o, "intercepts", numbers(m->b, vectors));
-    put(o, "iterations", f->iterations);
+    orr_json_put(o, "iterations", f->iterations);
     cJSON_AddBoolToObject(o, "converged", f->converged);
     cJSON_AddBoolToObject(o, "separable", f->separable);
-    put(o, "objective", f->objective);
+    orr_json_put(o, "objective", f->objective);
     cJSON_AddItemToObject(all, "weights_of_mean", numbers(f->weights, d->n_columns));
 }
 
@@ -191,13 +184,13 @@ static char *report(const orr_stack_fit *f, const orr_stack_job *job, const orr_
     orr_text text = ORR_TEXT_INIT;
     char name[ORR_DATA_NAME_MAX], *out;
 
-    put(all, "samples", (double)d->n);
-    put(all, "test_samples", d->no_test[0] ? 0 : (double)d->n_test);
+    orr_json_put(all, "samples", (double)d->n);
+    orr_json_put(all, "test_samples", d->no_test[0] ? 0 : (double)d->n_test);
     names = cJSON_AddArrayToObject(all, "class_names");
     for (int k = 0; k < d->n_classes; k++)
         cJSON_AddItemToArray(names,
                              cJSON_CreateString(orr_stack_class_name(d, k, name, sizeof name)));
-    put(all, "folds", f->n_folds);
+    orr_json_put(all, "folds", f->n_folds);
     cJSON_AddStringToObject(all, "kind_of_folds", job->folds.kind);
     put_sources(all, d);
     put_candidates(all, f, d);

@@ -2,6 +2,7 @@
 #include "jobs/supervisor.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "jobs/json.h"
 
 #include <arpa/inet.h>
 #include <cjson/cJSON.h>
@@ -179,13 +180,6 @@ static void welcome(orr_supervisor *s)
     s->callers[s->n++] = (caller){ .fd = fd, .rank = -1, .since = orr_now() };
 }
 
-static double number(const cJSON *o, const char *key, double fallback)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, key);
-
-    return cJSON_IsNumber(item) && isfinite(item->valuedouble) ? item->valuedouble : fallback;
-}
-
 static const char *word_of(const cJSON *o, const char *key)
 {
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
@@ -228,16 +222,16 @@ static void note(orr_supervisor *s, int rank, const cJSON *o)
 
     v->heard = orr_now();
     s->beats[rank][s->n_beats[rank]++ % BEATS] = v->heard;
-    v->pid = (int)number(o, "pid", 0);
-    v->size = (int)number(o, "size", 0);
-    v->idle = number(o, "idle", 0);
-    v->done |= number(o, "done", 0) > 0;
-    v->code = (int)number(o, "code", 0);
-    v->gave_up = number(o, "gave_up", 0) > 0;
+    v->pid = (int)orr_json_get(o, "pid", 0);
+    v->size = (int)orr_json_get(o, "size", 0);
+    v->idle = orr_json_get(o, "idle", 0);
+    v->done |= orr_json_get(o, "done", 0) > 0;
+    v->code = (int)orr_json_get(o, "code", 0);
+    v->gave_up = orr_json_get(o, "gave_up", 0) > 0;
     snprintf(v->host, sizeof v->host, "%s", word_of(o, "host"));
     if (!v->done) { /* where it was before it ended */
         snprintf(v->phase, sizeof v->phase, "%s", word_of(o, "phase"));
-        v->step = (int64_t)number(o, "step", -1);
+        v->step = (int64_t)orr_json_get(o, "step", -1);
         v->lockstep = strcmp(v->phase, "train") == 0;
     }
 }
@@ -246,7 +240,7 @@ static void note(orr_supervisor *s, int rank, const cJSON *o)
 static int hear_line(orr_supervisor *s, caller *c, const char *line)
 {
     cJSON *o = cJSON_Parse(line);
-    double rank = number(o, "rank", -1);
+    double rank = orr_json_get(o, "rank", -1);
     int ours = strcmp(word_of(o, "key"), s->key) == 0 && rank >= 0 && rank < s->ranks;
 
     if (ours) {

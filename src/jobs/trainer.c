@@ -7,6 +7,7 @@
 #include "core/threads.h"
 #include "data/loader.h"
 #include "jobs/checkpoint.h"
+#include "jobs/json.h"
 #include "jobs/predictor.h"
 #include "jobs/pulse.h"
 #include "jobs/report.h"
@@ -118,14 +119,6 @@ static orr_status evaluate(trainer *t, int part, orr_scores *s, const char *phas
     return st;
 }
 
-static void put(cJSON *o, const char *key, double v)
-{
-    if (isfinite(v))
-        cJSON_AddNumberToObject(o, key, v);
-    else
-        cJSON_AddNullToObject(o, key);
-}
-
 /* One line a person reads: the losses, and the two metrics that say most. */
 static void log_epoch(const trainer *t, const orr_scores *v, double loss, int best)
 {
@@ -160,13 +153,13 @@ static orr_status write_epoch(trainer *t, const orr_scores *v, double lr, int be
     char *text;
     orr_status st;
 
-    put(o, "epoch", (double)s->epoch + 1);
-    put(o, "step", (double)s->steps);
-    put(o, "lr", lr);
-    put(o, "train_loss", loss);
-    put(o, "train_accuracy", accuracy);
-    put(o, "gradient_norm", s->epoch_norm / steps);
-    put(o, "skipped_steps", (double)s->epoch_skipped);
+    orr_json_put(o, "epoch", (double)s->epoch + 1);
+    orr_json_put(o, "step", (double)s->steps);
+    orr_json_put(o, "lr", lr);
+    orr_json_put(o, "train_loss", loss);
+    orr_json_put(o, "train_accuracy", accuracy);
+    orr_json_put(o, "gradient_norm", s->epoch_norm / steps);
+    orr_json_put(o, "skipped_steps", (double)s->epoch_skipped);
     if (v) cJSON_AddItemToObject(o, "validation", orr_scores_brief(v));
     cJSON_AddBoolToObject(o, "best", best);
     text = cJSON_PrintUnformatted(o);
@@ -381,15 +374,10 @@ static orr_status finish_part(trainer *t, int part, cJSON *record)
 static orr_status write_results(trainer *t, cJSON *record)
 {
     char path[ORR_PATH_MAX];
-    char *text = cJSON_Print(record);
-    orr_status st = text ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: report");
 
-    if (st == ORR_OK) st = orr_run_path(&t->run, path, "report.json");
-    if (st == ORR_OK) st = orr_write_file(path, text, strlen(text));
-    cJSON_free(text);
-    if (st == ORR_OK) st = orr_run_path(&t->run, path, "model.h5");
-    if (st == ORR_OK) st = orr_model_save(&t->training.model, t->training.net, path, record);
-    return st;
+    ORR_TRY(orr_json_write(record, t->run.dir, "report.json"));
+    ORR_TRY(orr_run_path(&t->run, path, "model.h5"));
+    return orr_model_save(&t->training.model, t->training.net, path, record);
 }
 
 /* The map of train.calibrate, fitted on what the chosen weights answer for the validation part: the

@@ -4,34 +4,11 @@
 #include "stats/blend.h"
 #include "stats/logistic.h"
 #include "stats/logistic_grid.h"
+#include "tests/stats/dump.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 enum { FIT = 0, GRID = 1, MEAN = 2, RANKS = 3, WEIGHTS = 4 };
-
-typedef struct head {
-    int64_t kind, n, k;
-    double parameter;
-} head;
-
-static void *take(FILE *f, int64_t n, size_t size)
-{
-    void *p = calloc(n > 0 ? (size_t)n : 1, size);
-
-    if (!p || fread(p, size, (size_t)n, f) != (size_t)n) {
-        fprintf(stderr, "the case file is cut short\n");
-        exit(2);
-    }
-    return p;
-}
-
-static int failed(orr_status st)
-{
-    if (st != ORR_OK) printf("error %d %s\n", (int)st, orr_error_text());
-    return st != ORR_OK;
-}
 
 static void print(const double *v, int64_t n)
 {
