@@ -85,6 +85,8 @@ const char *orr_status_name(orr_status st)
         return "interrupted";
     case ORR_ERR_INTERNAL:
         return "internal error";
+    case ORR_ERR_MACHINE:
+        return "fault of the machine";
     }
     return "unknown status";
 }

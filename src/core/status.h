@@ -26,7 +26,8 @@ typedef enum orr_status {
     ORR_ERR_TIMEOUT = -10,     /* a wait passed its deadline */
     ORR_ERR_NUMERIC = -11,     /* NaN or Inf where there must be none */
     ORR_ERR_INTERRUPTED = -12, /* a signal asked to stop; state was saved */
-    ORR_ERR_INTERNAL = -13     /* an Orrery defect */
+    ORR_ERR_INTERNAL = -13,    /* an Orrery defect */
+    ORR_ERR_MACHINE = -14      /* memory or processor did what they must not; start again */
 } orr_status;
 
 enum { ORR_ERROR_MAX = 1024 }; /* bytes of a sentence, with its end */

@@ -147,6 +147,8 @@ int orr_exit_code(orr_status st)
         return ORR_EXIT_USAGE;
     case ORR_ERR_INTERRUPTED:
         return ORR_EXIT_REQUEUE;
+    case ORR_ERR_MACHINE:
+        return ORR_EXIT_MACHINE;
     default:
         return ORR_EXIT_FAILED;
     }

@@ -6,7 +6,8 @@
  * sentence and the same exit code.  A failure that one rank met alone, where the others wait for
  * it, ends the job by MPI_Abort after that rank has printed it. Exit codes: 0 done; 1 failed; 2
  * usage or job file; 75 stopped by a signal after saving, start again to go on; 76 a rank was ended
- * by its supervisor, or has lost it (jobs/pulse.h). */
+ * by its supervisor, or has lost it (jobs/pulse.h); 77 a fault of the machine was seen
+ * (jobs/replicas.h), start again to go on from the last checkpoint. */
 #ifndef ORR_JOBS_APP_H
 #define ORR_JOBS_APP_H
 
@@ -21,7 +22,8 @@ enum {
     ORR_EXIT_FAILED = 1,
     ORR_EXIT_USAGE = 2,
     ORR_EXIT_REQUEUE = 75,
-    ORR_EXIT_LOST = 76
+    ORR_EXIT_LOST = 76,
+    ORR_EXIT_MACHINE = 77
 };
 
 typedef struct orr_app {

@@ -19,14 +19,16 @@ static void print_overview(void)
            "orrery ...).\n\n");
     for (int i = 0; i < N_COMMANDS; i++)
         printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
-    printf("\n  orrery COMMAND --help   what it takes, every key with its default\n"
-           "  orrery --version        version\n\n"
-           "Any key of a job file can be set on the line: orrery train job.yaml train.epochs=20 "
-           "train.lr=1e-4\n"
-           "Environment: ORR_LOG=info,comm:debug (log levels), ORR_WAIT=seconds (deadline of every "
-           "wait).\n"
-           "Exit codes: 0 done; 1 failed; 2 usage or job file; 75 stopped by a signal after saving "
-           "(start again);\n76 ended by its launch, or without it.\n");
+    printf(
+        "\n  orrery COMMAND --help   what it takes, every key with its default\n"
+        "  orrery --version        version\n\n"
+        "Any key of a job file can be set on the line: orrery train job.yaml train.epochs=20 "
+        "train.lr=1e-4\n"
+        "Environment: ORR_LOG=info,comm:debug (log levels), ORR_WAIT=seconds (deadline of every "
+        "wait).\n"
+        "Exit codes: 0 done; 1 failed; 2 usage or job file; 75 stopped by a signal after saving "
+        "(start again);\n76 ended by its launch, or without it; 77 a fault of the machine was seen "
+        "(start again).\n");
 }
 
 static void print_help(const orr_command *c)

@@ -1,6 +1,7 @@
 /* jobs/pulse.c - the thread that speaks for a rank. */
 #include "jobs/pulse.h"
 #include "core/options.h"
+#include "core/probe.h"
 #include "core/threads.h"
 #include "jobs/app.h"
 #include "jobs/verdict.h"
@@ -48,6 +49,7 @@ static pulse p = { .fd = -1, .wake = { -1, -1 } };
 
 void orr_pulse_at(const char *phase, int64_t step)
 {
+    orr_probe_at(phase, step, NULL, 0);
     if (!atomic_load_explicit(&on, memory_order_relaxed)) return;
     atomic_store_explicit(&phase_now, phase, memory_order_relaxed);
     atomic_store_explicit(&step_now, step, memory_order_relaxed);

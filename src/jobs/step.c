@@ -2,6 +2,7 @@
 #include "jobs/step.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/probe.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -48,6 +49,7 @@ static orr_status send_bucket(orr_stepper *s)
     if (n == 0) return ORR_OK;
     for (int r = 0; r < s->plan.n_runs; r++)
         runs[r] = orr_net_grads(s->net, r) + first;
+    orr_probe_at("gradients", -1, runs[0], n * sizeof(orr_real));
     ORR_TRY(orr_comm_reduce_begin(&s->flying[s->n_flying], s->app->world, &s->plan, s->opts.mode,
                                   runs, runs[0], n, ORR_F32));
     s->n_flying++;
@@ -218,7 +220,8 @@ static orr_status make_step(orr_stepper *s, const orr_loaded *b, double lr, orr_
                         .keys = b->keys };
     int non_empty = (int)(b->n_global < s->plan.n_leaves ? b->n_global : s->plan.n_leaves);
     size_t n_params = orr_net_param_count(s->net);
-    const orr_real *y, *slab = orr_net_grads(s->net, 0);
+    const orr_real *y;
+    orr_real *slab = orr_net_grads(s->net, 0);
     orr_status st;
 
     s->bucket_first = s->bucket_end = 0;
@@ -230,15 +233,29 @@ static orr_status make_step(orr_stepper *s, const orr_loaded *b, double lr, orr_
     ORR_TRY(gather_sums(s, b, y, out));
     for (int i = 0; i < s->n_flying; i++)
         if ((st = orr_comm_reduce_end(s->flying[i])) != ORR_OK) return st;
+    orr_probe_at("reduced", -1, slab, n_params * sizeof *slab);
     out->grad_norm = orr_grad_norm(slab, n_params);
     out->skipped = !isfinite(out->loss) || !isfinite(out->grad_norm);
-    if (out->skipped) {
-        log_nonfinite(s, b);
-        return ORR_OK;
-    }
+    if (out->skipped) return ORR_OK;
     orr_optimiser_step(s->optimiser, orr_net_params(s->net), slab, lr,
                        orr_clip_scale(out->grad_norm, s->opts.clip_norm));
+    orr_probe_at("weights", -1, orr_net_params(s->net), n_params * sizeof *slab);
     return orr_net_update_state(s->net, slab, non_empty);
+}
+
+/* What is in the samples or the weights comes out the same a second time; what a machine did wrong
+ * once does not. */
+static orr_status make_again(orr_stepper *s, const orr_loaded *b, double lr, orr_step_result *out)
+{
+    ORR_TRY(make_step(s, b, lr, out));
+    if (out->skipped)
+        log_nonfinite(s, b);
+    else
+        orr_log0(ORR_WARN, "train",
+                 "epoch %lld step %lld was not finite, and is when computed again: a fault of the "
+                 "machine on some rank; training goes on as if it had not been",
+                 (long long)b->epoch + 1, (long long)b->step + 1);
+    return ORR_OK;
 }
 
 orr_status orr_step(orr_stepper *s, const orr_loaded *b, double lr, orr_step_result *out)
@@ -246,6 +263,7 @@ orr_status orr_step(orr_stepper *s, const orr_loaded *b, double lr, orr_step_res
     int64_t before = orr_alloc_count(), more;
 
     ORR_TRY(make_step(s, b, lr, out));
+    if (out->skipped) ORR_TRY(make_again(s, b, lr, out));
     more = orr_alloc_count() - before;
     if (s->warm && more)
         return orr_fail(ORR_ERR_INTERNAL, "%lld allocations inside a training step",

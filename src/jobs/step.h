@@ -2,7 +2,8 @@
  *
  * forward; loss; backward, whose finished ranges are gathered into buckets that start their
  * reduction while backward goes on; one small ordered sum of loss, counts and the control word;
- * then norm, clipping, optimiser, running moments.  Nothing is allocated in a step. With one rank
+ * then norm, clipping, optimiser, running moments.  A step that is not finite is computed once more.
+ * Nothing is allocated in a step. With one rank
  * and one run there is nothing to reduce and nothing is copied.   Collective. */
 #ifndef ORR_JOBS_STEP_H
 #define ORR_JOBS_STEP_H
@@ -28,7 +29,7 @@ typedef struct orr_step_result {
     int64_t samples, correct;
     double grad_norm;
     int stop;    /* a signal came to some rank */
-    int skipped; /* not finite: nothing was changed */
+    int skipped; /* not finite, twice: nothing was changed */
 } orr_step_result;
 
 /* Leaf sizes of whole batches of this many samples, as this rank's limits need them; appends to

@@ -10,6 +10,7 @@
 #include "jobs/json.h"
 #include "jobs/predictor.h"
 #include "jobs/pulse.h"
+#include "jobs/replicas.h"
 #include "jobs/report.h"
 #include "jobs/run.h"
 #include "jobs/scores.h"
@@ -37,6 +38,7 @@ typedef struct trainer {
     orr_train_state state;
     orr_run run;
     int resumed;
+    int64_t compared;                 /* the step after which the ranks' weights were found equal */
     double epoch_started, first_step; /* seconds */
 } trainer;
 
@@ -64,6 +66,9 @@ static orr_status save(trainer *t, const char *name)
     orr_status st = ORR_OK;
 
     orr_pulse_at("save", t->state.steps);
+    if (t->compared != t->state.steps)
+        ORR_TRY(orr_replicas_check(t->app, t->training.net, t->training.optimiser, t->state.steps));
+    t->compared = t->state.steps;
     t->state.schedule = t->training.schedule.state;
     if (t->app->rank == 0) {
         st = orr_run_sizes(&t->run, &t->state.metrics_bytes, &t->state.history_bytes);

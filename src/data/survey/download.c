@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum { EXTRA = 8, UNREACHED = 3, BUFFER = 256 << 10 };
-static const double passed_over = 30; /* seconds */
+static const double passed_over = 30, longest_pause = 5; /* seconds */
 
 const orr_option orr_download_options[] = { ORR_DOWNLOAD_ROWS(orr_download_opts, ),
                                             ORR_OPTION_END };
@@ -377,13 +377,30 @@ static orr_status take_proofs(orr_engine *e)
     return st;
 }
 
-static orr_status resume_paused(orr_engine *e)
+/* Of the transfers that wait for the rate's sake the one that goes on: the first begun, so that files
+ * come to their ends one after another and not all at once; but none so late that its server gives
+ * it up. */
+static orr_slot *next_of_paused(orr_engine *e, double now)
 {
-    if (e->n_paused == 0 || orr_now() < may_take_at(e)) return ORR_OK;
+    orr_slot *best = NULL;
+
     for (int i = 0; i < e->n_slots; i++) {
         orr_slot *s = &e->slots[i];
 
         if (s->state != ORR_SLOT_RUNNING || !s->paused) continue;
+        if (now > s->paused_at + longest_pause) return s;
+        if (!best || s->started < best->started) best = s;
+    }
+    return best;
+}
+
+static orr_status resume_paused(orr_engine *e)
+{
+    double now = orr_now();
+
+    for (int n = e->n_paused; n > 0 && now >= may_take_at(e); n--) {
+        orr_slot *s = next_of_paused(e, now);
+
         s->paused = 0;
         e->n_paused--;
         curl_easy_pause(s->easy,

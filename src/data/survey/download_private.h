@@ -67,7 +67,7 @@ typedef struct orr_slot {
     int began, ignoring, paused, asked_range;
     int64_t ignored;
     char error[CURL_ERROR_SIZE];
-    double retry_after; /* seconds; 0 = not said */
+    double retry_after, paused_at; /* seconds, 0 = not said; the clock */
     long http;
     /* of the proof */
     orr_status proved, stored;

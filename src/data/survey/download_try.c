@@ -2,6 +2,7 @@
  * what its end means.   Ranges: RFC 9110, sections 13.1.5 (If-Range) and 14 (Range, Content-Range). */
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/threads.h"
 #include "data/survey/download_private.h"
 #include "data/survey/unpack.h"
 
@@ -144,6 +145,7 @@ static size_t take_bytes(char *bytes, size_t size, size_t n, void *ctx)
     if (!orr_engine_take(s->engine, n)) {
         if (!s->paused) s->engine->n_paused++;
         s->paused = 1;
+        s->paused_at = orr_now();
         return CURL_WRITEFUNC_PAUSE;
     }
     if ((st = orr_part_write(&s->part, bytes, n)) == ORR_OK) return n;
