@@ -1,12 +1,14 @@
 # shellcheck shell=bash
 # slurm/orrery.sh - what the batch scripts share: which program, how many ranks and threads, one launch, and how a job
-# that is stopped comes back.  docs/slurm.md is the manual.
+# that is stopped, or has lost a node, goes on.  docs/slurm.md is the manual.
 #
 #   ORRERY               the program [orrery on PATH, else build/release/src/jobs/orrery]
 #   ORRERY_LAUNCH        mpirun | srun (needs pmix in `srun --mpi=list`) [mpirun]
-#   ORRERY_LAUNCH_ARGS   more words for the launcher
+#   ORRERY_LAUNCH_ARGS   more words for mpirun or srun
 #   ORRERY_BIND          core | hwthread | none: what mpirun binds a rank's threads to [core]
-#   ORRERY_MAX_REQUEUES  a job that was restarted this often is not requeued at its time limit [10]
+#   ORRERY_SUPERVISE     keys of orrery launch: "restarts=3 min_ranks=4 status=FILE" []
+#   ORRERY_ADDRESS       what ranks on other nodes call the first one [what Slurm calls it]
+#   ORRERY_MAX_REQUEUES  so often a job is requeued at its time limit, or for a fault of a machine [10]
 #   ORRERY_LIMIT_MARGIN  a stop this near to the time limit, in seconds, is put down to it [180]
 
 orrery_say() { printf '%s orrery.sh: %s\n' "$(date '+%F %T')" "$*" >&2; }
@@ -14,7 +16,7 @@ orrery_say() { printf '%s orrery.sh: %s\n' "$(date '+%F %T')" "$*" >&2; }
 # ---- what to run ----
 orrery_folder=${ORRERY_HOME:-${SLURM_SUBMIT_DIR:-.}}/slurm
 orrery_find() {
-    local built="${ORRERY_HOME:-${SLURM_SUBMIT_DIR:-.}}/build/release/src/jobs/orrery"
+    local built="${orrery_folder%/slurm}/build/release/src/jobs/orrery"
     [ -n "${ORRERY-}" ] || ORRERY=$(command -v orrery) || ORRERY=$built
     [ -x "$ORRERY" ] && return
     orrery_say "there is no program at $ORRERY; build it (CONTRIBUTING.md), or set ORRERY to where it is"
@@ -23,6 +25,7 @@ orrery_find() {
 
 orrery_environment() {
     export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} # a job file's runtime.threads goes before it
+    export SLURM_OVERLAP=1 # a step that still waits for a lost node must not keep the next one from its cores
     if [ "$(id -u)" -eq 0 ]; then # Open MPI refuses root unless told twice
         export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
     fi
@@ -34,7 +37,7 @@ orrery_dump() { # WORD ...
     printf '%s' "$(orrery_nodes) nodes, $(orrery_ranks) ranks, $OMP_NUM_THREADS threads a rank"
     printf ', GPUs: %s\n' "${SLURM_JOB_GPUS:-${CUDA_VISIBLE_DEVICES:-none}}"
     printf '%s\n' "$ORRERY, by ${ORRERY_LAUNCH:-mpirun}, in $PWD"
-    env | grep -E '^(SLURM|SBATCH|ORRERY|OMP|OMPI|UCX|PMIX|OPENBLAS|CUDA)_?' | sort
+    env | grep -E '^(SLURM|SBATCH|ORRERY|OMP|OMPI|UCX|PMIX|OPENBLAS|CUDA|ROCR|HIP|GPU)_?' | sort
     printf '== orrery %s\n' "$*"
 }
 
@@ -49,55 +52,169 @@ orrery_id() { # what scontrol takes: a task of an array is not its job's number
 orrery_nodes() { printf '%s' "${SLURM_JOB_NUM_NODES:-1}"; }
 orrery_ranks() { printf '%s' "${SLURM_NTASKS:-1}"; }
 
-# ---- one launch ----
-orrery_launcher() { # sets orrery_words
-    local each=$OMP_NUM_THREADS
-    case "${ORRERY_LAUNCH:-mpirun}" in
-    mpirun)
-        # In a session of its own, and its daemons behind a shell: a SIGTERM from Slurm must reach this script, which
-        # has the ranks save, not mpirun, which kills them two seconds later and forgets their exit code.
-        orrery_words=(setsid mpirun -n "$(orrery_ranks)" --mca orte_launch_agent "$orrery_folder/orted.sh")
-        case "${ORRERY_BIND:-core}" in
-        core) orrery_words+=(--map-by "slot:PE=$each" --bind-to core:overload-allowed) ;;
-        hwthread) orrery_words+=(--use-hwthread-cpus --map-by "slot:PE=$each" --bind-to hwthread:overload-allowed) ;;
-        none) orrery_words+=(--bind-to none) ;;
-        *) orrery_say "ORRERY_BIND=$ORRERY_BIND: core, hwthread or none"; return 1 ;;
-        esac
-        ;;
-    srun)
-        if ! srun --mpi=list 2>&1 | grep -qw pmix; then
-            orrery_say 'srun offers no pmix here (srun --mpi=list); leave ORRERY_LAUNCH out and mpirun starts the ranks'
-            return 1
-        fi
-        orrery_words=(srun --mpi=pmix -n "$(orrery_ranks)" -c "$each" --kill-on-bad-exit=1)
-        ;;
-    *) orrery_say "ORRERY_LAUNCH=$ORRERY_LAUNCH: mpirun or srun"; return 1 ;;
-    esac
-    # shellcheck disable=SC2206 # words, on purpose
-    orrery_words+=(${ORRERY_LAUNCH_ARGS-})
+# Sets orrery_names and orrery_slots, one a node, when there are several and Slurm can be asked.
+orrery_places() {
+    local part times
+    orrery_names=() orrery_slots=()
+    [ "$(orrery_nodes)" -gt 1 ] && command -v scontrol >/dev/null || return 0
+    mapfile -t orrery_names < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
+    for part in ${SLURM_TASKS_PER_NODE//,/ }; do # 4(x2),3
+        times=1
+        if [[ $part == *x* ]]; then times=${part#*x} times=${times%?}; fi
+        while [ "$times" -gt 0 ]; do
+            orrery_slots+=("${part%%[(]*}")
+            times=$((times - 1))
+        done
+    done
+    if [ "${#orrery_names[@]}" -ne "${#orrery_slots[@]}" ]; then orrery_names=() orrery_slots=(); fi
 }
 
-orrery_forward() { # NAME: to the ranks, once they are there
+# Prints those of the nodes that start nothing any more; this one does.
+orrery_silent() { # NAME ...
+    # shellcheck disable=SC2016 # sh's own $1
+    printf '%s\n' "$@" | grep -vxF "${SLURMD_NODENAME:-$(hostname -s)}" | xargs -r -P 32 -I '{}' sh -c \
+        'timeout -k 5 30 env -u SLURM_HINT srun --overlap --mem=0 --mpi=none -Q -N 1 -n 1 -w "$1" true >/dev/null 2>&1 ||
+            echo "$1"' sh '{}'
+}
+
+# Takes them out of orrery_names; fails when there are none.
+orrery_leave_out() {
+    local lost='' i names=() slots=()
+    [ "${#orrery_names[@]}" -gt 1 ] || return 1
+    [ ! -s "$orrery_note" ] || lost=$(<"$orrery_note")
+    [ -n "$lost" ] || lost=$(orrery_silent "${orrery_names[@]}")
+    [ -n "$lost" ] || return 1
+    lost=" ${lost//$'\n'/ } "
+    for i in "${!orrery_names[@]}"; do
+        [[ $lost != *" ${orrery_names[i]} "* ]] || continue
+        names+=("${orrery_names[i]}") slots+=("${orrery_slots[i]}")
+    done
+    orrery_names=("${names[@]}") orrery_slots=("${slots[@]}")
+    orrery_say "lost:${lost% }; goes on with ${orrery_names[*]}"
+}
+
+# Runs on other nodes.  With --no-kill Slurm goes on with a job that lost nodes, also the one that this script ran on.
+orrery_watch() { # ID NODE
+    local nodes
+    trap '' USR1 USR2
+    while sleep 10; do
+        nodes=$(scontrol show job -o "$1" | sed -n 's/.* NodeList=\([^ ]*\) .*/\1/p')
+        if [ -n "$nodes" ] && ! scontrol show hostnames "$nodes" | grep -qxF "$2"; then
+            scontrol requeue "$1"
+            return
+        fi
+    done
+}
+
+orrery_guard() { # starts it on two other nodes, or ends it
+    local others
+    [ -z "$orrery_guard_pid" ] || kill "$orrery_guard_pid" 2>/dev/null
+    orrery_guard_pid=
+    [ "$1" = start ] && [ "${#orrery_names[@]}" -gt 1 ] && [ -n "${SLURMD_NODENAME-}" ] || return 0
+    mapfile -t others < <(printf '%s\n' "${orrery_names[@]}" | grep -vxF "$SLURMD_NODENAME" | head -n 2)
+    env -u SLURM_HINT srun --overlap --mem=0 --gres=none --mpi=none -Q --no-kill -N "${#others[@]}" -n "${#others[@]}" \
+        -w "$(IFS=,; printf '%s' "${others[*]}")" \
+        bash -c "$(declare -f orrery_watch); orrery_watch '$(orrery_id)' '$SLURMD_NODENAME'" >/dev/null 2>&1 &
+    orrery_guard_pid=$!
+}
+
+# ---- one launch ----
+orrery_quote() { # WORD ...: as a shell reads them
+    local word
+    for word; do printf "'%s' " "${word//\'/\'\\\'\'}"; done
+}
+
+orrery_mpirun() { # sets orrery_start
+    local each=$OMP_NUM_THREADS
+    orrery_start=(mpirun)
+    if [ "${#orrery_names[@]}" -gt 1 ]; then
+        rm -f "$orrery_note"
+        orrery_start=(bash "$orrery_folder/start.sh" "$orrery_note" mpirun)
+    fi
+    # Daemons behind a shell: a SIGTERM from Slurm to a step must have its ranks save, not kill them.
+    if [[ $orrery_folder == *[[:space:]]* ]]; then
+        orrery_say "a path with spaces cannot be given to Open MPI: its daemons run without slurm/orted.sh"
+    else
+        orrery_start+=(--mca orte_launch_agent "$orrery_folder/orted.sh")
+    fi
+    case "${ORRERY_BIND:-core}" in
+    core) orrery_start+=(--map-by "slot:PE=$each" --bind-to core:overload-allowed) ;;
+    hwthread) orrery_start+=(--use-hwthread-cpus --map-by "slot:PE=$each" --bind-to hwthread:overload-allowed) ;;
+    none) orrery_start+=(--bind-to none) ;;
+    *) orrery_say "ORRERY_BIND=$ORRERY_BIND: core, hwthread or none"; return 1 ;;
+    esac
+}
+
+orrery_srun() { # sets orrery_start
+    local names
+    if ! srun --mpi=list 2>&1 | grep -qw pmix; then
+        orrery_say 'srun offers no pmix here (srun --mpi=list); leave ORRERY_LAUNCH out and mpirun starts the ranks'
+        return 1
+    fi
+    orrery_start=(srun --mpi=pmix -c "$OMP_NUM_THREADS" --kill-on-bad-exit=1)
+    [ "${#orrery_names[@]}" -eq 0 ] && return
+    names=$(IFS=,; printf '%s' "${orrery_names[*]}")
+    orrery_start+=(-N "${#orrery_names[@]}" -w "$names")
+}
+
+# Sets orrery_words: orrery launch starts the ranks, names what goes wrong with one, and starts again.
+orrery_launcher() {
+    local ranks=0 hosts='' i start address=${ORRERY_ADDRESS-}
+    case "${ORRERY_LAUNCH:-mpirun}" in
+    mpirun) orrery_mpirun || return ;;
+    srun) orrery_srun || return ;;
+    *) orrery_say "ORRERY_LAUNCH=$ORRERY_LAUNCH: mpirun or srun"; return 1 ;;
+    esac
+    for i in "${!orrery_names[@]}"; do
+        ranks=$((ranks + orrery_slots[i]))
+        hosts+=",${orrery_names[i]}:${orrery_slots[i]}"
+    done
+    [ "$ranks" -gt 0 ] || ranks=$(orrery_ranks)
+    if [ -z "$address" ] && [ "${#orrery_names[@]}" -gt 1 ]; then
+        address=$(scontrol show node "${SLURMD_NODENAME-}" 2>/dev/null | sed -n 's/.*NodeAddr=\([^ ]*\).*/\1/p')
+    fi
+    # shellcheck disable=SC2206 # words, on purpose
+    orrery_start+=(${ORRERY_LAUNCH_ARGS-})
+    start=$(orrery_quote "${orrery_start[@]}")
+    orrery_words=("$ORRERY" launch "ranks=$ranks" "mpirun='${start//\'/\'\'}'") # quoted as YAML has it
+    [ -z "$hosts" ] || orrery_words+=("hosts=${hosts#,}")
+    [ -z "$address" ] || orrery_words+=("address=$address")
+    # shellcheck disable=SC2206
+    orrery_words+=(${ORRERY_SUPERVISE-})
+    # Slurm may signal every process of the job: what this script passes on must not be a second time, which ends the
+    # ranks without saving.  Where env cannot shield launch, a session of its own does for most of Slurm's ways.
+    if env --block-signal=TERM true 2>/dev/null; then
+        orrery_words=(env --block-signal=TERM --block-signal=INT --block-signal=USR1 "${orrery_words[@]}")
+    else
+        orrery_words=(setsid "${orrery_words[@]}")
+    fi
+}
+
+orrery_forward() { # NAME: to launch, once it is there; once
+    orrery_woken=1
+    [ -z "$orrery_signalled" ] || return
     orrery_say "got $1: the ranks save at the end of their step"
     orrery_signalled=1
-    orrery_woken=1
-    [ -z "$orrery_pid" ] || kill -USR1 "$orrery_pid" 2>/dev/null
+    [ -z "$orrery_pid" ] || kill -USR2 "$orrery_pid" 2>/dev/null
 }
 
 # Runs the words; bash's wait ends early at a trapped signal, so it is asked again.  Sets orrery_code.
 orrery_launch() {
-    orrery_pid='' orrery_signalled='' orrery_code=0
-    trap 'orrery_forward USR1' USR1
-    trap 'orrery_forward TERM' TERM
+    orrery_pid='' orrery_code=75
+    [ -z "$orrery_signalled" ] || return # nothing was begun
     "$@" &
     orrery_pid=$!
-    [ -z "$orrery_signalled" ] || kill -USR1 "$orrery_pid" 2>/dev/null
+    [ -z "$orrery_signalled" ] || kill -USR2 "$orrery_pid" 2>/dev/null
     while :; do
         orrery_woken=
         wait "$orrery_pid"
         orrery_code=$?
         [ -n "$orrery_woken" ] || break
     done
+    # A signal at the very moment of the end: bash then may not know how it ended (-1, or 127 when asked again).
+    if [ -n "$orrery_signalled" ] && { [ "$orrery_code" -lt 0 ] || [ "$orrery_code" -eq 127 ]; }; then orrery_code=75; fi
+    # What died of the signal had not begun to listen: nothing was done yet, nothing is lost.
+    [ "$orrery_code" -ne $((128 + $(kill -l USR2))) ] || orrery_code=75
 }
 
 # ---- coming back ----
@@ -114,52 +231,89 @@ orrery_preempted() { case $(orrery_field PreemptTime) in '' | None | Unknown | 0
 
 orrery_timed_out() {
     local end
+    [ "$(orrery_field JobState)" = RUNNING ] || return 1 # what is being ended ends now
     end=$(orrery_field EndTime)
     [ "${end:-0}" -gt 0 ] 2>/dev/null && [ $((end - $(date +%s))) -le "${ORRERY_LIMIT_MARGIN:-180}" ]
 }
 
+# How often this job was requeued in a way that counts: its own output says it; else every restart counts.
+orrery_counted() {
+    if [ -f "/proc/$$/fd/2" ] && [ -r "/proc/$$/fd/2" ]; then
+        grep -acF "orrery.sh: job $(orrery_id) is requeued, counted" "/proc/$$/fd/2"
+    else
+        printf '%s' "${SLURM_RESTART_COUNT:-0}"
+    fi
+}
+
 # Brings the job back, unless Slurm is ending it or there is no more of it to be had.  Sets orrery_code.
-orrery_requeue() { # WHAT: stopped and saved ...
-    local state restarts=${SLURM_RESTART_COUNT:-0}
-    orrery_code=75
+orrery_requeue() { # WHAT CODE: the code if it cannot be; counted: "", or the code when that was too often
+    local state limit=${ORRERY_MAX_REQUEUES:-10} n word=requeued
+    orrery_code=$2
     if [ -z "$orrery_job" ]; then
-        orrery_say "$1; there is no scontrol that knows this job: exit 75, start again to go on"
+        orrery_say "$1; there is no scontrol that knows this job: exit $2, start again to go on"
         return
     fi
     state=$(orrery_field JobState)
     if [ "$state" != RUNNING ]; then # scancel, or Slurm brings it back by itself
         orrery_say "$1; Slurm is ending the job ($state): not requeued from here"
-    elif ! orrery_preempted && orrery_timed_out && [ "$restarts" -ge "${ORRERY_MAX_REQUEUES:-10}" ]; then
-        orrery_say "$1 at the time limit; restarted $restarts times already: not requeued, submit it again to go on"
-        orrery_code=124
-    elif scontrol requeue "$(orrery_id)"; then
-        orrery_say "$1; job $(orrery_id) is requeued"
+        return
+    fi
+    if [ -n "$3" ]; then
+        n=$(orrery_counted)
+        if [ "$n" -ge "$limit" ]; then
+            orrery_say "$1; requeued $n times already: not requeued, submit it again to go on"
+            orrery_code=$3
+            return
+        fi
+        word="requeued, counted: $((n + 1)) of $limit"
+    fi
+    if scontrol requeue "$(orrery_id)"; then
+        orrery_say "$1"
+        orrery_say "job $(orrery_id) is $word"
     else
-        orrery_say "$1; job $(orrery_id) could not be requeued: exit 75, start again to go on"
+        orrery_say "$1; job $(orrery_id) could not be requeued: exit $2, start again to go on"
     fi
 }
 
 # By the exit code of the launch: see docs/slurm.md.
 orrery_end() {
-    # What died of the signal had not begun to listen: nothing was done yet, nothing is lost.
-    [ "$orrery_code" -ne $((128 + $(kill -l USR1))) ] || orrery_code=75
     case $orrery_code in 0 | 2) return ;; esac
     orrery_job=
     orrery_ask
-    if [ "$orrery_code" -eq 75 ]; then
-        orrery_requeue 'stopped and saved'
+    if [ "$orrery_code" -eq 75 ] && ! orrery_preempted && orrery_timed_out; then
+        orrery_requeue 'stopped and saved at the time limit' 75 124
+    elif [ "$orrery_code" -eq 75 ]; then
+        orrery_requeue 'stopped and saved' 75 ''
     elif orrery_preempted; then
-        orrery_requeue "ended with $orrery_code while being preempted, after what was saved last"
+        orrery_requeue "ended with $orrery_code while being preempted, after what was saved last" 75 ''
+    elif [ "$orrery_code" -eq 76 ] || [ "$orrery_code" -eq 77 ]; then
+        orrery_requeue "ended with $orrery_code, a fault of a machine" "$orrery_code" "$orrery_code"
     fi
 }
 
 # orrery_run COMMAND [FILE] [key=value ...]: launches orrery on all ranks of the allocation; ends the script.
 orrery_run() {
+    orrery_pid='' orrery_signalled='' orrery_guard_pid=''
+    trap 'orrery_forward USR1' USR1
+    trap 'orrery_forward USR2' USR2
+    trap 'orrery_forward TERM' TERM
+    orrery_note=${TMPDIR:-/tmp}/orrery-${SLURM_JOB_ID:-0}.$$
     orrery_environment
+    orrery_places
     { orrery_find && orrery_launcher; } || exit 2
     orrery_dump "$@"
-    orrery_launch "${orrery_words[@]}" "$ORRERY" "$@"
-    trap '' USR1 TERM # requeued, this script is told to end
+    orrery_guard start
+    orrery_launch "${orrery_words[@]}" "$@"
+    # A node that is gone for good: launch cannot start there again, what is left may.
+    while [ "$orrery_code" -ne 0 ] && [ "$orrery_code" -ne 2 ] && [ -z "$orrery_signalled" ] && orrery_leave_out; do
+        orrery_launcher || exit 2
+        orrery_guard start
+        orrery_launch "${orrery_words[@]}" "$@"
+        [ "$orrery_code" -ne 2 ] || orrery_code=76 # the job wants more ranks than are left
+    done
+    orrery_guard end
+    trap '' USR1 USR2 TERM # requeued, this script is told to end
+    [ ! -e "$orrery_note" ] || rm -f "$orrery_note"
     orrery_end
     orrery_say "exit $orrery_code"
     exit "$orrery_code"

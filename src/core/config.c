@@ -442,3 +442,14 @@ orr_status orr_config_set(orr_config *c, const char *assignment)
     at->key = key;
     return ORR_OK;
 }
+
+void orr_config_remove(orr_config *c, const char *key)
+{
+    orr_node *root = c->root;
+    int n = 0;
+
+    if (root->type != ORR_NODE_MAP) return;
+    for (int i = 0; i < root->n_items; i++)
+        if (strcmp(root->items[i]->key, key) != 0) root->items[n++] = root->items[i];
+    root->n_items = n;
+}

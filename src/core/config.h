@@ -39,6 +39,8 @@ orr_status orr_config_empty(orr_config **out);
 /* Sets "a.b.c=value": makes maps on the way, replaces what was there.  "a.0.b=v" reaches
  * into a list. */
 orr_status orr_config_set(orr_config *c, const char *assignment);
+/* Takes a key away from the root; one that is not there is fine. */
+void orr_config_remove(orr_config *c, const char *key);
 const orr_node *orr_config_root(const orr_config *c); /* a map */
 void orr_config_destroy(orr_config *c);
 

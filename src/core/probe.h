@@ -8,6 +8,7 @@
  *   "gradients"               of the rank's own sums a bucket, before it is reduced
  *   "reduced"                 the sums over all ranks, before the optimiser
  *   "weights"                 after the optimiser
+ *   "batch"                   the samples of a batch with its step, on the loader's thread
  *
  * Not collective. */
 #ifndef ORR_CORE_PROBE_H

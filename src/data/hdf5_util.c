@@ -85,21 +85,30 @@ orr_status orr_h5_create(hid_t *out, const char *path)
     return create(out, path, access_list());
 }
 
-/* The core driver's memory is ours: at the close it is kept instead of freed. */
+/* The core driver's memory is ours: what the caller brought is used first, it grows by more than is
+ * asked for, and at the close it is kept instead of freed. */
 static void *image_malloc(size_t size, H5FD_file_image_op_t op, void *m)
 {
+    orr_h5_memory *memory = m;
+    void *p = memory->data;
+
     (void)op;
-    ((orr_h5_memory *)m)->room = size;
-    return orr_alloc(size, 1);
+    memory->data = NULL;
+    if (p && size <= memory->room) return p;
+    orr_free(p);
+    memory->room = size > memory->least ? size : memory->least;
+    return orr_alloc(memory->room, 1);
 }
 
 static void *image_realloc(void *p, size_t size, H5FD_file_image_op_t op, void *m)
 {
     orr_h5_memory *memory = m;
-    void *grown = orr_realloc(p, p ? memory->room : 0, size, 1);
+    size_t room = size + size / 2;
+    void *grown;
 
-    (void)op;
-    if (grown) memory->room = size;
+    if (!p) return image_malloc(size, op, m);
+    if (size <= memory->room) return p;
+    if ((grown = orr_realloc(p, memory->room, room, 1))) memory->room = room;
     return grown;
 }
 
@@ -137,7 +146,7 @@ orr_status orr_h5_create_in_memory(hid_t *out, const char *name, orr_h5_memory *
     };
     hid_t fapl = access_list();
 
-    *m = (orr_h5_memory){ 0 };
+    m->bytes = 0;
     H5Pset_fapl_core(fapl, 1 << 20, 0);
     H5Pset_file_image_callbacks(fapl, &callbacks);
     return create(out, name, fapl);
@@ -162,6 +171,18 @@ orr_status orr_h5_close_in_memory(hid_t file, const char *name, orr_h5_memory *m
     if (H5Fclose(file) < 0 || !m->data)
         return orr_h5_fail(ORR_ERR_NOMEM, "%s: its content could not be made in memory", name);
     m->bytes = end_of_file(m);
+    return ORR_OK;
+}
+
+orr_status orr_h5_place(hid_t loc, const char *name, uint64_t *offset)
+{
+    hid_t set = H5Dopen2(loc, name, H5P_DEFAULT);
+    haddr_t place = set >= 0 ? H5Dget_offset(set) : HADDR_UNDEF;
+
+    if (set >= 0) H5Dclose(set);
+    *offset = place;
+    if (place == HADDR_UNDEF)
+        return orr_h5_fail(ORR_ERR_INTERNAL, "dataset /%s has no place in its file", name);
     return ORR_OK;
 }
 

@@ -39,13 +39,17 @@ orr_status orr_h5_create(hid_t *out, const char *path);
 orr_status orr_h5_open(hid_t *out, const char *path);
 /* A new file in memory, and closing it: then m->data holds the bytes that orr_h5_create would have
  * left on the disk, the caller's to orr_free.  m stays where it is until then; name is for
- * messages.  A file that is given up is closed with H5Fclose, and m->data freed all the same. */
+ * messages.  A file that is given up is closed with H5Fclose, and m->data freed all the same.
+ * m may come with a block to use again (data, room), and says in `least` how much room to take at
+ * once, so that a large file is not copied as it grows. */
 typedef struct orr_h5_memory {
     void *data;
-    size_t bytes, room;
+    size_t bytes, room, least;
 } orr_h5_memory;
 orr_status orr_h5_create_in_memory(hid_t *out, const char *name, orr_h5_memory *m);
 orr_status orr_h5_close_in_memory(hid_t file, const char *name, orr_h5_memory *m);
+/* Where the bytes of a contiguous dataset lie in its file. */
+orr_status orr_h5_place(hid_t loc, const char *name, uint64_t *offset);
 /* An existing file for writing, by one process (access H5P_DEFAULT) or by all of a communicator
  * together (a list with H5Pset_fapl_mpio).  *transfer: list for H5Dwrite, collective if the file is;
  * the caller closes both, after a failure, too, unless they are negative. */

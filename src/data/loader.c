@@ -7,7 +7,9 @@
 
 #include "core/leaves.h"
 #include "core/memory.h"
+#include "core/probe.h"
 #include "core/threads.h"
+#include "core/timeline.h"
 #include "data/transform_steps.h"
 
 #include <inttypes.h>
@@ -133,18 +135,24 @@ static orr_status make(const orr_loader *l, slot *s, int64_t batch, const worker
     const orr_loader_opts *o = &l->o;
     int64_t step = (l->first + batch) % l->per_epoch, begin = step * o->batch;
     int64_t left = orr_order_length(o->order) - begin, n = left < o->batch ? left : o->batch;
-    int64_t mine = orr_leaf_begin(n, o->n_leaves, o->first_leaf);
+    int64_t mine = orr_leaf_begin(n, o->n_leaves, o->first_leaf), span;
 
     s->out.epoch = (l->first + batch) / l->per_epoch;
     s->out.step = step;
+    s->out.number = l->first + batch;
     s->out.n_global = n;
     s->out.n = (int)local_samples(o, n);
     for (int i = o->first_leaf; i <= o->last_leaf; i++)
         s->leaf[i - o->first_leaf] = (int)(orr_leaf_begin(n, o->n_leaves, i) - mine);
+    span = orr_timeline_now();
     ORR_TRY(find_rows(l, s, begin + mine));
     copy_targets(l, s);
+    orr_timeline_span("rows", span, l->first + batch);
+    span = orr_timeline_now();
     copy_samples(l, s, w->scratch);
     if (o->n_aux > 0) copy_aux(l, s, w);
+    orr_probe_at("batch", l->first + batch, s->x, (size_t)s->out.n * l->numbers * sizeof *s->x);
+    orr_timeline_span("transform", span, l->first + batch);
     return ORR_OK;
 }
 
@@ -166,6 +174,7 @@ static void *work(void *arg)
     orr_loader *l = w->l;
     int64_t batch;
 
+    orr_timeline_thread("loader", (int)(w - l->workers));
     pthread_mutex_lock(&l->lock);
     while ((batch = take(l)) >= 0) {
         slot *s = &l->slots[batch % l->n_slots];
@@ -184,6 +193,7 @@ static void *work(void *arg)
 orr_status orr_loader_next(orr_loader *l, const orr_loaded **out)
 {
     slot *s = &l->slots[l->given % l->n_slots];
+    int64_t span = orr_timeline_now();
     orr_status st;
 
     *out = NULL;
@@ -207,6 +217,7 @@ orr_status orr_loader_next(orr_loader *l, const orr_loaded **out)
         *out = &s->out;
     }
     pthread_mutex_unlock(&l->lock);
+    orr_timeline_span("load", span, l->first + l->given - 1);
     return st == ORR_OK ? ORR_OK : orr_fail(st, "%s", s->text);
 }
 

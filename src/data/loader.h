@@ -55,6 +55,7 @@ typedef struct orr_loader_opts {
 /* A batch as the step needs it; valid until the next orr_loader_next. */
 typedef struct orr_loaded {
     int64_t epoch, step;   /* step within the epoch */
+    int64_t number;        /* of the step, from the first one of epoch 0 */
     int64_t n_global;      /* samples of the whole batch */
     int n;                 /* here */
     const int *leaf;       /* n_local_leaves + 1 offsets */

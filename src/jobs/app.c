@@ -3,7 +3,9 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "jobs/deadline.h"
 #include "jobs/pulse.h"
+#include "jobs/tracing.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -21,6 +23,21 @@ const orr_option orr_runtime_options[] = {
     ORR_OPTION_INT(orr_runtime_opts, threads, "0", 0, 4096,
                    "threads a rank; 0 = cores it may use, shared by the ranks of the node"),
     ORR_OPTION_BOOL(orr_runtime_opts, progress, "true", "show progress lines"),
+    ORR_OPTION_BOOL(orr_runtime_opts, checkpoint_async, "false",
+                    "training: a thread writes the checkpoints while the steps go on; they are the "
+                    "same, and rank 0 needs room for one in memory"),
+    ORR_OPTION_STRING(orr_runtime_opts, timeline, "",
+                      "folder for what every rank did when: timeline.json, for Perfetto or "
+                      "chrome://tracing; \"\" = none"),
+    ORR_OPTION_REAL(orr_runtime_opts, timeline_mib, "256", 1, 1048576,
+                    "most that a rank writes there, MiB; later spans are counted and left out"),
+    ORR_OPTION_END,
+};
+
+const orr_option orr_restart_options[] = {
+    ORR_OPTION_INT(orr_restart_opts, max, "3", 0, 1000000, "new starts after faults"),
+    ORR_OPTION_INT(orr_restart_opts, min_ranks, "1", 1, 100000,
+                   "fewer are not started when hosts are lost"),
     ORR_OPTION_END,
 };
 
@@ -76,8 +93,13 @@ static orr_status start_mpi(orr_app *app, int *argc, char ***argv)
 
     MPI_Initialized(&initialised);
     if (!initialised) {
-        if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
-            return orr_fail(ORR_ERR_COMM, "MPI did not start");
+        orr_deadline limit;
+        int failed;
+
+        orr_deadline_start(&limit, "MPI_Init", ORR_EXIT_FAILED, 1);
+        failed = MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS;
+        orr_deadline_stop(&limit);
+        if (failed) return orr_fail(ORR_ERR_COMM, "MPI did not start");
         app->mpi_started = 1;
     }
     return orr_comm_mpi_create(&app->world, MPI_COMM_WORLD, &opts);
@@ -134,7 +156,7 @@ orr_status orr_app_runtime(orr_app *app, const orr_runtime_opts *o)
 
     ORR_TRY(sharing_ranks(app, &sharing));
     app->threads = orr_threads_init(o->threads, sharing);
-    return ORR_OK;
+    return orr_tracing_start(app, o->timeline, o->timeline_mib);
 }
 
 int orr_exit_code(orr_status st)
@@ -154,31 +176,73 @@ int orr_exit_code(orr_status st)
     }
 }
 
-int orr_app_finish(orr_app *app, const char *command, orr_status st)
+/* Can all ranks end MPI together?  A failure that all of them hold may be one of MPI itself, which
+ * each of them met alone: then they cannot meet once more. */
+static int ends_together(const orr_app *app, orr_status *st)
 {
-    int together = st == ORR_OK || st == app->agreed || app->size == 1;
-    int code = orr_exit_code(st);
+    orr_status met;
 
-    fflush(stdout);
-    if (st != ORR_OK && (!together || app->rank == 0)) {
-        if (together)
-            fprintf(stderr, "orrery%s%s: %s\n", command ? " " : "", command ? command : "",
-                    orr_error_text());
-        else
-            fprintf(stderr, "orrery %s: rank %d (%s): %s\n", command ? command : "", app->rank,
-                    app->world ? orr_comm_host(app->world) : "?", orr_error_text());
-        if (orr_log_on(ORR_DEBUG, "jobs")) fprintf(stderr, "  detected at %s\n", orr_error_where());
-    }
-    orr_pulse_done(code, !together && (st == ORR_ERR_COMM || st == ORR_ERR_TIMEOUT));
+    if (app->size == 1) return app->world != NULL || !app->mpi_started;
+    if (*st != ORR_OK && *st != app->agreed) return 0;
+    met = orr_comm_barrier(app->world);
+    if (*st == ORR_OK) *st = met;
+    return met == ORR_OK;
+}
+
+static void tell_failure(const orr_app *app, const char *command, int together, const char *words,
+                         const char *where)
+{
+    if (together)
+        fprintf(stderr, "orrery%s%s: %s\n", command ? " " : "", command ? command : "", words);
+    else
+        fprintf(stderr, "orrery %s: rank %d (%s): %s\n", command ? command : "", app->rank,
+                app->world ? orr_comm_host(app->world) : "?", words);
+    if (orr_log_on(ORR_DEBUG, "jobs")) fprintf(stderr, "  detected at %s\n", where);
+}
+
+static void end_mpi(orr_app *app, int together, int code)
+{
 #ifdef ORRERY_MPI
-    if (!together) MPI_Abort(MPI_COMM_WORLD, code);
-#endif
-    orr_log_file(NULL);
+    orr_deadline limit;
+
+    if (together) {
+        orr_comm_destroy(app->world);
+        app->world = NULL;
+    }
+    if (!app->mpi_started) return;
+    orr_deadline_start(&limit, together ? "MPI_Finalize" : "MPI_Abort", code, 0);
+    if (together)
+        MPI_Finalize();
+    else
+        MPI_Abort(MPI_COMM_WORLD, code);
+    orr_deadline_stop(&limit);
+#else
+    (void)together;
+    (void)code;
     orr_comm_destroy(app->world);
     app->world = NULL;
-#ifdef ORRERY_MPI
-    if (app->mpi_started) MPI_Finalize();
 #endif
+}
+
+int orr_app_finish(orr_app *app, const char *command, orr_status st)
+{
+    char words[ORR_ERROR_MAX], where[ORR_ERROR_MAX];
+    orr_status before = st;
+    int together, code;
+
+    fflush(stdout);
+    snprintf(words, sizeof words, "%s", orr_error_text());
+    snprintf(where, sizeof where, "%s", orr_error_where());
+    together = ends_together(app, &st);
+    code = orr_exit_code(st);
+    if (st != before)
+        tell_failure(app, command, together, orr_error_text(), orr_error_where());
+    else if (st != ORR_OK && (!together || app->rank == 0))
+        tell_failure(app, command, together, words, where);
+    orr_tracing_end(app, command, together);
+    orr_pulse_done(code, !together && (st == ORR_ERR_COMM || st == ORR_ERR_TIMEOUT));
+    orr_log_file(NULL);
+    end_mpi(app, together, code);
     orr_pulse_stop();
     return code;
 }
@@ -201,17 +265,30 @@ int orr_is_assignment(const char *s)
     return n > 0 && s[n] == '=';
 }
 
-orr_status orr_job_config(orr_config **out, const char *file, const orr_args *args)
+orr_status orr_job_config_restart(orr_config **out, orr_restart_opts *restart, const char *file,
+                                  const orr_args *args)
 {
     orr_config *c = NULL;
     orr_status st = file ? orr_config_load(&c, file) : orr_config_empty(&c);
 
     for (int i = 0; st == ORR_OK && i < args->n_assignments; i++)
         st = orr_config_set(c, args->assignments[i]);
-    if (st != ORR_OK) {
+    if (st == ORR_OK)
+        st = orr_options_read(restart, orr_restart_options,
+                              orr_node_get(orr_config_root(c), "restart"), "restart");
+    if (st == ORR_OK) {
+        orr_config_remove(c, "restart");
+    } else {
         orr_config_destroy(c);
         c = NULL;
     }
     *out = c;
     return st;
+}
+
+orr_status orr_job_config(orr_config **out, const char *file, const orr_args *args)
+{
+    orr_restart_opts restart;
+
+    return orr_job_config_restart(out, &restart, file, args);
 }

@@ -4,7 +4,9 @@
  * Ending.  A command is a sequence of phases; each ends with orr_app_agree, after which every rank
  * holds the same status.  A command that returns an agreed failure ends everywhere with one printed
  * sentence and the same exit code.  A failure that one rank met alone, where the others wait for
- * it, ends the job by MPI_Abort after that rank has printed it. Exit codes: 0 done; 1 failed; 2
+ * it, ends the job by MPI_Abort after that rank has printed it; so does one of MPI itself, after which
+ * they cannot meet any more.  MPI_Init, MPI_Finalize and MPI_Abort get a deadline (jobs/deadline.h).
+ * Exit codes: 0 done; 1 failed; 2
  * usage or job file; 75 stopped by a signal after saving, start again to go on; 76 a rank was ended
  * by its supervisor, or has lost it (jobs/pulse.h); 77 a fault of the machine was seen
  * (jobs/replicas.h), start again to go on from the last checkpoint. */
@@ -37,19 +39,29 @@ typedef struct orr_app {
     /* Called between pieces of long work, at least every few seconds; NULL: none. */
     void (*alive)(void *ctx);
     void *alive_ctx;
+    char *timeline; /* folder of the timeline; NULL: there is none (jobs/tracing.h) */
 } orr_app;
 
 /* What every job file may hold beside its own keys; never part of a result. */
 typedef struct orr_runtime_opts {
     int threads; /* 0: from the cores this process may use */
     int progress;
+    int checkpoint_async; /* where there is training */
+    const char *timeline; /* "" or NULL: none */
+    double timeline_mib;
 } orr_runtime_opts;
 extern const orr_option orr_runtime_options[];
+
+/* And its section `restart`, for orrery launch alone: the commands do not see it. */
+typedef struct orr_restart_opts {
+    int max, min_ranks;
+} orr_restart_opts;
+extern const orr_option orr_restart_options[];
 
 /* Starts MPI when the process was launched as one of several ranks (or when forced by ORR_MPI=1);
  * else one rank and no MPI. */
 orr_status orr_app_start(orr_app *app, int *argc, char ***argv);
-/* Sizes the thread pool.  Collective. */
+/* Sizes the thread pool, starts the timeline.  Collective. */
 orr_status orr_app_runtime(orr_app *app, const orr_runtime_opts *o);
 /* Ends a phase (orr_comm_agree).  Collective. */
 static inline orr_status orr_app_agree(orr_app *app, orr_status st)
@@ -97,11 +109,14 @@ typedef struct orr_command {
 } orr_command;
 
 extern const orr_command orr_cmd_synth, orr_cmd_import, orr_cmd_fetch, orr_cmd_crop, orr_cmd_info,
-    orr_cmd_launch, orr_cmd_train, orr_cmd_lr_range, orr_cmd_cv, orr_cmd_stack, orr_cmd_evaluate,
-    orr_cmd_predict;
+    orr_cmd_launch, orr_cmd_status, orr_cmd_train, orr_cmd_lr_range, orr_cmd_cv, orr_cmd_stack,
+    orr_cmd_evaluate, orr_cmd_predict;
 
-/* The job file (NULL: none) with the assignments laid over it.  Rank 0's view is what all ranks get
- * told apart by agree. */
+/* The job file (NULL: none) with the assignments laid over it, less the section `restart`, which is
+ * checked.  Rank 0's view is what all ranks get told apart by agree. */
 orr_status orr_job_config(orr_config **out, const char *file, const orr_args *args);
+/* The same, and the section's keys. */
+orr_status orr_job_config_restart(orr_config **out, orr_restart_opts *restart, const char *file,
+                                  const orr_args *args);
 
 #endif

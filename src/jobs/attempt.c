@@ -14,6 +14,8 @@
 /* Seconds.  The launcher ends by itself when its ranks do; Open MPI's may crash when it is told to
  * end while it is about it, so it is told later. */
 static const double round_seconds = 0.05, term_after = 1.5, kill_after = 4, stubborn = 120;
+/* What comes of a rank's last words may seem to be there so long before them: the kernel's clock. */
+static const double at_once = 0.05;
 static const char key_name[] = "ORR_PULSE_KEY";
 
 static void end_with(orr_attempt *a, int code)
@@ -30,9 +32,20 @@ static void end_by_fault(orr_attempt *a, const char *why)
     snprintf(a->why, sizeof a->why, "%s", why);
 }
 
+/* By the job's own exit code. */
+static void end_as_said(orr_attempt *a, int code)
+{
+    if (code == ORR_EXIT_MACHINE)
+        end_by_fault(a, "the ranks saw a fault of the machine (exit code 77), and said which");
+    else
+        end_with(a, code);
+}
+
 /* ---- decisions ---- */
 typedef struct tally {
-    int came, done, failed; /* failed: the first exit code that is not 0 */
+    int came, done;
+    int failed;   /* the first exit code that is not 0, of a rank's own ... */
+    double since; /* ... and when that was said */
 } tally;
 
 static tally count(const orr_attempt *a)
@@ -43,18 +56,27 @@ static tally count(const orr_attempt *a)
     for (int r = 0; r < a->ranks; r++) {
         t.came += v[r].came;
         t.done += v[r].done;
-        if (v[r].done && t.failed == 0) t.failed = v[r].code;
+        if (!v[r].done || v[r].code == 0 || v[r].gave_up) continue;
+        if (t.failed && t.since <= v[r].ended) continue;
+        t.failed = v[r].code;
+        t.since = v[r].ended;
     }
     return t;
 }
 
+/* A rank that fails by itself, with a code of its own, ends the job by MPI_Abort: what becomes of the
+ * others after it has said so is no fault of theirs. */
 static int judge(orr_attempt *a, double now)
 {
     const orr_rank_view *v = orr_supervisor_views(a->supervisor);
+    tally t = count(a);
     orr_text why = ORR_TEXT_INIT;
 
     orr_verdict_judge(a->verdict, v, a->ranks, &a->limits, now);
     a->rank = orr_verdict_first(a->verdict, v, a->ranks);
+    if (a->rank >= 0 && t.failed &&
+        orr_verdict_when(a->verdict[a->rank], &v[a->rank]) >= t.since - at_once)
+        a->rank = -1;
     if (a->rank < 0) return 0;
     orr_verdict_tell(&why, a->verdict, v, a->ranks, &a->limits, now);
     end_by_fault(a, why.s ? why.s : orr_verdict_name(a->verdict[a->rank]));
@@ -62,7 +84,20 @@ static int judge(orr_attempt *a, double now)
     return 1;
 }
 
-/* The launcher has ended: of itself, when the ranks had said that they would, or never came. */
+/* What is closed will not come back when the launcher has ended. */
+static int judge_ended(orr_attempt *a)
+{
+    double rejoin = a->limits.rejoin;
+    int judged;
+
+    a->limits.rejoin = 0;
+    judged = judge(a, orr_now());
+    a->limits.rejoin = rejoin;
+    return judged;
+}
+
+/* The launcher has ended: of itself, when the ranks had said that they would, or never came.  Killed
+ * from outside it takes its ranks along. */
 static void decide_ended(orr_attempt *a)
 {
     int status = a->launched.status;
@@ -71,19 +106,22 @@ static void decide_ended(orr_attempt *a)
 
     orr_supervisor_serve(a->supervisor, 2 * round_seconds); /* their last words */
     t = count(a);
-    if (judge(a, orr_now())) return;
-    if (t.failed) {
-        end_with(a, t.failed);
-    } else if (t.done == t.came && WIFEXITED(status)) {
-        end_with(a, WEXITSTATUS(status));
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !t.failed) {
+        snprintf(why, sizeof why, "%s was ended by signal 9 (%s)", a->argv[0], strsignal(SIGKILL));
+        end_by_fault(a, why);
+    } else if (WIFEXITED(status) && WEXITSTATUS(status) == ORR_EXIT_USAGE) {
+        end_with(a, ORR_EXIT_USAGE); /* a rank's, which could not announce it: no fault ends so */
+    } else if (judge_ended(a)) {
+        return;
+    } else if (t.failed) {
+        end_as_said(a, t.failed);
+    } else if (t.done == t.came && WIFEXITED(status) && (t.came == a->ranks || !a->again)) {
+        end_as_said(a, WEXITSTATUS(status));
     } else if (WIFSIGNALED(status)) {
         snprintf(why, sizeof why, "%s was ended by signal %d (%s)", a->argv[0], WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
         end_by_fault(a, why);
     } else {
-        /* Who is lost has not been quiet for long enough to be called so. */
-        orr_supervisor_serve(a->supervisor, a->limits.rejoin + round_seconds);
-        if (judge(a, orr_now())) return;
         snprintf(why, sizeof why, "%s ended with code %d before its ranks did", a->argv[0],
                  WEXITSTATUS(status));
         end_by_fault(a, why);
@@ -99,7 +137,7 @@ static void decide_done(orr_attempt *a, double now)
     if (a->done_since < 0) a->done_since = now;
     if (now < a->done_since + a->grace) return;
     orr_log(ORR_WARN, "launch", "the ranks are done, %s does not end; it is ended", a->argv[0]);
-    end_with(a, t.failed);
+    end_as_said(a, t.failed);
 }
 
 /* A launcher of another MPI, or srun without its plugin, starts so many jobs of one rank. */
@@ -198,6 +236,14 @@ static orr_status leave_nothing(orr_attempt *a)
 }
 
 /* ---- all ---- */
+/* Open MPI sleeps for a second between telling ranks to end and killing them.  Ours have nothing to
+ * do in it: to end well they are told by the supervisor. */
+static int hurry_launcher(void)
+{
+    return setenv("OMPI_MCA_odls_base_sigkill_timeout", "0", 0) == 0 &&
+           setenv("PRTE_MCA_odls_base_sigkill_timeout", "0", 0) == 0;
+}
+
 static orr_status set_environment(const orr_attempt *a)
 {
     char grace[32];
@@ -205,7 +251,7 @@ static orr_status set_environment(const orr_attempt *a)
     snprintf(grace, sizeof grace, "%g", a->grace);
     if (setenv("ORR_PULSE", orr_supervisor_where(a->supervisor), 1) != 0 ||
         setenv(key_name, orr_supervisor_key(a->supervisor), 1) != 0 ||
-        setenv("ORR_PULSE_GRACE", grace, 1) != 0)
+        setenv("ORR_PULSE_GRACE", grace, 1) != 0 || !hurry_launcher())
         return orr_fail(ORR_ERR_NOMEM, "out of memory: the environment");
     return ORR_OK;
 }

@@ -14,6 +14,7 @@ typedef struct orr_attempt {
     /* what to do */
     const char *const *argv; /* of the launcher, as execvp takes it */
     int ranks;               /* that it starts */
+    int again;               /* it is not the job's first start: what ran once can run */
     double grace; /* seconds: ranks end by themselves when nobody speaks to them for so long */
     const char *address; /* that the ranks call */
     orr_verdict_opts limits;

@@ -1,7 +1,6 @@
 /* jobs/checkpoint.c - all state of a run, slab by slab. */
 #include "jobs/checkpoint.h"
 #include "core/memory.h"
-#include "jobs/h5_parts.h"
 
 #include <string.h>
 
@@ -91,13 +90,23 @@ done:
     return st;
 }
 
-orr_status orr_checkpoint_save(const orr_checkpoint *c, const char *path)
+/* Room for what is large, and for all that is small beside it. */
+static size_t bytes_of(const orr_checkpoint *c)
+{
+    size_t slabs = 1 + (size_t)orr_optimiser_n_slabs(c->optimiser);
+
+    return (orr_net_param_count(c->net) * slabs + orr_net_state_count(c->net)) * sizeof(orr_real) +
+           strlen(c->job) + ((size_t)1 << 20);
+}
+
+orr_status orr_checkpoint_image(const orr_checkpoint *c, const char *path, orr_h5_memory *block,
+                                orr_h5_image *image)
 {
     orr_h5_file f;
-    orr_status st = orr_h5_begin(&f, path, format);
+    orr_status st = orr_h5_begin_large(&f, path, format, bytes_of(c), block);
 
     if (st == ORR_OK) st = save_parts(c, &f);
-    return orr_h5_commit(&f, st);
+    return orr_h5_take(&f, st, image);
 }
 
 /* Reads a text and compares it; what it is for and what to do are in the sentence. */

@@ -1,11 +1,12 @@
 /* jobs/checkpoint.h - the complete state of a training run in one file, "orrery-checkpoint-1"
- * (docs/formats.md). Written as .tmp, synced, read back and compared with its checksum, then
- * renamed: the file of that name is always whole, and the one before it stays until then.  Slabs
- * are stored as they lie in memory, so the bytes of two runs compare. Not collective. */
+ * (docs/formats.md). Written (jobs/saver.h) as .tmp, read back and compared, synced, then renamed:
+ * the file of that name is always whole, and the one before it stays until then.  Slabs are stored
+ * as they lie in memory, so the bytes of two runs compare. Not collective. */
 #ifndef ORR_JOBS_CHECKPOINT_H
 #define ORR_JOBS_CHECKPOINT_H
 
 #include "data/transform.h"
+#include "jobs/h5_parts.h"
 #include "nn/net.h"
 #include "nn/optimiser.h"
 #include "nn/schedule.h"
@@ -35,7 +36,11 @@ typedef struct orr_checkpoint {
     const char *data; /* identity of the training set: its path and index sha256 */
 } orr_checkpoint;
 
-orr_status orr_checkpoint_save(const orr_checkpoint *c, const char *path);
+/* The whole file in memory, for orr_h5_image_write: the state may change as soon as this returns.
+ * path is for messages; the block of an earlier image is used again.  *image is the caller's to
+ * orr_h5_image_free, also after a failure. */
+orr_status orr_checkpoint_image(const orr_checkpoint *c, const char *path, orr_h5_memory *block,
+                                orr_h5_image *image);
 /* Fills the parts.  ORR_ERR_FORMAT: not a checkpoint, damaged, of another graph, or of other data.
  */
 orr_status orr_checkpoint_load(const orr_checkpoint *c, const char *path);

@@ -4,6 +4,8 @@
 #include "jobs/crop.h"
 
 #include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -84,15 +86,41 @@ static void print_summary(const orr_crop *c, const orr_crop_result *r)
                   r->counts.cubes, c->counts.merged, listed);
 }
 
+/* Beside OUT, which a new set replaces.  The lock is held: it is this job's to write. */
+static orr_status open_status(orr_crop *c)
+{
+    char path[ORR_PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s." ORR_STATUS_FILE, c->out);
+
+    if (c->app->rank != 0 || n >= (int)sizeof path) return ORR_OK;
+    orr_run_status_open(&c->status, c->app, path, "crop", "frames", "frames");
+    c->standing = (orr_standing)ORR_STANDING_INIT;
+    c->standing.total = c->counts.fields * c->bands.n;
+    orr_run_status_set(c->status, &c->standing);
+    return ORR_OK;
+}
+
+static void stand(orr_crop *c, const char *phase, int64_t quarantined)
+{
+    c->standing.phase = phase;
+    c->standing.quarantined = quarantined;
+    orr_run_status_set(c->status, &c->standing);
+}
+
 static orr_status crop(orr_crop *c)
 {
     orr_crop_result r = { 0 };
     orr_status st = orr_crop_plan(c);
 
+    if (st == ORR_OK) st = orr_app_agree(c->app, open_status(c));
     if (st == ORR_OK) st = orr_crop_parts(c, &r);
-    if (st == ORR_OK) tell_result(c, &r);
-    if (st == ORR_OK) st = orr_crop_assemble(c, &r);
+    if (st == ORR_OK) {
+        tell_result(c, &r);
+        stand(c, "assemble", c->counts.rows - r.counts.cubes - c->counts.merged);
+        st = orr_crop_assemble(c, &r);
+    }
     if (st == ORR_OK) print_summary(c, &r);
+    orr_run_status_end(c->status, st);
     orr_free(r.pieces);
     orr_catalogue_close(c->catalogue);
     orr_archive_destroy(c->archive);

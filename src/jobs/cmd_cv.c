@@ -5,6 +5,7 @@
 #include "jobs/parts.h"
 #include "jobs/run.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,10 +88,29 @@ static orr_status open_run(const orr_cv *cv, orr_run *run)
     return orr_app_agree(cv->app, st);
 }
 
+/* Starts that share the run have a file each. */
+static orr_status open_status(orr_cv *cv)
+{
+    const orr_reals *only = &cv->job->cv.only;
+    char path[ORR_PATH_MAX], name[64] = ORR_STATUS_FILE;
+
+    if (only->n) snprintf(name, sizeof name, "status-fold-%d.json", (int)only->v[0]);
+    if (cv->app->rank != 0) return ORR_OK;
+    ORR_TRY(orr_path_join(path, cv->job->run, name));
+    orr_run_status_open(&cv->status, cv->app, path, "cv", "trainings", "trainings");
+    cv->standing = (orr_standing)ORR_STANDING_INIT;
+    cv->standing.total = cv->n_tasks;
+    orr_cv_stand(cv, "look");
+    return ORR_OK;
+}
+
 static orr_status finish(orr_cv *cv)
 {
     orr_oof oof = { 0 };
-    orr_status st = orr_app_agree(cv->app, keep_log(cv));
+    orr_status st;
+
+    orr_cv_stand(cv, "gather");
+    st = orr_app_agree(cv->app, keep_log(cv));
 
     if (st == ORR_OK) st = orr_app_agree(cv->app, orr_cv_describe(cv, &oof));
     if (st == ORR_OK) st = orr_cv_gather(cv, &oof);
@@ -136,9 +156,11 @@ static orr_status cross_validate(orr_app *app, const orr_cv_job *job)
     orr_oof_free(&like);
     if (st == ORR_OK) st = check_overlap(&cv);
     if (st == ORR_OK) st = open_run(&cv, &run);
+    if (st == ORR_OK) st = orr_app_agree(app, open_status(&cv));
     if (st == ORR_OK) st = orr_cv_train(&cv);
     if (st == ORR_OK) st = may_finish(&cv, &run, &may);
     if (st == ORR_OK && may) st = finish(&cv);
+    orr_run_status_end(cv.status, st);
     orr_log_file(NULL);
     orr_run_close(&run);
     if (st == ORR_OK || st == app->agreed) {

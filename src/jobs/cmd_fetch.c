@@ -71,6 +71,18 @@ static orr_status prepare(orr_fetch *f, const char *plan)
                                orr_archive_n_fields(f->archive), PART_OBJECTS, PART_FIELDS);
 }
 
+/* Among orrery's own files: all else in the folder is frames.  The lock is held: it is this job's to write. */
+static void open_status(orr_fetch *f)
+{
+    char path[ORR_PATH_MAX];
+
+    if (f->app->rank != 0 || orr_path_join(path, f->folder, ".orrery/" ORR_STATUS_FILE) != ORR_OK)
+        return;
+    orr_run_status_open(&f->status, f->app, path, "fetch", "frames", "MiB");
+    f->standing.total = f->n_tasks;
+    orr_run_status_set(f->status, &f->standing);
+}
+
 static orr_status make_plan(orr_fetch *f)
 {
     char plan[ORR_PATH_MAX], dir[ORR_PATH_MAX];
@@ -84,6 +96,7 @@ static orr_status make_plan(orr_fetch *f)
     if (st == ORR_OK) st = orr_manifest_open(&f->manifest, f->folder, f->app->rank);
     ORR_TRY(orr_app_agree(f->app, st));
     f->n_tasks = orr_catalogue_count(f->catalogue).fields * f->bands.n;
+    open_status(f);
     if (f->app->rank == 0) st = orr_archive_check_places(f->archive, f->catalogue);
     if (f->app->rank == 0 && st == ORR_OK) st = tell_plan(f);
     return orr_app_agree(f->app, st);
@@ -157,7 +170,7 @@ static orr_status read_job(orr_fetch *f, orr_fetch_opts *o, const orr_args *args
 
 static void close_all(orr_fetch *f)
 {
-    orr_counter *all[] = { f->deal, f->frames, f->bytes };
+    orr_counter *all[] = { f->deal, f->frames, f->bytes, f->bad[0], f->bad[1], f->bad[2] };
 
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         orr_counter_destroy(all[i]);
@@ -186,7 +199,9 @@ static orr_status run(orr_app *app, const orr_args *args)
         if (!*o.archive.folder) o.archive.folder = ".";
         f->folder = o.archive.folder;
         f->bands = orr_catalogue_bands(&o.catalogue);
+        f->standing = (orr_standing)ORR_STANDING_INIT;
         st = fetch(f);
+        orr_run_status_end(f->status, st);
     }
     if (f) close_all(f);
     return st;

@@ -5,6 +5,7 @@
 #include "core/threads.h"
 #include "jobs/app.h"
 #include "jobs/attempt.h"
+#include "jobs/launch_status.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -34,8 +35,10 @@ static const orr_option launch_options[] = {
     ORR_OPTION_INT(launch_opts, ranks, "0", 0, RANKS_MAX,
                    "ranks to start; 0 = the slots of hosts, else the cores of this machine"),
     ORR_OPTION_INT(launch_opts, min_ranks, "1", 1, RANKS_MAX,
-                   "fewer are not started when hosts are lost"),
-    ORR_OPTION_INT(launch_opts, restarts, "3", 0, 1000000, "new starts after faults"),
+                   "fewer are not started when hosts are lost; default: restart.min_ranks of the "
+                   "command's job"),
+    ORR_OPTION_INT(launch_opts, restarts, "3", 0, 1000000,
+                   "new starts after faults; default: restart.max of the command's job"),
     ORR_OPTION_REAL(launch_opts, grace, "10", 1, 3600,
                     "seconds after which a rank that hears nothing ends itself"),
     ORR_OPTION_REAL(launch_opts, silence, "2.5", 1, 3600,
@@ -51,7 +54,8 @@ static const orr_option launch_options[] = {
                       "what ranks call this machine; default: 127.0.0.1, with hosts or under a "
                       "batch system its host name"),
     ORR_OPTION_STRING(launch_opts, status, "",
-                      "file that says once a second, as JSON, what every rank does"),
+                      "file that says once a second, as JSON, what every rank does; default: "
+                      "launch.json in the folder of the command's run, if it makes one; none"),
     ORR_OPTION_END,
 };
 
@@ -64,7 +68,7 @@ typedef struct launch {
     launch_opts o;
     int n_command; /* the command and what belongs to it */
     char **command;
-    char program[ORR_PATH_MAX], here[ORR_HOST_MAX];
+    char program[ORR_PATH_MAX], here[ORR_HOST_MAX], run[ORR_PATH_MAX];
     host hosts[HOSTS_MAX];
     int n_hosts, ranks, restarts, same_place; /* same_place: faults in a row there */
     wordexp_t words;                          /* of o.mpirun */
@@ -73,8 +77,9 @@ typedef struct launch {
     orr_attempt attempt;
     char last_place[ORR_ERROR_MAX];
     cJSON *faults;
-    double told;         /* the status file */
-    char slow[TOLD_MAX]; /* ranks that were called so */
+    orr_launch_status *status; /* NULL: there is none */
+    double told;               /* when */
+    char slow[TOLD_MAX];       /* ranks that were called so */
 } launch;
 
 /* ---- signals ---- */
@@ -197,14 +202,12 @@ static cJSON *rank_json(const launch *l, int r, double now)
     return o;
 }
 
-/* Without fsync: a reader sees the old file or the new one, and nothing waits for a disk. */
 static void put_status(const launch *l, const char *state)
 {
-    char path[ORR_PATH_MAX];
-    cJSON *o = cJSON_CreateObject(), *ranks;
-    char *text;
-    FILE *f;
+    cJSON *o, *ranks;
 
+    if (!l->status) return;
+    o = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "command", l->command[0]);
     cJSON_AddStringToObject(o, "state", state);
     cJSON_AddNumberToObject(o, "updated", (double)time(NULL));
@@ -213,13 +216,21 @@ static void put_status(const launch *l, const char *state)
     ranks = cJSON_AddArrayToObject(o, "ranks");
     for (int r = 0; l->attempt.supervisor && r < l->attempt.ranks; r++)
         cJSON_AddItemToArray(ranks, rank_json(l, r, orr_now()));
-    text = cJSON_Print(o);
-    if (text && orr_tmp_path(path, l->o.status) == ORR_OK && (f = fopen(path, "we"))) {
-        int bad = fprintf(f, "%s\n", text) < 0;
-        if ((fclose(f) | bad) == 0) (void)!rename(path, l->o.status);
-    }
-    cJSON_free(text);
+    orr_launch_status_put(l->status, cJSON_Print(o));
     cJSON_Delete(o);
+}
+
+/* run: folder of the command's run; "": it has none.  A folder that never becomes a run gets no file. */
+static orr_status open_status(launch *l, const char *run)
+{
+    char path[ORR_PATH_MAX], job[ORR_PATH_MAX];
+
+    if (strcmp(l->o.status, "none") == 0) return ORR_OK;
+    if (l->o.status[0]) return orr_launch_status_create(&l->status, l->o.status, "");
+    if (!run[0]) return ORR_OK;
+    ORR_TRY(orr_path_join(path, run, "launch.json"));
+    ORR_TRY(orr_path_join(job, run, "job.yaml"));
+    return orr_launch_status_create(&l->status, path, job);
 }
 
 static void tell_slow(launch *l)
@@ -240,7 +251,7 @@ static void tick(void *ctx)
     double now = orr_now();
 
     tell_slow(l);
-    if (!l->o.status[0] || now < l->told + 1) return;
+    if (now < l->told + 1) return;
     l->told = now;
     put_status(l, l->attempt.over ? "ending" : "running");
 }
@@ -304,6 +315,7 @@ static orr_status run_once(launch *l)
     memset(l->slow, 0, sizeof l->slow);
     ORR_TRY(build_argv(l, ranks));
     *a = (orr_attempt){ .argv = l->argv,
+                        .again = l->restarts > 0,
                         .ranks = l->ranks,
                         .grace = l->o.grace,
                         .address = l->o.address[0] ? l->o.address : l->here,
@@ -421,6 +433,43 @@ static orr_status set_up(launch *l)
     return ORR_OK;
 }
 
+/* ---- the job of the command ---- */
+static orr_status default_to(orr_config *config, const char *key, int value)
+{
+    char text[64];
+
+    if (orr_node_get(orr_config_root(config), key)) return ORR_OK;
+    snprintf(text, sizeof text, "%s=%d", key, value);
+    return orr_config_set(config, text);
+}
+
+/* What it says about starting again, and the folder of its run.  A job that does not read is the
+ * command's to complain about. */
+static orr_status read_job(launch *l, orr_config *config)
+{
+    orr_args args = { 0 };
+    orr_restart_opts restart;
+    const orr_node *run;
+    orr_config *job = NULL;
+    orr_status st = ORR_OK;
+
+    for (int i = 1; i < l->n_command; i++) {
+        if (!orr_is_assignment(l->command[i])) {
+            if (args.n_words == 0) args.words[args.n_words++] = l->command[i];
+        } else if (args.n_assignments < (int)(sizeof args.assignments / sizeof *args.assignments)) {
+            args.assignments[args.n_assignments++] = l->command[i];
+        }
+    }
+    if (orr_job_config_restart(&job, &restart, args.words[0], &args) != ORR_OK) return ORR_OK;
+    run = orr_node_get(orr_config_root(job), "run");
+    snprintf(l->run, sizeof l->run, "%s", run ? run->scalar : "");
+    ORR_TRY_GOTO(st, done, default_to(config, "restarts", restart.max));
+    st = default_to(config, "min_ranks", restart.min_ranks);
+done:
+    orr_config_destroy(job);
+    return st;
+}
+
 /* Assignments before the command are ours. */
 static orr_status read_line(launch *l, orr_config *config, int argc, char **argv)
 {
@@ -437,11 +486,13 @@ static orr_status read_line(launch *l, orr_config *config, int argc, char **argv
         return orr_fail(ORR_ERR_ARG, "launch starts the ranks itself: not under mpirun or srun");
     l->command = argv + i;
     l->n_command = argc - i;
+    ORR_TRY(read_job(l, config));
     return orr_options_read(&l->o, launch_options, orr_config_root(config), "launch");
 }
 
 static void clean_up(launch *l)
 {
+    orr_launch_status_destroy(l->status);
     orr_attempt_free(&l->attempt);
     wordfree(&l->words);
     cJSON_Delete(l->faults);
@@ -461,15 +512,23 @@ static int run(int argc, char **argv)
     if (st == ORR_OK) st = orr_config_empty(&config);
     if (st == ORR_OK) st = read_line(l, config, argc, argv);
     if (st == ORR_OK) st = set_up(l);
+    if (st == ORR_OK) st = open_status(l, l->run);
     if (st == ORR_OK) st = run_all(l, &code);
     if (st != ORR_OK) {
         code = orr_exit_code(st);
         fprintf(stderr, "orrery launch: %s\n", orr_error_text());
     }
-    if (l && l->command && l->o.status && l->o.status[0]) put_status(l, "ended");
+    if (l) put_status(l, "ended");
     if (l) clean_up(l);
     orr_config_destroy(config);
     return code;
+}
+
+static void job_help(orr_text *out)
+{
+    orr_text_add(out,
+                 "\nSection restart of the job file, where launch's own keys do not say it:\n");
+    orr_options_help(orr_restart_options, out, "  ");
 }
 
 const orr_command orr_cmd_launch = {
@@ -485,9 +544,15 @@ const orr_command orr_cmd_launch = {
         "launch, what follows goes to the command.\n"
         "SIGTERM, SIGINT, SIGUSR1 and SIGUSR2 make the ranks save and end (75); a second one ends "
         "them at once.  Exit codes are the command's own;\n"
-        "1 when the restarts are used up.  Ranks that lose their launch end within `grace` seconds "
-        "with 76.",
+        "1 when the restarts are used up; 77 (the ranks saw a fault of the machine) is a fault "
+        "like "
+        "the others.  Ranks that lose their launch end\n"
+        "within `grace` seconds with 76.  A job file may say how often to start again, in a "
+        "section "
+        "that its command passes over:\n"
+        "restart: {max: 3, min_ranks: 1}.",
     .options = launch_options,
     .options_title = "Keys of launch, before COMMAND:",
+    .more_help = job_help,
     .raw = run,
 };

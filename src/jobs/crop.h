@@ -18,6 +18,7 @@
 #include "data/survey/cutout.h"
 #include "jobs/app.h"
 #include "jobs/crop_record.h"
+#include "jobs/run_status.h"
 
 typedef struct orr_crop_opts {
     orr_catalogue_opts catalogue;
@@ -47,7 +48,9 @@ typedef struct orr_crop {
     int64_t max_objects; /* cubes in memory at once */
     orr_text job;        /* the job without places: provenance */
     char catalogue_sha[ORR_SHA256_HEX];
-    int lock; /* rank 0: the folder tmp, locked; -1 elsewhere */
+    int lock;               /* rank 0: the folder tmp, locked; -1 elsewhere */
+    orr_run_status *status; /* rank 0's */
+    orr_standing standing;
 } orr_crop;
 
 /* What all parts together gave; the same on all ranks. */

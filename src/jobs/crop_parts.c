@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/progress.h"
+#include "core/timeline.h"
 #include "jobs/crop_piece.h"
 #include "jobs/meeting.h"
 #include "jobs/pulse.h"
@@ -20,6 +21,7 @@ typedef struct worker {
     orr_cropper cropper;
     orr_meeting *meeting;
     orr_counter *parts, *frames; /* dealt; done, for the progress line */
+    orr_counter *aside;          /* objects without a cube, for the status */
     orr_crop_part ahead; /* announced to the stream before its turn; fields NULL: there is none */
     int exhausted;
     orr_progress *progress;
@@ -47,13 +49,26 @@ static orr_status part_load(orr_crop_part *p, orr_crop *c, int64_t number)
     return ORR_OK;
 }
 
+static orr_status tell_status(worker *w, int64_t frames)
+{
+    orr_standing *s = &w->c->standing;
+
+    s->phase = "crop";
+    s->done = frames;
+    s->amount = (double)frames;
+    ORR_TRY(orr_counter_next(w->aside, 0, &s->quarantined));
+    s->quarantined += w->c->counts.aside;
+    orr_run_status_set(w->c->status, s);
+    return ORR_OK;
+}
+
 static orr_status tell_progress(worker *w)
 {
     int64_t mine = __atomic_exchange_n(&w->cropper.frames, 0, __ATOMIC_SEQ_CST), before;
 
     ORR_TRY(orr_counter_next(w->frames, mine, &before));
     orr_progress_update(w->progress, before + mine, NULL);
-    return ORR_OK;
+    return w->c->status ? tell_status(w, before + mine) : ORR_OK;
 }
 
 /* ---- what parts give ---- */
@@ -77,6 +92,7 @@ static orr_status add_result(worker *w, const orr_crop_record *r)
 {
     orr_crop_result *to = w->result;
     const int64_t *from = &r->counts.objects;
+    int64_t before;
     orr_crop_piece *more = orr_realloc(to->pieces, (size_t)to->n_pieces,
                                        (size_t)(to->n_pieces + r->n_pieces), sizeof *more);
 
@@ -88,7 +104,7 @@ static orr_status add_result(worker *w, const orr_crop_record *r)
     for (int i = 0; i < ORR_CROP_COUNTS; i++)
         (&to->counts.objects)[i] += from[i];
     note_units(w, r);
-    return ORR_OK;
+    return orr_counter_next(w->aside, r->counts.objects - r->counts.cubes, &before);
 }
 
 /* Was the part finished by an earlier start?  Then its record is read. */
@@ -198,10 +214,12 @@ static orr_status do_parts(worker *w)
     orr_status st = ORR_OK;
 
     while (st == ORR_OK && !stopped(w)) {
+        int64_t span = orr_timeline_now();
         st = next_part(w, &p);
         if (st != ORR_OK || !p.fields) break;
         orr_pulse_at("crop", p.number);
         st = do_part(w, &p);
+        orr_timeline_span("part", span, p.number);
         part_free(&p);
     }
     orr_crop_stream_destroy(w->cropper.stream);
@@ -342,6 +360,7 @@ static orr_status begin(worker *w)
 
     ORR_TRY(orr_app_agree(app, orr_counter_create(&w->parts, app->world)));
     ORR_TRY(orr_app_agree(app, orr_counter_create(&w->frames, app->world)));
+    ORR_TRY(orr_app_agree(app, orr_counter_create(&w->aside, app->world)));
     ORR_TRY(orr_meeting_create(&w->meeting, app));
     if (w->c->o->stream) st = start_stream(w);
     return orr_app_agree(app, st);
@@ -364,6 +383,7 @@ orr_status orr_crop_parts(orr_crop *c, orr_crop_result *r)
     }
     orr_crop_stream_destroy(w.cropper.stream);
     orr_meeting_destroy(w.meeting);
+    orr_counter_destroy(w.aside);
     orr_counter_destroy(w.frames);
     orr_counter_destroy(w.parts);
     return st == ORR_OK ? join_results(&w) : st;

@@ -8,6 +8,7 @@
 #define ORR_JOBS_CV_H
 
 #include "jobs/cv_job.h"
+#include "jobs/run_status.h"
 #include "jobs/samples.h"
 
 typedef struct orr_cv {
@@ -20,6 +21,8 @@ typedef struct orr_cv {
     int32_t *fold;   /* [n_repeats][n] */
     int64_t *groups; /* [n]; NULL: none */
     int n_tasks;
+    orr_run_status *status; /* rank 0's */
+    orr_standing standing;
 } orr_cv;
 
 /* Task numbers run over folds, then repeats, then seeds, then configurations; columns likewise,
@@ -40,6 +43,8 @@ orr_status orr_cv_task_path(const orr_cv *cv, int i, const char *file, char out[
 orr_status orr_cv_make_folds(orr_cv *cv);
 /* Trains what is not trained yet, of all folds or of those in cv.only.  Collective. */
 orr_status orr_cv_train(orr_cv *cv);
+/* Says in the status what goes on, and how many trainings are done.  Not collective. */
+void orr_cv_stand(orr_cv *cv, const char *phase);
 /* Trainings that are not done, of all folds.  Not collective. */
 orr_status orr_cv_count_left(const orr_cv *cv, int *left);
 /* All that oof.h5 holds but the predictions.  ORR_ERR_OPTION when configurations answer

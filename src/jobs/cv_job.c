@@ -141,6 +141,7 @@ static orr_status read_configuration(orr_cv_job *j, int i, const char *name, con
 
     ORR_TRY(take_name(c, name));
     ORR_TRY(shared ? orr_config_load(&c->config, shared) : orr_config_empty(&c->config));
+    orr_config_remove(c->config, "restart");
     ORR_TRY(orr_config_set(c->config, "run=cv")); /* each task gets a folder of its own */
     ORR_TRY(lay_section(c->config, "data", j->data));
     ORR_TRY(lay_section(c->config, "model", j->model));

@@ -141,7 +141,7 @@ static const char *name_of(void *ctx, int i, char *buf, size_t bytes)
 static orr_status train_fold(void *ctx, orr_app *group, int i)
 {
     const ledger *l = ctx;
-    const orr_cv *cv = l->cv;
+    orr_cv *cv = l->cv;
     orr_cv_task t = orr_cv_task_of(cv, l->task[i]);
     orr_fold_rows rows = { .train = &cv->train,
                            .test = cv->test.set ? &cv->test : NULL,
@@ -157,10 +157,13 @@ static orr_status train_fold(void *ctx, orr_app *group, int i)
 
     job.run = run;
     job.train.seed = t.seed;
+    job.runtime = cv->job->runtime;
     job.runtime.progress = 0;
     if (st == ORR_OK) st = orr_parts_of_fold(&parts, &rows, &job.data);
     ORR_TRY(orr_app_agree(group, st));
+    orr_cv_stand(cv, "train");
     st = orr_train_parts(group, &job, &parts);
+    orr_cv_stand(cv, "train");
     orr_parts_close(&parts);
     return st;
 }
@@ -184,6 +187,16 @@ orr_status orr_cv_count_left(const orr_cv *cv, int *left)
         *left += !done;
     }
     return ORR_OK;
+}
+
+void orr_cv_stand(orr_cv *cv, const char *phase)
+{
+    int left;
+
+    if (!cv->status) return;
+    cv->standing.phase = phase;
+    if (orr_cv_count_left(cv, &left) == ORR_OK) cv->standing.done = cv->n_tasks - left;
+    orr_run_status_set(cv->status, &cv->standing);
 }
 
 orr_status orr_cv_train(orr_cv *cv)

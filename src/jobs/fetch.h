@@ -13,6 +13,7 @@
 #include "data/survey/proof.h"
 #include "jobs/app.h"
 #include "jobs/meeting.h"
+#include "jobs/run_status.h"
 
 typedef struct orr_fetch_opts {
     orr_archive_opts archive;
@@ -54,6 +55,10 @@ typedef struct orr_fetch {
     int lock;
     orr_meeting *meeting;
     orr_counter *deal, *frames, *bytes; /* next frame; done, for the progress line */
+    orr_counter *bad[3];    /* missing, failed, tries beyond the first: for the status */
+    orr_run_status *status; /* rank 0's */
+    orr_standing standing;
+    uint64_t lanes; /* of the timeline, that transfers are in */
     int64_t counts[ORR_FETCH_COUNTS];
     orr_fetch_reason reasons[ORR_FETCH_REASONS];
     int n_reasons, n_told;

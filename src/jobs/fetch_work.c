@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "core/timeline.h"
 #include "jobs/fetch.h"
 #include "jobs/pulse.h"
 
@@ -21,7 +22,11 @@ typedef struct frame {
     char urls[ORR_DOWNLOAD_URLS][ORR_URL_MAX];
     const char *name; /* within the folder */
     orr_frame_note note;
+    int64_t span; /* of the timeline; 0: none */
+    int lane;
 } frame;
+
+enum { MISSING, FAILED, RETRIES, LANES = 64 };
 
 /* ---- which frame ---- */
 static orr_status name_frame(orr_fetch *f, int64_t task, frame *r)
@@ -69,15 +74,29 @@ static orr_status count(orr_counter *k, int64_t n)
     return orr_counter_next(k, n, &before);
 }
 
+static orr_status tell_status(orr_fetch *f, int64_t frames, int64_t bytes)
+{
+    orr_standing *s = &f->standing;
+
+    s->done = frames;
+    s->amount = (double)bytes / 1048576;
+    ORR_TRY(orr_counter_next(f->bad[MISSING], 0, &s->missing));
+    ORR_TRY(orr_counter_next(f->bad[FAILED], 0, &s->failed));
+    ORR_TRY(orr_counter_next(f->bad[RETRIES], 0, &s->retries));
+    orr_run_status_set(f->status, s);
+    return ORR_OK;
+}
+
 static orr_status show(orr_fetch *f, double now)
 {
     int64_t frames = 0, bytes = 0;
     char note[64];
 
-    if (!f->progress || now < f->shown + show_every) return ORR_OK;
+    if ((!f->progress && !f->status) || now < f->shown + show_every) return ORR_OK;
     f->shown = now;
     ORR_TRY(orr_counter_next(f->frames, 0, &frames));
     ORR_TRY(orr_counter_next(f->bytes, 0, &bytes));
+    if (f->status) ORR_TRY(tell_status(f, frames, bytes));
     snprintf(note, sizeof note, "%.1f MiB/s", (double)bytes / 1048576 / (now - f->seconds));
     orr_progress_update(f->progress, frames, bytes > 0 ? note : NULL);
     return ORR_OK;
@@ -108,7 +127,8 @@ static orr_status wait_on(void *ctx)
 
 static orr_status start_phase(orr_fetch *f, const char *name)
 {
-    orr_counter **all[] = { &f->deal, &f->frames, &f->bytes };
+    orr_counter **all[] = { &f->deal,         &f->frames,      &f->bytes,
+                            &f->bad[MISSING], &f->bad[FAILED], &f->bad[RETRIES] };
 
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         orr_counter_destroy(*all[i]);
@@ -119,6 +139,7 @@ static orr_status start_phase(orr_fetch *f, const char *name)
     ORR_TRY(orr_meeting_create(&f->meeting, f->app));
     f->field_number = -1;
     f->seconds = orr_now();
+    f->standing.phase = name;
     if (f->app->rank == 0 && f->o->runtime.progress)
         (void)orr_progress_create(&f->progress, name, "frames", f->n_tasks);
     return ORR_OK;
@@ -129,7 +150,7 @@ static orr_status end_phase(orr_fetch *f, orr_status st)
     if (st == ORR_OK) st = orr_meeting_wait(f->meeting, wait_on, f);
     if (st != ORR_OK) orr_meeting_halt(f->meeting);
     f->shown = 0;
-    if (f->progress && st == ORR_OK) st = show(f, orr_now());
+    if (st == ORR_OK) st = show(f, orr_now());
     orr_progress_end(f->progress, NULL);
     f->progress = NULL;
     f->seconds = orr_now() - f->seconds;
@@ -198,6 +219,7 @@ static orr_status is_wanted(orr_fetch *f, frame *r, int *wanted)
     }
     if (r->note.state == ORR_FRAME_MISSING && !f->o->retry_missing) {
         f->counts[ORR_FETCH_MISSING]++;
+        ORR_TRY(count(f->bad[MISSING], 1));
         orr_fetch_reason_add(f, r->note.reason);
         return count(f->frames, 1);
     }
@@ -225,6 +247,24 @@ static void fill_task(const orr_fetch *f, int64_t number, frame *r, orr_download
         task->urls[i] = r->urls[i];
 }
 
+/* Transfers of a rank overlap: each gets a lane that no other is in. */
+static void begin_span(orr_fetch *f, frame *r)
+{
+    r->span = orr_timeline_now();
+    if (!r->span) return;
+    r->lane = 0;
+    while (r->lane < LANES - 1 && (f->lanes >> r->lane & 1))
+        r->lane++;
+    f->lanes |= (uint64_t)1 << r->lane;
+}
+
+static void end_span(orr_fetch *f, const frame *r)
+{
+    if (!r->span) return;
+    orr_timeline_span_in(orr_timeline_lane("transfer", r->lane), "frame", r->span, r->name);
+    f->lanes &= ~((uint64_t)1 << r->lane);
+}
+
 /* Passes over frames that are there, for a while, then lets the engine look after its transfers. */
 static orr_status next_frame(void *ctx, orr_download_task *task, int *more, int *wait)
 {
@@ -245,6 +285,7 @@ static orr_status next_frame(void *ctx, orr_download_task *task, int *more, int 
     if (st == ORR_OK && *more) {
         ORR_TRY_GOTO(st, done, name_urls(f, number, r));
         ORR_TRY_GOTO(st, done, make_folder_of(f, r->path));
+        begin_span(f, r);
         fill_task(f, number, r, task);
         r = NULL;
     }
@@ -273,6 +314,7 @@ static orr_status frame_done(void *ctx, const orr_download_task *task, orr_downl
     orr_status st;
 
     orr_pulse_at("fetch", task->number);
+    end_span(f, r);
     f->counts[counts[o->end]]++;
     f->counts[ORR_FETCH_TRIES] += o->tries;
     f->counts[ORR_FETCH_BYTES] += o->bytes;
@@ -288,6 +330,9 @@ static orr_status frame_done(void *ctx, const orr_download_task *task, orr_downl
     st = orr_manifest_note(f->manifest, r->name, &r->note);
     if (st == ORR_OK) st = count(f->frames, 1);
     if (st == ORR_OK) st = count(f->bytes, o->bytes - o->resumed);
+    if (st == ORR_OK) st = count(f->bad[MISSING], o->end == ORR_DOWNLOAD_MISSING);
+    if (st == ORR_OK) st = count(f->bad[FAILED], o->end == ORR_DOWNLOAD_FAILED);
+    if (st == ORR_OK) st = count(f->bad[RETRIES], o->tries > 1 ? o->tries - 1 : 0);
     orr_free(r);
     return st;
 }

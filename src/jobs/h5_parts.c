@@ -22,7 +22,7 @@ hid_t orr_h5_access(const orr_app *app)
     return access;
 }
 
-enum { COPY_BYTES = 1 << 20 };
+enum { COPY_BYTES = 1 << 20, COMPARE_BYTES = 1 << 16 };
 
 static orr_status add_to_sum(orr_h5_file *f, const char *name, const void *data, size_t bytes)
 {
@@ -30,9 +30,15 @@ static orr_status add_to_sum(orr_h5_file *f, const char *name, const void *data,
     return orr_sha256_add(f->sum, data, bytes);
 }
 
-orr_status orr_h5_begin(orr_h5_file *f, const char *path, const char *format)
+orr_status orr_h5_begin_large(orr_h5_file *f, const char *path, const char *format, size_t bytes,
+                              orr_h5_memory *block)
 {
     *f = (orr_h5_file){ .id = -1, .path = path };
+    if (block) {
+        f->memory = *block;
+        *block = (orr_h5_memory){ 0 };
+    }
+    f->memory.least = bytes;
     orr_h5_quiet_begin(&f->quiet);
     ORR_TRY(orr_tmp_path(f->tmp, path));
     ORR_TRY(orr_sha256_begin(&f->sum));
@@ -42,16 +48,24 @@ orr_status orr_h5_begin(orr_h5_file *f, const char *path, const char *format)
     return orr_h5_put_text(f->id, "orrery", ORRERY_VERSION);
 }
 
+orr_status orr_h5_begin(orr_h5_file *f, const char *path, const char *format)
+{
+    return orr_h5_begin_large(f, path, format, 0, NULL);
+}
+
 orr_status orr_h5_put_array(orr_h5_file *f, const char *name, hid_t type, size_t element_bytes,
                             int n_dims, const hsize_t *dims, const void *data)
 {
-    size_t count = 1;
+    orr_h5_extent extent = { .bytes = element_bytes };
 
     for (int i = 0; i < n_dims; i++)
-        count *= (size_t)dims[i];
-    ORR_TRY(add_to_sum(f, name, data, count * element_bytes));
+        extent.bytes *= (size_t)dims[i];
+    ORR_TRY(add_to_sum(f, name, data, (size_t)extent.bytes));
+    ORR_TRY(orr_h5_write_column(f->id, name, type, n_dims, dims, data));
+    if (extent.bytes) ORR_TRY(orr_h5_place(f->id, name, &extent.offset));
     orr_text_addn(&f->names, name, strlen(name) + 1);
-    return orr_h5_write_column(f->id, name, type, n_dims, dims, data);
+    orr_text_addn(&f->extents, (const char *)&extent, sizeof extent);
+    return ORR_OK;
 }
 
 orr_status orr_h5_put_string(orr_h5_file *f, const char *name, const char *text)
@@ -65,55 +79,71 @@ orr_status orr_h5_put_string(orr_h5_file *f, const char *name, const char *text)
     return st;
 }
 
-static orr_status not_written(const orr_h5_file *f)
+static orr_status not_written(const char *path)
 {
-    return orr_fail(ORR_ERR_IO, "%s: could not be written: %s", f->path, strerror(errno));
+    return orr_fail(ORR_ERR_IO, "%s: could not be written: %s", path, strerror(errno));
 }
 
-static orr_status write_image(const orr_h5_file *f, int fd)
+static orr_status write_all(int fd, const orr_h5_memory *m, const char *path)
 {
-    const char *data = f->memory.data;
-    size_t left = f->memory.bytes;
+    const char *data = m->data;
+    size_t left = m->bytes;
 
     while (left > 0) {
         ssize_t n = write(fd, data, left < COPY_BYTES ? left : COPY_BYTES);
         if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return not_written(f);
+        if (n <= 0) return not_written(path);
         data += n;
         left -= (size_t)n;
     }
     return ORR_OK;
 }
 
-/* Closes the file in memory and puts it on the disk as f->tmp. */
-static orr_status settle(orr_h5_file *f)
+/* Puts the bytes on the disk as tmp; path is for messages. */
+static orr_status write_memory(const orr_h5_memory *m, const char *tmp, const char *path)
 {
-    orr_status st = orr_h5_close_in_memory(f->id, f->path, &f->memory);
-    int fd;
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    orr_status st;
+
+    if (fd < 0) return not_written(path);
+    st = write_all(fd, m, path);
+    if (close(fd) != 0 && st == ORR_OK) st = not_written(path);
+    return st;
+}
+
+static orr_status close_memory(orr_h5_file *f)
+{
+    hid_t id = f->id;
 
     f->id = -1;
     f->in_memory = 0;
-    ORR_TRY(st);
-    fd = open(f->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) return not_written(f);
-    st = write_image(f, fd);
-    if (close(fd) != 0 && st == ORR_OK) st = not_written(f);
-    orr_free(f->memory.data);
-    f->memory.data = NULL;
-    return st;
+    return orr_h5_close_in_memory(id, f->path, &f->memory);
+}
+
+static void free_memory(orr_h5_memory *m)
+{
+    orr_free(m->data);
+    *m = (orr_h5_memory){ 0 };
 }
 
 static void give_back(orr_h5_file *f)
 {
     if (f->id >= 0) H5Fclose(f->id);
-    orr_free(f->memory.data);
-    f->memory.data = NULL;
+    free_memory(&f->memory);
     orr_sha256_destroy(f->sum);
     orr_text_free(&f->names);
+    orr_text_free(&f->extents);
     orr_text_free(&f->laid_out);
     orr_h5_quiet_end(&f->quiet);
     f->id = -1;
     f->sum = NULL;
+}
+
+static orr_status not_the_same(const char *path)
+{
+    return orr_fail(ORR_ERR_IO,
+                    "%s: what was read back is not what was written; is the disk full or broken?",
+                    path);
 }
 
 /* Adds one dataset, as it now lies on disk, to a sum. */
@@ -158,10 +188,7 @@ static orr_status check_on_disk(const orr_h5_file *f, const char *want)
         sum = NULL;
     }
     orr_sha256_destroy(sum);
-    if (st == ORR_OK && strcmp(have, want) != 0)
-        st = orr_fail(ORR_ERR_IO,
-                      "%s: what was read back is not what was written; is the disk full or broken?",
-                      f->path);
+    if (st == ORR_OK && strcmp(have, want) != 0) st = not_the_same(f->path);
     return st;
 }
 
@@ -178,7 +205,11 @@ orr_status orr_h5_lay_out(orr_h5_file *f, const char *name, hid_t type, int n_di
 
 orr_status orr_h5_pause(orr_h5_file *f)
 {
-    return settle(f);
+    orr_status st = close_memory(f);
+
+    if (st == ORR_OK) st = write_memory(&f->memory, f->tmp, f->path);
+    free_memory(&f->memory);
+    return st;
 }
 
 orr_status orr_h5_go_on(orr_h5_file *f)
@@ -196,28 +227,146 @@ orr_status orr_h5_go_on(orr_h5_file *f)
     return ORR_OK;
 }
 
-orr_status orr_h5_commit(orr_h5_file *f, orr_status so_far)
+/* The sum into f's attribute sha256 and to sum. */
+static orr_status end_sum(orr_h5_file *f, char sum[ORR_SHA256_HEX])
 {
-    char sum[ORR_SHA256_HEX] = "";
-    orr_status st = so_far == ORR_OK ? orr_text_status(&f->names) : so_far;
+    orr_status st = orr_text_status(&f->names);
 
+    if (st == ORR_OK) st = orr_text_status(&f->extents);
     if (st == ORR_OK) {
         st = orr_sha256_end(f->sum, sum);
         f->sum = NULL;
     }
-    if (st == ORR_OK) st = orr_h5_put_text(f->id, "sha256", sum);
-    if (st == ORR_OK && f->in_memory) {
-        st = settle(f);
-    } else if (st == ORR_OK) {
+    return st == ORR_OK ? orr_h5_put_text(f->id, "sha256", sum) : st;
+}
+
+orr_status orr_h5_take(orr_h5_file *f, orr_status so_far, orr_h5_image *image)
+{
+    orr_status st = so_far;
+
+    *image = (orr_h5_image){ 0 };
+    if (st == ORR_OK) st = end_sum(f, image->sum);
+    if (st == ORR_OK) st = close_memory(f);
+    if (st == ORR_OK) st = orr_sha256_begin(&image->check);
+    if (st == ORR_OK) {
+        image->memory = f->memory;
+        image->names = f->names;
+        image->extents = f->extents;
+        f->memory = (orr_h5_memory){ 0 };
+        f->names = f->extents = (orr_text)ORR_TEXT_INIT;
+    }
+    give_back(f);
+    return st;
+}
+
+void orr_h5_image_free(orr_h5_image *image)
+{
+    free_memory(&image->memory);
+    orr_sha256_destroy(image->check);
+    image->check = NULL;
+    orr_text_free(&image->names);
+    orr_text_free(&image->extents);
+}
+
+/* Are the bytes of fd those of the image, and no more? */
+static orr_status compare(const orr_h5_image *image, int fd, const char *path)
+{
+    const char *want = image->memory.data;
+    size_t left = image->memory.bytes;
+    char buffer[COMPARE_BYTES];
+
+    for (;;) {
+        ssize_t n = read(fd, buffer, sizeof buffer);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0)
+            return orr_fail(ORR_ERR_IO, "%s: cannot be read back after writing: %s", path,
+                            strerror(errno));
+        if (n == 0) return left == 0 ? ORR_OK : not_the_same(path);
+        if ((size_t)n > left || memcmp(buffer, want, (size_t)n) != 0) return not_the_same(path);
+        want += n;
+        left -= (size_t)n;
+    }
+}
+
+/* The sum over the image's datasets is the one that was taken of what went into them. */
+static orr_status check_sum(orr_h5_image *image, const char *path)
+{
+    const char *bytes = image->memory.data;
+    orr_sha256 *sum = image->check;
+    char have[ORR_SHA256_HEX];
+
+    if (!sum) return ORR_OK; /* under its first name */
+    for (size_t at = 0, i = 0; at < image->names.len; i++) {
+        const char *name = image->names.s + at;
+        orr_h5_extent e;
+
+        memcpy(&e, image->extents.s + i * sizeof e, sizeof e);
+        if (e.offset > image->memory.bytes || e.bytes > image->memory.bytes - e.offset)
+            return not_the_same(path);
+        ORR_TRY(orr_sha256_add(sum, name, strlen(name) + 1));
+        ORR_TRY(orr_sha256_add(sum, bytes + e.offset, (size_t)e.bytes));
+        at += strlen(name) + 1;
+    }
+    image->check = NULL;
+    ORR_TRY(orr_sha256_end(sum, have));
+    return strcmp(have, image->sum) == 0 ? ORR_OK : not_the_same(path);
+}
+
+static orr_status check_written(orr_h5_image *image, const char *tmp, const char *path)
+{
+    int fd = open(tmp, O_RDONLY | O_CLOEXEC);
+    orr_status st;
+
+    if (fd < 0)
+        return orr_fail(ORR_ERR_IO, "%s: cannot be read back after writing: %s", path,
+                        strerror(errno));
+    st = compare(image, fd, path);
+    close(fd);
+    return st == ORR_OK ? check_sum(image, path) : st;
+}
+
+orr_status orr_h5_image_write(orr_h5_image *image, const char *path)
+{
+    char tmp[ORR_PATH_MAX];
+    orr_status st;
+
+    ORR_TRY(orr_tmp_path(tmp, path));
+    st = write_memory(&image->memory, tmp, path);
+    if (st == ORR_OK) st = check_written(image, tmp, path);
+    if (st == ORR_OK) st = orr_commit_file(tmp, path);
+    if (st != ORR_OK) unlink(tmp);
+    return st;
+}
+
+/* A file that was paused lies on the disk. */
+static orr_status commit_on_disk(orr_h5_file *f, orr_status so_far)
+{
+    char sum[ORR_SHA256_HEX] = "";
+    orr_status st = so_far == ORR_OK ? end_sum(f, sum) : so_far;
+
+    if (st == ORR_OK) {
         herr_t closed = H5Fclose(f->id);
         f->id = -1;
-        if (st == ORR_OK && closed < 0)
+        if (closed < 0)
             st = orr_h5_fail(ORR_ERR_IO, "%s: could not be written (is the disk full?)", f->path);
     }
     if (st == ORR_OK) st = check_on_disk(f, sum);
     if (st == ORR_OK) st = orr_commit_file(f->tmp, f->path);
     if (st != ORR_OK && f->tmp[0]) unlink(f->tmp);
     give_back(f);
+    return st;
+}
+
+orr_status orr_h5_commit(orr_h5_file *f, orr_status so_far)
+{
+    const char *path = f->path;
+    orr_h5_image image;
+    orr_status st;
+
+    if (!f->in_memory) return commit_on_disk(f, so_far);
+    st = orr_h5_take(f, so_far, &image);
+    if (st == ORR_OK) st = orr_h5_image_write(&image, path);
+    orr_h5_image_free(&image);
     return st;
 }
 

@@ -14,6 +14,11 @@
 /* Access list for a file that all ranks of the app write together; to H5Pclose. */
 hid_t orr_h5_access(const orr_app *app);
 
+/* A dataset in a file. */
+typedef struct orr_h5_extent {
+    uint64_t offset, bytes;
+} orr_h5_extent;
+
 typedef struct orr_h5_file {
     hid_t id;
     int in_memory; /* else it lies on the disk */
@@ -21,6 +26,7 @@ typedef struct orr_h5_file {
     const char *path;  /* the file's name in messages; borrowed */
     orr_sha256 *sum;   /* over names and contents, in the order of the calls */
     orr_text names;    /* of the datasets written, each with its NUL: what is read back */
+    orr_text extents;  /* an orr_h5_extent of each */
     orr_text laid_out; /* names of those that others fill */
     orr_h5_quiet quiet;
     char tmp[ORR_PATH_MAX];
@@ -29,6 +35,10 @@ typedef struct orr_h5_file {
 /* Begins path, with attributes format and version; on the disk it is path + ".tmp" until it has its
  * name. */
 orr_status orr_h5_begin(orr_h5_file *f, const char *path, const char *format);
+/* The same for a file of about `bytes`, in a block that an earlier image leaves (taken over; NULL:
+ * none). */
+orr_status orr_h5_begin_large(orr_h5_file *f, const char *path, const char *format, size_t bytes,
+                              orr_h5_memory *block);
 orr_status orr_h5_put_array(orr_h5_file *f, const char *name, hid_t type, size_t element_bytes,
                             int n_dims, const hsize_t *dims, const void *data);
 orr_status orr_h5_put_string(orr_h5_file *f, const char *name, const char *text);
@@ -39,6 +49,20 @@ orr_status orr_h5_lay_out(orr_h5_file *f, const char *name, hid_t type, int n_di
  * lies on disk. */
 orr_status orr_h5_pause(orr_h5_file *f);
 orr_status orr_h5_go_on(orr_h5_file *f);
+/* Ends a file that was never paused and keeps its bytes instead of writing them: *image is the
+ * caller's to orr_h5_image_free, also after a failure; f is freed either way. */
+typedef struct orr_h5_image {
+    orr_h5_memory memory;
+    orr_text names, extents;
+    char sum[ORR_SHA256_HEX];
+    orr_sha256 *check; /* begun; NULL once the sum was found again */
+} orr_h5_image;
+orr_status orr_h5_take(orr_h5_file *f, orr_status so_far, orr_h5_image *image);
+/* Gives an image the name path: .tmp, every byte read back and compared, the datasets' sum taken
+ * again, synced, renamed; on failure the .tmp is gone and what was under path before still is.
+ * Calls no HDF5 and allocates nothing, so it may be a thread's beside training steps. */
+orr_status orr_h5_image_write(orr_h5_image *image, const char *path);
+void orr_h5_image_free(orr_h5_image *image);
 /* Writes attribute sha256, closes, reads every dataset back and compares, syncs, renames.  Frees
  * everything either way; on failure the .tmp is gone and what was under path before still is. */
 orr_status orr_h5_commit(orr_h5_file *f, orr_status so_far);

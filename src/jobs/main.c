@@ -6,9 +6,9 @@
 #include <string.h>
 
 static const orr_command *const commands[] = {
-    &orr_cmd_synth, &orr_cmd_import,   &orr_cmd_fetch,    &orr_cmd_crop,
-    &orr_cmd_info,  &orr_cmd_train,    &orr_cmd_lr_range, &orr_cmd_cv,
-    &orr_cmd_stack, &orr_cmd_evaluate, &orr_cmd_predict,  &orr_cmd_launch,
+    &orr_cmd_synth,   &orr_cmd_import,   &orr_cmd_fetch,  &orr_cmd_crop,  &orr_cmd_info,
+    &orr_cmd_train,   &orr_cmd_lr_range, &orr_cmd_cv,     &orr_cmd_stack, &orr_cmd_evaluate,
+    &orr_cmd_predict, &orr_cmd_launch,   &orr_cmd_status,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

@@ -1,9 +1,10 @@
-/* jobs/replicas.c - one digest a rank, compared by all. */
+/* jobs/replicas.c - one digest a rank, compared by all; and no number that is none. */
 #include "jobs/replicas.h"
 #include "core/file.h"
 #include "core/memory.h"
 #include "core/text.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,6 +60,30 @@ static orr_status judge(const replica *all, int n, int64_t step)
     return st;
 }
 
+static int64_t count_nonfinite(const orr_real *x, size_t n)
+{
+    int64_t bad = 0;
+
+    for (size_t i = 0; i < n; i++)
+        bad += !isfinite(x[i]);
+    return bad;
+}
+
+/* Steps that are not finite are skipped: what is here came in another way. */
+static orr_status check_finite(orr_net *net, int64_t step)
+{
+    int64_t weights = count_nonfinite(orr_net_params(net), orr_net_param_count(net)),
+            moments = count_nonfinite(orr_net_state(net), orr_net_state_count(net));
+
+    if (weights == 0 && moments == 0) return ORR_OK;
+    return orr_fail(ORR_ERR_MACHINE,
+                    "after step %lld %lld weights and %lld running moments are not finite, though "
+                    "all steps were: a fault of the machine (memory), or values too large for "
+                    "float32; nothing of it was saved, the same command goes on from the last "
+                    "checkpoint",
+                    (long long)step, (long long)weights, (long long)moments);
+}
+
 orr_status orr_replicas_check(orr_app *app, orr_net *net, orr_optimiser *optimiser, int64_t step)
 {
     replica mine = { 0 }, *all = orr_alloc((size_t)app->size, sizeof *all);
@@ -73,6 +98,7 @@ orr_status orr_replicas_check(orr_app *app, orr_net *net, orr_optimiser *optimis
         bytes[r] = sizeof mine;
     ORR_TRY_GOTO(st, done, orr_comm_allgather(app->world, &mine, all, bytes));
     st = judge(all, app->size, step);
+    if (st == ORR_OK) st = check_finite(net, step);
     if (st != ORR_OK) app->agreed = st; /* all saw the same digests */
 done:
     orr_free(bytes);

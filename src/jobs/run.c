@@ -1,8 +1,10 @@
 /* jobs/run.c - the run folder. */
 #include "jobs/run.h"
+#include "core/log.h"
 #include "core/memory.h"
 #include "core/threads.h"
 #include "jobs/same_job.h"
+#include "jobs/train_watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -140,30 +142,41 @@ static orr_status open_table(FILE **out, const orr_run *r, const char *name, int
     return ORR_OK;
 }
 
+static const char timing_header[] =
+    "epoch,ranks,threads,seconds,samples_per_second,loader_wait_seconds" ORR_WATCH_COLUMNS "\n";
+
+/* timing.csv is for people: a run does not end for want of it. */
+static void drop_timing(orr_run *r)
+{
+    orr_log(ORR_WARN, "train", "%s; the run goes on without timing.csv", orr_error_text());
+    if (r->timing) fclose(r->timing);
+    r->timing = NULL;
+}
+
 orr_status orr_run_open_tables(orr_run *r, int64_t metrics_bytes, int64_t history_bytes,
                                const char *history_header)
 {
     ORR_TRY(open_table(&r->metrics, r, "metrics.jsonl", metrics_bytes, NULL));
     ORR_TRY(open_table(&r->history, r, "history.csv", history_bytes, history_header));
-    return open_table(&r->timing, r, "timing.csv", -1,
-                      "epoch,ranks,threads,seconds,samples_per_second,loader_wait_seconds\n");
+    if (open_table(&r->timing, r, "timing.csv", -1, timing_header) != ORR_OK) drop_timing(r);
+    return ORR_OK;
 }
 
-static orr_status append(FILE *f, const orr_run *r, const char *line)
+static orr_status append(FILE *f, const orr_run *r, const char *name, const char *line)
 {
-    if (!line) return ORR_OK;
+    if (!line || !f) return ORR_OK;
     if (fputs(line, f) == EOF || fflush(f) != 0)
-        return orr_fail(ORR_ERR_IO, "%s: %s; the run's tables cannot grow", r->dir,
-                        strerror(errno));
+        return orr_fail(ORR_ERR_IO, "%s/%s: cannot grow: %s", r->dir, name, strerror(errno));
     return ORR_OK;
 }
 
 orr_status orr_run_append(orr_run *r, const char *metrics_line, const char *history_line,
                           const char *timing_line)
 {
-    ORR_TRY(append(r->metrics, r, metrics_line));
-    ORR_TRY(append(r->history, r, history_line));
-    return append(r->timing, r, timing_line);
+    ORR_TRY(append(r->metrics, r, "metrics.jsonl", metrics_line));
+    ORR_TRY(append(r->history, r, "history.csv", history_line));
+    if (append(r->timing, r, "timing.csv", timing_line) != ORR_OK) drop_timing(r);
+    return ORR_OK;
 }
 
 orr_status orr_run_sizes(orr_run *r, int64_t *metrics_bytes, int64_t *history_bytes)

@@ -3,13 +3,16 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/probe.h"
+#include "core/threads.h"
+#include "core/timeline.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Per leaf: loss, correct answers, samples; and whether a signal has come to the leaf's rank. */
-enum { SUM_LOSS, SUM_CORRECT, SUM_SAMPLES, SUM_SIGNAL, N_SUMS };
+/* Per leaf: loss, correct answers, samples; whether a signal has come to the leaf's rank, whether
+ * rank 0 asks, and whether the rank's gradients of the whole batch are not finite. */
+enum { SUM_LOSS, SUM_CORRECT, SUM_SAMPLES, SUM_SIGNAL, SUM_ASKED, SUM_NONFINITE, N_SUMS };
 
 struct orr_stepper {
     orr_app *app;
@@ -18,8 +21,12 @@ struct orr_stepper {
     orr_optimiser *optimiser;
     orr_leaf_plan plan;
     orr_step_opts opts;
-    int reduces; /* false: one rank with one run */
-    int warm;    /* a step was made: from now on nothing is allocated */
+    int reduces;    /* false: one rank with one run */
+    int warm;       /* a step was made: from now on nothing is allocated */
+    int asks;       /* orr_step_ask */
+    int nonfinite;  /* this rank's gradients of the whole batch, in this step */
+    int64_t number; /* of the step, for the timeline */
+    double wait;    /* in this step so far */
     int local_run[ORR_MAX_RUNS + 1];
     orr_real *dy;
     double *sums, *leaf_loss, *sample_loss;
@@ -78,8 +85,13 @@ static orr_status on_grad(void *ctx, size_t offset, size_t n)
 static orr_status leaf_sum(void *ctx, double *in, double *out, size_t n)
 {
     orr_stepper *s = ctx;
+    int64_t span = orr_timeline_now();
+    double begin = orr_now();
+    orr_status st = orr_comm_leaf_sum(s->app->world, &s->plan, in, out, n);
 
-    return orr_comm_leaf_sum(s->app->world, &s->plan, in, out, n);
+    s->wait += orr_now() - begin;
+    orr_timeline_span("reduce-wait", span, s->number);
+    return st;
 }
 
 static orr_status allocate(orr_stepper *s)
@@ -166,7 +178,7 @@ static int64_t count_correct(const orr_stepper *s, const orr_loaded *b, int firs
     return right;
 }
 
-/* Sums over the whole batch, in leaf order, of loss, counts and signals. */
+/* Sums over the whole batch, in leaf order, of loss, counts and what ranks have to say. */
 static orr_status gather_sums(orr_stepper *s, const orr_loaded *b, const orr_real *y,
                               orr_step_result *out)
 {
@@ -179,12 +191,16 @@ static orr_status gather_sums(orr_stepper *s, const orr_loaded *b, const orr_rea
         row[SUM_CORRECT] = (double)count_correct(s, b, b->leaf[i], b->leaf[i + 1], y);
         row[SUM_SAMPLES] = b->leaf[i + 1] - b->leaf[i];
         row[SUM_SIGNAL] = i == 0 && orr_app_signalled();
+        row[SUM_ASKED] = i == 0 && s->asks;
+        row[SUM_NONFINITE] = i == 0 && s->nonfinite;
     }
     ORR_TRY(orr_comm_leaf_sum(s->app->world, &s->plan, s->sums, total, N_SUMS));
     out->loss = total[SUM_LOSS];
     out->correct = (int64_t)total[SUM_CORRECT];
     out->samples = (int64_t)total[SUM_SAMPLES];
     out->stop = total[SUM_SIGNAL] > 0;
+    out->asked = total[SUM_ASKED] > 0;
+    out->skipped = !isfinite(out->loss) || total[SUM_NONFINITE] > 0;
     if (out->samples != b->n_global)
         return orr_fail(ORR_ERR_INTERNAL, "a batch of %lld samples was trained with %lld",
                         (long long)b->n_global, (long long)out->samples);
@@ -209,6 +225,44 @@ static void log_nonfinite(const orr_stepper *s, const orr_loaded *b)
                 n > 6 ? " and so on" : "");
 }
 
+/* From here on this rank depends on the others: the gradients of all, and then what all say of the
+ * step.  That comes last, since a rank whose sums were spoiled must not decide alone. */
+static orr_status meet(orr_stepper *s, const orr_loaded *b, const orr_real *y, orr_step_result *out)
+{
+    size_t n_params = orr_net_param_count(s->net), n_all = orr_net_slab_count(s->net);
+    orr_real *slab = orr_net_grads(s->net, 0);
+    int64_t span = orr_timeline_now();
+    double begin = orr_now();
+    orr_status st = ORR_OK;
+
+    for (int i = 0; st == ORR_OK && i < s->n_flying; i++)
+        st = orr_comm_reduce_end(s->flying[i]);
+    s->wait += orr_now() - begin;
+    if (st != ORR_OK) return st;
+    orr_probe_at("reduced", -1, slab, n_params * sizeof *slab);
+    out->grad_norm = orr_grad_norm(slab, n_params);
+    s->nonfinite =
+        !isfinite(out->grad_norm) || !isfinite(orr_grad_norm(slab + n_params, n_all - n_params));
+    begin = orr_now();
+    st = gather_sums(s, b, y, out);
+    s->wait += orr_now() - begin;
+    orr_timeline_span("reduce-wait", span, s->number);
+    return st;
+}
+
+/* The sums are there: what they do to the weights. */
+static orr_status update(orr_stepper *s, double lr, int non_empty, const orr_step_result *r)
+{
+    const orr_real *slab = orr_net_grads(s->net, 0);
+
+    if (r->skipped) return ORR_OK;
+    orr_optimiser_step(s->optimiser, orr_net_params(s->net), slab, lr,
+                       orr_clip_scale(r->grad_norm, s->opts.clip_norm));
+    orr_probe_at("weights", -1, orr_net_params(s->net),
+                 orr_net_param_count(s->net) * sizeof(orr_real));
+    return orr_net_update_state(s->net, slab, non_empty);
+}
+
 static orr_status make_step(orr_stepper *s, const orr_loaded *b, double lr, orr_step_result *out)
 {
     orr_batch batch = { .n = b->n,
@@ -219,28 +273,26 @@ static orr_status make_step(orr_stepper *s, const orr_loaded *b, double lr, orr_
                         .n_global = b->n_global,
                         .keys = b->keys };
     int non_empty = (int)(b->n_global < s->plan.n_leaves ? b->n_global : s->plan.n_leaves);
-    size_t n_params = orr_net_param_count(s->net);
     const orr_real *y;
-    orr_real *slab = orr_net_grads(s->net, 0);
+    int64_t span = orr_timeline_now();
     orr_status st;
 
     s->bucket_first = s->bucket_end = 0;
     s->n_flying = 0;
     ORR_TRY(orr_net_forward(s->net, &batch, b->x, b->aux, 1, &y));
+    orr_timeline_span("forward", span, s->number);
+    span = orr_timeline_now();
     orr_loss_eval(&s->model->loss, &batch, y, b->labels, b->values, s->leaf_loss, s->sample_loss,
                   s->dy);
+    orr_timeline_span("loss", span, s->number);
+    span = orr_timeline_now();
     ORR_TRY(orr_net_backward(s->net, &batch, s->dy));
-    ORR_TRY(gather_sums(s, b, y, out));
-    for (int i = 0; i < s->n_flying; i++)
-        if ((st = orr_comm_reduce_end(s->flying[i])) != ORR_OK) return st;
-    orr_probe_at("reduced", -1, slab, n_params * sizeof *slab);
-    out->grad_norm = orr_grad_norm(slab, n_params);
-    out->skipped = !isfinite(out->loss) || !isfinite(out->grad_norm);
-    if (out->skipped) return ORR_OK;
-    orr_optimiser_step(s->optimiser, orr_net_params(s->net), slab, lr,
-                       orr_clip_scale(out->grad_norm, s->opts.clip_norm));
-    orr_probe_at("weights", -1, orr_net_params(s->net), n_params * sizeof *slab);
-    return orr_net_update_state(s->net, slab, non_empty);
+    orr_timeline_span("backward", span, s->number);
+    ORR_TRY(meet(s, b, y, out));
+    span = orr_timeline_now();
+    st = update(s, lr, non_empty, out);
+    orr_timeline_span("optimiser", span, s->number);
+    return st;
 }
 
 /* What is in the samples or the weights comes out the same a second time; what a machine did wrong
@@ -248,6 +300,7 @@ static orr_status make_step(orr_stepper *s, const orr_loaded *b, double lr, orr_
 static orr_status make_again(orr_stepper *s, const orr_loaded *b, double lr, orr_step_result *out)
 {
     ORR_TRY(make_step(s, b, lr, out));
+    out->again = 1;
     if (out->skipped)
         log_nonfinite(s, b);
     else
@@ -258,12 +311,22 @@ static orr_status make_again(orr_stepper *s, const orr_loaded *b, double lr, orr
     return ORR_OK;
 }
 
+void orr_step_ask(orr_stepper *s)
+{
+    s->asks = 1;
+}
+
 orr_status orr_step(orr_stepper *s, const orr_loaded *b, double lr, orr_step_result *out)
 {
     int64_t before = orr_alloc_count(), more;
 
+    s->wait = 0;
+    s->number = b->number;
+    *out = (orr_step_result){ 0 };
     ORR_TRY(make_step(s, b, lr, out));
     if (out->skipped) ORR_TRY(make_again(s, b, lr, out));
+    s->asks = 0;
+    out->wait = s->wait;
     more = orr_alloc_count() - before;
     if (s->warm && more)
         return orr_fail(ORR_ERR_INTERNAL, "%lld allocations inside a training step",

@@ -10,6 +10,8 @@
 #include <linux/sockios.h>
 #include <math.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,7 +38,7 @@ struct orr_supervisor {
     int64_t *n_beats;
     caller *callers;
     struct pollfd *polled;
-    double served, pinged;
+    double served, pinged, looked; /* looked: what comes now was not there then */
 };
 
 /* ---- life ---- */
@@ -149,12 +151,25 @@ const orr_rank_view *orr_supervisor_views(const orr_supervisor *s)
 }
 
 /* ---- callers ---- */
-/* gone: its host closed the connection; else it is we who have no use for it. */
-static void drop(orr_supervisor *s, int i, int gone)
+/* When the last data, or the last of all (a close in good order), came to this host: who was first
+ * matters, also when we look late at several.  The kernel tells it by its coarse clock. */
+static double came_at(const orr_supervisor *s, int fd, int data)
+{
+    struct tcp_info info = { 0 };
+    socklen_t n = sizeof info;
+    double now = orr_now();
+
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) != 0) return now;
+    now -= fmin((data ? info.tcpi_last_data_recv : info.tcpi_last_ack_recv) * 1e-3, away);
+    return fmax(now, s->looked);
+}
+
+/* closed: when its host closed the connection; < 0: it is we who have no use for it. */
+static void drop(orr_supervisor *s, int i, double closed)
 {
     caller *c = &s->callers[i];
 
-    if (c->rank >= 0 && gone) s->views[c->rank].closed = orr_now();
+    if (c->rank >= 0 && closed >= 0) s->views[c->rank].closed = closed;
     close(c->fd);
     *c = s->callers[--s->n];
 }
@@ -216,7 +231,7 @@ static double gap_of(const orr_supervisor *s, int rank, double now)
     return (now - s->beats[rank][(s->n_beats[rank] - n) % BEATS]) / (double)n;
 }
 
-static void note(orr_supervisor *s, int rank, const cJSON *o)
+static void note(orr_supervisor *s, int rank, int fd, const cJSON *o)
 {
     orr_rank_view *v = &s->views[rank];
 
@@ -225,7 +240,10 @@ static void note(orr_supervisor *s, int rank, const cJSON *o)
     v->pid = (int)orr_json_get(o, "pid", 0);
     v->size = (int)orr_json_get(o, "size", 0);
     v->idle = orr_json_get(o, "idle", 0);
-    v->done |= orr_json_get(o, "done", 0) > 0;
+    if (!v->done && orr_json_get(o, "done", 0) > 0) {
+        v->done = 1;
+        v->ended = came_at(s, fd, 1);
+    }
     v->code = (int)orr_json_get(o, "code", 0);
     v->gave_up = orr_json_get(o, "gave_up", 0) > 0;
     snprintf(v->host, sizeof v->host, "%s", word_of(o, "host"));
@@ -245,21 +263,23 @@ static int hear_line(orr_supervisor *s, caller *c, const char *line)
 
     if (ours) {
         if (c->rank != (int)rank) adopt(s, c, (int)rank);
-        note(s, (int)rank, o);
+        note(s, (int)rank, c->fd, o);
     }
     cJSON_Delete(o);
     return ours;
 }
 
-/* 0: the connection is of no more use, and *gone says whether its host ended it.  What ends for
- * want of an answer says nothing about the process there: its silence will. */
-static int hear(orr_supervisor *s, caller *c, int *gone)
+/* 0: the connection is of no more use, and *closed says when its host ended it (< 0: it did not).
+ * What ends for want of an answer says nothing about the process there: its silence will. */
+static int hear(orr_supervisor *s, caller *c, double *closed)
 {
     ssize_t n = recv(c->fd, c->in + c->in_len, sizeof c->in - c->in_len, 0);
     char *end;
 
-    *gone = n == 0 || (n < 0 && errno == ECONNRESET);
+    *closed = -1;
+    if (n < 0 && errno == ECONNRESET) *closed = orr_now();
     if (n < 0) return errno == EAGAIN || errno == EINTR;
+    if (n == 0) *closed = came_at(s, c->fd, 0);
     if (n == 0) return 0;
     c->in_len += (size_t)n;
     while ((end = memchr(c->in, '\n', c->in_len))) {
@@ -290,7 +310,7 @@ static void look_after(orr_supervisor *s, double now)
         const caller *c = &s->callers[i];
         int left = 0;
         if (c->rank < 0) {
-            if (now > c->since + introduction) drop(s, i, 0);
+            if (now > c->since + introduction) drop(s, i, -1);
             continue;
         }
         if (ioctl(c->fd, SIOCOUTQ, &left) == 0 && left == 0) s->views[c->rank].acked = now;
@@ -303,15 +323,22 @@ static void look_after(orr_supervisor *s, double now)
 
 static void poll_once(orr_supervisor *s, int ms)
 {
-    int n = s->n, gone = 0;
+    int n = s->n, n_ready;
+    double closed = -1, before;
 
     s->polled[n] = (struct pollfd){ .fd = s->fd, .events = POLLIN };
     for (int i = 0; i < n; i++)
         s->polled[i] = (struct pollfd){ .fd = s->callers[i].fd, .events = POLLIN };
-    if (poll(s->polled, (nfds_t)n + 1, ms) <= 0) return;
+    n_ready = poll(s->polled, (nfds_t)n + 1, ms);
+    before = orr_now();
+    if (n_ready <= 0) {
+        s->looked = before;
+        return;
+    }
     for (int i = n; i-- > 0;) /* backwards: dropping moves the last one here */
-        if (s->polled[i].revents && !hear(s, &s->callers[i], &gone)) drop(s, i, gone);
+        if (s->polled[i].revents && !hear(s, &s->callers[i], &closed)) drop(s, i, closed);
     if (s->polled[n].revents) welcome(s);
+    s->looked = before;
 }
 
 void orr_supervisor_serve(orr_supervisor *s, double seconds)

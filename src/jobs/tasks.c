@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "core/timeline.h"
 #include "jobs/meeting.h"
 #include "jobs/pulse.h"
 
@@ -115,11 +116,14 @@ static orr_status tell_done(dealer *d, int i, double seconds)
 static orr_status run_task(dealer *d, int i)
 {
     double began = orr_now();
+    int64_t span = orr_timeline_now();
+    char name[128];
     orr_status st;
 
     orr_pulse_at("task", i);
     d->group.agreed = ORR_OK;
     st = d->t->run(d->t->ctx, &d->group, i);
+    if (span) orr_timeline_span_of("task", span, i, d->t->name(d->t->ctx, i, name, sizeof name));
     if (st == ORR_OK) return tell_done(d, i, orr_now() - began);
     if (st == ORR_ERR_INTERRUPTED) {
         d->stopped = 1;
@@ -227,6 +231,7 @@ static orr_status interrupted(dealer *d)
 
 static orr_status work(dealer *d)
 {
+    int64_t span;
     orr_status st = ORR_OK;
 
     if (d->group.world) {
@@ -237,7 +242,9 @@ static orr_status work(dealer *d)
     if (st != ORR_OK) return st; /* not agreed: the caller aborts the job */
     if (d->stopped) orr_meeting_halt(d->meeting);
     orr_pulse_at("wait for the others", -1);
+    span = orr_timeline_now();
     st = orr_meeting_wait(d->meeting, wait_on, d);
+    orr_timeline_span("wait for the others", span, -1);
     if (st == ORR_ERR_INTERRUPTED) {
         orr_meeting_halt(d->meeting);
         st = ORR_OK;

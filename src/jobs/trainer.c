@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "core/progress.h"
 #include "core/threads.h"
+#include "core/timeline.h"
 #include "data/loader.h"
 #include "jobs/checkpoint.h"
 #include "jobs/json.h"
@@ -13,7 +14,9 @@
 #include "jobs/replicas.h"
 #include "jobs/report.h"
 #include "jobs/run.h"
+#include "jobs/saver.h"
 #include "jobs/scores.h"
+#include "jobs/train_watch.h"
 #include "jobs/training.h"
 
 #include <math.h>
@@ -37,9 +40,11 @@ typedef struct trainer {
     orr_real *logits; /* of the largest part that is predicted */
     orr_train_state state;
     orr_run run;
+    orr_saver *saver; /* rank 0's */
     int resumed;
     int64_t compared;                 /* the step after which the ranks' weights were found equal */
     double epoch_started, first_step; /* seconds */
+    orr_train_watch watch;
 } trainer;
 
 /* Is this one fold of a cross-validation? */
@@ -59,23 +64,56 @@ static orr_checkpoint checkpoint_of(trainer *t)
 }
 
 /* ---- saving ---- */
-static orr_status save(trainer *t, const char *name)
+/* One file, under one name or both. */
+static orr_status put_checkpoint(trainer *t, int best)
 {
-    char path[ORR_PATH_MAX];
+    char best_path[ORR_PATH_MAX], last_path[ORR_PATH_MAX];
+    orr_train_state *s = &t->state;
     orr_checkpoint c = checkpoint_of(t);
-    orr_status st = ORR_OK;
+    orr_saver_job job = { .paths = { best ? best_path : NULL, last_path } };
+    orr_h5_image image;
+    orr_h5_memory *block;
 
-    orr_pulse_at("save", t->state.steps);
+    ORR_TRY(orr_saver_ready(t->saver, &block));
+    ORR_TRY(orr_run_sizes(&t->run, &s->metrics_bytes, &s->history_bytes));
+    ORR_TRY(orr_run_path(&t->run, best_path, "checkpoint-best.h5"));
+    ORR_TRY(orr_run_path(&t->run, last_path, "checkpoint-last.h5"));
+    job.tables[0] = fileno(t->run.metrics);
+    job.tables[1] = fileno(t->run.history);
+    job.sizes[0] = s->metrics_bytes;
+    job.sizes[1] = s->history_bytes;
+    ORR_TRY(orr_checkpoint_image(&c, last_path, block, &image));
+    return orr_saver_put(t->saver, &image, &job);
+}
+
+/* A machine's fault must not be put down to samples, metrics or the learning rate, nor saved. */
+static orr_status compare_ranks(trainer *t)
+{
     if (t->compared != t->state.steps)
         ORR_TRY(orr_replicas_check(t->app, t->training.net, t->training.optimiser, t->state.steps));
     t->compared = t->state.steps;
+    return ORR_OK;
+}
+
+static orr_status save(trainer *t, int best)
+{
+    int64_t span = orr_timeline_now();
+    orr_status st = ORR_OK;
+
+    orr_train_watch_phase(&t->watch, "save");
+    ORR_TRY(compare_ranks(t));
     t->state.schedule = t->training.schedule.state;
-    if (t->app->rank == 0) {
-        st = orr_run_sizes(&t->run, &t->state.metrics_bytes, &t->state.history_bytes);
-        if (st == ORR_OK) st = orr_run_path(&t->run, path, name);
-        if (st == ORR_OK) st = orr_checkpoint_save(&c, path);
-    }
-    return orr_app_agree(t->app, st);
+    if (t->app->rank == 0) st = put_checkpoint(t, best);
+    st = orr_app_agree(t->app, st);
+    orr_timeline_span("save", span, t->state.steps);
+    if (st == ORR_OK) orr_train_watch_saved(&t->watch, !t->job->runtime.checkpoint_async);
+    return st;
+}
+
+/* All that was saved has its name on the disk. */
+static orr_status settle(trainer *t)
+{
+    return orr_app_agree(t->app, t->app->rank == 0 ? orr_saver_wait(t->saver) : ORR_OK);
 }
 
 /* Rank 0 says where the run stands; all ranks read the same checkpoint. */
@@ -105,6 +143,7 @@ static orr_status open_run(trainer *t)
         if (st == ORR_OK)
             st = orr_run_open_tables(&t->run, t->state.metrics_bytes, t->state.history_bytes,
                                      history_header);
+        if (st == ORR_OK) st = orr_saver_create(&t->saver, t->job->runtime.checkpoint_async);
     }
     return orr_app_agree(t->app, st);
 }
@@ -115,11 +154,14 @@ static orr_status evaluate(trainer *t, int part, orr_scores *s, const char *phas
     const orr_part *p = &t->training.parts->part[part];
     orr_status st;
 
-    orr_pulse_at("evaluate", t->state.steps);
+    int64_t span = orr_timeline_now();
+
+    orr_train_watch_phase(&t->watch, "evaluate");
     ORR_TRY(orr_predictor_run(t->predictor, p->samples, p->rows, p->n, t->logits, phase));
     st = orr_scores_create(s, &t->training.model, p->samples, p->rows, p->n, t->logits,
                            t->job->train.threshold);
     st = orr_app_agree(t->app, st);
+    orr_timeline_span("evaluate", span, t->state.steps);
     if (st != ORR_OK) orr_scores_free(s);
     return st;
 }
@@ -176,9 +218,11 @@ static orr_status write_epoch(trainer *t, const orr_scores *v, double lr, int be
     for (size_t i = 0; i < sizeof history_metrics / sizeof *history_metrics; i++)
         orr_text_printf(&history, ",%.9g", v ? orr_scores_metric(v, history_metrics[i]) : NAN);
     orr_text_printf(&history, ",%d\n", best);
-    orr_text_printf(&timing, "%lld,%d,%d,%.6f,%.1f,%.6f\n", (long long)s->epoch + 1, t->app->size,
+    orr_text_printf(&timing, "%lld,%d,%d,%.6f,%.1f,%.6f", (long long)s->epoch + 1, t->app->size,
                     t->app->threads, now - t->epoch_started, n / (now - t->epoch_started),
                     orr_loader_waited(t->loader) - t->waited);
+    orr_train_watch_epoch(&t->watch, &timing);
+    orr_text_add(&timing, "\n");
     st = orr_text_status(&line) != ORR_OK ? orr_text_status(&line) : orr_text_status(&history);
     if (st == ORR_OK) st = orr_run_append(&t->run, line.s, history.s, timing.s);
     log_epoch(t, v, loss, best);
@@ -221,9 +265,11 @@ static orr_status end_epoch(trainer *t, double lr)
     orr_status st = ORR_OK;
 
     if (evaluates) {
+        ORR_TRY(compare_ranks(t));
         ORR_TRY(evaluate(t, ORR_VALIDATION, &v, NULL));
         best = judge(t, &v);
     }
+    ORR_TRY(orr_train_watch_gather(&t->watch));
     if (t->app->rank == 0) st = write_epoch(t, evaluates ? &v : NULL, lr, best);
     orr_scores_free(&v);
     ORR_TRY(orr_app_agree(t->app, st));
@@ -234,13 +280,13 @@ static orr_status end_epoch(trainer *t, double lr)
     t->waited = orr_loader_waited(t->loader);
     s->finished = last || (o->patience && s->bad_evaluations >= o->patience) ||
                   (o->max_steps && s->steps >= o->max_steps);
-    if (best) ORR_TRY(save(t, "checkpoint-best.h5"));
-    return save(t, "checkpoint-last.h5");
+    return save(t, best);
 }
 
 /* ---- the loop ---- */
 static orr_status too_many_nonfinite(trainer *t)
 {
+    ORR_TRY(compare_ranks(t));
     return orr_fail(ORR_ERR_NUMERIC,
                     "%lld steps in a row gave a loss or gradient that is not finite (epoch %lld); "
                     "the run stands at its last checkpoint; lower train.lr, set "
@@ -278,11 +324,12 @@ static orr_status after_step(trainer *t, const orr_step_result *r, double lr)
         ORR_TRY(end_epoch(t, lr));
     } else if (o->max_steps && s->steps >= o->max_steps) {
         s->finished = 1;
-        ORR_TRY(save(t, "checkpoint-last.h5"));
+        ORR_TRY(save(t, 0));
     } else if (r->stop || (o->checkpoint_steps && s->steps % o->checkpoint_steps == 0)) {
-        ORR_TRY(save(t, "checkpoint-last.h5"));
+        ORR_TRY(save(t, 0));
     }
     if (r->stop && !s->finished) {
+        ORR_TRY(settle(t));
         t->app->agreed = ORR_ERR_INTERRUPTED; /* every rank saw the same control word */
         return orr_fail(
             ORR_ERR_INTERRUPTED,
@@ -311,6 +358,7 @@ static orr_status train_loop(trainer *t)
     t->epoch_started = orr_now();
     while (!t->state.finished) {
         double lr = orr_schedule_lr(&t->training.schedule, t->state.steps);
+        orr_train_watch_begin(&t->watch, orr_loader_waited(t->loader));
         orr_pulse_at(t->app->quiet ? "fold" : "train", t->state.steps); /* quiet: one of many */
         ORR_TRY_GOTO(st, done, orr_loader_next(t->loader, &batch));
         if (!batch) {
@@ -332,6 +380,7 @@ static orr_status train_loop(trainer *t)
             snprintf(note, sizeof note, "loss %.4g", r.loss / (double)r.samples);
             orr_progress_update(progress, ++place, note);
         }
+        ORR_TRY_GOTO(st, done, orr_train_watch_step(&t->watch, &r, orr_loader_waited(t->loader)));
         ORR_TRY_GOTO(st, done, after_step(t, &r, lr));
     }
 done:
@@ -417,8 +466,9 @@ static orr_status finish(trainer *t)
     char path[ORR_PATH_MAX];
     orr_checkpoint c = checkpoint_of(t);
     cJSON *record = cJSON_CreateObject();
-    orr_status st = ORR_OK;
+    orr_status st;
 
+    ORR_TRY_GOTO(st, done, settle(t));
     if (t->state.has_best) {
         st = orr_path_join(path, t->job->run, "checkpoint-best.h5");
         if (st == ORR_OK) st = orr_checkpoint_load_weights(&c, path);
@@ -470,6 +520,7 @@ static void describe_start(trainer *t)
 
 static void destroy(trainer *t)
 {
+    orr_saver_destroy(t->saver);
     orr_predictor_destroy(t->predictor);
     orr_training_close(&t->training);
     orr_free(t->logits);
@@ -506,6 +557,7 @@ static orr_status set_up(trainer *t, const orr_parts *parts)
         st = orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %zu samples", most);
     ORR_TRY(orr_app_agree(t->app, st));
     ORR_TRY(open_run(t));
+    ORR_TRY(orr_train_watch_open(&t->watch, &t->training, &t->run, &t->state, t->resumed));
     return write_statistics(t);
 }
 
@@ -524,6 +576,7 @@ orr_status orr_train_parts(orr_app *app, const orr_train_job *job, const orr_par
         st = train_loop(t);
     }
     if (st == ORR_OK) st = finish(t);
+    orr_train_watch_close(&t->watch, st);
     destroy(t);
     orr_free(t);
     return st;

@@ -5,6 +5,8 @@
 
 /* Words that come this many times as far apart as they should, while another rank's do not. */
 static const double late = 2, punctual = 1.5;
+/* Seconds: who gives up takes the others along, and what is seen of them may be a little early. */
+static const double at_once = 0.05;
 
 static orr_verdict judge_one(const orr_rank_view *v, const orr_verdict_opts *o, double now)
 {
@@ -65,9 +67,9 @@ const char *orr_verdict_name(orr_verdict v)
     return names[v];
 }
 
-/* When the fault was there at the latest. */
-static double when(orr_verdict verdict, const orr_rank_view *v)
+double orr_verdict_when(orr_verdict verdict, const orr_rank_view *v)
 {
+    if (verdict == ORR_RANK_GAVE_UP) return v->ended - at_once;
     return verdict == ORR_RANK_DEAD ? v->closed : v->heard;
 }
 
@@ -77,7 +79,8 @@ int orr_verdict_first(const orr_verdict *verdict, const orr_rank_view *v, int n)
 
     for (int i = 0; i < n; i++)
         if (orr_verdict_is_fault(verdict[i]) &&
-            (first < 0 || when(verdict[i], &v[i]) < when(verdict[first], &v[first])))
+            (first < 0 ||
+             orr_verdict_when(verdict[i], &v[i]) < orr_verdict_when(verdict[first], &v[first])))
             first = i;
     return first;
 }

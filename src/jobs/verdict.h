@@ -41,6 +41,7 @@ typedef struct orr_rank_view {
     double heard;   /* when it spoke last */
     double acked;   /* when all that was written to it was last seen acknowledged */
     double closed;  /* when its connection was closed by its host; < 0: it is open */
+    double ended;   /* when it first announced its end */
     double gap;     /* seconds between its latest words, on average; 0: too few so far */
     int done, code; /* announced its end, with this exit code ... */
     int gave_up;    /* ... because it had lost the others */
@@ -77,6 +78,8 @@ static inline int orr_verdict_is_fault(orr_verdict v)
 }
 /* "fine", "cut off", ... */
 const char *orr_verdict_name(orr_verdict v);
+/* When the fault was there at the latest. */
+double orr_verdict_when(orr_verdict verdict, const orr_rank_view *v);
 /* The rank whose fault came first; -1: there is none. */
 int orr_verdict_first(const orr_verdict *verdict, const orr_rank_view *v, int n);
 /* "rank 2 on node1 is cut off in train, step 120: ...; ranks 3, 5 are cut off, too" about the first

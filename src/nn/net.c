@@ -40,12 +40,17 @@ static orr_status copy_limits(orr_net *net, const orr_limits *limits)
     return ORR_OK;
 }
 
+static size_t with_padding(size_t n)
+{
+    return (n + ORR_SLAB_STEP - 1) / ORR_SLAB_STEP * ORR_SLAB_STEP;
+}
+
 /* Puts n elements at the next aligned place; returns it. */
 static size_t place(size_t *end, size_t n)
 {
     size_t at = *end;
 
-    *end = at + (n + ORR_SLAB_STEP - 1) / ORR_SLAB_STEP * ORR_SLAB_STEP;
+    *end = at + with_padding(n);
     return at;
 }
 
@@ -269,6 +274,26 @@ static void poison_grads(const orr_net *net, const orr_batch *b, const orr_layer
             poison(net, net->grads[r] + l->params[k].offset, l->params[k].count);
 }
 
+/* No layer writes between parameters, and what is there is summed and measured with them: what a
+ * machine's fault has put there must not stay. */
+static void clear_padding(const orr_net *net, const orr_batch *b, const orr_layer *l)
+{
+    for (int r = 0; r < b->n_runs; r++)
+        for (int k = 0; k < l->n_params; k++) {
+            size_t count = l->params[k].count;
+            memset(net->grads[r] + l->params[k].offset + count, 0,
+                   (with_padding(count) - count) * sizeof **net->grads);
+        }
+}
+
+static void clear_stat_padding(const orr_net *net, const orr_batch *b, const orr_layer *l)
+{
+    size_t count = l->stat_count, end = with_padding(count);
+
+    for (int r = 0; r < b->n_runs; r++)
+        memset(net->grads[r] + l->stat_offset + count, 0, (end - count) * sizeof **net->grads);
+}
+
 orr_status orr_net_forward(orr_net *net, const orr_batch *b, const orr_real *x, const orr_real *aux,
                            int training, const orr_real **y)
 {
@@ -288,7 +313,10 @@ orr_status orr_net_forward(orr_net *net, const orr_batch *b, const orr_real *x, 
             p.x[k] = input_of(net, l->inputs[k], x);
         p.y = value_of(net, i + 1);
         if (!net->plan.y_in_place[i + 1]) poison(net, p.y, (size_t)b->n * orr_shape_count(l->out));
-        if (training) poison_stats(net, b, l);
+        if (training) {
+            poison_stats(net, b, l);
+            clear_stat_padding(net, b, l);
+        }
         ORR_TRY(l->kind->forward(l, net->k, &p));
     }
     net->x = x;
@@ -315,6 +343,7 @@ static orr_status layer_backward(orr_net *net, orr_pass *p, int i, const orr_rea
             poison(net, p->dx[k], (size_t)p->batch->n * orr_shape_count(l->in[k]));
     }
     poison_grads(net, p->batch, l);
+    clear_padding(net, p->batch, l);
     ORR_TRY(l->kind->backward(l, net->k, p));
     for (int k = 0; k < l->n_in; k++) {
         if (!dx[k].add) continue;

@@ -2,93 +2,137 @@
 that is full from some call on, and one that fails.  After each there is the newest checkpoint or the one before it, never a damaged one, and the run
 goes on to the bytes of an undisturbed one.
 
-CI tries every STRIDE-th call; `checkpoint.py SHIM all` all of them, in about three minutes."""
+CI tries every STRIDE-th call; bench/faults/checkpoint.py all of them, and prints what was found."""
+import collections
+import csv
 import os
 import shutil
 import subprocess
 import sys
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "jobs"))
+import h5py
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "jobs"))
 import orrery as o  # noqa: E402
 
-SHIM = os.path.abspath(sys.argv[1])
-STRIDE = 1 if sys.argv[2:] == ["all"] else 5
+STRIDE = 5
+FIRST = {"kill": 1, "half": 4, "enospc": 7, "eio": 10}  # the first call that CI tries
+CHECKPOINTS = ("checkpoint-last.h5", "checkpoint-best.h5")
+
+# One call: what was tried, at which file; "killed", "failed" or "nothing" (a call that is no write has no half); the step of the checkpoint that was left (0: none).
+Trial = collections.namedtuple("Trial", "kind number call file ended left")
+
+
+def build_shim():
+    """shim.c as a shared object, where CMake has not made it."""
+    path = o.tmp("shim.so")
+    subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-std=gnu11", "-D_GNU_SOURCE", "-o", path, os.path.join(HERE, "shim.c"), "-ldl"],
+                   check=True)
+    return path
+
+
+class Trials:
+    """A small training; each call of it that changes a file may be tried."""
+
+    def __init__(self, shim):
+        train, test = o.small_kepler(stars=60, samples=100)
+        self.job = o.job("checkpoint.yaml", train, test, "  checkpoint_steps: 2\n  max_steps: 7", data="  epoch_length: 88")
+        self.shim, self.run = shim, o.tmp("undisturbed")
+        log = o.tmp("calls.csv")
+        p = self.start(self.run, ORR_SHIM_LOG=log)
+        assert p.returncode == 0, p.stderr
+        with open(log) as f:
+            self.calls = [(call, name) for _, call, name in csv.reader(f)]
+        assert len(self.calls) > 40, self.calls
+        self.whole = o.results(self.run)
+
+    def start(self, run, ranks=0, **env):
+        return subprocess.run(o.argv(ranks, "train", self.job, "run=" + run), capture_output=True, text=True, cwd=o.tmp(), timeout=120, check=False,
+                              env={**os.environ, "LD_PRELOAD": self.shim, "ORR_SHIM_DIR": run, **env})
+
+    def left(self, run):
+        """The step of the checkpoint that a next start would take; all that has a final name loads."""
+        for name in (*CHECKPOINTS, "model.h5"):
+            if os.path.exists(os.path.join(run, name)):
+                o.orrery("info", os.path.join(run, name))
+        path = os.path.join(run, CHECKPOINTS[0])
+        if not os.path.exists(path):
+            return 0
+        with h5py.File(path) as f:
+            return int(f["counts"][2])
+
+    def go_on(self, run, what):
+        """The run ends as if nothing had happened."""
+        o.orrery("train", self.job, "run=" + run)
+        assert o.results(run) == self.whole, what
+        left = [n for n in os.listdir(run) if n.endswith(".tmp") and not n.startswith("job.yaml")]
+        assert left == [], f"{what}: {left}"
+
+    def one(self, kind, number, run):
+        shutil.rmtree(run, ignore_errors=True)
+        p = self.start(run, ORR_SHIM_AT=str(number), ORR_SHIM_KIND=kind)
+        call, name = self.calls[number - 1]
+        what = f"{kind} at call {number} of {len(self.calls)} ({call} of {name}): exit code {p.returncode}: {p.stderr}"
+        if kind in ("kill", "half"):
+            assert p.returncode == -9 or (kind == "half" and p.returncode == 0), what
+        elif name not in ("timing.csv", "log.txt") or p.returncode != 0:  # what people read does not end a run
+            assert p.returncode == 1, what
+            said = [line for line in p.stderr.splitlines() if line.startswith("orrery train: ")]
+            assert len(said) == 1 and any(w in said[0] for w in ("No space left", "Input/output error", "disk")), what
+        trial = Trial(kind, number, call, name, {-9: "killed", 0: "nothing"}.get(p.returncode, "failed"), self.left(run))
+        self.go_on(run, what)
+        return trial
+
+    def newest(self, number):
+        """Steps of the checkpoint that was written by then, and of the one before it, as the undisturbed run wrote them."""
+        return sum(call == "rename" and name == CHECKPOINTS[0] for call, name in self.calls[:number - 1])
+
+    def check(self, trials):
+        """The newest or the one before: what is left follows the renames of the undisturbed run."""
+        steps = [0, *sorted({t.left for t in trials} - {0})]
+        for t in trials:
+            if t.kind in ("kill", "half") and t.ended == "killed":
+                n = self.newest(t.number)
+                assert steps.index(t.left) >= min(n, len(steps) - 1) - 1, f"{t}: an older checkpoint than the one before the newest ({steps}, {n})"
 
 
 class Checkpoint(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        train, test = o.small_kepler(stars=60, samples=100)
-        cls.job = o.job("checkpoint.yaml", train, test, "  checkpoint_steps: 2\n  max_steps: 7", data="  epoch_length: 88")
-        cls.run_ = o.tmp("whole")
-        count = o.tmp("count")
-        cls.start(cls.run_, ORR_SHIM_COUNT=count)
-        with open(count) as f:
-            cls.calls = int(f.read())
-        cls.whole = o.results(cls.run_)
-        assert cls.calls > 40, cls.calls
+        cls.trials = Trials(os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else build_shim())
 
-    @classmethod
-    def start(cls, run, code=0, ranks=0, **env):
-        p = subprocess.run(o.argv(ranks, "train", cls.job, "run=" + run), capture_output=True, text=True, cwd=o.tmp(), timeout=120,
-                           env={**os.environ, "LD_PRELOAD": SHIM, "ORR_SHIM_DIR": run, **env})
-        if code is not None:
-            assert p.returncode == code, f"exit code {p.returncode}, not {code}: {p.stderr}"
-        return p
-
-    def go_on(self, run, what):
-        """What is there loads, and the run ends as if nothing had happened."""
-        for name in ("checkpoint-last.h5", "checkpoint-best.h5", "model.h5"):
-            path = os.path.join(run, name)
-            if os.path.exists(path):
-                o.orrery("info", path)
-        o.orrery("train", self.job, "run=" + run)
-        self.assertEqual(o.results(run), self.whole, what)
-        left = [n for n in os.listdir(run) if n.endswith(".tmp")]
-        self.assertEqual(left, [], what)
-
-    def each(self, kind, first):
-        tried = 0
-        for k in range(first, self.calls + 1, STRIDE):
-            run = o.tmp("faulty")
-            shutil.rmtree(run, ignore_errors=True)
-            p = self.start(run, code=None, ORR_SHIM_AT=str(k), ORR_SHIM_KIND=kind)
-            what = f"{kind} at call {k} of {self.calls}"
-            if kind in ("kill", "half"):
-                self.assertIn(p.returncode, (-9, 0), f"{what}: {p.stderr}")  # 0: that call was no write
-            else:
-                self.assertEqual(p.returncode, 1, f"{what}: {p.stderr}")
-                said = [line for line in p.stderr.splitlines() if line.startswith("orrery train: ")]
-                self.assertEqual(len(said), 1, f"{what}: {p.stderr}")
-                self.assertTrue("No space left" in said[0] or "Input/output error" in said[0] or "disk" in said[0], f"{what}: {said[0]}")
-            self.go_on(run, what)
-            tried += 1
-        print(f"{kind}: {tried} of {self.calls} calls")
+    def each(self, kind):
+        numbers = range(FIRST[kind], len(self.trials.calls) + 1, STRIDE)
+        tried = [self.trials.one(kind, k, o.tmp("faulty")) for k in numbers]
+        self.trials.check(tried)
+        print(f"{kind}: {len(tried)} of {len(self.trials.calls)} calls")
 
     def test_full_disk_on_two_ranks(self):
         """The rank that writes fails; both end, with one sentence and no crash on the way out."""
         if not o.MPIRUN:
             self.skipTest("this build has no MPI")
-        for k in (9, 25, 44):
+        for number in (9, 25, 44):
             run = o.tmp("faulty")
             shutil.rmtree(run, ignore_errors=True)
-            p = self.start(run, code=1, ranks=2, ORR_SHIM_AT=str(k), ORR_SHIM_KIND="enospc")
+            p = self.trials.start(run, ranks=2, ORR_SHIM_AT=str(number), ORR_SHIM_KIND="enospc")
+            self.assertEqual(p.returncode, 1, p.stderr)
             self.assertEqual(p.stderr.count("orrery train: "), 1, p.stderr)
             self.assertNotIn("signal", p.stderr)
-            self.go_on(run, f"two ranks, call {k}")
+            self.trials.go_on(run, f"two ranks, call {number}")
 
     def test_kill(self):
-        self.each("kill", 1)
+        self.each("kill")
 
     def test_half_a_write(self):
-        self.each("half", 4)
+        self.each("half")
 
     def test_full_disk(self):
-        self.each("enospc", 7)
+        self.each("enospc")
 
     def test_failing_disk(self):
-        self.each("eio", 10)
+        self.each("eio")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
 """orrery fetch against a real nginx and against a server that misbehaves: whatever happens, every frame arrives once and whole, or is named."""
+import bz2
+import concurrent.futures
 import csv
 import os
 import random
@@ -82,8 +84,16 @@ class Fetch(unittest.TestCase):
         frames, cls.big_catalogue = web.survey(cls.big_root, rng, fields=2, size=(700, 500))
         cls.big = frames
 
-    def folder(self):
-        path = o.tmp("frames-" + self.id().split(".")[-1])
+    def each(self, kinds, check):
+        """check(kind) for all kinds, four at a time: most of it is waiting."""
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            done = {kind: pool.submit(check, kind) for kind in kinds}
+        for kind, one in done.items():
+            with self.subTest(kind=kind):
+                one.result()
+
+    def folder(self, kind=""):
+        path = o.tmp(f"frames-{self.id().split('.')[-1]}-{kind}")
         shutil.rmtree(path, ignore_errors=True)
         return path
 
@@ -117,13 +127,14 @@ class Fetch(unittest.TestCase):
             self.skipTest("real data (ORRERY_DATA or ../shared/data) or nginx is not on this machine")
         catalogue = o.write("real.csv", "objID,ra,dec,run,camcol,field\n1,336.6,-0.95,94,1,12\n2,336.7,-0.9,94,1,12\n3,20,1,8162,6,80\n4,323,-0.8,2583,2,136\n")
         template = "/field-{run:06d}-{camcol}-{field:04d}/frame-{band}-{run:06d}-{camcol}-{field:04d}.fits.bz2"
-        for proof in ("stream", "structure", "full"):
+        few = o.write("few.csv", "objID,ra,dec,run,camcol,field\n1,336.6,-0.95,94,1,12\n")
+        for proof, catalogue, n in (("stream", few, 5), ("structure", few, 5), ("full", catalogue, 15)):
             folder = self.folder()
             with web.Nginx(os.path.join(data, "sdss")) as nginx:
                 keys = {"archive.url": nginx.url + template, "archive.proof": proof, "archive.path": "run{run}/{camcol}/frame-{band}-{run:06d}-{camcol}-{field:04d}.fits.bz2"}
                 o.orrery(*words(nginx.url, catalogue, folder, **keys), ranks=2 if o.MPIRUN else 0)
             got = frames_in(folder)
-            self.assertEqual(len(got), 15)
+            self.assertEqual(len(got), n)
             for name, body in got.items():
                 run, camcol, field = os.path.basename(name).split(".")[0].split("-")[2:]
                 with open(os.path.join(data, "sdss", f"field-{run}-{camcol}-{field}", os.path.basename(name)), "rb") as f:
@@ -131,24 +142,28 @@ class Fetch(unittest.TestCase):
 
     # ---- faults ----
     def test_a_tenth_of_faults(self):
-        for ranks in (0, 2, 3) if o.MPIRUN else (0,):
-            with self.subTest(ranks=ranks), faults.FaultServer(self.root, faults.some(0.1, faults.PASSING + ["stall"], seed=ranks)) as server:
-                folder = self.folder()
+        def check(ranks):
+            with faults.FaultServer(self.root, faults.some(0.1, faults.PASSING + ["stall"], seed=ranks)) as server:
+                folder = self.folder(ranks)
                 r = o.orrery(*words(server.url, self.catalogue, folder, **{"archive.retries": 8}), ranks=ranks)
                 self.assert_whole(folder, self.frames)
                 met = [kind for _, _, _, kind in server.log if kind]
                 self.assertGreater(len(met), 20, "too few faults for a test")
                 self.assertIn("failed          0", r.out)
 
+        self.each((0, 2, 3) if o.MPIRUN else (0,), check)
+
     def test_each_fault_alone(self):
-        for kind in faults.PASSING + ["stall", "drip"]:
-            with self.subTest(kind=kind), faults.FaultServer(self.small_root, faults.first(kind)) as server:
-                folder = self.folder()
+        def check(kind):
+            with faults.FaultServer(self.small_root, faults.first(kind)) as server:
+                folder = self.folder(kind)
                 o.orrery(*words(server.url, self.small_catalogue, folder))
                 self.assert_whole(folder, self.small)
                 asked = len(server.log)
                 harmless = kind in ("wrong-range", "ignore-range", "chunked")  # without a Range they are good answers
                 self.assertEqual(asked, 10 if harmless else 20, server.log)
+
+        self.each(faults.PASSING + ["stall", "drip"], check)
 
     def test_faults_of_ranges(self):
         """The first body is cut in its middle; the second answer is wrong in the way a range can be."""
@@ -164,9 +179,9 @@ class Fetch(unittest.TestCase):
                     self.assertLess(server.bytes, 1.02 * whole, "bytes that had come were fetched again")
 
     def test_waits_as_told(self):
-        for kind in ("503-after", "429", "429-date"):
-            with self.subTest(kind=kind), faults.FaultServer(self.small_root, faults.first(kind)) as server:
-                o.orrery(*words(server.url, self.small_catalogue, self.folder()))
+        def check(kind):
+            with faults.FaultServer(self.small_root, faults.first(kind)) as server:
+                o.orrery(*words(server.url, self.small_catalogue, self.folder(kind)))
                 times = {}
                 for when, path, _, _ in server.log:
                     times.setdefault(path, []).append(when)
@@ -174,25 +189,29 @@ class Fetch(unittest.TestCase):
                 self.assertGreater(min(waits), 0.45 if kind == "429-date" else 0.95)
                 self.assertLess(max(waits), 20)
 
+        self.each(("503-after", "429", "429-date"), check)
+
     def test_faults_that_stay(self):
-        for kind, says in (("403", "HTTP 403"), ("503", "HTTP 503"), ("loop", "too many redirects"), ("file", "not http or https"), ("html", "HTML"),
-                           ("short", "proof failed"), ("flip", "proof failed"), ("reset", "connection lost"), ("cut", "cut off"), ("stall", "stalled")):
-            with self.subTest(kind=kind):
-                folder, bad = self.folder(), sorted(self.small)[3]
-                with faults.FaultServer(self.small_root, lambda path, nth: kind if path.endswith(bad) else None) as server:
-                    r = o.orrery(*words(server.url, self.small_catalogue, folder, **{"archive.retries": 3}), code=1)
-                self.assertIn("1 of 10 frames failed", r.err)
-                self.assertIn(says, r.out)
-                row = manifest(folder)[bad]
-                self.assertEqual(row["state"], "failed")
-                self.assertIn(says, row["reason"])
-                self.assertEqual(int(row["tries"]), 1 if kind in ("403", "loop", "file") else 3)
-                self.assertNotIn(bad, frames_in(folder))
-                with faults.FaultServer(self.small_root) as server:  # once it is well again, only that one is asked for
-                    o.orrery(*words(server.url, self.small_catalogue, folder))
-                    self.assertEqual({path for _, path, _, _ in server.log}, {"/" + bad})
-                got = frames_in(folder)
-                self.assertEqual(got, self.small)
+        says_of = {"403": "HTTP 403", "503": "HTTP 503", "loop": "too many redirects", "file": "not http or https", "html": "HTML", "short": "proof failed",
+                   "flip": "proof failed", "reset": "connection lost", "cut": "cut off", "stall": "stalled"}
+
+        def check(kind):
+            folder, bad, says = self.folder(kind), sorted(self.small)[3], says_of[kind]
+            with faults.FaultServer(self.small_root, lambda path, nth: kind if path.endswith(bad) else None) as server:
+                r = o.orrery(*words(server.url, self.small_catalogue, folder, **{"archive.retries": 3}), code=1)
+            self.assertIn("1 of 10 frames failed", r.err)
+            self.assertIn(says, r.out)
+            row = manifest(folder)[bad]
+            self.assertEqual(row["state"], "failed")
+            self.assertIn(says, row["reason"])
+            self.assertEqual(int(row["tries"]), 1 if kind in ("403", "loop", "file") else 3)
+            self.assertNotIn(bad, frames_in(folder))
+            with faults.FaultServer(self.small_root) as server:  # once it is well again, only that one is asked for
+                o.orrery(*words(server.url, self.small_catalogue, folder))
+                self.assertEqual({path for _, path, _, _ in server.log}, {"/" + bad})
+            self.assertEqual(frames_in(folder), self.small)
+
+        self.each(says_of, check)
 
     def test_missing(self):
         folder, gone = self.folder(), sorted(self.small)[4]
@@ -250,8 +269,8 @@ class Fetch(unittest.TestCase):
     @NGINX
     def test_signal(self):
         for ranks in (0, 3) if o.MPIRUN else (0,):
+            folder = self.folder()
             with self.subTest(ranks=ranks), web.Nginx(self.big_root, "limit_rate 120k;") as nginx:
-                folder = self.folder()
                 job = words(nginx.url, self.big_catalogue, folder, **{"archive.connections": 4})
                 p = subprocess.Popen(o.argv(ranks, *job), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
                 time.sleep(1.5)
@@ -262,6 +281,7 @@ class Fetch(unittest.TestCase):
                 self.assertLess(time.monotonic() - begin, 10)
                 self.assertIn("stopped by a signal", err)
                 self.assertIn("left ", out)
+            with web.Nginx(self.big_root) as nginx:
                 o.orrery(*words(nginx.url, self.big_catalogue, folder), ranks=ranks)
                 self.assert_whole(folder, self.big)
 
@@ -299,6 +319,42 @@ class Fetch(unittest.TestCase):
             begin = time.monotonic()
             o.orrery(*words(server.url, self.big_catalogue, self.folder(), **{"archive.rate_mib": rate, "archive.proof": "stream"}), ranks=ranks)
             self.assertGreater(time.monotonic() - begin, 3.0)
+
+    def test_one_file_after_another(self):
+        """Under a limit the transfer that began first goes on first, and none is kept waiting for more than 5 s.  The long file takes 7 s at the limit, the short
+        one, asked for after it, half a second: it ends last, and still grows meanwhile."""
+        root = o.tmp("line")
+        frames, catalogue = web.survey(root, random.Random(8), fields=1, bands="ug")
+        long, short = sorted(frames, reverse=True)  # u, g: as the bands are asked for
+        rate = 400e3  # bytes a second
+        for name, seconds in ((long, 7), (short, 0.5)):
+            frames[name] = bz2.compress(random.Random(name).randbytes(int(rate * seconds)), 1)
+            with open(os.path.join(root, name), "wb") as f:
+                f.write(frames[name])
+        folder = self.folder()
+        with faults.FaultServer(root) as server:
+            p = subprocess.Popen(o.argv(0, *words(server.url, catalogue, folder, **{
+                "catalogue.bands": "[u, g]", "archive.connections": 2, "archive.rate_mib": rate / 2**20, "archive.proof": "stream", "archive.stall": 30})),
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            begin = grown = looked = time.monotonic()
+            size = waited = lag = 0
+            while p.poll() is None:
+                now = time.monotonic()
+                lag, looked = max(lag, now - looked), now
+                have = max((os.path.getsize(path) for end in ("", ".part") if os.path.exists(path := os.path.join(folder, short + end))), default=0)
+                if have > size:
+                    size, waited, grown = have, max(waited, now - grown), now
+                time.sleep(0.02)
+            self.assertEqual(p.returncode, 0, p.stderr.read())
+            p.stderr.close()
+        asked = [path for _, path, _, _ in sorted(server.log)]
+        self.assertEqual(asked, ["/" + long, "/" + short])
+        self.assert_whole(folder, frames)
+        ended = {n: os.stat(os.path.join(folder, n)).st_mtime_ns for n in frames}
+        self.assertLess(ended[long], ended[short], "the second one ended first")
+        self.assertGreater(waited, 2, "it was never kept waiting: the test tests nothing")
+        self.assertLess(waited, 5.5 + 2 * lag)
+        self.assertGreater(looked - begin, 6.5)
 
     def test_more_ranks_than_connections(self):
         if not o.MPIRUN:

@@ -51,6 +51,8 @@ class Result:
 def orrery(*args, ranks=0, code=0, env=None, cwd=None, deadline=DEADLINE):
     """Runs a command (ranks 0: without mpirun) and checks its exit code; a hang is a failure."""
     begin = time.monotonic()
+    if ranks and code != 0:  # mpirun need not give the other ranks of one that failed a second between SIGTERM and SIGKILL
+        env = {"OMPI_MCA_odls_base_sigkill_timeout": "0", **(env or {})}
     p = subprocess.Popen(argv(ranks, *args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd or _tmp,
                          env={**os.environ, **(env or {})}, start_new_session=True)
     try:

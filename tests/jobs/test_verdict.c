@@ -168,6 +168,12 @@ static void test_start_and_end(void **state)
     expect_said(v, 90, 2, "rank 2 on node1 gave up, having lost the others, in train, step 120");
     v[2].phase[0] = '\0';
     expect_said(v, 90, 2, "rank 2 on node1 gave up, having lost the others,");
+    v[2].ended = 80;
+    v[1].done = 0; /* what rank 2 took along, by a coarse clock; then one that it had lost */
+    v[1].closed = 79.99;
+    expect_said(v, 90, 2, "rank 2 on node1 gave up, having lost the others,");
+    v[1].closed = 70;
+    expect_said(v, 90, 1, "rank 1 on node0 was killed or crashed in train, step 120");
 }
 
 int main(void)

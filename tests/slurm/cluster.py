@@ -1,9 +1,13 @@
 """A Slurm of its own: munged, slurmctld and a few slurmd on loopback, in a folder that goes with it.
 
-As root each slurmd lives in a UTS namespace of its own, so that the "nodes" have host names of their own: launchers tell nodes apart by them.  Spool
-folders and TmpFS, where PMIx keeps its sockets, are a node's own too.  Nothing is read from /etc/slurm, nothing is left running."""
+As root each slurmd lives in UTS, PID and mount namespaces of its own: "nodes" have host names of their own, see their own processes alone, and end
+with all that runs on them when their first process is killed.  Spool folders and TmpFS, where PMIx keeps its sockets, are a node's own too.  Nothing
+is read from /etc/slurm.  Nothing is left running, also when the test is killed: the kernel ends the daemons then."""
 import atexit
+import ctypes
+import glob
 import os
+import random
 import re
 import secrets
 import shlex
@@ -25,7 +29,7 @@ SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
 CredType=cred/munge
-AuthInfo=socket={folder}/munge.socket,cred_expire=5
+AuthInfo=socket={folder}/munge.socket,cred_expire={requeue_delay}
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/%n
 TmpFS={folder}/tmp.%n
@@ -40,7 +44,7 @@ MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SchedulerType=sched/backfill
-SchedulerParameters=bf_interval=1,sched_interval=1{scheduler}
+SchedulerParameters=bf_interval=1,sched_interval=1,batch_sched_delay=0
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 MailProg=/bin/true
@@ -55,9 +59,10 @@ InactiveLimit=0
 MinJobAge=3600
 ReturnToService=1
 SlurmdParameters=config_overrides
+GresTypes=gpu
 {nodes}
 PartitionName=work Nodes=ALL Default=YES PriorityTier=1
-PartitionName=lenient Nodes=ALL PriorityTier=1 GraceTime={grace}
+PartitionName=lenient Nodes=ALL PriorityTier=1 GraceTime=600
 PartitionName=urgent Nodes=ALL PriorityTier=10 PreemptMode=OFF
 """
 
@@ -72,46 +77,71 @@ def path():
 
 
 def free_ports(n):
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    ports = [s.getsockname()[1] for s in held]
-    for s in held:
-        s.close()
-    return ports
+    """Below those that the kernel gives to connections; nobody else's tests should look for theirs in the same order."""
+    found = []
+    while len(found) < n:
+        port = random.randrange(12000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in found:
+            found.append(port)
+    return found
 
 
 def namespaces():
-    """The words that give a command its own mounts and host name; none where that is not allowed."""
-    words = ["unshare", "--uts"]
+    """The words that make a command the first of a node; none where that is not allowed."""
+    words = ["unshare", "--uts", "--pid", "--mount-proc", "--fork", "--kill-child=KILL"]
     try:
         return words if subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0 else []
     except FileNotFoundError:
         return []
 
 
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 class Cluster:
-    def __init__(self, nodes=3, cpus=2, grace=60, kill_wait=10, scheduler="", proctrack="linuxproc"):
-        self.folder = tempfile.mkdtemp(prefix="orrery-slurm-")
-        atexit.register(self.stop)
-        self.nodes = [f"node{i}" for i in range(nodes)]
-        self.daemons = {}
-        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "SBATCH_", "SRUN_"))}
-        self.env.update(SLURM_CONF=self.file("slurm.conf"), PATH=path(), ORRERY_TEST_CLUSTER=self.folder)
+    """trees: so many of the nodes, the last ones, signal every process of a job (proctrack/linuxproc), the others the first one's group alone, as
+    with proctrack/cgroup.  requeue_delay: seconds that Slurm waits before a requeued job may start, and credentials hold."""
+
+    def __init__(self, nodes=3, trees=0, cpus=2, kill_wait=30, requeue_delay=10):
+        tag = "".join(random.choices("abcdefghijklmnopqrstuvwxyz", k=5))  # two of these may run: Open MPI's folders in /tmp have the host's name
+        self.nodes = [f"node{tag}{i}" for i in range(nodes)]
+        self.trees = self.nodes[nodes - trees:]
         self.isolated = namespaces()
-        ports = free_ports(nodes + 1)
-        os.chmod(self.folder, 0o755)
-        os.mkdir(self.file("state"))
-        lines = [f"NodeName={n} NodeAddr=127.0.0.1 Port={p} CPUs={cpus} State=UNKNOWN" for n, p in zip(self.nodes, ports)]
+        for left in reversed(range(3)):  # somebody else may have taken a port meanwhile
+            self.folder = tempfile.mkdtemp(prefix="orrery-slurm-")
+            atexit.register(self.stop)
+            self.daemons = {}
+            self.env = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "SBATCH_", "SRUN_"))}
+            self.env.update(SLURM_CONF=self.file("slurm.conf"), PATH=path(), ORRERY_TEST_CLUSTER=self.folder)
+            os.chmod(self.folder, 0o755)
+            os.mkdir(self.file("state"))
+            self.configure(cpus, kill_wait, requeue_delay)
+            try:
+                self.start()
+                return
+            except Exception:
+                self.stop()
+                if not left:
+                    raise
+
+    def configure(self, cpus, kill_wait, requeue_delay):
+        ports = free_ports(len(self.nodes) + 1)
+        lines = [f"NodeName={n} NodeAddr=127.0.0.1 Port={p} CPUs={cpus} Gres=gpu:1 State=UNKNOWN" for n, p in zip(self.nodes, ports)]
         user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
-        with open(self.file("slurm.conf"), "w") as f:
-            f.write(CONFIG.format(host=socket.gethostname(), port=ports[-1], user=user, folder=self.folder, nodes="\n".join(lines), grace=grace,
-                                  kill_wait=kill_wait, proctrack=proctrack, scheduler="," + scheduler if scheduler else ""))
-        with open(self.file("cgroup.conf"), "w") as f:
-            f.write("CgroupAutomount=no\n")
-        try:
-            self.start()
-        except Exception:
-            self.stop()
-            raise
+        for name, proctrack in (("slurm.conf", "pgid"), ("trees/slurm.conf", "linuxproc")):
+            os.makedirs(os.path.dirname(self.file(name)), exist_ok=True)
+            with open(self.file(name), "w") as f:
+                f.write(CONFIG.format(host=socket.gethostname(), port=ports[-1], user=user, folder=self.folder, nodes="\n".join(lines),
+                                      kill_wait=kill_wait, proctrack=proctrack, requeue_delay=requeue_delay))
+            for other, text in (("cgroup.conf", "CgroupAutomount=no\n"), ("gres.conf", "Name=gpu File=/dev/null\n")):
+                with open(os.path.join(os.path.dirname(self.file(name)), other), "w") as f:
+                    f.write(text)
 
     def file(self, name):
         return os.path.join(self.folder, name)
@@ -120,7 +150,7 @@ class Cluster:
     def daemon(self, name, *words):
         with open(self.file(name + ".out"), "ab") as out:
             self.daemons[name] = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self.env, cwd=self.folder,
-                                                  start_new_session=True)
+                                                  start_new_session=True, preexec_fn=die_with_parent)
 
     def start(self):
         key, sock = self.file("munge.key"), self.file("munge.socket")
@@ -135,11 +165,16 @@ class Cluster:
         self.until(lambda: self.states() and all(s == "idle" for s in self.states().values()), 90, "the nodes do not come up")
 
     def start_node(self, node):
-        words = ["slurmd", "-D", "-N", node]
+        words = ["slurmd", "-D", "-N", node, "-f", self.file("trees/slurm.conf" if node in self.trees else "slurm.conf")]
         os.makedirs(self.file("tmp." + node), exist_ok=True)
-        if self.isolated:
-            words = [*self.isolated, "sh", "-c", f"hostname {node} && exec {shlex.join(words)}"]
+        if self.isolated:  # the shell stays: somebody has to wait for orphans
+            words = [*self.isolated, "sh", "-c", f"hostname {node} && {shlex.join(words)}; exit"]
         self.daemon(node, *words)
+
+    def fail_node(self, node):
+        """As when its power is cut, but that connections are closed."""
+        self.daemons[node].kill()
+        self.daemons.pop(node).wait()
 
     def stop(self):
         """Every process that was started here, also those of jobs: their environment names the cluster."""
@@ -157,6 +192,9 @@ class Cluster:
         for p in self.daemons.values():
             p.wait()
         self.daemons = {}
+        for node in self.nodes:
+            for path in glob.glob(f"/tmp/ompi.{node}.*") + glob.glob(f"/dev/shm/*{node}*"):
+                (shutil.rmtree if os.path.isdir(path) else os.remove)(path)
         shutil.rmtree(self.folder, ignore_errors=True)
         assert not left, f"processes of the test cluster do not end: {left}"
 
@@ -199,10 +237,10 @@ class Cluster:
     def until(self, condition, seconds, what):
         end = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < end, f"{what} within {seconds} s\n{self.tail()}"
-            time.sleep(0.1)
+            assert time.monotonic() < end, f"{what() if callable(what) else what} within {seconds} s\n{self.tail()}"
+            time.sleep(0.25)
 
-    def wait(self, number, seconds=120):
+    def wait(self, number, seconds=300):
         """Until the job has ended for good; what scontrol says of it."""
         self.until(lambda: self.job(number)["JobState"] in ENDED, seconds, f"job {number} does not end")
         return self.job(number)

@@ -1,8 +1,13 @@
-"""The shipped batch scripts in a real Slurm: whatever stops a job, it goes on where it was and ends with the bytes of a run that nothing stopped."""
+"""The shipped batch scripts in a real Slurm: whatever stops a job, it goes on where it was and ends with the bytes of a run that nothing stopped.
+
+One cluster; tests run side by side, each on nodes that it has to itself.  Jobs wait at their first checkpoint (gate.c) while something is done to
+them, so nothing depends on how fast the machine is.   test_slurm.py GATE.so [NAME ...]"""
+import concurrent.futures
 import functools
 import glob
 import http.server
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,7 +22,8 @@ import orrery as o  # noqa: E402
 
 SCRIPTS = os.path.join(o.SOURCE, "slurm")
 CV_RESULTS = ["job.yaml", "oof.h5", "oof.csv", "test.csv", "report.json"]
-HAS_ONLY = 'unknown key "only"' not in o.orrery("cv", "run=" + o.tmp("none"), "cv.only=[0]", code=None).err
+SIDE_BY_SIDE = 5
+FIRST = ["time_limit", "machine_faults", "batch_host_lost", "node_lost", "cv_array", "preemption"]  # take longest
 CV = """
 run: unset
 job: {shared}
@@ -41,228 +47,441 @@ def text(path):
         return f.read()
 
 
+def needs(n, trees=False):
+    """Nodes of a test's own, all taken before it begins: tests that wait for more while they have some would wait for each other."""
+    def mark(test):
+        test.needs, test.trees = n, trees
+        return test
+    return mark
+
+
+class Nodes:
+    """Who has which; plain ones and those with proctrack/linuxproc."""
+
+    def __init__(self, slurm):
+        self.free, self.trees, self.changed = [n for n in slurm.nodes if n not in slurm.trees], list(slurm.trees), threading.Condition()
+
+    def take(self, n, trees=False):
+        pool = self.trees if trees else self.free
+        with self.changed:
+            self.changed.wait_for(lambda: len(pool) >= n)
+            taken, pool[:] = pool[:n], pool[n:]
+        return taken
+
+    def give(self, taken, trees=False):
+        with self.changed:
+            (self.trees if trees else self.free).extend(taken)
+            self.changed.notify_all()
+
+
 class Slurm(unittest.TestCase):
+    gate = slurm = nodes = None
+    seen = {}  # what was measured
+
     @classmethod
-    def setUpClass(cls):
+    def prepare(cls, gate):
         train, test = o.small_kepler()
-        cls.job = o.job("slurm.yaml", train, test, "  checkpoint_steps: 100", data="  epoch_length: 30000")
+        cls.gate = gate
+        cls.job = o.job("slurm.yaml", train, test, "  checkpoint_steps: 100", data="  epoch_length: 6000")
         cls.folds = o.write("cv.yaml", CV.format(shared=cls.job))
-        cls.seconds = o.orrery("train", cls.job, "run=" + o.tmp("whole")).seconds
-        cls.whole = o.results(o.tmp("whole"))
-        cls.env = {"ORRERY": o.ORRERY, "ORRERY_HOME": o.SOURCE, "ORRERY_BIND": "none", "ORRERY_LAUNCH_ARGS": "--oversubscribe"}
-        cls.slurm = cluster.Cluster()
-        cls.addClassCleanup(cls.slurm.stop)
+        o.orrery("train", cls.job, "run=" + o.tmp("whole"))
+        o.orrery("cv", cls.folds, "run=" + o.tmp("cv-whole"))
+        cls.whole, cls.whole_cv = o.results(o.tmp("whole")), cv_results(o.tmp("cv-whole"))
+        cls.env = {"ORRERY": o.ORRERY, "ORRERY_BIND": "none", "ORRERY_LAUNCH_ARGS": "--oversubscribe"}
+        cls.slurm = cluster.Cluster(nodes=9, trees=2)
+        cls.nodes = Nodes(cls.slurm)
+
+    def setUp(self):
+        test = getattr(self, self._testMethodName)
+        self.jobs, self.used = [], 0
+        self.mine = self.nodes.take(getattr(test, "needs", 0), getattr(test, "trees", False))
+        self.addCleanup(self.nodes.give, self.mine, getattr(test, "trees", False))
+
+    def some(self, n):
+        """The next of the test's nodes, from the first one again when all were used."""
+        if self.used + n > len(self.mine):
+            self.used = 0
+        self.used += n
+        return self.mine[self.used - n:self.used]
+
+    def tearDown(self):
+        for number in self.jobs:
+            self.slurm.run("scancel", "--full", "--signal=KILL", number, code=None)
+            self.slurm.run("scancel", number, code=None)
+        for number in self.jobs:
+            self.slurm.until(lambda: not self.slurm.run("squeue", "-h", "-j", number, code=None), 120, f"job {number} stays in the queue")
+            self.slurm.until(lambda: not self.slurm.processes(number, o.ORRERY), 60, f"ranks of job {number} stay behind")
 
     def need_nodes(self):
         if not self.slurm.isolated:
-            self.skipTest("no UTS namespaces here (they take root): ranks on nodes of one host name take one another for neighbours")
-
-    def another_cluster(self, **more):
-        """For this test alone."""
-        before, self.slurm = self.slurm, cluster.Cluster(**more)
-        self.addCleanup(setattr, self, "slurm", before)
-        self.addCleanup(self.slurm.stop)
-
-    def tearDown(self):
-        for number in self.slurm.run("squeue", "-h", "-o", "%A").split():
-            self.slurm.run("scancel", "--full", "--signal=KILL", number, code=None)
-        self.slurm.until(lambda: not self.slurm.run("squeue", "-h"), 60, "the queue does not empty")
-        self.slurm.until(lambda: not self.slurm.processes(program=o.ORRERY), 20, "ranks stay behind")
+            self.skipTest("no namespaces here (they take root): ranks on nodes of one host name take one another for neighbours")
 
     # ---- one job ----
-    def submit(self, script, *words, nodes=1, ranks=2, name=None, options=(), env=None):
-        """sbatch as a user does it, with other resources; returns the job's number.  Its output: NAME.out."""
+    def submit(self, script, *words, nodes=1, ranks=2, on=None, name=None, hold=False, options=(), env=None, cwd=None):
+        """sbatch as a user does it, with other resources; returns the job's number.  Its output: NAME.out.  hold: until release(name)."""
         name = name or self._testMethodName
         if not self.slurm.isolated:
             nodes, ranks = 1, min(2, nodes * ranks)
-        return self.slurm.submit(f"--nodes={nodes}", f"--ntasks-per-node={ranks}", "--output=" + o.tmp(name + ".out"), *options,
-                                 os.path.join(SCRIPTS, script), *words, cwd=o.tmp(), env={**self.env, **(env or {})})
+        if hold:
+            self.close(name)
+            env = {"LD_PRELOAD": self.gate, "ORRERY_TEST_GATE": o.tmp(name + ".gate"), **(env or {})}
+        number = self.slurm.submit(f"--nodes={nodes}", f"--ntasks-per-node={ranks}", "--output=" + o.tmp(name + ".out"),
+                                   "--nodelist=" + ",".join((on or self.some(nodes))[:nodes]), *options, os.path.join(SCRIPTS, script), *words, cwd=cwd or o.tmp(),
+                                   env={**self.env, **(env or {})})
+        self.jobs.append(number)
+        return number
 
     def train(self, name, **more):
         return self.submit("train.sbatch", self.job, "run=" + o.tmp(name), name=name, **more)
 
-    def working(self, name, log=None, place="checkpoint-last.h5"):
-        """Until the run has a checkpoint of its own to go on from; it must not have ended by then, or nothing would be tested."""
-        log = log or name
+    def close(self, name):
+        o.write(name + ".gate", "")
+        if os.path.exists(o.tmp(name + ".gate.reached")):
+            os.remove(o.tmp(name + ".gate.reached"))
 
-        def begun():
-            self.assertNotIn("orrery.sh: exit", self.log(log))
-            return glob.glob(o.tmp(f"{name}/{place}"))
+    def held(self, *names):
+        """Until each has its first checkpoint and waits."""
+        for name in names:
+            def there():
+                self.assertNotIn("orrery.sh: exit", self.log(name))
+                return os.path.exists(o.tmp(name + ".gate.reached"))
+            self.slurm.until(there, 120, lambda: f"{name}: no checkpoint; {self.log(name)}")
 
-        self.slurm.until(begun, 120, f"{name}: no checkpoint")
-
-    def hold(self, number, sig):
-        for pid in self.slurm.processes(number, o.ORRERY):
-            os.kill(pid, sig)
+    def release(self, *names):
+        for name in names:
+            os.remove(o.tmp(name + ".gate"))
 
     def log(self, name):
         path = o.tmp(name + ".out")
         return text(path) if os.path.exists(path) else ""
 
-    def has(self, name, words, seconds=60):
-        self.slurm.until(lambda: words in self.log(name), seconds, f"{name}: no '{words}' in its output")
+    def has(self, name, words, seconds=120):
+        self.slurm.until(lambda: re.search(words, self.log(name)), seconds, lambda: f"{name}: no '{words}' in its output {self.log(name)}")
+
+    def stopped(self, *names):
+        """The ranks were told; they go on to the end of their step."""
+        for name in names:
+            self.has(name, "a signal: the ranks save and end")
+        self.release(*names)
+
+    def ended(self, number, name, state, code, restarts):
+        end = self.slurm.wait(number)
+        self.assertEqual((end["JobState"], end["ExitCode"], end["Restarts"]), (state, f"{code}:0", str(restarts)), self.log(name))
 
     def same_as_undisturbed(self, number, name, restarts, saved=True):
-        end = self.slurm.wait(number)
+        self.ended(number, name, "COMPLETED", 0, restarts)
         log = self.log(name)
-        self.assertEqual((end["JobState"], end["ExitCode"], end["Restarts"]), ("COMPLETED", "0:0", str(restarts)), log)
         self.assertEqual(o.results(o.tmp(name)), self.whole, log)
-        self.assertEqual(log.count(", start "), restarts + 1)
-        self.assertEqual("saved" in log, saved, log)
+        self.assertEqual(log.count(", start "), restarts + 1, log)
+        self.assertEqual("stopped and saved" in log, saved, log)
+
+    def goes_on(self, name):
+        """What was stopped for good is the run that nothing stopped, when somebody goes on with it."""
+        o.orrery("train", self.job, "run=" + o.tmp(name))
+        self.assertEqual(o.results(o.tmp(name)), self.whole)
+
+    def ranks(self, number):
+        """{host name: pids of orrery} of a job; launch is none of them."""
+        found = {}
+        for pid in self.slurm.processes(number, o.ORRERY):
+            with open(f"/proc/{pid}/environ", "rb") as f:
+                env = dict(line.split(b"=", 1) for line in f.read().split(b"\0") if b"=" in line)
+            if b"OMPI_COMM_WORLD_RANK" in env:
+                found.setdefault(int(env[b"OMPI_COMM_WORLD_RANK"]), (pid, env))
+        return found
 
     # ---- what stops a job ----
+    @needs(2)
     def test_undisturbed(self):
-        number = self.train("plain", nodes=2)
-        self.same_as_undisturbed(number, "plain", 0, saved=False)
-        self.assertIn("4 ranks on 2 nodes" if self.slurm.isolated else "2 ranks on 1 nodes", self.log("plain"))
-        self.assertIn("SLURM_JOB_NODELIST=node", self.log("plain"))
+        """From another folder, with spaces in every path, a relative job file, GPUs, two nodes."""
+        home, there = o.tmp("a copy/slurm"), o.tmp("some where")
+        shutil.copytree(SCRIPTS, home)
+        os.mkdir(there)
+        shutil.copy(self.job, os.path.join(there, "a job.yaml"))
+        self.close("plain")
+        number = self.submit(home + "/train.sbatch", "a job.yaml", "run=" + o.tmp("plain run"), name="plain", nodes=2, hold=True, cwd=there, options=["--gres=gpu:1"])
+        self.held("plain")
+        for _, env in self.ranks(number).values():
+            self.assertEqual(env[b"CUDA_VISIBLE_DEVICES"], b"0")
+            self.assertEqual(env[b"OMP_NUM_THREADS"], b"1")
+        self.release("plain")
+        self.ended(number, "plain", "COMPLETED", 0, 0)
+        log = self.log("plain")
+        self.assertEqual({k: v for k, v in o.results(o.tmp("plain run")).items()}, self.whole)
+        self.assertIn("4 ranks on 2 nodes" if self.slurm.isolated else "2 ranks on 1 nodes", log)
+        for words in ("SLURM_JOB_NODELIST=node", "CUDA_VISIBLE_DEVICES=0", "GPUs: 0", "== orrery train a job.yaml run="):
+            self.assertIn(words, log)
 
+    @needs(2)
+    def test_threads_and_binding(self):
+        """As shipped: ranks bound to their own cores."""
+        number = self.train("threads", nodes=2, ranks=1, hold=True, options=["--cpus-per-task=2"], env={"ORRERY_BIND": "core", "ORRERY_LAUNCH_ARGS": ""})
+        self.held("threads")
+        for pid, env in self.ranks(number).values():
+            self.assertEqual(env[b"OMP_NUM_THREADS"], b"2")
+            self.assertEqual(len(os.sched_getaffinity(pid)), min(2, os.cpu_count()))
+        self.release("threads")
+        self.same_as_undisturbed(number, "threads", 0, saved=False)
+
+    @needs(4)
     def test_signal(self):
-        """scancel --batch --signal=USR1, also to a task of an array."""
-        batch, array = self.train("batch"), self.train("array", options=["--array=3"], ranks=1)
-        for number, name in ((batch, "batch"), (f"{array}_3", "array")):
-            self.working(name)
-            self.slurm.run("scancel", "--batch", "--signal=USR1", number)
-        for number, name in ((batch, "batch"), (f"{array}_3", "array")):
+        """scancel --signal to the script, to all processes (which hear it from Slurm and from the script), to a task of an array; another signal."""
+        jobs = {"batch": ["--batch", "--signal=USR1"], "array": ["--batch", "--signal=USR1"], "full": ["--full", "--signal=USR1"], "two": ["--batch", "--signal=USR2"]}
+        numbers = {}
+        for name in jobs:
+            numbers[name] = self.train(name, hold=True, ranks=1 + (name == "full"), options=["--array=3"] if name == "array" else [])
+        numbers["array"] += "_3"
+        self.held(*jobs)
+        for name, options in jobs.items():
+            self.slurm.run("scancel", *options, numbers[name])
+        self.stopped(*jobs)
+        for name, number in numbers.items():
             self.same_as_undisturbed(number, name, 1)
             self.assertIn(f"job {number} is requeued", self.log(name))
 
+    @needs(2)
     def test_signal_to_steps(self):
         self.need_nodes()
-        number = self.train("steps", nodes=2, ranks=1)
-        self.working("steps")
+        number = self.train("steps", nodes=2, ranks=1, hold=True)
+        self.held("steps")
         self.slurm.run("scancel", "--signal=USR1", number)
+        time.sleep(1)  # the ranks say nothing before the end of their step; a later signal stops them all the same
+        self.release("steps")
         self.same_as_undisturbed(number, "steps", 1)
 
-    def preempt(self, number, name, words):
-        """By a job in a higher partition that wants all nodes."""
-        self.working(name)
-        urgent = self.slurm.submit("--partition=urgent", "--nodes=3", "--ntasks-per-node=2", "--output=/dev/null", "--wrap", "sleep 1")
-        end = self.slurm.wait(number)
-        self.assertEqual((end["JobState"], end["ExitCode"], end["Restarts"]), ("COMPLETED", "0:0", "1"), self.log(name))
+    @needs(1)
+    def test_requeued_by_hand(self):
+        """scontrol requeue: Slurm ends the job and brings it back, the script does not requeue it once more."""
+        number = self.train("hand", hold=True)
+        self.held("hand")
+        self.slurm.run("scontrol", "requeue", number)
+        self.stopped("hand")
+        self.same_as_undisturbed(number, "hand", 1)
+
+    def crowd_out(self, number, on):
+        """By a job in a higher partition that wants the nodes for itself."""
+        urgent = self.slurm.submit("--partition=urgent", f"--nodes={len(on)}", "--nodelist=" + ",".join(on), "--ntasks-per-node=2", "--output=/dev/null", "--wrap", "sleep 1")
+        self.jobs.append(urgent)
+        return urgent
+
+    def preempt(self, number, name, words, on, told):
+        self.held(name)
+        urgent = self.crowd_out(number, on)
+        if told:
+            self.has(name, told)
+        else:
+            self.slurm.until(lambda: self.slurm.job(number)["PreemptTime"] not in ("None", "Unknown"), 60, "no preemption")
+            time.sleep(1)
+        self.release(name)
+        self.ended(number, name, "COMPLETED", 0, 1)
         self.assertEqual(o.results(o.tmp(name)), self.whole, self.log(name))
         self.assertEqual(self.slurm.wait(urgent)["JobState"], "COMPLETED")
         self.assertIn(words, self.log(name))
 
+    @needs(1)
     def test_preemption(self):
-        """Slurm signals the first process of a step alone, as with proctrack/cgroup."""
-        self.another_cluster(proctrack="pgid")
-        number = self.train("hard")
-        self.preempt(number, "hard", "stopped and saved; Slurm is ending the job")
+        """At once: SIGTERM, and SIGKILL after KillWait."""
+        on = self.mine
+        self.preempt(self.train("hard", on=on, hold=True), "hard", "stopped and saved; Slurm is ending the job", on, "got TERM")
 
+    @needs(2)
     def test_preemption_with_grace(self):
         """Ranks save, and the job leaves its nodes long before the grace ends."""
         self.need_nodes()
-        self.another_cluster(proctrack="pgid", grace=300)
-        number = self.train("soft", nodes=2, ranks=1, options=["--partition=lenient"])
-        self.preempt(number, "soft", f"stopped and saved; job {number} is requeued")
+        on = self.mine
+        number = self.train("soft", nodes=2, ranks=1, on=on, hold=True, options=["--partition=lenient"])
+        self.preempt(number, "soft", "stopped and saved", on, None)
+        self.assertIn(f"job {number} is requeued", self.log("soft"))
 
-    def test_preemption_of_all_processes(self):
-        """Slurm signals every process of each step, Open MPI's daemons too: what was saved last is gone on from."""
+    @needs(2, trees=True)
+    def test_grace_of_all_processes(self):
+        """Slurm signals every process of each step, Open MPI's daemons too, which take their ranks with them: the job starts again in the time it has."""
         self.need_nodes()
-        number = self.train("all", nodes=2, ranks=1, options=["--partition=lenient"])
-        self.preempt(number, "all", f"job {number} is requeued")
+        on = self.mine
+        number = self.train("all", nodes=2, ranks=1, on=on, hold=True, options=["--partition=lenient"])
+        self.held("all")
+        urgent = self.crowd_out(number, on)
+        self.has("all", "starts again on 2 ranks")
+        self.release("all")
+        self.same_as_undisturbed(number, "all", 0, saved=False)
+        self.assertEqual(self.slurm.wait(urgent)["JobState"], "COMPLETED")
 
+    @needs(1)
     def test_time_limit(self):
-        """Ranks stand still until Slurm's warning, so that a fast machine does not end before it."""
-        options = ["--time=1", "--signal=B:USR1@50"]
-        again = self.train("limit", options=options, ranks=1)
-        never = self.train("limited", options=options, ranks=1, env={"ORRERY_MAX_REQUEUES": "0"})
-        for number, name in ((again, "limit"), (never, "limited")):
-            self.working(name)
-            self.hold(number, signal.SIGSTOP)
-        for number, name in ((again, "limit"), (never, "limited")):
-            self.has(name, "got USR1", 90)
-            self.hold(number, signal.SIGCONT)
-        self.same_as_undisturbed(again, "limit", 1)
-        end = self.slurm.wait(never)
-        self.assertEqual((end["JobState"], end["ExitCode"], end["Restarts"]), ("FAILED", "124:0", "0"), self.log("limited"))
-        self.assertIn("submit it again to go on", self.log("limited"))
-        o.orrery("train", self.job, "run=" + o.tmp("limited"))
-        self.assertEqual(o.results(o.tmp("limited")), self.whole)
+        """Twice; the second time is once too often."""
+        number = self.train("limit", ranks=1, hold=True, options=["--time=1", "--signal=B:USR1@50"], env={"ORRERY_MAX_REQUEUES": "1"})
+        self.held("limit")
+        self.has("limit", "got USR1")
+        self.release("limit")
+        self.has("limit", f"job {number} is requeued, counted: 1 of 1")
+        self.close("limit")
+        self.slurm.until(lambda: os.path.exists(o.tmp("limit.gate.reached")), 180, lambda: "no second start: " + self.log("limit"))
+        self.slurm.until(lambda: self.log("limit").count("got USR1") == 2, 120, lambda: "no second limit: " + self.log("limit"))
+        self.release("limit")
+        self.ended(number, "limit", "FAILED", 124, 1)
+        self.assertIn("requeued 1 times already: not requeued, submit it again to go on", self.log("limit"))
+        self.goes_on("limit")
 
-    def test_node_down(self):
-        number = self.train("node", nodes=2)
-        self.working("node")
-        lost = self.slurm.job(number)["BatchHost"]
-        self.slurm.run("scontrol", "update", "nodename=" + lost, "state=down", "reason=test")
-        self.slurm.until(lambda: self.slurm.job(number)["Restarts"] == "1", 60, "the job is not requeued")
-        self.slurm.until(lambda: not self.slurm.processes(number, o.ORRERY), 60, "ranks of a lost node stay behind")
-        self.slurm.run("scontrol", "update", "nodename=" + lost, "state=resume")
-        end = self.slurm.wait(number)
-        self.assertEqual((end["JobState"], end["Restarts"]), ("COMPLETED", "1"), self.log("node"))
-        self.assertEqual(o.results(o.tmp("node")), self.whole, self.log("node"))
-
+    @needs(2)
     def test_cancelled(self):
         """scancel is the last word, though the ranks save and end with 75."""
-        self.another_cluster(proctrack="pgid")
-        number = self.train("cancelled", nodes=2, ranks=1)
-        self.working("cancelled")
+        number = self.train("cancelled", nodes=2, ranks=1, hold=True)
+        self.held("cancelled")
         self.slurm.run("scancel", number)
-        end = self.slurm.wait(number)
-        time.sleep(3)  # whatever would bring it back
-        end = self.slurm.job(number)
-        self.assertEqual((end["JobState"], end["Restarts"]), ("CANCELLED", "0"), self.log("cancelled"))
+        self.stopped("cancelled")
+        self.has("cancelled", "exit 75")
+        self.slurm.until(lambda: self.slurm.job(number)["JobState"] == "CANCELLED" and not self.slurm.run("squeue", "-h", "-j", number), 60, "not cancelled")
+        self.assertEqual(self.slurm.job(number)["Restarts"], "0")
         self.assertIn("stopped and saved; Slurm is ending the job", self.log("cancelled"))
-        o.orrery("train", self.job, "run=" + o.tmp("cancelled"))
-        self.assertEqual(o.results(o.tmp("cancelled")), self.whole)
+        self.goes_on("cancelled")
 
+    # ---- faults ----
+    @needs(2)
+    def test_rank_lost(self):
+        """Killed, stopped: named, and gone on with inside the allocation."""
+        for name, sig, words in (("killed", signal.SIGKILL, "was killed or crashed in"), ("frozen", signal.SIGSTOP, "is stopped in")):
+            number = self.train(name, nodes=2, ranks=1, hold=True)
+            self.held(name)
+            ranks = self.ranks(number)
+            os.kill(ranks[max(ranks)][0], sig)
+            began = time.monotonic()
+            self.has(name, words)
+            named = time.monotonic() - began
+            self.release(name)
+            self.has(name, "starts again on 2 ranks")
+            self.seen[f"rank {name}"] = f"named after {named:.1f} s"
+            self.same_as_undisturbed(number, name, 0, saved=False)
+
+    def lose(self, name, which):
+        on = self.mine
+        number = self.train(name, nodes=3, ranks=1, on=on, hold=True)
+        self.held(name)
+        batch = self.slurm.job(number)["BatchHost"]
+        lost = batch if which == "batch" else [n for n in on if n != batch][0]
+        began = time.monotonic()
+        self.slurm.fail_node(lost)
+        self.addCleanup(self.bring_back, lost)
+        return number, lost, began
+
+    def bring_back(self, node):
+        if node in self.slurm.daemons:
+            return
+        self.slurm.start_node(node)
+        self.slurm.run("scontrol", "update", "nodename=" + node, "state=resume", code=None)
+        self.slurm.until(lambda: self.slurm.states().get(node, "") in ("idle", "mixed", "allocated"), 90, node + " does not come back")
+
+    @needs(3)
+    def test_node_lost(self):
+        """Power cut: the job goes on with the others, before Slurm knows; and stays when it does."""
+        self.need_nodes()
+        number, lost, began = self.lose("node", "other")
+        self.has("node", r"rank . on \w+ (was killed|is cut off)")
+        named = time.monotonic() - began
+        self.has("node", f"lost: {lost}; goes on with|left out from now on")
+        self.slurm.run("scontrol", "update", "nodename=" + lost, "state=down", "reason=test")
+        self.slurm.until(lambda: lost not in self.slurm.run("scontrol", "show", "hostnames", self.slurm.job(number)["NodeList"]), 60, "Slurm keeps the node")
+        self.release("node")
+        self.has("node", "2 ranks on 2 nodes")
+        self.bring_back(lost)
+        self.seen["node lost"] = f"named after {named:.1f} s, gone on with after {time.monotonic() - began:.1f} s"
+        self.same_as_undisturbed(number, "node", 0, saved=False)
+
+    @needs(3)
+    def test_batch_host_lost(self):
+        """The node of the script itself: what watches on the others has the job requeued."""
+        self.need_nodes()
+        number, lost, began = self.lose("host", "batch")
+        self.slurm.run("scontrol", "update", "nodename=" + lost, "state=down", "reason=test")
+        self.slurm.until(lambda: self.slurm.job(number)["Restarts"] == "1", 90, lambda: "the job is not requeued; " + self.log("host"))
+        self.seen["batch host lost"] = f"requeued {time.monotonic() - began:.1f} s after Slurm knew"
+        self.release("host")
+        self.slurm.until(lambda: not self.slurm.processes(number, o.ORRERY), 90, "ranks of a lost launch stay behind")
+        self.slurm.run("scontrol", "update", "job=" + number, "nodelist=", "numnodes=2", "numtasks=2", code=None)
+        self.bring_back(lost)
+        self.same_as_undisturbed(number, "host", 1, saved=False)
+
+    def stub(self, name, script):
+        """Slurm runs what stands in for orrery."""
+        path = o.write(name, "#!/bin/sh\n" + script)
+        os.chmod(path, 0o755)
+        return self.submit("train.sbatch", self.job, name=name[:-3], env={"ORRERY": path, "ORRERY_MAX_REQUEUES": "2"})
+
+    @needs(3)
+    def test_machine_faults(self):
+        """Exit codes 76 and 77 come back, so often; 1 does not."""
+        seventy7 = self.stub("c77.sh", "exit 77\n")
+        once = self.stub("c76.sh", f"[ -e {o.tmp('been')} ] && exit 0; : >{o.tmp('been')}; exit 76\n")
+        one = self.stub("c1.sh", "exit 1\n")
+        self.ended(one, "c1", "FAILED", 1, 0)
+        self.ended(once, "c76", "COMPLETED", 0, 1)
+        self.ended(seventy7, "c77", "FAILED", 77, 2)
+        self.assertIn("requeued 2 times already", self.log("c77"))
+
+    @needs(2)
     def test_failing(self):
-        """A job file with a mistake, no program, a launcher that is not there: told, and not tried again."""
-        wrong = self.submit("train.sbatch", self.job, "run=" + o.tmp("wrong"), "train.epochz=1", name="wrong")
-        without = self.train("without", env={"ORRERY": o.tmp("nowhere")})
-        unknown = self.train("unknown", env={"ORRERY_LAUNCH": "aprun"})
-        for number, name, words in ((wrong, "wrong", "epochz"), (without, "without", "there is no program"), (unknown, "unknown", "mpirun or srun")):
-            end = self.slurm.wait(number)
-            self.assertEqual((end["JobState"], end["ExitCode"], end["Restarts"]), ("FAILED", "2:0", "0"), self.log(name))
+        """A job file with a mistake, no program, a launcher that is not there, a run folder that cannot be made or is another job's: told, not tried again."""
+        first = self.train("first", hold=True, ranks=1)
+        on = self.mine[1:]
+        self.held("first")
+        jobs = [(2, "epochz", self.submit("train.sbatch", self.job, "run=" + o.tmp("wrong"), "train.epochz=1", name="wrong", on=on), "wrong"),
+                (2, "there is no program", self.train("without", on=on, env={"ORRERY": o.tmp("nowhere")}), "without"),
+                (2, "mpirun or srun", self.train("unknown", on=on, env={"ORRERY_LAUNCH": "aprun"}), "unknown"),
+                (1, "/proc/nowhere", self.submit("train.sbatch", self.job, "run=/proc/nowhere/run", name="closed", on=on), "closed"),
+                (1, "another job is running here", self.submit("train.sbatch", self.job, "run=" + o.tmp("first"), name="second", on=on), "second")]
+        for code, words, number, name in jobs:
+            self.ended(number, name, "FAILED", code, 0)
             self.assertIn(words, self.log(name))
+        self.release("first")
+        self.same_as_undisturbed(first, "first", 0, saved=False)
 
+    @needs(3)
     def test_srun(self):
         """Ranks as tasks of a step: Slurm's signals reach them, and their exit code comes back."""
         self.need_nodes()
         if "pmix" not in self.slurm.run("srun", "--mpi=list"):
             self.skipTest("this Slurm has no pmix")
         env = {"ORRERY_LAUNCH": "srun", "ORRERY_LAUNCH_ARGS": "--cpu-bind=none"}
-        steps, batch = self.train("srun", nodes=2, ranks=1, env=env), self.train("srun-batch", ranks=1, env=env)
-        for name in ("srun", "srun-batch"):
-            self.working(name)
+        steps, batch = self.train("srun", nodes=2, ranks=1, hold=True, env=env), self.train("srun-batch", ranks=1, hold=True, env=env)
+        self.held("srun", "srun-batch")
         self.assertIn("2 ranks on 2 nodes", self.log("srun"))
         self.slurm.run("scancel", "--signal=TERM", steps)
         self.slurm.run("scancel", "--batch", "--signal=USR1", batch)
+        self.stopped("srun-batch")
+        time.sleep(1)
+        self.release("srun")
         self.same_as_undisturbed(steps, "srun", 1)
         self.same_as_undisturbed(batch, "srun-batch", 1)
 
     # ---- the other commands ----
+    @needs(3)
     def test_cv(self):
-        o.orrery("cv", self.folds, "run=" + o.tmp("cv-whole"))
-        number = self.submit("cv.sbatch", self.folds, "run=" + o.tmp("cv"), name="cv")
-        self.working("cv", place="tasks/*/checkpoint-last.h5")
-        self.slurm.run("scancel", "--batch", "--signal=USR1", number)
-        self.assertEqual(self.slurm.wait(number)["JobState"], "COMPLETED", self.log("cv"))
-        self.assertEqual(self.slurm.job(number)["Restarts"], "1", self.log("cv"))
-        self.assertEqual(cv_results(o.tmp("cv")), cv_results(o.tmp("cv-whole")))
+        """On one node and stopped; on two, where groups take trainings from one counter, by messages."""
+        one = self.submit("cv.sbatch", self.folds, "run=" + o.tmp("cv"), hold=True, name="cv")
+        two = self.submit("cv.sbatch", self.folds, "run=" + o.tmp("cv-two"), nodes=2, name="cv-two")
+        self.held("cv")
+        self.slurm.run("scancel", "--batch", "--signal=USR1", one)
+        self.stopped("cv")
+        self.ended(one, "cv", "COMPLETED", 0, 1)
+        self.ended(two, "cv-two", "COMPLETED", 0, 0)
+        for run in ("cv", "cv-two"):
+            self.assertEqual(cv_results(o.tmp(run)), self.whole_cv, self.log(run))
 
-    def test_cv_on_two_nodes(self):
-        """Groups on both nodes take trainings from one counter, by messages."""
-        self.need_nodes()
-        o.orrery("cv", self.folds, "run=" + o.tmp("cv-one"))
-        number = self.submit("cv.sbatch", self.folds, "run=" + o.tmp("cv-two"), nodes=2, ranks=2, name="cv-two")
-        self.assertEqual(self.slurm.wait(number)["JobState"], "COMPLETED", self.log("cv-two"))
-        self.assertEqual(cv_results(o.tmp("cv-two")), cv_results(o.tmp("cv-one")))
-
-    @unittest.skipUnless(HAS_ONLY, "orrery cv has no key cv.only yet")
+    @needs(1)
     def test_cv_array(self):
-        """A fold to a task, one of them stopped; a second job gathers."""
-        o.orrery("cv", self.folds, "run=" + o.tmp("array-whole"))
-        run, out = "run=" + o.tmp("folds"), o.tmp("fold-%a.out")
-        number = self.submit("cv-array.sbatch", self.folds, run, options=["--array=0-2", "--output=" + out], ranks=1)
-        gather = self.submit("cv.sbatch", self.folds, run, options=["--dependency=afterok:" + number], name="gather")
-        self.working("folds", log="fold-1", place="tasks/*-f1/checkpoint-last.h5")
+        """A fold to a task, one of them stopped, one of them submitted later; a second job gathers."""
+        run, on, out = "run=" + o.tmp("folds"), self.mine, "--output=" + o.tmp("fold-%a.out")
+        number = self.submit("cv-array.sbatch", self.folds, run, hold=True, on=on, options=["--array=0-1", out], ranks=1, name="fold-1")
+        self.slurm.until(lambda: glob.glob(o.tmp("folds/tasks/*-f1/checkpoint-last.h5")), 120, lambda: "fold 1 does not begin; " + self.log("fold-1"))
         self.slurm.run("scancel", "--batch", "--signal=USR1", number + "_1")
-        self.assertEqual(self.slurm.wait(gather, 180)["JobState"], "COMPLETED", text(o.tmp("gather.out")))
-        self.assertEqual([self.slurm.job(f"{number}_{f}")["Restarts"] for f in range(3)], ["0", "1", "0"])
-        self.assertEqual(cv_results(o.tmp("folds")), cv_results(o.tmp("array-whole")))
+        self.has("fold-1", "a signal: the ranks save and end")
+        self.release("fold-1")
+        late = self.submit("cv-array.sbatch", self.folds, run, on=on, options=["--array=2", out], ranks=1, name="fold-2")
+        gather = self.submit("cv.sbatch", self.folds, run, on=on, options=[f"--dependency=afterok:{number}:{late}"], name="gather")
+        self.ended(gather, "gather", "COMPLETED", 0, 0)
+        self.assertEqual([self.slurm.job(n)["Restarts"] for n in (number + "_0", number + "_1", late + "_2")], ["0", "1", "0"])
+        self.assertEqual(cv_results(o.tmp("folds")), self.whole_cv)
 
+    @needs(2)
     def test_fetch_and_crop(self):
         """Frames of a small sky by way of a server, then its stamps."""
         o.orrery("synth", "sdss", "out=" + o.tmp("sky"), "fields=2", "objects=12", "width=256", "height=192")
@@ -272,13 +491,13 @@ class Slurm(unittest.TestCase):
         self.addCleanup(server.shutdown)
         catalogue = "catalogue.file=" + o.tmp("sky/catalogue.csv")
         path = "{rerun}/{run}/{camcol}/frame-{band}-{run:06d}-{camcol}-{field:04d}.fits.bz2"
-        examples = os.path.join(o.SOURCE, "examples/sdss")
+        examples, on = os.path.join(o.SOURCE, "examples/sdss"), self.mine
         fetch = self.submit("fetch.sbatch", examples + "/fetch.yaml", catalogue, f"archive.url=http://127.0.0.1:{server.server_port}/{path}",
-                            "archive.folder=" + o.tmp("frames"), name="fetch", nodes=2, ranks=1, env={"no_proxy": "127.0.0.1"})
+                            "archive.folder=" + o.tmp("frames"), name="fetch", nodes=2, ranks=1, on=on, env={"no_proxy": "127.0.0.1"})
         crop = self.submit("crop.sbatch", examples + "/crop.yaml", catalogue, "archive.folder=" + o.tmp("frames"), "out=" + o.tmp("cubes"), name="crop", nodes=2, ranks=1,
-                           options=["--dependency=afterok:" + fetch])
-        self.assertEqual(self.slurm.wait(fetch)["JobState"], "COMPLETED", self.log("fetch"))
-        self.assertEqual(self.slurm.wait(crop)["JobState"], "COMPLETED", self.log("crop"))
+                           on=on, options=["--dependency=afterok:" + fetch])
+        self.ended(fetch, "fetch", "COMPLETED", 0, 0)
+        self.ended(crop, "crop", "COMPLETED", 0, 0)
         o.orrery("crop", examples + "/crop.yaml", catalogue, "archive.folder=" + o.tmp("sky"), "out=" + o.tmp("cubes-here"))
         self.assertEqual(o.tree(o.tmp("cubes")), o.tree(o.tmp("cubes-here")))
 
@@ -286,7 +505,7 @@ class Slurm(unittest.TestCase):
         """Slurm takes the scripts as they are shipped."""
         for script in sorted(glob.glob(SCRIPTS + "/*.sbatch")):
             shipped = text(script)
-            for line in ("--requeue", "--signal=B:USR1@90", "--open-mode=append", "--time="):
+            for line in ("--requeue", "--no-kill", "--signal=B:USR1@90", "--open-mode=append", "--time="):
                 self.assertIn("\n#SBATCH " + line, shipped, script)
             self.slurm.run("sbatch", "--test-only", "--ntasks-per-node=2", script, "job.yaml", cwd=o.tmp())
 
@@ -296,12 +515,46 @@ class Slurm(unittest.TestCase):
         os.mkdir(tools)
         for name in ("bash", "cat", "date", "env", "grep", "head", "hostname", "id", "sed", "setsid", "sort", "tr"):
             os.symlink(shutil.which(name), os.path.join(tools, name))
-        o.write("tools/mpirun", "#!/bin/bash\nkill -USR1 $PPID\nexit 75\n")
-        os.chmod(o.tmp("tools/mpirun"), 0o755)
+        o.write("tools/orrery", "#!/bin/bash\nkill -USR1 $PPID\nexit 75\n")
+        os.chmod(o.tmp("tools/orrery"), 0o755)
         p = subprocess.run([tools + "/bash", SCRIPTS + "/train.sbatch", self.job], capture_output=True, text=True, check=False,
-                           env={**self.env, "PATH": tools, "SLURM_JOB_ID": "1"})
+                           env={**self.env, "PATH": tools, "ORRERY": tools + "/orrery", "ORRERY_HOME": o.SOURCE, "SLURM_JOB_ID": "1"})
         self.assertEqual(p.returncode, 75, p.stderr)
         self.assertIn("there is no scontrol", p.stderr)
+
+
+def run_one(name):
+    """(name, seconds, what went wrong, why it was skipped)"""
+    began, result = time.monotonic(), unittest.TestResult()
+    Slurm("test_" + name).run(result)
+    wrong = "\n".join(trace for _, trace in result.errors + result.failures)
+    return name, time.monotonic() - began, wrong, "".join(reason for _, reason in result.skipped)
+
+
+def end(*_):
+    if Slurm.slurm:
+        Slurm.slurm.stop()
+    os._exit(1)  # the threads may be waiting for what will not come
+
+
+def main(gate, *names):
+    names = list(names) or [n[5:] for n in unittest.defaultTestLoader.getTestCaseNames(Slurm)]
+    names.sort(key=lambda n: FIRST.index(n) if n in FIRST else len(FIRST))
+    bad = 0
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    Slurm.prepare(os.path.abspath(gate))
+    try:
+        with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            for done in concurrent.futures.as_completed([pool.submit(run_one, n) for n in names]):
+                name, seconds, wrong, skipped = done.result()
+                print(f"{'FAILED' if wrong else 'skipped' if skipped else 'ok':7} {seconds:6.1f} s  {name} {skipped}\n{wrong}".rstrip(), flush=True)
+                bad += bool(wrong)
+    finally:
+        Slurm.slurm.stop()
+    for what, figures in Slurm.seen.items():
+        print(f"{what}: {figures}")
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":
@@ -309,7 +562,7 @@ if __name__ == "__main__":
         o.skip("this build has no MPI")
     if cluster.missing():
         reason = f"no Slurm on this machine: {', '.join(cluster.missing())} (scripts/setup.sh installs it)"
-        if os.environ.get("CI"):
+        if os.environ.get("CI") or "slurm" in os.environ.get("ORRERY_REQUIRE", "").split():
             sys.exit(reason)
         o.skip(reason)
-    unittest.main()
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,117 @@
+/* jobs/tracing.c - one timeline of many ranks.  The offset of a clock is that of Cristian (1989): at
+ * the middle of the shortest round trip, wrong by half of it at most. */
+#include "jobs/tracing.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "core/threads.h"
+#include "core/timeline.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { ROUNDS = 16 };
+
+typedef struct reading {
+    double then, node; /* this rank's clock in the round; the node it is on */
+} reading;
+
+/* One round: rank 0 calls, all read their clocks and answer.  Rank 0 keeps a rank's offset of the
+ * round that took the shortest time. */
+static orr_status one_round(orr_app *app, reading *all, const size_t *bytes, double *best,
+                            double *offset)
+{
+    double begin, end;
+    char call = 0;
+    reading mine = { .node = orr_comm_node(app->world) };
+
+    ORR_TRY(orr_comm_barrier(app->world));
+    begin = orr_now();
+    ORR_TRY(orr_comm_bcast(app->world, &call, sizeof call, 0));
+    mine.then = orr_now();
+    ORR_TRY(orr_comm_gather(app->world, &mine, app->rank == 0 ? all : NULL, bytes, 0));
+    end = orr_now();
+    if (app->rank != 0 || end - begin >= *best) return ORR_OK;
+    *best = end - begin;
+    for (int r = 0; r < app->size; r++)
+        offset[r] = all[r].node == all[0].node ? 0 : 0.5 * (begin + end) - all[r].then;
+    return ORR_OK;
+}
+
+/* Seconds that make each rank's clock rank 0's, the same for all ranks of a node, and how wrong they
+ * may be. */
+static orr_status measure(orr_app *app, double *offset, double *error)
+{
+    reading *all = orr_alloc((size_t)app->size, sizeof *all);
+    size_t *bytes = orr_alloc((size_t)app->size, sizeof *bytes);
+    double *offsets = orr_alloc((size_t)app->size + 1, sizeof *offsets), best = INFINITY;
+    orr_status st = all && bytes && offsets
+                        ? ORR_OK
+                        : orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", app->size);
+
+    ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
+    for (int r = 0; r < app->size; r++)
+        bytes[r] = sizeof *all;
+    for (int i = 0; i < ROUNDS; i++)
+        ORR_TRY_GOTO(st, done, one_round(app, all, bytes, &best, offsets));
+    for (int r = 1; app->rank == 0 && r < app->size; r++)
+        for (int first = 0; first < r; first++)
+            if (all[first].node == all[r].node) {
+                offsets[r] = offsets[first];
+                break;
+            }
+    offsets[app->size] = 0.5 * best;
+    ORR_TRY_GOTO(st, done,
+                 orr_comm_bcast(app->world, offsets, ((size_t)app->size + 1) * sizeof *offsets, 0));
+    *offset = offsets[app->rank];
+    *error = orr_comm_node(app->world) == 0 ? 0 : offsets[app->size];
+done:
+    orr_free(all);
+    orr_free(bytes);
+    orr_free(offsets);
+    return st;
+}
+
+orr_status orr_tracing_start(orr_app *app, const char *folder, double max_mib)
+{
+    orr_timeline_opts o = { .folder = folder, .rank = app->rank, .max_mib = max_mib };
+    orr_status st = ORR_OK;
+
+    if (!folder || !folder[0]) return ORR_OK;
+    if (orr_comm_n_nodes(app->world) > 1) ORR_TRY(measure(app, &o.offset, &o.error));
+    o.host = orr_comm_host(app->world);
+    o.origin = app->started + o.offset; /* of the earliest */
+    ORR_TRY(orr_comm_allreduce(app->world, &o.origin, 1, ORR_F64, ORR_MIN));
+    app->timeline = orr_strdup(folder);
+    if (!app->timeline) st = orr_fail(ORR_ERR_NOMEM, "out of memory: timeline");
+    if (st == ORR_OK) st = orr_timeline_open(&o);
+    return orr_app_agree(app, st);
+}
+
+static orr_status join(const orr_app *app)
+{
+    int found;
+
+    ORR_TRY(orr_timeline_merge(app->timeline, app->size, &found));
+    if (found < app->size)
+        orr_log(ORR_WARN, "timeline",
+                "%s/timeline.json has %d of %d ranks: the others' files lie on disks of their own",
+                app->timeline, found, app->size);
+    return ORR_OK;
+}
+
+void orr_tracing_end(orr_app *app, const char *command, int together)
+{
+    int64_t dropped;
+
+    if (!app->timeline) return;
+    orr_timeline_span(command ? command : "orrery", (int64_t)(app->started * 1e9), -1);
+    orr_timeline_close(&dropped);
+    if (dropped > 0)
+        orr_log(ORR_WARN, "timeline",
+                "%lld spans are not in %s: it had no room (runtime.timeline_mib)",
+                (long long)dropped, app->timeline);
+    if (together && orr_comm_barrier(app->world) == ORR_OK && app->rank == 0 && join(app) != ORR_OK)
+        orr_log(ORR_WARN, "timeline", "%s", orr_error_text());
+    orr_free(app->timeline);
+    app->timeline = NULL;
+}
