@@ -87,6 +87,7 @@ sh scripts/setup.sh || {
     finish
 }
 mkdir -p build
+export ORRERY_REQUIRE=slurm # setup has just installed it: without it the tests on it fail, and do not skip
 
 build release && run release 2400
 
@@ -97,9 +98,9 @@ if build asan; then
     ASAN_OPTIONS=detect_leaks=0 run asan 400 -LE 'slow|oracle' -R '@|^jobs/|^comm/'
 fi
 
-# Where threads of ours meet: the loader, the log, the progress line.
-build tsan test_data_loader test_core_log test_core_progress &&
-    run tsan 120 -R '^(data/loader|core/log|core/progress)$'
+# Where threads of ours meet: the loader, the log, the progress line, the writer of checkpoints.
+build tsan test_data_loader test_core_log test_core_progress test_jobs_saver &&
+    run tsan 120 -R '^(data/loader|core/log|core/progress|jobs/saver)$'
 
 build no-mpi && run no-mpi 240 -L fast -LE 'slow|oracle'
 

@@ -96,6 +96,23 @@ static int judge_ended(orr_attempt *a)
     return judged;
 }
 
+static int all_at_start(const orr_attempt *a)
+{
+    const orr_rank_view *v = orr_supervisor_views(a->supervisor);
+
+    for (int r = 0; r < a->ranks; r++)
+        if (v[r].came && strcmp(v[r].phase, "start") != 0) return 0;
+    return !a->again;
+}
+
+/* Nobody announced it: is it the code of a command of ours, or of a launcher that cannot start one?
+ * What ran once can run; and a rank that is ended by signal n gives 128 + n. */
+static int may_be_own(const orr_attempt *a, int code)
+{
+    return !a->again && (code <= ORR_EXIT_USAGE || code == ORR_EXIT_REQUEUE || code == 126 ||
+                         code == 127);
+}
+
 /* The launcher has ended: of itself, when the ranks had said that they would, or never came.  Killed
  * from outside it takes its ranks along. */
 static void decide_ended(orr_attempt *a)
@@ -109,13 +126,14 @@ static void decide_ended(orr_attempt *a)
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !t.failed) {
         snprintf(why, sizeof why, "%s was ended by signal 9 (%s)", a->argv[0], strsignal(SIGKILL));
         end_by_fault(a, why);
-    } else if (WIFEXITED(status) && WEXITSTATUS(status) == ORR_EXIT_USAGE) {
-        end_with(a, ORR_EXIT_USAGE); /* a rank's, which could not announce it: no fault ends so */
+    } else if (WIFEXITED(status) && WEXITSTATUS(status) == ORR_EXIT_USAGE && all_at_start(a)) {
+        end_with(a, ORR_EXIT_USAGE); /* a rank's, which could not announce it */
     } else if (judge_ended(a)) {
         return;
     } else if (t.failed) {
         end_as_said(a, t.failed);
-    } else if (t.done == t.came && WIFEXITED(status) && (t.came == a->ranks || !a->again)) {
+    } else if (t.done == t.came && WIFEXITED(status) &&
+               (t.came == a->ranks || may_be_own(a, WEXITSTATUS(status)))) {
         end_as_said(a, WEXITSTATUS(status));
     } else if (WIFSIGNALED(status)) {
         snprintf(why, sizeof why, "%s was ended by signal %d (%s)", a->argv[0], WTERMSIG(status),

@@ -4,7 +4,6 @@
 #include "core/probe.h"
 #include "core/threads.h"
 #include "jobs/app.h"
-#include "jobs/verdict.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>

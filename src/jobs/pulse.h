@@ -29,6 +29,9 @@
 extern "C" {
 #endif
 
+enum { ORR_PHASE_MAX = 32, ORR_HOST_MAX = 256 };
+enum { ORR_PULSE_MS = 250 /* between a rank's words */, ORR_PING_MS = 500 /* to a rank */ };
+
 /* Starts the thread, if there is a supervisor; the rank is what the launcher says, and the size is
  * not known yet (0): MPI may hang before it has begun.  on_stop is called from the thread. */
 orr_status orr_pulse_start(void (*on_stop)(void));

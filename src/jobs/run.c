@@ -4,7 +4,6 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "jobs/same_job.h"
-#include "jobs/train_watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -142,9 +141,6 @@ static orr_status open_table(FILE **out, const orr_run *r, const char *name, int
     return ORR_OK;
 }
 
-static const char timing_header[] =
-    "epoch,ranks,threads,seconds,samples_per_second,loader_wait_seconds" ORR_WATCH_COLUMNS "\n";
-
 /* timing.csv is for people: a run does not end for want of it. */
 static void drop_timing(orr_run *r)
 {
@@ -154,7 +150,7 @@ static void drop_timing(orr_run *r)
 }
 
 orr_status orr_run_open_tables(orr_run *r, int64_t metrics_bytes, int64_t history_bytes,
-                               const char *history_header)
+                               const char *history_header, const char *timing_header)
 {
     ORR_TRY(open_table(&r->metrics, r, "metrics.jsonl", metrics_bytes, NULL));
     ORR_TRY(open_table(&r->history, r, "history.csv", history_bytes, history_header));

@@ -31,7 +31,7 @@ orr_status orr_run_share(orr_run *r, const char *dir, const char *job);
 orr_status orr_run_claim(orr_run *r, double seconds);
 /* Opens the tables for appending, cut back to the sizes a checkpoint remembers (0: new). */
 orr_status orr_run_open_tables(orr_run *r, int64_t metrics_bytes, int64_t history_bytes,
-                               const char *history_header);
+                               const char *history_header, const char *timing_header);
 /* Appends whole lines and flushes; sizes afterwards (for the checkpoint) may be NULL. */
 orr_status orr_run_append(orr_run *r, const char *metrics_line, const char *history_line,
                           const char *timing_line);

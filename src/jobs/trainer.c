@@ -27,6 +27,9 @@ static const char history_header[] =
     "epoch,step,lr,train_loss,train_accuracy,gradient_norm,validation_loss,validation_accuracy,"
     "validation_auc,validation_f1,validation_rmse,validation_sigma_mad,validation_crps,best\n";
 
+static const char timing_header[] =
+    "epoch,ranks,threads,seconds,samples_per_second,loader_wait_seconds" ORR_WATCH_COLUMNS "\n";
+
 static const char *const history_metrics[] = { "loss", "accuracy",  "auc", "f1",
                                                "rmse", "sigma_mad", "crps" };
 
@@ -142,7 +145,7 @@ static orr_status open_run(trainer *t)
         if (st == ORR_OK) st = orr_log_file(path);
         if (st == ORR_OK)
             st = orr_run_open_tables(&t->run, t->state.metrics_bytes, t->state.history_bytes,
-                                     history_header);
+                                     history_header, timing_header);
         if (st == ORR_OK) st = orr_saver_create(&t->saver, t->job->runtime.checkpoint_async);
     }
     return orr_app_agree(t->app, st);

@@ -14,14 +14,13 @@
 #define ORR_JOBS_VERDICT_H
 
 #include "core/text.h"
+#include "jobs/pulse.h"
 
 #include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-enum { ORR_PHASE_MAX = 32, ORR_HOST_MAX = 256 };
 
 typedef enum {
     ORR_RANK_FINE,
@@ -62,7 +61,6 @@ typedef struct orr_verdict_opts {
     double period;  /* seconds between a healthy rank's words */
 } orr_verdict_opts;
 
-enum { ORR_PULSE_MS = 250 /* between a rank's words */, ORR_PING_MS = 500 /* to a rank */ };
 #define ORR_VERDICT_OPTS_INIT                                                                      \
     {                                                                                              \
         .silence = 2.5, .unacked = 1.0, .rejoin = 0.3, .start = 60, .period = ORR_PULSE_MS * 1e-3  \

@@ -56,7 +56,7 @@ runtime: {{threads: 1, progress: false}}
 
     def settled(self, run, ranks):
         """What the ranks hold once it grows no more: on a busy machine the first pass over the samples takes seconds."""
-        before, last = -1, 0
+        before, last = -3 * MEBI, 0
         deadline = time.monotonic() + 60
         while last > before + 2 * MEBI and time.monotonic() < deadline:
             before = last
