@@ -1,4 +1,4 @@
-/* bench/jobs/tasks.c - how close the dealing of tasks comes to its bound.
+/* bench/jobs/cv/tasks.c - how close the dealing of tasks comes to its bound.
  *   mpirun --oversubscribe --bind-to none -n 8 bench_jobs_tasks [tasks=60] [seconds=12] [runs=3]
  *
  * Tasks of very different length (log-normal, 1 to about 30) that only sleep are run by groups of
@@ -6,7 +6,7 @@
  * measured makespan; that of longest-first list scheduling without any overhead (the bound it is
  * held to); and the least that any schedule can have, max(sum / ranks, longest).
  * Claim: makespan <= 1.05 times the longest-first bound. */
-#include "jobs/tasks.h"
+#include "jobs/cv/tasks.h"
 #include "core/memory.h"
 #include "core/rng.h"
 #include "core/threads.h"

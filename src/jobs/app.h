@@ -9,7 +9,7 @@
  * Exit codes: 0 done; 1 failed; 2
  * usage or job file; 75 stopped by a signal after saving, start again to go on; 76 a rank was ended
  * by its supervisor, or has lost it (jobs/pulse.h); 77 a fault of the machine was seen
- * (jobs/replicas.h), start again to go on from the last checkpoint. */
+ * (jobs/train/replicas.h), start again to go on from the last checkpoint. */
 #ifndef ORR_JOBS_APP_H
 #define ORR_JOBS_APP_H
 

@@ -3,7 +3,7 @@
  *   metrics.jsonl         one JSON object an epoch: the truth; nothing in it depends on ranks or clocks
  *   history.csv           the same for people and plots
  *   timing.csv            seconds and rates of this machine, an epoch a line
- *   status.json           what it is doing now (jobs/run_status.h)
+ *   status.json           what it is doing now (jobs/status/run_status.h)
  *   checkpoint-last.h5, checkpoint-best.h5, model.h5, predictions-*.csv, report.json, log.txt
  * Only rank 0 writes; a lock file keeps a second job out.   Not collective, unless said. */
 #ifndef ORR_JOBS_RUN_H

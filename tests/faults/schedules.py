@@ -401,8 +401,8 @@ def draw_rows(rng, command, kind, ranks):
     if kind in ("kill", "stop"):
         return [place(rng, command, ranks, kind)]
     if kind == "exit":
-        row = place(rng, command, ranks, kind, a=rng.choice([0, 1, 2, 3, 75, 139]))
-        return [row._replace(a=3) if row.point == "start" else row]  # 1, 2 and 75 from there may be the command's own
+        row = place(rng, command, ranks, kind, a=rng.choice([0, 1, 3, 75, 139]))  # launch takes a 2 at its word: a job file's mistake
+        return [row._replace(a=3) if row.point == "start" else row]  # 1 and 75 from there may be the command's own
     if kind == "two in turn":
         return [place(rng, command, ranks, rng.choice(["kill", "exit", "stop"]), n, a=3) for n in (1, 2)]
     if kind == "slow":

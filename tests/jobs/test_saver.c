@@ -1,6 +1,6 @@
 /* Images of HDF5 files under their names: by the caller, and by a thread that is held up by a FIFO
  * while the caller goes on. */
-#include "jobs/saver.h"
+#include "jobs/train/saver.h"
 
 #include "core/memory.h"
 

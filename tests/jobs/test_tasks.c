@@ -1,7 +1,7 @@
 /* Tasks over groups of ranks: each once, longest first, failures told, a stop heard by all. */
 #include "comm/ranks.h"
 #include "core/threads.h"
-#include "jobs/tasks.h"
+#include "jobs/cv/tasks.h"
 
 #include <time.h>
 

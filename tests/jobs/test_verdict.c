@@ -1,5 +1,5 @@
 /* Verdicts over ranks at made-up times: what is a fault, which one, when, and in what words. */
-#include "jobs/verdict.h"
+#include "jobs/launch/verdict.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

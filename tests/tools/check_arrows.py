@@ -13,6 +13,18 @@ FOLDERS = {
     "stats": {"stats", "core"},
     "jobs": {"jobs", "data", "nn", "comm", "stats", "core"},
 }
+# Within jobs: a folder a kind of job, and which of the others it may use; all use what lies in jobs itself.
+JOBS = {
+    "status": set(),
+    "launch": set(),
+    "model": set(),
+    "survey": {"model", "status"},
+    "train": {"model", "status"},
+    "sets": {"model", "train"},
+    "cv": {"model", "status", "train"},
+    "stack": {"model", "cv"},
+    "predict": {"model", "cv", "stack"},
+}
 # Headers, and the files that may include them.
 CORNERS = [
     ("mpi.h", ["src/comm/mpi/*", "src/jobs/*"]),
@@ -37,6 +49,16 @@ def check_quoted(path, name):
         return f'"{name}": write project headers from src on, as "core/status.h"'
     if target not in FOLDERS.get(folder, set()):
         return f'"{name}": {folder} must not include {target}'
+    return check_rooms(path, name) if folder == target == "jobs" else None
+
+
+def check_rooms(path, name):
+    """Both lie in jobs."""
+    room, other = (p.split("/")[1:-1] for p in (path[len("src/"):], name))
+    if not other or room == other:
+        return None
+    if not room or other[0] not in JOBS.get(room[0], set()):
+        return f'"{name}": {"/".join(["jobs", *room])} must not include {"/".join(["jobs", *other])}'
     return None
 
 
@@ -70,7 +92,7 @@ def self_test():
         ("src/nn/a.c", "#include <mpi.h>"),
         ("src/nn/a.c", "#include <hdf5.h>"),
         ("src/jobs/train.c", "#include <hdf5.h>"),
-        ("src/jobs/checkpoint.c", "#include <H5Fpublic.h>"),
+        ("src/jobs/train/checkpoint.c", "#include <H5Fpublic.h>"),
         ("src/nn/kernels/a.cu", "#include <cuda_runtime.h>"),
         ("src/core/a.c", '#include "cublas_v2.h"'),
         ("src/nn/layers/dense.c", "#include <cblas.h>"),
@@ -78,10 +100,14 @@ def self_test():
         ("src/data/a.c", "#include <dnnl.h>"),
         ("src/data/a.c", "#include <cblas.h>"),
         ("src/new/a.c", '#include "core/status.h"'),
+        ("src/jobs/app.c", '#include "jobs/train/step.h"'),
+        ("src/jobs/train/a.c", '#include "jobs/cv/oof.h"'),
+        ("src/jobs/new/a.c", '#include "jobs/cv/oof.h"'),
     ]
     good = [
         ("src/jobs/train.c", '#include "nn/net.h"\n#include "data/shard.h"\n#include <mpi.h>'),
         ("src/jobs/checkpoint_write.c", "#include <hdf5.h>"),
+        ("src/jobs/cv/a.c", '#include "jobs/app.h"\n#include "jobs/cv/oof.h"\n#include "jobs/train/step.h"'),
         ("src/data/shard.c", '#include "core/status.h"\n#include <hdf5.h>\n#include <stdio.h>'),
         ("src/comm/mpi/world.c", '#include "comm/comm.h"\n#include <mpi.h>'),
         ("src/nn/kernels/gemm.c", "#include <cblas.h>\n#include <oneapi/dnnl/dnnl.h>"),

@@ -1,0 +1,542 @@
+/* jobs/model/model.c - models from jobs and from files. */
+#include "jobs/model/model.h"
+#include "core/memory.h"
+#include "jobs/json.h"
+#include "jobs/model/h5_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char format[] = "orrery-model-1";
+
+int orr_model_n_classes(const orr_model *m)
+{
+    if (orr_loss_answer(&m->loss) != ORR_ANSWER_CLASSES) return 0;
+    return m->loss.kind == ORR_LOSS_BCE ? 2 : m->outputs;
+}
+
+int orr_schema_is_redshift(const orr_schema *s)
+{
+    static const char *const names[] = { "z", "redshift", "z_spec", "zspec", "specz", "spec_z" };
+
+    if (s->y_type != ORR_Y_VALUE || s->y_width != 1) return 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcasecmp(s->y_names[0], names[i]) == 0) return 1;
+    return 0;
+}
+
+const char *orr_class_name(const orr_schema *s, int i, char *buf, size_t bytes)
+{
+    if (i < ORR_MAX_CLASSES && s->class_names[i][0])
+        snprintf(buf, bytes, "%s", s->class_names[i]);
+    else
+        snprintf(buf, bytes, "%d", i);
+    return buf;
+}
+
+static orr_shape input_shape(const orr_transform *t)
+{
+    orr_sample_shape s = orr_transform_shape(t);
+
+    return (orr_shape){ .h = s.h, .w = s.w, .c = s.c };
+}
+
+/* What the loss needs to know of the data and of the net's output. */
+static orr_status choose_loss(orr_model *m, const char *name, double pos_weight,
+                              const orr_bins *bins)
+{
+    orr_loss_spec spec = { .name = name,
+                           .output = orr_graph_output(m->graph),
+                           .n_classes = m->schema.y_type == ORR_Y_CLASS ? m->schema.n_classes : 0,
+                           .width = m->schema.y_width,
+                           .pos_weight = pos_weight,
+                           .bins = *bins };
+
+    m->outputs = (int)orr_shape_count(spec.output);
+    return orr_loss_init(&m->loss, &spec);
+}
+
+/* ---- numbers beside a sample ---- */
+static int find_aux(const orr_schema *s, const char *name)
+{
+    for (int i = 0; i < s->n_aux; i++)
+        if (strcmp(s->aux_names[i], name) == 0) return i;
+    return -1;
+}
+
+orr_status orr_model_aux_columns(const orr_model *m, const orr_schema *s, const char *what,
+                                 int *columns)
+{
+    for (int i = 0; i < m->n_aux; i++) {
+        const char *names[ORR_MAX_AUX], *near;
+        if ((columns[i] = find_aux(s, m->aux_names[i])) >= 0) continue;
+        for (int k = 0; k < s->n_aux; k++)
+            names[k] = s->aux_names[k];
+        near = orr_nearest(m->aux_names[i], names, s->n_aux);
+        if (near)
+            return orr_fail(ORR_ERR_SHAPE, "%s has no aux number \"%s\"; did you mean \"%s\"?",
+                            what, m->aux_names[i], near);
+        return orr_fail(ORR_ERR_SHAPE,
+                        "%s has no aux number \"%s\", which the model takes beside a sample "
+                        "(orrery info shows what a set has)",
+                        what, m->aux_names[i]);
+    }
+    return ORR_OK;
+}
+
+int orr_model_aux_width(const orr_model *m)
+{
+    return m->aux_transform ? orr_transform_shape(m->aux_transform).c : 0;
+}
+
+static orr_status make_aux(orr_model *m, const orr_node *steps)
+{
+    orr_schema s;
+    orr_sample_shape shape;
+
+    if (m->n_aux == 0)
+        return steps ? orr_fail(ORR_ERR_OPTION,
+                                "data.aux_transforms without data.aux: name the numbers first")
+                     : ORR_OK;
+    orr_transform_aux_schema(&s, m->n_aux);
+    ORR_TRY(orr_transform_create(&m->aux_transform, steps, &s));
+    shape = orr_transform_shape(m->aux_transform);
+    if (shape.h != 1 || shape.w != 1)
+        return orr_fail(ORR_ERR_SHAPE, "data.aux_transforms: the result must be a vector");
+    return ORR_OK;
+}
+
+static orr_status take_aux(orr_model *m, const orr_data_opts *d)
+{
+    int columns[ORR_MAX_AUX];
+
+    if (d->aux.n > ORR_MAX_AUX)
+        return orr_fail(ORR_ERR_OPTION, "data.aux: at most %d names", ORR_MAX_AUX);
+    m->n_aux = d->aux.n;
+    for (int i = 0; i < d->aux.n; i++)
+        snprintf(m->aux_names[i], sizeof m->aux_names[i], "%s", d->aux.v[i]);
+    ORR_TRY(orr_model_aux_columns(m, &m->schema, d->train, columns));
+    return make_aux(m, d->aux_transforms);
+}
+
+/* The job's aux numbers must go somewhere. */
+static orr_status check_aux(const orr_model *m, const orr_model_opts *o)
+{
+    if (m->n_aux == 0 || orr_graph_n_aux(m->graph)) return ORR_OK;
+    return orr_fail(ORR_ERR_OPTION, "data.aux names numbers that the net does not read: %s",
+                    o->layers ? "add a layer \"aux\" and join it with concat, or leave data.aux out"
+                              : "choose inception-mixed or pasquet, or leave data.aux out");
+}
+
+orr_status orr_model_create(orr_model *m, const orr_train_job *job, const orr_schema *schema)
+{
+    int width;
+    orr_status st;
+
+    *m = (orr_model){ .schema = *schema, .threshold = job->train.threshold };
+    ORR_TRY_GOTO(st, failed, orr_kernels_find(&m->kernels, job->model.kernels));
+    ORR_TRY_GOTO(st, failed, orr_transform_create(&m->transform, job->data.transforms, schema));
+    ORR_TRY_GOTO(st, failed, take_aux(m, &job->data));
+    width = orr_model_aux_width(m);
+    if (job->model.layers)
+        st = orr_graph_parse(&m->graph, input_shape(m->transform), width, job->model.layers);
+    else
+        st = orr_model_build(&m->graph, job->model.name, input_shape(m->transform), width,
+                             job->model.outputs);
+    if (st != ORR_OK) goto failed;
+    ORR_TRY_GOTO(st, failed, check_aux(m, &job->model));
+    ORR_TRY_GOTO(st, failed,
+                 choose_loss(m, job->train.loss, job->train.pos_weight, &job->train.bins));
+    return ORR_OK;
+failed:
+    orr_model_destroy(m);
+    return st;
+}
+
+void orr_model_destroy(orr_model *m)
+{
+    orr_transform_destroy(m->transform);
+    orr_transform_destroy(m->aux_transform);
+    orr_graph_destroy(m->graph);
+    orr_config_destroy(m->texts);
+    orr_free(m->weights);
+    orr_free(m->job);
+    cJSON_Delete(m->record);
+    memset(m, 0, sizeof *m);
+}
+
+orr_status orr_model_accepts(const orr_model *m, const orr_schema *s, const char *what)
+{
+    static const char *const types[] = { "float32", "float16", "uint8" };
+    const orr_schema *want = &m->schema;
+    int columns[ORR_MAX_AUX];
+
+    if (s->h != want->h || s->w != want->w || s->c != want->c)
+        return orr_fail(
+            ORR_ERR_SHAPE,
+            "%s: samples are %d x %d x %d (height, width, channels), the model takes %d x %d x %d",
+            what, s->h, s->w, s->c, want->h, want->w, want->c);
+    if (s->x_type != want->x_type)
+        return orr_fail(ORR_ERR_SHAPE,
+                        "%s: samples are %s, the model takes %s; import them as that type", what,
+                        types[s->x_type], types[want->x_type]);
+    if (s->y_type == ORR_Y_CLASS && orr_model_n_classes(m) && s->n_classes > orr_model_n_classes(m))
+        return orr_fail(ORR_ERR_SHAPE, "%s: %d classes, the model knows %d", what, s->n_classes,
+                        orr_model_n_classes(m));
+    return orr_model_aux_columns(m, s, what, columns);
+}
+
+/* ---- files ---- */
+static void put_names(cJSON *o, const char *key, const char names[][ORR_DATA_NAME_MAX], int n)
+{
+    cJSON *list = cJSON_AddArrayToObject(o, key);
+
+    for (int i = 0; i < n; i++)
+        cJSON_AddItemToArray(list, cJSON_CreateString(names[i]));
+}
+
+static int named_targets(const orr_schema *s)
+{
+    return s->y_width < ORR_MAX_TARGET_NAMES ? s->y_width : ORR_MAX_TARGET_NAMES;
+}
+
+/* What the samples looked like, and how the answer is read. */
+static char *describe(const orr_model *m)
+{
+    const orr_schema *s = &m->schema;
+    cJSON *o = cJSON_CreateObject();
+    char *text;
+
+    cJSON_AddNumberToObject(o, "height", s->h);
+    cJSON_AddNumberToObject(o, "width", s->w);
+    cJSON_AddNumberToObject(o, "channels", s->c);
+    cJSON_AddNumberToObject(o, "dims", s->n_dims);
+    cJSON_AddNumberToObject(o, "x_type", s->x_type);
+    cJSON_AddNumberToObject(o, "y_type", s->y_type);
+    cJSON_AddNumberToObject(o, "classes", s->n_classes);
+    cJSON_AddNumberToObject(o, "y_width", s->y_width);
+    cJSON_AddStringToObject(o, "units", s->units);
+    put_names(o, "class_names", s->class_names, s->y_type == ORR_Y_CLASS ? s->n_classes : 0);
+    put_names(o, "channel_names", s->channel_names,
+              s->c < ORR_MAX_CHANNELS ? s->c : ORR_MAX_CHANNELS);
+    put_names(o, "y_names", s->y_names, s->y_type == ORR_Y_VALUE ? named_targets(s) : 0);
+    put_names(o, "aux_names", m->aux_names, m->n_aux);
+    cJSON_AddStringToObject(o, "loss", orr_loss_name(&m->loss));
+    cJSON_AddNumberToObject(o, "bins", m->loss.bins.count);
+    cJSON_AddNumberToObject(o, "bins_min", m->loss.bins.min);
+    cJSON_AddNumberToObject(o, "bins_max", m->loss.bins.max);
+    cJSON_AddNumberToObject(o, "pos_weight", m->loss.pos_weight);
+    cJSON_AddNumberToObject(o, "threshold", m->threshold);
+    text = cJSON_Print(o);
+    cJSON_Delete(o);
+    return text;
+}
+
+static orr_status save_weights(const orr_net *net, orr_h5_file *f)
+{
+    orr_status st = ORR_OK;
+    hid_t plist = H5Pcreate(H5P_GROUP_CREATE), group = -1;
+
+    if (plist >= 0 && H5Pset_obj_track_times(plist, 0) >= 0)
+        group = H5Gcreate2(f->id, "weights", H5P_DEFAULT, plist, H5P_DEFAULT);
+    if (plist >= 0) H5Pclose(plist);
+    if (group < 0) return orr_h5_fail(ORR_ERR_IO, "%s: could not be written", f->path);
+    H5Gclose(group);
+    for (int i = 0; st == ORR_OK && i < orr_net_n_tensors(net); i++) {
+        char name[2 * ORR_NAME_MAX + 16];
+        orr_net_tensor t;
+        hsize_t dims[4];
+        orr_real *file;
+        orr_net_tensor_info(net, i, &t);
+        if (!(file = orr_alloc(t.count, sizeof *file)))
+            return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", t.name);
+        for (int d = 0; d < t.n_dims; d++)
+            dims[d] = (hsize_t)t.dims[d];
+        orr_net_export(net, i,
+                       t.is_state ? orr_net_state((orr_net *)net) : orr_net_params((orr_net *)net),
+                       file);
+        snprintf(name, sizeof name, "weights/%s", t.name);
+        st = orr_h5_put_array(f, name, H5T_NATIVE_FLOAT, sizeof *file, t.n_dims, dims, file);
+        orr_free(file);
+    }
+    return st;
+}
+
+/* A chain of transforms is its text and its fitted numbers; NULL is an empty one. */
+static orr_status save_steps(const orr_transform *t, orr_h5_file *f, const char *name)
+{
+    orr_text text = ORR_TEXT_INIT;
+    orr_status st;
+
+    if (t) orr_transform_dump(t, &text);
+    st = orr_text_status(&text);
+    if (st == ORR_OK) st = orr_h5_put_string(f, name, text.s ? text.s : "");
+    orr_text_free(&text);
+    return st;
+}
+
+static orr_status save_numbers(const orr_transform *t, orr_h5_file *f, const char *name)
+{
+    size_t n = t ? orr_transform_n_numbers(t) : 0;
+    hsize_t dims = n;
+    double *numbers = orr_alloc(n + 1, sizeof *numbers);
+    orr_status st;
+
+    if (!numbers) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", f->path);
+    if (t) orr_transform_get_numbers(t, numbers);
+    st = orr_h5_put_array(f, name, H5T_NATIVE_DOUBLE, sizeof *numbers, 1, &dims, numbers);
+    orr_free(numbers);
+    return st;
+}
+
+/* Knots as rows (at, to); without any there is no dataset, as in files older than it. */
+static orr_status save_calibration(const orr_calibration *c, orr_h5_file *f)
+{
+    double knots[ORR_CALIBRATION_KNOTS][2];
+    const hsize_t dims[2] = { (hsize_t)c->n, 2 };
+
+    if (c->n == 0) return ORR_OK;
+    for (int i = 0; i < c->n; i++) {
+        knots[i][0] = c->at[i];
+        knots[i][1] = c->to[i];
+    }
+    return orr_h5_put_array(f, "calibration", H5T_NATIVE_DOUBLE, sizeof(double), 2, dims, knots);
+}
+
+static orr_status read_calibration(orr_model *m, orr_h5_file *f)
+{
+    double knots[ORR_CALIBRATION_KNOTS][2];
+    const int64_t n = orr_h5_count(f, "calibration");
+    orr_calibration *c = &m->calibration;
+
+    if (n < 0) return ORR_OK;
+    if (orr_loss_answer(&m->loss) != ORR_ANSWER_DENSITY)
+        return orr_fail(ORR_ERR_FORMAT, "%s: holds a calibration, but answers with no density",
+                        f->path);
+    if (n < 4 || n > 2 * ORR_CALIBRATION_KNOTS || n % 2)
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: calibration holds %lld numbers; 2 to %d pairs expected", f->path,
+                        (long long)n, ORR_CALIBRATION_KNOTS);
+    ORR_TRY(
+        orr_h5_get_array(f, "calibration", H5T_NATIVE_DOUBLE, sizeof(double), (size_t)n, knots));
+    c->n = (int)(n / 2);
+    for (int i = 0; i < c->n; i++) {
+        c->at[i] = knots[i][0];
+        c->to[i] = knots[i][1];
+    }
+    return orr_calibration_check(c, f->path);
+}
+
+orr_status orr_model_save(const orr_model *m, const orr_net *net, const char *path,
+                          const cJSON *record)
+{
+    orr_text graph = ORR_TEXT_INIT;
+    char *samples = describe(m), *printed = cJSON_Print(record);
+    orr_h5_file f;
+    orr_status st = orr_h5_begin(&f, path, format);
+
+    if (st == ORR_OK && (!samples || !printed))
+        st = orr_fail(ORR_ERR_NOMEM, "out of memory: %s", path);
+    if (st != ORR_OK) goto done;
+    ORR_TRY_GOTO(st, done, orr_graph_dump(m->graph, &graph));
+    ORR_TRY_GOTO(st, done, orr_h5_put_string(&f, "graph", graph.s ? graph.s : ""));
+    ORR_TRY_GOTO(st, done, orr_h5_put_string(&f, "samples", samples));
+    ORR_TRY_GOTO(st, done, save_steps(m->transform, &f, "transforms"));
+    ORR_TRY_GOTO(st, done, save_steps(m->aux_transform, &f, "aux_transforms"));
+    ORR_TRY_GOTO(st, done, save_numbers(m->transform, &f, "transform_numbers"));
+    ORR_TRY_GOTO(st, done, save_numbers(m->aux_transform, &f, "aux_transform_numbers"));
+    ORR_TRY_GOTO(st, done, orr_h5_put_string(&f, "job", m->job ? m->job : ""));
+    ORR_TRY_GOTO(st, done, orr_h5_put_string(&f, "record", printed));
+    ORR_TRY_GOTO(st, done, save_calibration(&m->calibration, &f));
+    ORR_TRY_GOTO(st, done, save_weights(net, &f));
+done:
+    st = orr_h5_commit(&f, st);
+    orr_text_free(&graph);
+    cJSON_free(samples);
+    cJSON_free(printed);
+    return st;
+}
+
+static void get_names(const cJSON *o, const char *key, char names[][ORR_DATA_NAME_MAX], int max)
+{
+    const cJSON *item;
+    int i = 0;
+
+    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(o, key))
+        if (i < max && cJSON_IsString(item))
+            snprintf(names[i++], ORR_DATA_NAME_MAX, "%s", item->valuestring);
+}
+
+/* What the description says of the loss. */
+typedef struct orr_read_loss {
+    char name[32];
+    double pos_weight;
+    orr_bins bins;
+} orr_read_loss;
+
+static orr_status read_description(orr_model *m, const char *text, const char *path,
+                                   orr_read_loss *l)
+{
+    cJSON *o = cJSON_Parse(text);
+    orr_schema *s = &m->schema;
+    const cJSON *loss = cJSON_GetObjectItemCaseSensitive(o, "loss");
+
+    if (!o || !cJSON_IsString(loss)) {
+        cJSON_Delete(o);
+        return orr_fail(ORR_ERR_FORMAT, "%s: its description of samples is not readable", path);
+    }
+    s->h = (int)orr_json_get(o, "height", 0);
+    s->w = (int)orr_json_get(o, "width", 0);
+    s->c = (int)orr_json_get(o, "channels", 0);
+    s->n_dims = (int)orr_json_get(o, "dims", 0);
+    s->x_type = (orr_x_type)orr_json_get(o, "x_type", 0);
+    s->y_type = (orr_y_type)orr_json_get(o, "y_type", 0);
+    s->n_classes = (int)orr_json_get(o, "classes", 0);
+    s->y_width = (int)orr_json_get(o, "y_width", 0);
+    m->threshold = orr_json_get(o, "threshold", 0);
+    l->pos_weight = orr_json_get(o, "pos_weight", 0);
+    l->bins = (orr_bins){ (int)orr_json_get(o, "bins", 0), orr_json_get(o, "bins_min", 0),
+                          orr_json_get(o, "bins_max", 0) };
+    m->n_aux = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(o, "aux_names"));
+    if (m->n_aux > ORR_MAX_AUX) m->n_aux = ORR_MAX_AUX;
+    get_names(o, "aux_names", m->aux_names, ORR_MAX_AUX);
+    get_names(o, "y_names", s->y_names, ORR_MAX_TARGET_NAMES);
+    get_names(o, "class_names", s->class_names, ORR_MAX_CLASSES);
+    get_names(o, "channel_names", s->channel_names, ORR_MAX_CHANNELS);
+    snprintf(l->name, sizeof l->name, "%s", loss->valuestring);
+    cJSON_Delete(o);
+    if (s->h < 1 || s->w < 1 || s->c < 1 || s->x_type > ORR_X_U8 || s->y_type > ORR_Y_VALUE)
+        return orr_fail(ORR_ERR_FORMAT, "%s: its description of samples makes no sense", path);
+    return ORR_OK;
+}
+
+/* An empty list is written as [], which stands on the line of its key. */
+static void add_steps(orr_text *text, const char *key, const char *list)
+{
+    orr_text_printf(text, "%s:%s%s\n", key, list[0] == '[' ? " " : "\n", list);
+}
+
+/* The transforms' texts are YAML lists; their trees live as long as the model. */
+static orr_status read_texts(orr_model *m, const char *graph, const char *transforms,
+                             const char *aux_transforms, const char *path)
+{
+    orr_text text = ORR_TEXT_INIT;
+    const orr_node *root;
+    orr_status st;
+
+    add_steps(&text, "transforms", transforms);
+    add_steps(&text, "aux_transforms", aux_transforms);
+    ORR_TRY_GOTO(st, done, orr_text_status(&text));
+    ORR_TRY_GOTO(st, done, orr_config_parse(&m->texts, text.s, path));
+    root = orr_config_root(m->texts);
+    ORR_TRY_GOTO(st, done,
+                 orr_transform_create(&m->transform, orr_node_get(root, "transforms"), &m->schema));
+    ORR_TRY_GOTO(st, done, make_aux(m, m->n_aux ? orr_node_get(root, "aux_transforms") : NULL));
+    st = orr_graph_parse_text(&m->graph, input_shape(m->transform), orr_model_aux_width(m), graph);
+done:
+    orr_text_free(&text);
+    return st;
+}
+
+static orr_status read_numbers(orr_transform *t, orr_h5_file *f, const char *name)
+{
+    size_t n = t ? orr_transform_n_numbers(t) : 0;
+    double *numbers = orr_alloc(n + 1, sizeof *numbers);
+    orr_status st;
+
+    if (!numbers) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", f->path);
+    st = orr_h5_get_array(f, name, H5T_NATIVE_DOUBLE, sizeof *numbers, n, numbers);
+    if (st == ORR_OK && t) st = orr_transform_set_numbers(t, numbers, n);
+    orr_free(numbers);
+    return st;
+}
+
+/* All tensors in the order a net numbers them: parameters in graph order, then state. */
+static orr_status read_weights(orr_model *m, orr_h5_file *f)
+{
+    size_t total = 0, at = 0;
+    orr_status st = ORR_OK;
+
+    for (int pass = 0; st == ORR_OK && pass < 2; pass++) {
+        for (int state = 0; st == ORR_OK && state < 2; state++)
+            for (int i = 0; st == ORR_OK && i < orr_graph_n_layers(m->graph); i++) {
+                const orr_layer *l = orr_graph_layer(m->graph, i);
+                const orr_tensor_info *t = state ? l->states : l->params;
+                for (int k = 0; st == ORR_OK && k < (state ? l->n_states : l->n_params); k++) {
+                    char name[2 * ORR_NAME_MAX + 16];
+                    snprintf(name, sizeof name, "weights/%s.%s", l->name, t[k].name);
+                    if (pass == 0) {
+                        total += t[k].count;
+                        continue;
+                    }
+                    st = orr_h5_get_array(f, name, H5T_NATIVE_FLOAT, sizeof(float), t[k].count,
+                                          m->weights + at);
+                    at += t[k].count;
+                }
+            }
+        if (pass == 0 && !(m->weights = orr_alloc(total + 1, sizeof *m->weights)))
+            st = orr_fail(ORR_ERR_NOMEM, "out of memory: %zu weights", total);
+    }
+    return st;
+}
+
+static orr_status load_parts(orr_model *m, orr_h5_file *f)
+{
+    char *graph = NULL, *samples = NULL, *transforms = NULL, *aux = NULL, *record = NULL;
+    orr_read_loss l = { .pos_weight = 1 };
+    orr_status st;
+
+    ORR_TRY_GOTO(st, done, orr_h5_get_string(f, "graph", &graph));
+    ORR_TRY_GOTO(st, done, orr_h5_get_string(f, "samples", &samples));
+    ORR_TRY_GOTO(st, done, read_description(m, samples, f->path, &l));
+    ORR_TRY_GOTO(st, done, orr_h5_get_string(f, "transforms", &transforms));
+    ORR_TRY_GOTO(st, done, orr_h5_get_string(f, "aux_transforms", &aux));
+    ORR_TRY_GOTO(st, done, read_texts(m, graph, transforms, aux, f->path));
+    ORR_TRY_GOTO(st, done, read_numbers(m->transform, f, "transform_numbers"));
+    ORR_TRY_GOTO(st, done, read_numbers(m->aux_transform, f, "aux_transform_numbers"));
+    ORR_TRY_GOTO(st, done, orr_h5_get_string(f, "job", &m->job));
+    ORR_TRY_GOTO(st, done, orr_h5_get_string(f, "record", &record));
+    m->record = cJSON_Parse(record);
+    ORR_TRY_GOTO(st, done, choose_loss(m, l.name, l.pos_weight, &l.bins));
+    ORR_TRY_GOTO(st, done, read_calibration(m, f));
+    ORR_TRY_GOTO(st, done, read_weights(m, f));
+done:
+    orr_free(graph);
+    orr_free(samples);
+    orr_free(transforms);
+    orr_free(aux);
+    orr_free(record);
+    return st;
+}
+
+orr_status orr_model_load(orr_model *m, const char *path, const char *kernels)
+{
+    char file[ORR_PATH_MAX];
+    orr_h5_file f;
+    orr_status st;
+
+    memset(m, 0, sizeof *m);
+    ORR_TRY(orr_path_join(file, orr_path_is_dir(path) ? path : "",
+                          orr_path_is_dir(path) ? "model.h5" : path));
+    ORR_TRY(orr_kernels_find(&m->kernels, kernels));
+    st = orr_h5_load_begin(&f, file, format);
+    if (st == ORR_OK) st = load_parts(m, &f);
+    st = orr_h5_load_end(&f, st, 1);
+    if (st != ORR_OK) orr_model_destroy(m);
+    return st;
+}
+
+orr_status orr_model_net(orr_net **out, orr_model *m, const orr_limits *limits)
+{
+    size_t at = 0;
+
+    ORR_TRY(orr_net_create(out, m->graph, m->kernels, limits));
+    for (int i = 0; i < orr_net_n_tensors(*out); i++) {
+        orr_net_tensor t;
+        orr_net_tensor_info(*out, i, &t);
+        orr_net_import(*out, i, m->weights + at,
+                       t.is_state ? orr_net_state(*out) : orr_net_params(*out));
+        at += t.count;
+    }
+    return ORR_OK;
+}

@@ -1,0 +1,161 @@
+/* jobs/model/predictor.c - evaluation forward passes. */
+#include "jobs/model/predictor.h"
+#include "core/memory.h"
+
+#include <string.h>
+
+struct orr_predictor {
+    orr_app *app;
+    const orr_model *model;
+    orr_net *net;
+    float *x;      /* ORR_EVAL_CHUNK samples as the net takes them */
+    float *aux;    /* and the numbers beside them; NULL without */
+    float *picked; /* a row's aux numbers, before the transform */
+    char *scratch; /* one transform scratch a thread */
+    size_t scratch_bytes, *bytes;
+    orr_progress *progress; /* of several runs; borrowed, may be NULL */
+    int64_t before;         /* what it has counted when this run begins */
+};
+
+int orr_predict_leaf_sizes(int64_t n, int sizes[2])
+{
+    int count = 0;
+
+    if (n >= ORR_EVAL_CHUNK) sizes[count++] = ORR_EVAL_CHUNK;
+    if (n % ORR_EVAL_CHUNK) sizes[count++] = (int)(n % ORR_EVAL_CHUNK);
+    return count;
+}
+
+static size_t scratch_bytes(const orr_model *m)
+{
+    size_t x = orr_transform_scratch_bytes(m->transform),
+           aux = m->aux_transform ? orr_transform_scratch_bytes(m->aux_transform) : 0;
+
+    return ((x > aux ? x : aux) + ORR_ALIGN - 1) / ORR_ALIGN * ORR_ALIGN;
+}
+
+orr_status orr_predictor_create(orr_predictor **out, orr_app *app, const orr_model *m, orr_net *net)
+{
+    orr_predictor *p = orr_alloc(1, sizeof *p);
+
+    *out = NULL;
+    if (!p) return orr_fail(ORR_ERR_NOMEM, "out of memory: predictor");
+    p->app = app;
+    p->model = m;
+    p->net = net;
+    p->scratch_bytes = scratch_bytes(m);
+    p->x = orr_alloc(ORR_EVAL_CHUNK * orr_shape_count(orr_graph_input(m->graph)), sizeof *p->x);
+    p->scratch = orr_alloc((size_t)app->threads, p->scratch_bytes);
+    p->aux = orr_alloc(ORR_EVAL_CHUNK * (size_t)orr_model_aux_width(m) + 1, sizeof *p->aux);
+    p->picked = orr_alloc((size_t)m->n_aux + 1, sizeof *p->picked);
+    p->bytes = orr_alloc((size_t)app->size, sizeof *p->bytes);
+    if (!p->x || !p->scratch || !p->bytes || !p->aux || !p->picked) {
+        orr_predictor_destroy(p);
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: %d samples to predict", ORR_EVAL_CHUNK);
+    }
+    *out = p;
+    return ORR_OK;
+}
+
+void orr_predictor_destroy(orr_predictor *p)
+{
+    if (!p) return;
+    orr_free(p->x);
+    orr_free(p->aux);
+    orr_free(p->picked);
+    orr_free(p->scratch);
+    orr_free(p->bytes);
+    orr_free(p);
+}
+
+void orr_predictor_show(orr_predictor *p, orr_progress *progress, int64_t before)
+{
+    p->progress = progress;
+    p->before = before;
+}
+
+/* The first of n positions that rank r takes: whole chunks. */
+static int64_t share_begin(const orr_app *app, int r, int64_t n)
+{
+    int64_t n_chunks = (n + ORR_EVAL_CHUNK - 1) / ORR_EVAL_CHUNK,
+            at = n_chunks * r / app->size * ORR_EVAL_CHUNK;
+
+    return at < n ? at : n;
+}
+
+int64_t orr_predictor_share(const orr_app *app, int64_t n)
+{
+    return share_begin(app, app->rank + 1, n) - share_begin(app, app->rank, n);
+}
+
+/* The numbers beside n samples, as the net takes them. */
+static void make_aux(orr_predictor *p, const orr_samples *s, const int64_t *rows, int n,
+                     const int *columns)
+{
+    const orr_model *m = p->model;
+
+    for (int i = 0; m->aux_transform && i < n; i++) {
+        orr_transform_pick_aux(orr_samples_aux(s, rows[i]), columns, m->n_aux, p->picked);
+        orr_transform_apply(m->aux_transform, p->picked, p->aux + i * orr_model_aux_width(m),
+                            p->scratch);
+    }
+}
+
+static orr_status predict_chunk(orr_predictor *p, const orr_samples *s, const int64_t *rows, int n,
+                                const int *columns, orr_real *logits)
+{
+    const int leaf[2] = { 0, n }, run[2] = { 0, 1 };
+    orr_batch batch = {
+        .n = n, .n_leaves = 1, .leaf = leaf, .n_runs = 1, .run = run, .n_global = n
+    };
+    size_t count = orr_shape_count(orr_graph_input(p->model->graph)), step = p->scratch_bytes;
+    const orr_transform *t = p->model->transform;
+    const orr_real *y;
+    float *x = p->x;
+    char *scratch = p->scratch;
+
+#pragma omp parallel for num_threads(p->app->threads) schedule(static)
+    for (int thread = 0; thread < p->app->threads; thread++)
+        for (int i = n * thread / p->app->threads; i < n * (thread + 1) / p->app->threads; i++)
+            orr_transform_apply(t, orr_samples_row(s, rows[i]), x + (size_t)i * count,
+                                scratch + (size_t)thread * step);
+    make_aux(p, s, rows, n, columns);
+    ORR_TRY(orr_net_forward(p->net, &batch, x, p->aux, 0, &y));
+    memcpy(logits, y, (size_t)n * (size_t)p->model->outputs * sizeof *logits);
+    return ORR_OK;
+}
+
+orr_status orr_predictor_run(orr_predictor *p, const orr_samples *s, const int64_t *rows, int64_t n,
+                             orr_real *logits, const char *phase)
+{
+    const orr_app *app = p->app;
+    size_t width = (size_t)p->model->outputs;
+    int64_t first = share_begin(app, app->rank, n), last = share_begin(app, app->rank + 1, n);
+    orr_progress *own = NULL, *shown;
+    orr_real *mine = NULL;
+    int columns[ORR_MAX_AUX];
+    orr_status st = orr_model_aux_columns(p->model, orr_dataset_schema(s->set),
+                                          orr_dataset_path(s->set), columns);
+
+    mine = orr_alloc((size_t)(last - first) * width + 1, sizeof *mine);
+    if (st == ORR_OK && !mine)
+        st = orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %lld samples",
+                      (long long)(last - first));
+    if (phase && app->rank == 0) (void)orr_progress_create(&own, phase, "samples", last - first);
+    shown = phase ? own : p->progress;
+    for (int64_t at = first; st == ORR_OK && at < last; at += ORR_EVAL_CHUNK) {
+        int here = (int)(last - at < ORR_EVAL_CHUNK ? last - at : ORR_EVAL_CHUNK);
+        st = predict_chunk(p, s, rows + at, here, columns, mine + (size_t)(at - first) * width);
+        orr_progress_update(shown, (phase ? 0 : p->before) + at + here - first, NULL);
+        orr_app_alive(app);
+    }
+    orr_progress_end(own, NULL);
+    ORR_TRY_GOTO(st, done, orr_app_agree(p->app, st));
+    for (int r = 0; r < app->size; r++)
+        p->bytes[r] =
+            (size_t)(share_begin(app, r + 1, n) - share_begin(app, r, n)) * width * sizeof *mine;
+    st = orr_comm_allgather(app->world, mine, logits, p->bytes);
+done:
+    orr_free(mine);
+    return st;
+}

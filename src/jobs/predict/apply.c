@@ -1,0 +1,94 @@
+/* jobs/predict/apply.c - load, predict, score, hand over. */
+#include "jobs/predict/apply.h"
+#include "core/log.h"
+#include "core/memory.h"
+
+#include <string.h>
+
+static orr_status read_job(orr_apply_opts *o, orr_config **config, const orr_args *args,
+                           const orr_apply_command *c)
+{
+    ORR_TRY(orr_job_config(config, NULL, args));
+    ORR_TRY(orr_options_read(o, c->options, orr_config_root(*config), ""));
+    if (args->n_words != 2)
+        return orr_fail(ORR_ERR_ARG, "a model and a shard set are needed: %s", c->usage);
+    return c->check(o);
+}
+
+static orr_status open_models(orr_ensemble *e, orr_applied *a, const char *path,
+                              const orr_apply_opts *o)
+{
+    ORR_TRY(orr_ensemble_open(e, path, o->model));
+    ORR_TRY(orr_ensemble_first(e, &a->model, o->kernels));
+    if (o->threshold >= 0) a->model.threshold = o->threshold;
+    return ORR_OK;
+}
+
+static void tell(const orr_ensemble *e)
+{
+    if (e->kind == ORR_ENSEMBLE_FOLDS)
+        orr_log0(ORR_INFO, "predict", "%s: the mean of %d models (%d configuration%s, %d folds)",
+                 e->path, e->n_models, e->n_parts, e->n_parts == 1 ? "" : "s",
+                 e->runs[0].oof.n_folds);
+    if (e->kind == ORR_ENSEMBLE_STACK)
+        orr_log0(ORR_INFO, "predict", "%s: a stack of %d columns, %d models in all", e->path,
+                 e->n_parts, e->n_models);
+}
+
+static orr_status all_rows(orr_applied *a)
+{
+    int64_t n = orr_dataset_rows(a->samples.set);
+
+    a->rows = orr_alloc((size_t)n + 1, sizeof *a->rows);
+    if (!a->rows) return orr_fail(ORR_ERR_NOMEM, "out of memory: %lld samples", (long long)n);
+    for (int64_t i = 0; i < n; i++)
+        a->rows[i] = i;
+    return ORR_OK;
+}
+
+static orr_status predict(orr_applied *a, orr_app *app, const orr_args *args,
+                          const orr_apply_opts *o, const orr_apply_command *c)
+{
+    orr_ensemble e = { 0 };
+    orr_ensemble_task t = { .app = app,
+                            .first = &a->model,
+                            .kernels = o->kernels,
+                            .samples = &a->samples,
+                            .threshold = o->threshold,
+                            .progress = o->runtime.progress };
+    orr_status st;
+
+    ORR_TRY_GOTO(st, done, orr_app_agree(app, open_models(&e, a, args->words[0], o)));
+    ORR_TRY_GOTO(st, done, orr_samples_open(&a->samples, app, args->words[1], 0));
+    ORR_TRY_GOTO(st, done, orr_app_agree(app, all_rows(a)));
+    t.rows = a->rows;
+    t.n = orr_dataset_rows(a->samples.set);
+    ORR_TRY_GOTO(st, done, orr_ensemble_check(&e, &t));
+    st = c->prepare && app->rank == 0 ? c->prepare(o, a) : ORR_OK;
+    ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
+    tell(&e);
+    st = orr_ensemble_scores(&e, &t, &a->scores);
+done:
+    orr_ensemble_close(&e);
+    return st;
+}
+
+orr_status orr_apply(orr_app *app, const orr_args *args, const orr_apply_command *c)
+{
+    orr_config *config = NULL;
+    orr_apply_opts o = { .model = "" };
+    orr_applied a;
+    orr_status st = orr_app_agree(app, read_job(&o, &config, args, c));
+
+    memset(&a, 0, sizeof a);
+    if (st == ORR_OK) st = orr_app_runtime(app, &o.runtime);
+    if (st == ORR_OK) st = predict(&a, app, args, &o, c);
+    if (st == ORR_OK) st = orr_app_agree(app, app->rank == 0 ? c->output(app, &o, &a) : ORR_OK);
+    orr_scores_free(&a.scores);
+    orr_submission_free(&a.submission);
+    orr_free(a.rows);
+    orr_samples_close(&a.samples);
+    orr_model_destroy(&a.model);
+    orr_config_destroy(config);
+    return st;
+}

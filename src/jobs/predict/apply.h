@@ -1,0 +1,43 @@
+/* jobs/predict/apply.h - a model, or an ensemble of models (jobs/predict/ensemble.h), over a shard set: what evaluate
+ * and predict share.   Collective. */
+#ifndef ORR_JOBS_PREDICT_APPLY_H
+#define ORR_JOBS_PREDICT_APPLY_H
+
+#include "jobs/predict/ensemble.h"
+#include "jobs/predict/submission.h"
+
+/* Options of both commands; each has its own table over them. */
+typedef struct orr_apply_opts {
+    const char *out, *format, *kernels, *model;
+    const char *submission, *submission_as;
+    double threshold; /* -1 = the model's */
+    orr_strings by;   /* evaluate: groups of redshifts and densities */
+    int groups;
+    double outlier;
+    int overwrite;
+    orr_runtime_opts runtime;
+} orr_apply_opts;
+
+typedef struct orr_applied {
+    orr_model model; /* an ensemble's first, which stands for all */
+    orr_samples samples;
+    int64_t *rows;             /* all of the set's */
+    orr_submission submission; /* predict: what `prepare` made */
+    orr_scores scores;
+} orr_applied;
+
+typedef struct orr_apply_command {
+    const orr_option *options;
+    const char *usage; /* said when the words are not MODEL DATA */
+    /* What can be refused before the work; the same, on rank 0 alone, once model, samples and rows
+     * are known (NULL: nothing); what is done with the result, on rank 0 alone. */
+    orr_status (*check)(const orr_apply_opts *o);
+    orr_status (*prepare)(const orr_apply_opts *o, orr_applied *a);
+    orr_status (*output)(orr_app *app, const orr_apply_opts *o, const orr_applied *a);
+} orr_apply_command;
+
+/* Reads the options, finds the models and loads the first, opens the data, checks that all fit,
+ * predicts every sample once with each model, and hands the answers to output. */
+orr_status orr_apply(orr_app *app, const orr_args *args, const orr_apply_command *c);
+
+#endif

@@ -1,0 +1,93 @@
+/* jobs/predict/ensemble.h - all models behind a path, and what they answer together.
+ *
+ *   model.h5, or a training run's folder        that model
+ *   a cross-validation's run folder (oof.h5)    the mean over all its configurations, or one of them
+ *   a stack's folder (stack.h5)                 its logistic regression over such means
+ *
+ * Answers of a configuration: the mean over folds of each column (a seed, a repeat), and of these the
+ * mean over columns; all configurations count alike.  Averaged are probabilities, values, or
+ * densities (calibrated ones, where a model is calibrated), in double and in the order of oof.h5:
+ * sum of p / folds over folds, which is what oof.h5 has of the test set; then likewise over columns,
+ * then over configurations.  Every rank computes the same sums: the bytes do not depend on ranks.
+ *
+ * Models are loaded one after the other: memory holds one net, and p[n][columns] a few times (a
+ * stack: once more for each of its columns). */
+#ifndef ORR_JOBS_PREDICT_ENSEMBLE_H
+#define ORR_JOBS_PREDICT_ENSEMBLE_H
+
+#include "core/file.h"
+#include "jobs/cv/oof.h"
+#include "jobs/model/model.h"
+#include "jobs/model/samples.h"
+#include "jobs/model/scores.h"
+#include "jobs/stack/stack_model.h"
+
+typedef enum { ORR_ENSEMBLE_ONE, ORR_ENSEMBLE_FOLDS, ORR_ENSEMBLE_STACK } orr_ensemble_kind;
+
+/* A cross-validation that is drawn from. */
+typedef struct orr_ensemble_run {
+    char path[ORR_PATH_MAX]; /* folder or file, as named */
+    char dir[ORR_PATH_MAX];  /* where tasks/ is */
+    orr_oof oof;             /* its columns, nothing else */
+} orr_ensemble_run;
+
+/* One configuration: what is averaged with equal weight, or a column of the stack. */
+typedef struct orr_ensemble_part {
+    const orr_ensemble_run *run;
+    char model[ORR_MODEL_NAME_MAX];
+    int64_t seed;  /* -1: all */
+    int n_columns; /* of the run's oof */
+    int *columns;
+} orr_ensemble_part;
+
+typedef struct orr_ensemble {
+    orr_ensemble_kind kind;
+    char path[ORR_PATH_MAX]; /* as given */
+    int n_runs, n_parts;
+    orr_ensemble_run *runs;
+    orr_ensemble_part *parts; /* none of ORR_ENSEMBLE_ONE */
+    orr_stack_model stack;
+    int n_models; /* of all parts, folds and columns */
+} orr_ensemble;
+
+/* Finds out which models there are; of a cross-validation and a stack all must be there.  model: a
+ * configuration of a cross-validation, "" = all.  ORR_ERR_IO, ORR_ERR_FORMAT, and ORR_ERR_ARG for a
+ * model that there is none of.   Not collective. */
+orr_status orr_ensemble_open(orr_ensemble *e, const char *path, const char *model);
+void orr_ensemble_close(orr_ensemble *e); /* zeroed is fine */
+/* The first model, which stands for all: class names (a stack's are its own), bins, threshold (a
+ * stack's is 0.5).  To be destroyed by the caller.   Not collective. */
+orr_status orr_ensemble_first(const orr_ensemble *e, orr_model *m, const char *kernels);
+
+/* Model i of n_models: they run over folds, then columns, then parts. */
+typedef struct orr_ensemble_member {
+    const orr_ensemble_part *part;
+    int column, fold; /* of the part's run */
+} orr_ensemble_member;
+orr_ensemble_member orr_ensemble_member_of(const orr_ensemble *e,
+                                           int i); /* not of ORR_ENSEMBLE_ONE */
+orr_status orr_ensemble_member_path(const orr_ensemble *e, int i, char out[ORR_PATH_MAX]);
+/* Loads it; what is wrong with a fold's file is told with what to do about it.   Not collective. */
+orr_status orr_ensemble_load(const orr_ensemble *e, int i, orr_model *m, const char *kernels);
+
+/* What the models answer to. */
+typedef struct orr_ensemble_task {
+    orr_app *app;
+    orr_model *first; /* of orr_ensemble_first; its weights are gone afterwards */
+    const char *kernels;
+    const orr_samples *samples;
+    const int64_t *rows;
+    int64_t n;
+    /* Two classes; the threshold of all of them.  -1: the models', which must be the same. */
+    double threshold;
+    int progress;
+} orr_ensemble_task;
+
+/* Loads every model once (ranks share them) and refuses those that do not take such samples or do
+ * not answer like the first: ORR_ERR_SHAPE names both.  Collective; agreed. */
+orr_status orr_ensemble_check(const orr_ensemble *e, const orr_ensemble_task *t);
+/* All models' answers together, scored; the loss of more than one model stays NaN.  Collective;
+ * agreed. */
+orr_status orr_ensemble_scores(const orr_ensemble *e, const orr_ensemble_task *t, orr_scores *out);
+
+#endif

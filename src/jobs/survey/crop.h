@@ -1,0 +1,76 @@
+/* jobs/survey/crop.h - what the phases of `orrery crop` share.
+ *
+ *   plan      crop_plan.c      rank 0 sorts the catalogue into OUT.tmp/plan.sqlite; all open it
+ *   parts     crop_parts.c     ranks take parts of it and write OUT.tmp/parts/ (crop_piece.c: the
+ *                              cubes of one; crop_stream.c: frames that come over the network)
+ *   assembly  crop_assemble.c  parts become the shards of OUT.tmp/set, which becomes OUT
+ *
+ * OUT.tmp outlives a stop: a part is finished when its record has its name (crop_record.h), and a
+ * second start of the same job does only the others.  What comes out depends on the catalogue, the
+ * frames and the crop alone: on no rank, thread, part size, stop, or way the frames came. */
+#ifndef ORR_JOBS_SURVEY_CROP_H
+#define ORR_JOBS_SURVEY_CROP_H
+
+#include "core/file.h"
+#include "data/shard.h"
+#include "data/survey/archive.h"
+#include "data/survey/catalogue.h"
+#include "data/survey/cutout.h"
+#include "jobs/app.h"
+#include "jobs/status/run_status.h"
+#include "jobs/survey/crop_record.h"
+
+typedef struct orr_crop_opts {
+    orr_catalogue_opts catalogue;
+    orr_archive_opts archive;
+    orr_cutout_opts crop;
+    const char *out;
+    int overwrite;
+    const char *output; /* shards | single */
+    int stream;
+    double shard_mib;
+    int compression;
+    int part_fields;
+    const char *on_bad_frame; /* list | fail */
+    orr_runtime_opts runtime;
+} orr_crop_opts;
+
+typedef struct orr_crop {
+    orr_app *app;
+    const orr_crop_opts *o;
+    orr_strings bands;      /* the channels, in order */
+    char out[ORR_PATH_MAX]; /* without a slash at its end */
+    char tmp[ORR_PATH_MAX], parts[ORR_PATH_MAX], set[ORR_PATH_MAX];
+    orr_archive *archive;
+    orr_catalogue *catalogue;
+    orr_catalogue_counts counts;
+    orr_schema schema;   /* of the set; units are filled in when the parts are done */
+    int64_t max_objects; /* cubes in memory at once */
+    orr_text job;        /* the job without places: provenance */
+    char catalogue_sha[ORR_SHA256_HEX];
+    int lock;               /* rank 0: the folder tmp, locked; -1 elsewhere */
+    orr_run_status *status; /* rank 0's */
+    orr_standing standing;
+} orr_crop;
+
+/* What all parts together gave; the same on all ranks. */
+typedef struct orr_crop_result {
+    orr_crop_counts counts;
+    char units[ORR_DATA_NAME_MAX];       /* of the first frame that says */
+    char other_units[ORR_DATA_NAME_MAX]; /* of one that says otherwise; "" = none */
+    int64_t parts_kept;                  /* finished by an earlier start */
+    int64_t n_pieces;
+    orr_crop_piece *pieces; /* in order */
+} orr_crop_result;
+
+/* c->app, o and lock = -1 are set; the rest is zero.  Collective. */
+orr_status orr_crop_plan(orr_crop *c);
+/* Collective.  r->pieces is the caller's to orr_free, whatever came back. */
+orr_status orr_crop_parts(orr_crop *c, orr_crop_result *r);
+/* Collective. */
+orr_status orr_crop_assemble(orr_crop *c, const orr_crop_result *r);
+/* "shard-..." in the folder of parts. */
+orr_status orr_crop_piece_path(const orr_crop *c, int64_t first, char out[ORR_PATH_MAX]);
+orr_status orr_crop_record_path(const orr_crop *c, int64_t part, char out[ORR_PATH_MAX]);
+
+#endif

@@ -1,0 +1,390 @@
+/* jobs/survey/crop_parts.c - ranks take parts of the plan until none is left.
+ * Parts differ in work and frames may be slow to come, so ranks reach the end far apart and meet
+ * there (jobs/meeting.h). */
+#include "core/log.h"
+#include "core/memory.h"
+#include "core/progress.h"
+#include "core/timeline.h"
+#include "jobs/meeting.h"
+#include "jobs/pulse.h"
+#include "jobs/survey/crop_piece.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_THREADS = 5 /* frames unpacked at once */ };
+
+typedef struct worker {
+    orr_crop *c;
+    orr_cropper cropper;
+    orr_meeting *meeting;
+    orr_counter *parts, *frames; /* dealt; done, for the progress line */
+    orr_counter *aside;          /* objects without a cube, for the status */
+    orr_crop_part ahead; /* announced to the stream before its turn; fields NULL: there is none */
+    int exhausted;
+    orr_progress *progress;
+    orr_crop_result *result; /* of this rank until they are joined */
+    int64_t units_part;      /* whose frames said result->units */
+} worker;
+
+static void part_free(orr_crop_part *p)
+{
+    orr_free(p->fields);
+    *p = (orr_crop_part){ 0 };
+}
+
+static orr_status part_load(orr_crop_part *p, orr_crop *c, int64_t number)
+{
+    int64_t n;
+
+    *p = (orr_crop_part){ .number = number };
+    ORR_TRY(orr_catalogue_part(c->catalogue, number, &p->first_field, &n));
+    p->n_fields = (int)n;
+    if (!(p->fields = orr_alloc((size_t)n, sizeof *p->fields)))
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: %d fields", p->n_fields);
+    for (int f = 0; f < p->n_fields; f++)
+        ORR_TRY(orr_catalogue_field(c->catalogue, p->first_field + f, &p->fields[f]));
+    return ORR_OK;
+}
+
+static orr_status tell_status(worker *w, int64_t frames)
+{
+    orr_standing *s = &w->c->standing;
+
+    s->phase = "crop";
+    s->done = frames;
+    s->amount = (double)frames;
+    ORR_TRY(orr_counter_next(w->aside, 0, &s->quarantined));
+    s->quarantined += w->c->counts.aside;
+    orr_run_status_set(w->c->status, s);
+    return ORR_OK;
+}
+
+static orr_status tell_progress(worker *w)
+{
+    int64_t mine = __atomic_exchange_n(&w->cropper.frames, 0, __ATOMIC_SEQ_CST), before;
+
+    ORR_TRY(orr_counter_next(w->frames, mine, &before));
+    orr_progress_update(w->progress, before + mine, NULL);
+    return w->c->status ? tell_status(w, before + mine) : ORR_OK;
+}
+
+/* ---- what parts give ---- */
+/* The lowest part's units are the set's; another one's are told. */
+static void note_units(worker *w, const orr_crop_record *r)
+{
+    orr_crop_result *to = w->result;
+    char before[ORR_DATA_NAME_MAX];
+
+    if (r->units[0] && (w->units_part < 0 || r->part < w->units_part)) {
+        memcpy(before, to->units, sizeof before);
+        memcpy(to->units, r->units, sizeof to->units);
+        w->units_part = r->part;
+        orr_crop_note_units(to->units, to->other_units, before);
+    }
+    orr_crop_note_units(to->units, to->other_units, r->units);
+    orr_crop_note_units(to->units, to->other_units, r->other_units);
+}
+
+static orr_status add_result(worker *w, const orr_crop_record *r)
+{
+    orr_crop_result *to = w->result;
+    const int64_t *from = &r->counts.objects;
+    int64_t before;
+    orr_crop_piece *more = orr_realloc(to->pieces, (size_t)to->n_pieces,
+                                       (size_t)(to->n_pieces + r->n_pieces), sizeof *more);
+
+    if (!more && r->n_pieces > 0)
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: %" PRId64 " pieces", to->n_pieces);
+    if (more) to->pieces = more;
+    for (int i = 0; i < r->n_pieces; i++)
+        to->pieces[to->n_pieces++] = r->pieces[i];
+    for (int i = 0; i < ORR_CROP_COUNTS; i++)
+        (&to->counts.objects)[i] += from[i];
+    note_units(w, r);
+    return orr_counter_next(w->aside, r->counts.objects - r->counts.cubes, &before);
+}
+
+/* Was the part finished by an earlier start?  Then its record is read. */
+static orr_status is_finished(worker *w, int64_t part, orr_crop_record *r, int *finished)
+{
+    char path[ORR_PATH_MAX];
+    int64_t rows;
+
+    *finished = 0;
+    *r = (orr_crop_record){ .part = part };
+    ORR_TRY(orr_crop_record_path(w->c, part, path));
+    if (!orr_path_exists(path)) return ORR_OK;
+    ORR_TRY(orr_crop_record_read(r, path));
+    for (int i = 0; i < r->n_pieces; i++) {
+        if (r->pieces[i].rows == 0) continue;
+        ORR_TRY(orr_crop_piece_path(w->c, r->pieces[i].first, path));
+        ORR_TRY(orr_shard_rows(path, &w->c->schema, &rows));
+        if (rows != r->pieces[i].rows)
+            return orr_fail(ORR_ERR_FORMAT,
+                            "%s: has %" PRId64 " rows, its record says %" PRId64
+                            "; remove %s and start anew",
+                            path, rows, r->pieces[i].rows, w->c->tmp);
+    }
+    *finished = 1;
+    return ORR_OK;
+}
+
+/* ---- the next part ---- */
+/* Takes parts until one is not finished yet; p->fields NULL: there are no more. */
+static orr_status take_part(worker *w, orr_crop_part *p)
+{
+    orr_crop_record r = { 0 };
+    orr_status st = ORR_OK;
+    int finished = 1;
+
+    *p = (orr_crop_part){ 0 };
+    while (st == ORR_OK && finished && !w->exhausted) {
+        int64_t number;
+
+        ORR_TRY(orr_counter_next(w->parts, 1, &number));
+        w->exhausted = number >= w->c->counts.parts;
+        if (w->exhausted) break;
+        st = is_finished(w, number, &r, &finished);
+        if (st == ORR_OK && finished) {
+            w->result->parts_kept++;
+            __atomic_fetch_add(&w->cropper.frames, (int)r.counts.frames, __ATOMIC_SEQ_CST);
+            st = add_result(w, &r);
+        }
+        if (st == ORR_OK && !finished) st = part_load(p, w->c, number);
+        orr_crop_record_free(&r);
+    }
+    if (st != ORR_OK) part_free(p);
+    if (p->fields && w->cropper.stream)
+        st = orr_crop_stream_announce(w->cropper.stream, p->number, p->first_field, p->fields,
+                                      p->n_fields);
+    return st;
+}
+
+static orr_status next_part(worker *w, orr_crop_part *p)
+{
+    if (!w->ahead.fields) return take_part(w, p);
+    *p = w->ahead;
+    w->ahead = (orr_crop_part){ 0 };
+    return ORR_OK;
+}
+
+/* Between two frames, on the main thread: keeps the downloader busy, and hears of others' ends. */
+static void between_frames(void *ctx)
+{
+    worker *w = ctx;
+    orr_cropper *k = &w->cropper;
+    int halted = 0;
+    orr_status st = orr_meeting_look(w->meeting, &halted);
+
+    if (halted) __atomic_store_n(&k->stop, 1, __ATOMIC_SEQ_CST);
+    if (st == ORR_OK && k->stream && !w->ahead.fields && !w->exhausted &&
+        orr_crop_stream_hungry(k->stream))
+        st = take_part(w, &w->ahead);
+    if (st == ORR_OK) st = tell_progress(w);
+    if (st != ORR_OK) orr_cropper_fail(k, st);
+}
+
+static int stopped(const worker *w)
+{
+    return __atomic_load_n(&w->cropper.stop, __ATOMIC_SEQ_CST) || orr_app_signalled();
+}
+
+static orr_status do_part(worker *w, const orr_crop_part *p)
+{
+    orr_crop_record r = { .part = p->number };
+    char path[ORR_PATH_MAX];
+    orr_status st = orr_crop_part_do(&w->cropper, p, &r);
+
+    if (st == ORR_OK && !stopped(w)) {
+        st = orr_crop_record_path(w->c, p->number, path);
+        if (st == ORR_OK) st = orr_crop_record_write(&r, path);
+        if (st == ORR_OK) st = add_result(w, &r);
+        if (w->cropper.stream) orr_crop_stream_drop(w->cropper.stream);
+    }
+    orr_crop_record_free(&r);
+    return st;
+}
+
+static orr_status do_parts(worker *w)
+{
+    orr_crop_part p = { 0 };
+    orr_status st = ORR_OK;
+
+    while (st == ORR_OK && !stopped(w)) {
+        int64_t span = orr_timeline_now();
+        st = next_part(w, &p);
+        if (st != ORR_OK || !p.fields) break;
+        orr_pulse_at("crop", p.number);
+        st = do_part(w, &p);
+        orr_timeline_span("part", span, p.number);
+        part_free(&p);
+    }
+    orr_crop_stream_destroy(w->cropper.stream);
+    w->cropper.stream = NULL;
+    part_free(&p);
+    part_free(&w->ahead);
+    if (st == ORR_OK && w->cropper.failed != ORR_OK)
+        st = orr_fail(w->cropper.failed, "%s", w->cropper.why);
+    if (st == ORR_OK && orr_app_signalled())
+        st = orr_fail(ORR_ERR_INTERRUPTED,
+                      "stopped by a signal; finished parts are kept in %s, start again to go on",
+                      w->c->tmp);
+    return st;
+}
+
+static orr_status wait_on(void *ctx)
+{
+    return tell_progress(ctx);
+}
+
+/* Waits for the others for as long as they work, unless it has failed. */
+static orr_status meet(worker *w, orr_status st)
+{
+    if (st == ORR_OK) st = orr_meeting_wait(w->meeting, wait_on, w);
+    if (st != ORR_OK) orr_meeting_halt(w->meeting);
+    if (st == ORR_OK) st = tell_progress(w);
+    return orr_app_agree(w->c->app, st);
+}
+
+/* ---- what all ranks have ---- */
+static int by_first(const void *a, const void *b)
+{
+    const orr_crop_piece *x = a, *y = b;
+
+    return (x->first > y->first) - (x->first < y->first);
+}
+
+static orr_status join_pieces(worker *w, size_t *bytes)
+{
+    orr_app *app = w->c->app;
+    orr_crop_result *r = w->result;
+    orr_crop_piece *all;
+    orr_status st = ORR_OK;
+    int64_t total = 0;
+    size_t mine = (size_t)r->n_pieces * sizeof *r->pieces;
+
+    for (int i = 0; i < app->size; i++)
+        bytes[i] = i == app->rank ? mine : 0;
+    ORR_TRY(orr_comm_allreduce(app->world, bytes, (size_t)app->size, ORR_I64, ORR_SUM));
+    for (int i = 0; i < app->size; i++)
+        total += (int64_t)(bytes[i] / sizeof *all);
+    all = orr_alloc((size_t)total + 1, sizeof *all);
+    if (!all) st = orr_fail(ORR_ERR_NOMEM, "out of memory: %" PRId64 " pieces", total);
+    st = orr_app_agree(app, st);
+    if (st == ORR_OK) st = orr_comm_allgather(app->world, r->pieces, all, bytes);
+    if (st == ORR_OK) {
+        orr_free(r->pieces);
+        r->pieces = all;
+        r->n_pieces = total;
+        all = NULL;
+        qsort(r->pieces, (size_t)total, sizeof *r->pieces, by_first);
+    }
+    orr_free(all);
+    return st;
+}
+
+typedef struct units_found {
+    int64_t part;
+    char units[ORR_DATA_NAME_MAX], other[ORR_DATA_NAME_MAX];
+} units_found;
+
+/* The units of the first part that has some, whoever did it. */
+static orr_status join_units(worker *w, size_t *bytes)
+{
+    orr_app *app = w->c->app;
+    orr_crop_result *r = w->result;
+    units_found mine = { .part = w->units_part < 0 ? INT64_MAX : w->units_part }, *all;
+    int first = 0;
+    orr_status st = ORR_OK;
+
+    snprintf(mine.units, sizeof mine.units, "%s", r->units);
+    snprintf(mine.other, sizeof mine.other, "%s", r->other_units);
+    all = orr_alloc((size_t)app->size, sizeof *all);
+    if (!all) st = orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", app->size);
+    ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
+    for (int i = 0; i < app->size; i++)
+        bytes[i] = sizeof mine;
+    ORR_TRY_GOTO(st, done, orr_comm_allgather(app->world, &mine, all, bytes));
+    r->units[0] = r->other_units[0] = '\0';
+    for (int i = 1; i < app->size; i++)
+        if (all[i].part < all[first].part) first = i;
+    orr_crop_note_units(r->units, r->other_units, all[first].units);
+    for (int i = 0; i < app->size; i++) {
+        orr_crop_note_units(r->units, r->other_units, all[i].units);
+        orr_crop_note_units(r->units, r->other_units, all[i].other);
+    }
+done:
+    orr_free(all);
+    return st;
+}
+
+static orr_status join_results(worker *w)
+{
+    orr_app *app = w->c->app;
+    orr_crop_result *r = w->result;
+    size_t *bytes = orr_alloc((size_t)app->size, sizeof *bytes);
+    orr_status st = bytes ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", app->size);
+
+    st = orr_app_agree(app, st);
+    if (st == ORR_OK)
+        st = orr_comm_allreduce(app->world, &r->counts, ORR_CROP_COUNTS, ORR_I64, ORR_SUM);
+    if (st == ORR_OK) st = orr_comm_allreduce(app->world, &r->parts_kept, 1, ORR_I64, ORR_SUM);
+    if (st == ORR_OK) st = join_pieces(w, bytes);
+    if (st == ORR_OK) st = join_units(w, bytes);
+    orr_free(bytes);
+    return st;
+}
+
+/* Frames come over the network: a rank without a connection of its own takes no parts. */
+static orr_status start_stream(worker *w)
+{
+    orr_crop *c = w->c;
+    orr_download_opts share =
+        orr_download_share(&c->o->archive.download, c->app->rank, c->app->size);
+
+    w->exhausted = share.connections == 0;
+    if (share.connections == 1 && c->app->size > c->o->archive.download.connections)
+        orr_log0(ORR_WARN, "crop",
+                 "archive.connections is %d: only so many of the %d ranks download and crop",
+                 c->o->archive.download.connections, c->app->size);
+    return w->exhausted ? ORR_OK : orr_crop_stream_start(&w->cropper.stream, c);
+}
+
+static orr_status begin(worker *w)
+{
+    orr_app *app = w->c->app;
+    orr_status st = ORR_OK;
+
+    ORR_TRY(orr_app_agree(app, orr_counter_create(&w->parts, app->world)));
+    ORR_TRY(orr_app_agree(app, orr_counter_create(&w->frames, app->world)));
+    ORR_TRY(orr_app_agree(app, orr_counter_create(&w->aside, app->world)));
+    ORR_TRY(orr_meeting_create(&w->meeting, app));
+    if (w->c->o->stream) st = start_stream(w);
+    return orr_app_agree(app, st);
+}
+
+orr_status orr_crop_parts(orr_crop *c, orr_crop_result *r)
+{
+    int threads = c->app->threads < MOST_THREADS ? c->app->threads : MOST_THREADS;
+    worker w = { .c = c, .result = r, .units_part = -1 };
+    orr_status st;
+
+    w.cropper = (orr_cropper){ .c = c, .threads = threads, .between = between_frames, .ctx = &w };
+    *r = (orr_crop_result){ 0 };
+    st = begin(&w);
+    if (st == ORR_OK) {
+        if (c->app->rank == 0 && c->o->runtime.progress)
+            (void)orr_progress_create(&w.progress, "crop", "frames", c->counts.fields * c->bands.n);
+        st = meet(&w, do_parts(&w));
+        orr_progress_end(w.progress, NULL);
+    }
+    orr_crop_stream_destroy(w.cropper.stream);
+    orr_meeting_destroy(w.meeting);
+    orr_counter_destroy(w.aside);
+    orr_counter_destroy(w.frames);
+    orr_counter_destroy(w.parts);
+    return st == ORR_OK ? join_results(&w) : st;
+}

@@ -1,0 +1,238 @@
+/* jobs/survey/crop_plan.c - the unfinished folder, and the catalogue sorted by field in it. */
+#include "core/log.h"
+#include "core/memory.h"
+#include "jobs/same_job.h"
+#include "jobs/survey/crop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    CUBES_BYTES = 24 << 20, /* of cubes in memory at once */
+    LOCK_TRIES = 20,
+    LOCK_PAUSE_US = 100000
+};
+
+static orr_status name_folders(orr_crop *c)
+{
+    ORR_TRY(orr_path_trim(c->out, c->o->out));
+    ORR_TRY(orr_tmp_path(c->tmp, c->out));
+    ORR_TRY(orr_path_join(c->parts, c->tmp, "parts"));
+    return orr_path_join(c->set, c->tmp, "set");
+}
+
+orr_status orr_crop_piece_path(const orr_crop *c, int64_t first, char out[ORR_PATH_MAX])
+{
+    char name[48];
+
+    snprintf(name, sizeof name, "shard-%05" PRId64 ".h5", first);
+    return orr_path_join(out, c->parts, name);
+}
+
+orr_status orr_crop_record_path(const orr_crop *c, int64_t part, char out[ORR_PATH_MAX])
+{
+    char name[48];
+
+    snprintf(name, sizeof name, "part-%05" PRId64 ".csv", part);
+    return orr_path_join(out, c->parts, name);
+}
+
+/* What decides about the bytes, without places: the same catalogue and frames give the same set
+ * wherever they lie and however they come. */
+static orr_status describe_job(orr_crop *c)
+{
+    orr_catalogue_opts catalogue = c->o->catalogue;
+    const char *path = c->o->archive.path;
+
+    catalogue.file = orr_path_name(catalogue.file);
+    catalogue.bands = c->bands;
+    orr_text_add(&c->job, "catalogue:\n");
+    ORR_TRY(orr_options_dump(&catalogue, orr_catalogue_options, &c->job, 2));
+    orr_text_add(&c->job, "crop:\n");
+    ORR_TRY(orr_options_dump(&c->o->crop, orr_cutout_options, &c->job, 2));
+    orr_text_add(&c->job, "frames: ");
+    orr_yaml_string(&c->job, orr_path_name(path && *path ? path : c->o->archive.url));
+    orr_text_add(&c->job, "\nfields: [");
+    for (int i = 0; i < orr_archive_n_fields(c->archive); i++) { /* the order of the cubes */
+        if (i) orr_text_add(&c->job, ", ");
+        orr_yaml_string(&c->job, orr_archive_fields(c->archive)[i]);
+    }
+    orr_text_add(&c->job, "]\n");
+    return orr_text_status(&c->job);
+}
+
+/* ---- the unfinished folder: rank 0 ---- */
+/* Waits a little for a start that was killed and has not ended yet. */
+static orr_status lock_folder(orr_crop *c)
+{
+    int taken, tries = 0;
+
+    c->lock = open(c->tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (c->lock < 0) return orr_fail(ORR_ERR_IO, "%s: %s", c->tmp, strerror(errno));
+    while ((taken = flock(c->lock, LOCK_EX | LOCK_NB)) != 0 && errno == EWOULDBLOCK &&
+           tries++ < LOCK_TRIES)
+        usleep(LOCK_PAUSE_US);
+    if (taken != 0 && errno == EWOULDBLOCK)
+        return orr_fail(ORR_ERR_EXISTS,
+                        "%s: another orrery crop is at work here; wait for it, or choose another "
+                        "out",
+                        c->tmp);
+    return ORR_OK; /* file systems without locks do without */
+}
+
+/* Makes tmp, or finds one that a crop has left. */
+static orr_status make_folder(orr_crop *c)
+{
+    char job[ORR_PATH_MAX], half[ORR_PATH_MAX];
+
+    ORR_TRY(orr_path_join(job, c->tmp, "job.yaml"));
+    ORR_TRY(orr_tmp_path(half, job));
+    if (orr_path_exists(c->tmp) && !orr_path_exists(job)) {
+        (void)unlink(half);
+        if (rmdir(c->tmp) != 0) /* not even an empty one */
+            return orr_fail(ORR_ERR_EXISTS,
+                            "%s: is there and is no unfinished crop; remove it, or choose another "
+                            "out",
+                            c->tmp);
+    }
+    ORR_TRY(orr_make_dirs(c->tmp));
+    return lock_folder(c);
+}
+
+/* What makes two jobs one: the catalogue's content, the crop, and how it is cut into parts. */
+static orr_status identity(const orr_crop *c, orr_text *out)
+{
+    orr_text_printf(out,
+                    "%scatalogue_sha256: %s\non_bad_frame: %s\npart_fields: %d\npart_objects: "
+                    "%" PRId64 "\nversion: %s\n",
+                    c->job.s, c->catalogue_sha, c->o->on_bad_frame, c->o->part_fields,
+                    c->max_objects, ORRERY_VERSION);
+    return orr_text_status(out);
+}
+
+static orr_status check_job(const orr_crop *c)
+{
+    char path[ORR_PATH_MAX];
+    orr_text now = ORR_TEXT_INIT;
+    char *then = NULL;
+    size_t bytes;
+    orr_status st;
+
+    ORR_TRY_GOTO(st, done, identity(c, &now));
+    ORR_TRY_GOTO(st, done, orr_path_join(path, c->tmp, "job.yaml"));
+    if (!orr_path_exists(path)) {
+        st = orr_write_file(path, now.s, now.len);
+        goto done;
+    }
+    ORR_TRY_GOTO(st, done, orr_read_file(&then, &bytes, path, (size_t)1 << 20));
+    st = orr_same_job(now.s, then, c->tmp, "an unfinished crop",
+                      "start that one again, remove the folder, or choose another out");
+done:
+    orr_text_free(&now);
+    orr_free(then);
+    return st;
+}
+
+/* A set that assembly did not finish: its rows are still in the parts. */
+static orr_status drop_set(const orr_crop *c)
+{
+    return orr_path_is_dir(c->set) ? orr_remove_dir(c->set) : ORR_OK;
+}
+
+static orr_status build(orr_crop *c, const char *plan)
+{
+    ORR_TRY(orr_set_check_output(c->out, c->o->overwrite));
+    ORR_TRY(orr_sha256_file(c->catalogue_sha, c->o->catalogue.file));
+    ORR_TRY(make_folder(c));
+    ORR_TRY(check_job(c));
+    ORR_TRY(drop_set(c));
+    ORR_TRY(orr_make_dirs(c->parts));
+    if (orr_path_exists(plan)) return ORR_OK;
+    return orr_catalogue_build(plan, &c->o->catalogue, orr_archive_fields(c->archive),
+                               orr_archive_field_is_int(c->archive),
+                               orr_archive_n_fields(c->archive), c->max_objects, c->o->part_fields);
+}
+
+/* ---- all ranks ---- */
+static orr_status check_options(const orr_crop *c)
+{
+    const orr_crop_opts *o = c->o;
+
+    if (strcmp(o->output, "single") == 0 && o->compression > 0)
+        return orr_fail(ORR_ERR_OPTION,
+                        "compression %d does not go with output: single, which is written by all "
+                        "ranks at once; say 0, or output: shards",
+                        o->compression);
+    if (c->bands.n < 1 || c->bands.n > ORR_MAX_CHANNELS)
+        return orr_fail(ORR_ERR_OPTION, "catalogue.bands: %d of them; give 1 to %d", c->bands.n,
+                        ORR_MAX_CHANNELS);
+    if (!o->stream && !orr_path_is_dir(o->archive.folder))
+        return orr_fail(ORR_ERR_IO,
+                        "archive.folder %s: no such folder; fetch the frames first (orrery fetch), "
+                        "or say stream: true",
+                        o->archive.folder);
+    return ORR_OK;
+}
+
+/* x of the set, float32: what the crop makes of the bands. */
+static void shape_samples(orr_crop *c)
+{
+    const orr_strings *bands = &c->bands;
+
+    c->schema.x_type = ORR_X_F32;
+    c->schema.n_dims = 3;
+    c->schema.h = c->schema.w = c->o->crop.size;
+    c->schema.c = bands->n;
+    for (int b = 0; b < bands->n; b++)
+        snprintf(c->schema.channel_names[b], sizeof c->schema.channel_names[b], "%s", bands->v[b]);
+    c->schema.units[0] = '\0';
+}
+
+static orr_status open_plan(orr_crop *c, const char *plan)
+{
+    ORR_TRY(orr_catalogue_open(&c->catalogue, plan));
+    c->counts = orr_catalogue_count(c->catalogue);
+    orr_catalogue_schema(c->catalogue, &c->schema);
+    shape_samples(c);
+    if (c->counts.objects > 999999999)
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: %" PRId64
+                        " objects; a crop holds 999999999 at most, cut the catalogue",
+                        c->o->catalogue.file, c->counts.objects);
+    if (c->app->rank != 0 || c->o->stream) return ORR_OK;
+    return orr_archive_check_places(c->archive, c->catalogue);
+}
+
+orr_status orr_crop_plan(orr_crop *c)
+{
+    char plan[ORR_PATH_MAX];
+    orr_status st;
+
+    c->bands = orr_catalogue_bands(&c->o->catalogue);
+    st = check_options(c);
+    if (st == ORR_OK) st = name_folders(c);
+    if (st == ORR_OK) st = orr_path_join(plan, c->tmp, "plan.sqlite");
+    if (st == ORR_OK) st = orr_archive_create(&c->archive, &c->o->archive);
+    if (st == ORR_OK) st = describe_job(c);
+    shape_samples(c);
+    c->max_objects = (int64_t)(CUBES_BYTES / orr_schema_x_bytes(&c->schema));
+    if (c->max_objects < 1) c->max_objects = 1;
+    ORR_TRY(orr_app_agree(c->app, st));
+    if (c->app->rank == 0) st = build(c, plan);
+    ORR_TRY(orr_app_agree(c->app, st));
+    ORR_TRY(orr_comm_bcast(c->app->world, c->catalogue_sha, sizeof c->catalogue_sha, 0));
+    ORR_TRY(orr_app_agree(c->app, open_plan(c, plan)));
+    orr_log0(ORR_INFO, "crop",
+             "%s: %" PRId64 " rows, %" PRId64 " objects in %" PRId64 " fields (%" PRId64
+             " parts); %" PRId64 " rows merged with one of the same id (numbers of the target "
+             "averaged), %" PRId64 " rows set aside",
+             c->o->catalogue.file, c->counts.rows, c->counts.objects, c->counts.fields,
+             c->counts.parts, c->counts.merged, c->counts.aside);
+    return ORR_OK;
+}

@@ -1,0 +1,221 @@
+/* jobs/train/checkpoint.c - all state of a run, slab by slab. */
+#include "jobs/train/checkpoint.h"
+#include "core/memory.h"
+
+#include <string.h>
+
+static const char format[] = "orrery-checkpoint-1";
+
+/* The state as two plain arrays, in a fixed order; the same walk fills and reads them. */
+enum { N_COUNTS = 15, N_NUMBERS = 5 };
+static void pack(orr_train_state *s, int64_t counts[N_COUNTS], double numbers[N_NUMBERS],
+                 int restore)
+{
+    int64_t *c[N_COUNTS] = { &s->epoch,
+                             &s->epoch_step,
+                             &s->steps,
+                             &s->epoch_samples,
+                             &s->epoch_correct,
+                             &s->epoch_skipped,
+                             &s->has_best,
+                             &s->best_epoch,
+                             &s->bad_evaluations,
+                             &s->nonfinite_in_a_row,
+                             &s->finished,
+                             &s->metrics_bytes,
+                             &s->history_bytes,
+                             &s->schedule.bad_epochs,
+                             &s->schedule.has_best };
+    double *d[N_NUMBERS] = { &s->epoch_loss, &s->epoch_norm, &s->best, &s->schedule.lr,
+                             &s->schedule.best };
+
+    for (int i = 0; i < N_COUNTS; i++) {
+        if (restore)
+            *c[i] = counts[i];
+        else
+            counts[i] = *c[i];
+    }
+    for (int i = 0; i < N_NUMBERS; i++) {
+        if (restore)
+            *d[i] = numbers[i];
+        else
+            numbers[i] = *d[i];
+    }
+}
+
+static orr_status put_floats(orr_h5_file *f, const char *name, const orr_real *x, size_t n)
+{
+    hsize_t dims = n;
+
+    return orr_h5_put_array(f, name, H5T_NATIVE_FLOAT, sizeof *x, 1, &dims, x);
+}
+
+static orr_status save_parts(const orr_checkpoint *c, orr_h5_file *f)
+{
+    int64_t counts[N_COUNTS], steps = orr_optimiser_steps(c->optimiser);
+    double numbers[N_NUMBERS];
+    hsize_t n_counts = N_COUNTS, n_numbers = N_NUMBERS, one = 1,
+            n_fitted = orr_transform_n_numbers(c->transform);
+    double *fitted = orr_alloc((size_t)n_fitted + 1, sizeof *fitted);
+    orr_status st;
+
+    if (!fitted) return orr_fail(ORR_ERR_NOMEM, "out of memory: checkpoint");
+    orr_transform_get_numbers(c->transform, fitted);
+    pack(c->state, counts, numbers, 0);
+    ORR_TRY_GOTO(st, done, orr_h5_put_string(f, "job", c->job));
+    ORR_TRY_GOTO(st, done, orr_h5_put_string(f, "data", c->data));
+    ORR_TRY_GOTO(
+        st, done,
+        orr_h5_put_array(f, "counts", H5T_NATIVE_INT64, sizeof *counts, 1, &n_counts, counts));
+    ORR_TRY_GOTO(
+        st, done,
+        orr_h5_put_array(f, "numbers", H5T_NATIVE_DOUBLE, sizeof *numbers, 1, &n_numbers, numbers));
+    ORR_TRY_GOTO(
+        st, done,
+        orr_h5_put_array(f, "transform", H5T_NATIVE_DOUBLE, sizeof *fitted, 1, &n_fitted, fitted));
+    ORR_TRY_GOTO(st, done,
+                 put_floats(f, "params", orr_net_params(c->net), orr_net_param_count(c->net)));
+    ORR_TRY_GOTO(st, done,
+                 put_floats(f, "state", orr_net_state(c->net), orr_net_state_count(c->net)));
+    ORR_TRY_GOTO(
+        st, done,
+        orr_h5_put_array(f, "optimiser_steps", H5T_NATIVE_INT64, sizeof steps, 1, &one, &steps));
+    for (int i = 0; i < orr_optimiser_n_slabs(c->optimiser); i++) {
+        const char *name;
+        const orr_real *slab = orr_optimiser_slab(c->optimiser, i, &name);
+        ORR_TRY_GOTO(st, done, put_floats(f, name, slab, orr_net_param_count(c->net)));
+    }
+done:
+    orr_free(fitted);
+    return st;
+}
+
+/* Room for what is large, and for all that is small beside it. */
+static size_t bytes_of(const orr_checkpoint *c)
+{
+    size_t slabs = 1 + (size_t)orr_optimiser_n_slabs(c->optimiser);
+
+    return (orr_net_param_count(c->net) * slabs + orr_net_state_count(c->net)) * sizeof(orr_real) +
+           strlen(c->job) + ((size_t)1 << 20);
+}
+
+orr_status orr_checkpoint_image(const orr_checkpoint *c, const char *path, orr_h5_memory *block,
+                                orr_h5_image *image)
+{
+    orr_h5_file f;
+    orr_status st = orr_h5_begin_large(&f, path, format, bytes_of(c), block);
+
+    if (st == ORR_OK) st = save_parts(c, &f);
+    return orr_h5_take(&f, st, image);
+}
+
+/* Reads a text and compares it; what it is for and what to do are in the sentence. */
+static orr_status expect_string(orr_h5_file *f, const char *name, const char *want,
+                                const char *sentence)
+{
+    char *have = NULL;
+    orr_status st = orr_h5_get_string(f, name, &have);
+
+    if (st == ORR_OK && strcmp(have, want) != 0)
+        st = orr_fail(ORR_ERR_FORMAT, "%s: %s", f->path, sentence);
+    orr_free(have);
+    return st;
+}
+
+static orr_status load_parts(const orr_checkpoint *c, orr_h5_file *f, orr_train_state *state,
+                             int weights_only)
+{
+    int64_t counts[N_COUNTS], steps;
+    double numbers[N_NUMBERS];
+    size_t n_fitted = orr_transform_n_numbers(c->transform), n = orr_net_param_count(c->net);
+    double *fitted = orr_alloc(n_fitted + 1, sizeof *fitted);
+    orr_real *skipped = weights_only ? orr_alloc(n + 1, sizeof *skipped) : NULL;
+    orr_status st;
+
+    if (!fitted || (weights_only && !skipped)) {
+        st = orr_fail(ORR_ERR_NOMEM, "out of memory: checkpoint");
+        goto done;
+    }
+    ORR_TRY_GOTO(
+        st, done,
+        expect_string(f, "job", c->job, "a checkpoint of another job; give another run folder"));
+    ORR_TRY_GOTO(
+        st, done,
+        expect_string(
+            f, "data", c->data,
+            "the training set has changed since this checkpoint; give another run folder"));
+    ORR_TRY_GOTO(st, done,
+                 orr_h5_get_array(f, "counts", H5T_NATIVE_INT64, sizeof *counts, N_COUNTS, counts));
+    ORR_TRY_GOTO(
+        st, done,
+        orr_h5_get_array(f, "numbers", H5T_NATIVE_DOUBLE, sizeof *numbers, N_NUMBERS, numbers));
+    ORR_TRY_GOTO(
+        st, done,
+        orr_h5_get_array(f, "transform", H5T_NATIVE_DOUBLE, sizeof *fitted, n_fitted, fitted));
+    ORR_TRY_GOTO(st, done,
+                 orr_h5_get_array(f, "params", H5T_NATIVE_FLOAT, sizeof(orr_real), n,
+                                  orr_net_params(c->net)));
+    ORR_TRY_GOTO(st, done,
+                 orr_h5_get_array(f, "state", H5T_NATIVE_FLOAT, sizeof(orr_real),
+                                  orr_net_state_count(c->net), orr_net_state(c->net)));
+    ORR_TRY_GOTO(st, done,
+                 orr_h5_get_array(f, "optimiser_steps", H5T_NATIVE_INT64, sizeof steps, 1, &steps));
+    for (int i = 0; i < orr_optimiser_n_slabs(c->optimiser); i++) {
+        const char *name;
+        orr_real *slab = orr_optimiser_slab(c->optimiser, i, &name);
+        ORR_TRY_GOTO(st, done,
+                     orr_h5_get_array(f, name, H5T_NATIVE_FLOAT, sizeof *slab, n,
+                                      weights_only ? skipped : slab));
+    }
+    ORR_TRY_GOTO(st, done, orr_transform_set_numbers(c->transform, fitted, n_fitted));
+    if (!weights_only) orr_optimiser_set_steps(c->optimiser, steps);
+    pack(state, counts, numbers, 1);
+done:
+    orr_free(fitted);
+    orr_free(skipped);
+    return st;
+}
+
+static orr_status load(const orr_checkpoint *c, const char *path, int weights_only)
+{
+    orr_train_state state = *c->state;
+    orr_h5_file f;
+    orr_status st = orr_h5_load_begin(&f, path, format);
+
+    if (st == ORR_OK) st = load_parts(c, &f, &state, weights_only);
+    st = orr_h5_load_end(&f, st, 1);
+    if (st == ORR_OK && !weights_only) *c->state = state;
+    return st;
+}
+
+orr_status orr_checkpoint_load(const orr_checkpoint *c, const char *path)
+{
+    return load(c, path, 0);
+}
+
+orr_status orr_checkpoint_load_weights(const orr_checkpoint *c, const char *path)
+{
+    return load(c, path, 1);
+}
+
+orr_status orr_checkpoint_peek(const char *path, orr_train_state *state, char **job,
+                               int64_t *n_params)
+{
+    int64_t counts[N_COUNTS];
+    double numbers[N_NUMBERS];
+    orr_h5_file f;
+    orr_status st = orr_h5_load_begin(&f, path, format);
+
+    *job = NULL;
+    if (st == ORR_OK) st = orr_h5_get_string(&f, "job", job);
+    if (st == ORR_OK)
+        st = orr_h5_get_array(&f, "counts", H5T_NATIVE_INT64, sizeof *counts, N_COUNTS, counts);
+    if (st == ORR_OK)
+        st =
+            orr_h5_get_array(&f, "numbers", H5T_NATIVE_DOUBLE, sizeof *numbers, N_NUMBERS, numbers);
+    if (st == ORR_OK) {
+        pack(state, counts, numbers, 1);
+        *n_params = orr_h5_count(&f, "params");
+    }
+    return orr_h5_load_end(&f, st, 0);
+}

@@ -1,0 +1,54 @@
+/* jobs/train/checkpoint.h - the complete state of a training run in one file, "orrery-checkpoint-1"
+ * (docs/formats.md). Written (jobs/train/saver.h) as .tmp, read back and compared, synced, then renamed:
+ * the file of that name is always whole, and the one before it stays until then.  Slabs are stored
+ * as they lie in memory, so the bytes of two runs compare. Not collective. */
+#ifndef ORR_JOBS_TRAIN_CHECKPOINT_H
+#define ORR_JOBS_TRAIN_CHECKPOINT_H
+
+#include "data/transform.h"
+#include "jobs/model/h5_parts.h"
+#include "nn/net.h"
+#include "nn/optimiser.h"
+#include "nn/schedule.h"
+
+/* Where a run stands.  All of it is saved. */
+typedef struct orr_train_state {
+    int64_t epoch, epoch_step;                           /* the next step is this one */
+    int64_t steps;                                       /* done in all */
+    int64_t epoch_samples, epoch_correct, epoch_skipped; /* so far in this epoch */
+    double epoch_loss;                                   /* sum over samples so far in this epoch */
+    double epoch_norm;                                   /* sum of gradient norms */
+    int64_t has_best, best_epoch, bad_evaluations;
+    double best; /* of the selecting metric */
+    int64_t nonfinite_in_a_row;
+    int64_t finished; /* training is over: epochs, max_steps or patience */
+    int64_t metrics_bytes, history_bytes;
+    orr_schedule_state schedule;
+} orr_train_state;
+
+/* What a checkpoint is of: borrowed parts of a trainer. */
+typedef struct orr_checkpoint {
+    orr_net *net;
+    orr_optimiser *optimiser;
+    orr_transform *transform;
+    orr_train_state *state;
+    const char *job;  /* resolved job */
+    const char *data; /* identity of the training set: its path and index sha256 */
+} orr_checkpoint;
+
+/* The whole file in memory, for orr_h5_image_write: the state may change as soon as this returns.
+ * path is for messages; the block of an earlier image is used again.  *image is the caller's to
+ * orr_h5_image_free, also after a failure. */
+orr_status orr_checkpoint_image(const orr_checkpoint *c, const char *path, orr_h5_memory *block,
+                                orr_h5_image *image);
+/* Fills the parts.  ORR_ERR_FORMAT: not a checkpoint, damaged, of another graph, or of other data.
+ */
+orr_status orr_checkpoint_load(const orr_checkpoint *c, const char *path);
+/* Weights and state alone (the best epoch's, at the end). */
+orr_status orr_checkpoint_load_weights(const orr_checkpoint *c, const char *path);
+/* What a checkpoint says of itself, for people: where it stands, its job (the caller's to
+ * orr_free), its parameters. */
+orr_status orr_checkpoint_peek(const char *path, orr_train_state *state, char **job,
+                               int64_t *n_params);
+
+#endif

@@ -1,0 +1,144 @@
+/* jobs/train/saver.c - a thread for each save, joined before the next. */
+#include "jobs/train/saver.h"
+#include "core/log.h"
+#include "core/memory.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct orr_saver {
+    int asynchronous;
+    orr_h5_memory block;
+    int64_t synced[ORR_SAVER_TABLES];
+    /* The save under way: the thread's from its start until it is joined. */
+    pthread_t thread;
+    int under_way;
+    orr_h5_image image;
+    char paths[ORR_SAVER_NAMES][ORR_PATH_MAX];
+    int tables[ORR_SAVER_TABLES];
+    int64_t sizes[ORR_SAVER_TABLES];
+    orr_status st;
+    char words[ORR_ERROR_MAX]; /* of st */
+};
+
+orr_status orr_saver_create(orr_saver **out, int asynchronous)
+{
+    if (!(*out = orr_alloc(1, sizeof **out)))
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: saver");
+    (*out)->asynchronous = asynchronous;
+    return ORR_OK;
+}
+
+/* A checkpoint that has its name remembers the lengths of the tables: they must not be shorter
+ * after a loss of power. */
+static orr_status sync_tables(orr_saver *s)
+{
+    for (int i = 0; i < ORR_SAVER_TABLES; i++) {
+        if (s->tables[i] < 0 || s->sizes[i] <= s->synced[i]) continue;
+        if (fsync(s->tables[i]) != 0)
+            return orr_fail(ORR_ERR_IO, "%s: the tables beside it could not be written: %s",
+                            s->paths[0][0] ? s->paths[0] : s->paths[1], strerror(errno));
+        s->synced[i] = s->sizes[i];
+    }
+    return ORR_OK;
+}
+
+static orr_status write_names(orr_saver *s)
+{
+    ORR_TRY(sync_tables(s));
+    for (int i = 0; i < ORR_SAVER_NAMES; i++)
+        if (s->paths[i][0]) ORR_TRY(orr_h5_image_write(&s->image, s->paths[i]));
+    return ORR_OK;
+}
+
+static void *work(void *arg)
+{
+    orr_saver *s = arg;
+
+    s->st = write_names(s);
+    if (s->st != ORR_OK) snprintf(s->words, sizeof s->words, "%s", orr_error_text());
+    return NULL;
+}
+
+/* The block of what was written is for the next image, where there is one soon. */
+static void keep_block(orr_saver *s)
+{
+    orr_free(s->block.data);
+    s->block = (orr_h5_memory){ 0 };
+    if (s->asynchronous) {
+        s->block = s->image.memory;
+        s->image.memory = (orr_h5_memory){ 0 };
+    }
+    orr_h5_image_free(&s->image);
+}
+
+orr_status orr_saver_wait(orr_saver *s)
+{
+    orr_status st;
+
+    if (s->under_way) {
+        pthread_join(s->thread, NULL);
+        s->under_way = 0;
+        keep_block(s);
+    }
+    st = s->st;
+    s->st = ORR_OK;
+    return st == ORR_OK ? ORR_OK : orr_fail(st, "%s", s->words);
+}
+
+orr_status orr_saver_ready(orr_saver *s, orr_h5_memory **block)
+{
+    *block = &s->block;
+    return orr_saver_wait(s);
+}
+
+static int begin_thread(orr_saver *s)
+{
+    sigset_t all, before;
+    int failed;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failed = pthread_create(&s->thread, NULL, work, s);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return !failed;
+}
+
+static orr_status take_over(orr_saver *s, const orr_saver_job *job)
+{
+    for (int i = 0; i < ORR_SAVER_NAMES; i++)
+        ORR_TRY(orr_path_join(s->paths[i], "", job->paths[i] ? job->paths[i] : ""));
+    memcpy(s->tables, job->tables, sizeof s->tables);
+    memcpy(s->sizes, job->sizes, sizeof s->sizes);
+    return ORR_OK;
+}
+
+orr_status orr_saver_put(orr_saver *s, orr_h5_image *image, const orr_saver_job *job)
+{
+    orr_status st = orr_saver_wait(s);
+
+    if (st == ORR_OK) st = take_over(s, job);
+    if (st != ORR_OK) {
+        orr_h5_image_free(image);
+        return st;
+    }
+    s->image = *image;
+    *image = (orr_h5_image){ 0 };
+    if (s->asynchronous && (s->under_way = begin_thread(s))) return ORR_OK;
+    st = write_names(s);
+    keep_block(s);
+    return st;
+}
+
+void orr_saver_destroy(orr_saver *s)
+{
+    if (!s) return;
+    if (orr_saver_wait(s) != ORR_OK)
+        orr_log(ORR_WARN, "train", "a checkpoint was not written: %s", orr_error_text());
+    orr_free(s->block.data);
+    orr_free(s);
+}

@@ -1,0 +1,336 @@
+/* jobs/train/step.c - forward, backward, reduce, update. */
+#include "jobs/train/step.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "core/probe.h"
+#include "core/threads.h"
+#include "core/timeline.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Per leaf: loss, correct answers, samples; whether a signal has come to the leaf's rank, whether
+ * rank 0 asks, and whether the rank's gradients of the whole batch are not finite. */
+enum { SUM_LOSS, SUM_CORRECT, SUM_SAMPLES, SUM_SIGNAL, SUM_ASKED, SUM_NONFINITE, N_SUMS };
+
+struct orr_stepper {
+    orr_app *app;
+    const orr_model *model;
+    orr_net *net;
+    orr_optimiser *optimiser;
+    orr_leaf_plan plan;
+    orr_step_opts opts;
+    int reduces;    /* false: one rank with one run */
+    int warm;       /* a step was made: from now on nothing is allocated */
+    int asks;       /* orr_step_ask */
+    int nonfinite;  /* this rank's gradients of the whole batch, in this step */
+    int64_t number; /* of the step, for the timeline */
+    double wait;    /* in this step so far */
+    int local_run[ORR_MAX_RUNS + 1];
+    orr_real *dy;
+    double *sums, *leaf_loss, *sample_loss;
+    size_t bucket_first, bucket_end; /* slab range that waits for its bucket to fill */
+    int n_flying;
+    orr_reduction *flying[ORR_MAX_REDUCTIONS];
+};
+
+void orr_step_leaf_sizes(const orr_leaf_plan *plan, int64_t batch, int *sizes, int *n)
+{
+    for (int i = plan->first; i < plan->last; i++) {
+        int size = (int)(orr_leaf_begin(batch, plan->n_leaves, i + 1) -
+                         orr_leaf_begin(batch, plan->n_leaves, i)),
+            known = size == 0;
+        for (int k = 0; k < *n; k++)
+            known |= sizes[k] == size;
+        if (!known) sizes[(*n)++] = size;
+    }
+}
+
+/* Starts the reduction of the waiting range. */
+static orr_status send_bucket(orr_stepper *s)
+{
+    void *runs[ORR_MAX_RUNS] = { 0 };
+    size_t first = s->bucket_first, n = s->bucket_end - s->bucket_first;
+
+    if (n == 0) return ORR_OK;
+    for (int r = 0; r < s->plan.n_runs; r++)
+        runs[r] = orr_net_grads(s->net, r) + first;
+    orr_probe_at("gradients", -1, runs[0], n * sizeof(orr_real));
+    ORR_TRY(orr_comm_reduce_begin(&s->flying[s->n_flying], s->app->world, &s->plan, s->opts.mode,
+                                  runs, runs[0], n, ORR_F32));
+    s->n_flying++;
+    s->bucket_first = s->bucket_end;
+    return ORR_OK;
+}
+
+/* nn's report that [offset, offset + n) of the slab is final. */
+static orr_status on_grad(void *ctx, size_t offset, size_t n)
+{
+    orr_stepper *s = ctx;
+    size_t total = orr_net_slab_count(s->net),
+           left_buckets = (size_t)(ORR_MAX_REDUCTIONS - 1 - s->n_flying);
+    orr_status st;
+
+    s->bucket_end = offset + n;
+    if ((s->bucket_end - s->bucket_first) * sizeof(orr_real) >= s->opts.bucket_bytes &&
+        left_buckets > 0)
+        ORR_TRY(send_bucket(s));
+    if (s->bucket_end == total) ORR_TRY(send_bucket(s));
+    for (int i = 0; i < s->n_flying; i++)
+        if ((st = orr_comm_reduce_test(s->flying[i])) < 0) return st;
+    return ORR_OK;
+}
+
+static orr_status leaf_sum(void *ctx, double *in, double *out, size_t n)
+{
+    orr_stepper *s = ctx;
+    int64_t span = orr_timeline_now();
+    double begin = orr_now();
+    orr_status st = orr_comm_leaf_sum(s->app->world, &s->plan, in, out, n);
+
+    s->wait += orr_now() - begin;
+    orr_timeline_span("reduce-wait", span, s->number);
+    return st;
+}
+
+static orr_status allocate(orr_stepper *s)
+{
+    size_t n_leaves = (size_t)(s->plan.last - s->plan.first), width = (size_t)s->model->outputs;
+    size_t n = (size_t)(orr_leaf_begin(s->opts.batch, s->plan.n_leaves, s->plan.last) -
+                        orr_leaf_begin(s->opts.batch, s->plan.n_leaves, s->plan.first)) +
+               n_leaves;
+
+    s->dy = orr_alloc(n * width + 1, sizeof *s->dy);
+    s->sums = orr_alloc((n_leaves + 1) * N_SUMS, sizeof *s->sums);
+    s->leaf_loss = orr_alloc(n_leaves + 1, sizeof *s->leaf_loss);
+    s->sample_loss = orr_alloc(n + 1, sizeof *s->sample_loss);
+    if (!s->dy || !s->sums || !s->leaf_loss || !s->sample_loss)
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: a batch of %zu samples", n);
+    return ORR_OK;
+}
+
+orr_status orr_stepper_create(orr_stepper **out, orr_app *app, const orr_model *m, orr_net *net,
+                              orr_optimiser *optimiser, const orr_leaf_plan *plan,
+                              const orr_step_opts *o)
+{
+    orr_stepper *s = orr_alloc(1, sizeof *s);
+    orr_status st;
+
+    *out = NULL;
+    st = s ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: training step");
+    if (s) {
+        s->app = app;
+        s->model = m;
+        s->net = net;
+        s->optimiser = optimiser;
+        s->plan = *plan;
+        s->opts = *o;
+        s->reduces = app->size > 1 || plan->n_runs > 1;
+        for (int i = 0; i <= plan->n_runs; i++)
+            s->local_run[i] = plan->run[i] - plan->first;
+        st = allocate(s);
+    }
+    ORR_TRY_GOTO(st, failed, orr_app_agree(app, st));
+    if (s->reduces) {
+        st = orr_comm_reduce_reserve(app->world, plan, orr_net_slab_count(net), ORR_F32);
+        ORR_TRY_GOTO(st, failed, orr_app_agree(app, st));
+        orr_net_on_grad(net, on_grad, s);
+    }
+    orr_net_on_leaf_sum(net, leaf_sum, s);
+    *out = s;
+    return ORR_OK;
+failed:
+    orr_stepper_destroy(s);
+    return st;
+}
+
+void orr_stepper_destroy(orr_stepper *s)
+{
+    if (!s) return;
+    orr_net_on_grad(s->net, NULL, NULL);
+    orr_net_on_leaf_sum(s->net, NULL, NULL);
+    orr_free(s->dy);
+    orr_free(s->sums);
+    orr_free(s->leaf_loss);
+    orr_free(s->sample_loss);
+    orr_free(s);
+}
+
+/* Right answers among the samples of a leaf; 0 where there are no classes. */
+static int64_t count_correct(const orr_stepper *s, const orr_loaded *b, int first, int last,
+                             const orr_real *y)
+{
+    int width = s->model->outputs;
+    int64_t right = 0;
+
+    if (!b->labels) return 0;
+    for (int i = first; i < last; i++) {
+        const orr_real *x = y + (size_t)i * (size_t)width;
+        int best = 0;
+        if (s->model->loss.kind == ORR_LOSS_BCE)
+            best = x[0] > 0;
+        else
+            for (int k = 1; k < width; k++)
+                if (x[k] > x[best]) best = k;
+        right += best == b->labels[i];
+    }
+    return right;
+}
+
+/* Sums over the whole batch, in leaf order, of loss, counts and what ranks have to say. */
+static orr_status gather_sums(orr_stepper *s, const orr_loaded *b, const orr_real *y,
+                              orr_step_result *out)
+{
+    double total[N_SUMS];
+    int n_leaves = s->plan.last - s->plan.first;
+
+    for (int i = 0; i < n_leaves; i++) {
+        double *row = s->sums + (size_t)i * N_SUMS;
+        row[SUM_LOSS] = s->leaf_loss[i];
+        row[SUM_CORRECT] = (double)count_correct(s, b, b->leaf[i], b->leaf[i + 1], y);
+        row[SUM_SAMPLES] = b->leaf[i + 1] - b->leaf[i];
+        row[SUM_SIGNAL] = i == 0 && orr_app_signalled();
+        row[SUM_ASKED] = i == 0 && s->asks;
+        row[SUM_NONFINITE] = i == 0 && s->nonfinite;
+    }
+    ORR_TRY(orr_comm_leaf_sum(s->app->world, &s->plan, s->sums, total, N_SUMS));
+    out->loss = total[SUM_LOSS];
+    out->correct = (int64_t)total[SUM_CORRECT];
+    out->samples = (int64_t)total[SUM_SAMPLES];
+    out->stop = total[SUM_SIGNAL] > 0;
+    out->asked = total[SUM_ASKED] > 0;
+    out->skipped = !isfinite(out->loss) || total[SUM_NONFINITE] > 0;
+    if (out->samples != b->n_global)
+        return orr_fail(ORR_ERR_INTERNAL, "a batch of %lld samples was trained with %lld",
+                        (long long)b->n_global, (long long)out->samples);
+    return ORR_OK;
+}
+
+/* Says which samples were not finite, where this rank can tell: the first of them, and how many. */
+static void log_nonfinite(const orr_stepper *s, const orr_loaded *b)
+{
+    char rows[160] = "";
+    size_t used = 0;
+    int n = 0;
+
+    for (int i = 0; i < b->n; i++)
+        if (!isfinite(s->sample_loss[i]) && n++ < 6)
+            used +=
+                (size_t)snprintf(rows + used, sizeof rows - used, " %lld", (long long)b->rows[i]);
+    if (n)
+        orr_log(ORR_WARN, "train",
+                "epoch %lld step %lld: the loss of %d of %d samples is not finite: rows%s%s",
+                (long long)b->epoch + 1, (long long)b->step + 1, n, b->n, rows,
+                n > 6 ? " and so on" : "");
+}
+
+/* From here on this rank depends on the others: the gradients of all, and then what all say of the
+ * step.  That comes last, since a rank whose sums were spoiled must not decide alone. */
+static orr_status meet(orr_stepper *s, const orr_loaded *b, const orr_real *y, orr_step_result *out)
+{
+    size_t n_params = orr_net_param_count(s->net), n_all = orr_net_slab_count(s->net);
+    orr_real *slab = orr_net_grads(s->net, 0);
+    int64_t span = orr_timeline_now();
+    double begin = orr_now();
+    orr_status st = ORR_OK;
+
+    for (int i = 0; st == ORR_OK && i < s->n_flying; i++)
+        st = orr_comm_reduce_end(s->flying[i]);
+    s->wait += orr_now() - begin;
+    if (st != ORR_OK) return st;
+    orr_probe_at("reduced", -1, slab, n_params * sizeof *slab);
+    out->grad_norm = orr_grad_norm(slab, n_params);
+    s->nonfinite =
+        !isfinite(out->grad_norm) || !isfinite(orr_grad_norm(slab + n_params, n_all - n_params));
+    begin = orr_now();
+    st = gather_sums(s, b, y, out);
+    s->wait += orr_now() - begin;
+    orr_timeline_span("reduce-wait", span, s->number);
+    return st;
+}
+
+/* The sums are there: what they do to the weights. */
+static orr_status update(orr_stepper *s, double lr, int non_empty, const orr_step_result *r)
+{
+    const orr_real *slab = orr_net_grads(s->net, 0);
+
+    if (r->skipped) return ORR_OK;
+    orr_optimiser_step(s->optimiser, orr_net_params(s->net), slab, lr,
+                       orr_clip_scale(r->grad_norm, s->opts.clip_norm));
+    orr_probe_at("weights", -1, orr_net_params(s->net),
+                 orr_net_param_count(s->net) * sizeof(orr_real));
+    return orr_net_update_state(s->net, slab, non_empty);
+}
+
+static orr_status make_step(orr_stepper *s, const orr_loaded *b, double lr, orr_step_result *out)
+{
+    orr_batch batch = { .n = b->n,
+                        .n_leaves = s->plan.last - s->plan.first,
+                        .leaf = b->leaf,
+                        .n_runs = s->plan.n_runs,
+                        .run = s->local_run,
+                        .n_global = b->n_global,
+                        .keys = b->keys };
+    int non_empty = (int)(b->n_global < s->plan.n_leaves ? b->n_global : s->plan.n_leaves);
+    const orr_real *y;
+    int64_t span = orr_timeline_now();
+    orr_status st;
+
+    s->bucket_first = s->bucket_end = 0;
+    s->n_flying = 0;
+    ORR_TRY(orr_net_forward(s->net, &batch, b->x, b->aux, 1, &y));
+    orr_timeline_span("forward", span, s->number);
+    span = orr_timeline_now();
+    orr_loss_eval(&s->model->loss, &batch, y, b->labels, b->values, s->leaf_loss, s->sample_loss,
+                  s->dy);
+    orr_timeline_span("loss", span, s->number);
+    span = orr_timeline_now();
+    ORR_TRY(orr_net_backward(s->net, &batch, s->dy));
+    orr_timeline_span("backward", span, s->number);
+    ORR_TRY(meet(s, b, y, out));
+    span = orr_timeline_now();
+    st = update(s, lr, non_empty, out);
+    orr_timeline_span("optimiser", span, s->number);
+    return st;
+}
+
+/* What is in the samples or the weights comes out the same a second time; what a machine did wrong
+ * once does not. */
+static orr_status make_again(orr_stepper *s, const orr_loaded *b, double lr, orr_step_result *out)
+{
+    ORR_TRY(make_step(s, b, lr, out));
+    out->again = 1;
+    if (out->skipped)
+        log_nonfinite(s, b);
+    else
+        orr_log0(ORR_WARN, "train",
+                 "epoch %lld step %lld was not finite, and is when computed again: a fault of the "
+                 "machine on some rank; training goes on as if it had not been",
+                 (long long)b->epoch + 1, (long long)b->step + 1);
+    return ORR_OK;
+}
+
+void orr_step_ask(orr_stepper *s)
+{
+    s->asks = 1;
+}
+
+orr_status orr_step(orr_stepper *s, const orr_loaded *b, double lr, orr_step_result *out)
+{
+    int64_t before = orr_alloc_count(), more;
+
+    s->wait = 0;
+    s->number = b->number;
+    *out = (orr_step_result){ 0 };
+    ORR_TRY(make_step(s, b, lr, out));
+    if (out->skipped) ORR_TRY(make_again(s, b, lr, out));
+    s->asks = 0;
+    out->wait = s->wait;
+    more = orr_alloc_count() - before;
+    if (s->warm && more)
+        return orr_fail(ORR_ERR_INTERNAL, "%lld allocations inside a training step",
+                        (long long)more);
+    s->warm = 1;
+    return ORR_OK;
+}

@@ -1,0 +1,596 @@
+/* jobs/train/trainer.c - a training run from its start, or from where it stood, to its model file. */
+#include "jobs/train/trainer.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "core/progress.h"
+#include "core/threads.h"
+#include "core/timeline.h"
+#include "data/loader.h"
+#include "jobs/json.h"
+#include "jobs/model/predictor.h"
+#include "jobs/model/report.h"
+#include "jobs/model/scores.h"
+#include "jobs/pulse.h"
+#include "jobs/run.h"
+#include "jobs/train/checkpoint.h"
+#include "jobs/train/replicas.h"
+#include "jobs/train/saver.h"
+#include "jobs/train/train_watch.h"
+#include "jobs/train/training.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char history_header[] =
+    "epoch,step,lr,train_loss,train_accuracy,gradient_norm,validation_loss,validation_accuracy,"
+    "validation_auc,validation_f1,validation_rmse,validation_sigma_mad,validation_crps,best\n";
+
+static const char timing_header[] =
+    "epoch,ranks,threads,seconds,samples_per_second,loader_wait_seconds" ORR_WATCH_COLUMNS "\n";
+
+static const char *const history_metrics[] = { "loss", "accuracy",  "auc", "f1",
+                                               "rmse", "sigma_mad", "crps" };
+
+typedef struct trainer {
+    orr_app *app;
+    const orr_train_job *job;
+    orr_training training;
+    orr_loader *loader;
+    double waited; /* for the loader, before this epoch */
+    orr_predictor *predictor;
+    orr_real *logits; /* of the largest part that is predicted */
+    orr_train_state state;
+    orr_run run;
+    orr_saver *saver; /* rank 0's */
+    int resumed;
+    int64_t compared;                 /* the step after which the ranks' weights were found equal */
+    double epoch_started, first_step; /* seconds */
+    orr_train_watch watch;
+} trainer;
+
+/* Is this one fold of a cross-validation? */
+static int is_folded(const trainer *t)
+{
+    return t->training.parts->part[ORR_FOLD].n > 0;
+}
+
+static orr_checkpoint checkpoint_of(trainer *t)
+{
+    return (orr_checkpoint){ .net = t->training.net,
+                             .optimiser = t->training.optimiser,
+                             .transform = t->training.model.transform,
+                             .state = &t->state,
+                             .job = t->training.job_text.s,
+                             .data = t->training.parts->identity };
+}
+
+/* ---- saving ---- */
+/* One file, under one name or both. */
+static orr_status put_checkpoint(trainer *t, int best)
+{
+    char best_path[ORR_PATH_MAX], last_path[ORR_PATH_MAX];
+    orr_train_state *s = &t->state;
+    orr_checkpoint c = checkpoint_of(t);
+    orr_saver_job job = { .paths = { best ? best_path : NULL, last_path } };
+    orr_h5_image image;
+    orr_h5_memory *block;
+
+    ORR_TRY(orr_saver_ready(t->saver, &block));
+    ORR_TRY(orr_run_sizes(&t->run, &s->metrics_bytes, &s->history_bytes));
+    ORR_TRY(orr_run_path(&t->run, best_path, "checkpoint-best.h5"));
+    ORR_TRY(orr_run_path(&t->run, last_path, "checkpoint-last.h5"));
+    job.tables[0] = fileno(t->run.metrics);
+    job.tables[1] = fileno(t->run.history);
+    job.sizes[0] = s->metrics_bytes;
+    job.sizes[1] = s->history_bytes;
+    ORR_TRY(orr_checkpoint_image(&c, last_path, block, &image));
+    return orr_saver_put(t->saver, &image, &job);
+}
+
+/* A machine's fault must not be put down to samples, metrics or the learning rate, nor saved. */
+static orr_status compare_ranks(trainer *t)
+{
+    if (t->compared != t->state.steps)
+        ORR_TRY(orr_replicas_check(t->app, t->training.net, t->training.optimiser, t->state.steps));
+    t->compared = t->state.steps;
+    return ORR_OK;
+}
+
+static orr_status save(trainer *t, int best)
+{
+    int64_t span = orr_timeline_now();
+    orr_status st = ORR_OK;
+
+    orr_train_watch_phase(&t->watch, "save");
+    ORR_TRY(compare_ranks(t));
+    t->state.schedule = t->training.schedule.state;
+    if (t->app->rank == 0) st = put_checkpoint(t, best);
+    st = orr_app_agree(t->app, st);
+    orr_timeline_span("save", span, t->state.steps);
+    if (st == ORR_OK) orr_train_watch_saved(&t->watch, !t->job->runtime.checkpoint_async);
+    return st;
+}
+
+/* All that was saved has its name on the disk. */
+static orr_status settle(trainer *t)
+{
+    return orr_app_agree(t->app, t->app->rank == 0 ? orr_saver_wait(t->saver) : ORR_OK);
+}
+
+/* Rank 0 says where the run stands; all ranks read the same checkpoint. */
+static orr_status open_run(trainer *t)
+{
+    char path[ORR_PATH_MAX];
+    orr_checkpoint c = checkpoint_of(t);
+    int64_t resume = 0;
+    int found = 0;
+    orr_status st = ORR_OK;
+
+    t->run.lock = -1;
+    if (t->app->rank == 0) {
+        st = orr_run_open(&t->run, t->job->run, t->training.job_text.s, &found);
+        resume = found;
+    }
+    ORR_TRY(orr_app_agree(t->app, st));
+    ORR_TRY(orr_comm_bcast(t->app->world, &resume, sizeof resume, 0));
+    t->resumed = (int)resume;
+    st = orr_path_join(path, t->job->run, "checkpoint-last.h5");
+    if (st == ORR_OK && resume) st = orr_checkpoint_load(&c, path);
+    ORR_TRY(orr_app_agree(t->app, st));
+    if (resume) t->training.schedule.state = t->state.schedule;
+    if (t->app->rank == 0) {
+        st = orr_run_path(&t->run, path, "log.txt");
+        if (st == ORR_OK) st = orr_log_file(path);
+        if (st == ORR_OK)
+            st = orr_run_open_tables(&t->run, t->state.metrics_bytes, t->state.history_bytes,
+                                     history_header, timing_header);
+        if (st == ORR_OK) st = orr_saver_create(&t->saver, t->job->runtime.checkpoint_async);
+    }
+    return orr_app_agree(t->app, st);
+}
+
+/* ---- evaluation ---- */
+static orr_status evaluate(trainer *t, int part, orr_scores *s, const char *phase)
+{
+    const orr_part *p = &t->training.parts->part[part];
+    orr_status st;
+
+    int64_t span = orr_timeline_now();
+
+    orr_train_watch_phase(&t->watch, "evaluate");
+    ORR_TRY(orr_predictor_run(t->predictor, p->samples, p->rows, p->n, t->logits, phase));
+    st = orr_scores_create(s, &t->training.model, p->samples, p->rows, p->n, t->logits,
+                           t->job->train.threshold);
+    st = orr_app_agree(t->app, st);
+    orr_timeline_span("evaluate", span, t->state.steps);
+    if (st != ORR_OK) orr_scores_free(s);
+    return st;
+}
+
+/* One line a person reads: the losses, and the two metrics that say most. */
+static void log_epoch(const trainer *t, const orr_scores *v, double loss, int best)
+{
+    static const char *const shown[] = { "accuracy", "auc", "sigma_mad", "rmse", "crps" };
+    char text[160] = "";
+    size_t used = 0;
+    int n = 0;
+
+    for (size_t i = 0; v && i < sizeof shown / sizeof *shown && n < 2; i++) {
+        double x = orr_scores_metric(v, shown[i]);
+        if (!isfinite(x)) continue;
+        used += (size_t)snprintf(text + used, sizeof text - used, ", %s %.4f", shown[i], x);
+        n++;
+    }
+    if (v)
+        orr_log0(ORR_INFO, "train", "epoch %lld: loss %.5g, validation loss %.5g%s%s",
+                 (long long)t->state.epoch + 1, loss, v->loss, text, best ? " (best)" : "");
+    else
+        orr_log0(ORR_INFO, "train", "epoch %lld: loss %.5g%s", (long long)t->state.epoch + 1, loss,
+                 best ? " (best)" : "");
+}
+
+static orr_status write_epoch(trainer *t, const orr_scores *v, double lr, int best)
+{
+    const orr_train_state *s = &t->state;
+    double n = (double)s->epoch_samples,
+           steps = (double)(t->training.steps_per_epoch - s->epoch_skipped), now = orr_now();
+    double loss = s->epoch_loss / n,
+           accuracy = orr_model_n_classes(&t->training.model) ? (double)s->epoch_correct / n : NAN;
+    cJSON *o = cJSON_CreateObject();
+    orr_text history = ORR_TEXT_INIT, line = ORR_TEXT_INIT, timing = ORR_TEXT_INIT;
+    char *text;
+    orr_status st;
+
+    orr_json_put(o, "epoch", (double)s->epoch + 1);
+    orr_json_put(o, "step", (double)s->steps);
+    orr_json_put(o, "lr", lr);
+    orr_json_put(o, "train_loss", loss);
+    orr_json_put(o, "train_accuracy", accuracy);
+    orr_json_put(o, "gradient_norm", s->epoch_norm / steps);
+    orr_json_put(o, "skipped_steps", (double)s->epoch_skipped);
+    if (v) cJSON_AddItemToObject(o, "validation", orr_scores_brief(v));
+    cJSON_AddBoolToObject(o, "best", best);
+    text = cJSON_PrintUnformatted(o);
+    cJSON_Delete(o);
+    orr_text_printf(&line, "%s\n", text ? text : "{}");
+    cJSON_free(text);
+    orr_text_printf(&history, "%lld,%lld,%.9g,%.9g,%.9g,%.9g", (long long)s->epoch + 1,
+                    (long long)s->steps, lr, loss, accuracy, s->epoch_norm / steps);
+    for (size_t i = 0; i < sizeof history_metrics / sizeof *history_metrics; i++)
+        orr_text_printf(&history, ",%.9g", v ? orr_scores_metric(v, history_metrics[i]) : NAN);
+    orr_text_printf(&history, ",%d\n", best);
+    orr_text_printf(&timing, "%lld,%d,%d,%.6f,%.1f,%.6f", (long long)s->epoch + 1, t->app->size,
+                    t->app->threads, now - t->epoch_started, n / (now - t->epoch_started),
+                    orr_loader_waited(t->loader) - t->waited);
+    orr_train_watch_epoch(&t->watch, &timing);
+    orr_text_add(&timing, "\n");
+    st = orr_text_status(&line) != ORR_OK ? orr_text_status(&line) : orr_text_status(&history);
+    if (st == ORR_OK) st = orr_run_append(&t->run, line.s, history.s, timing.s);
+    log_epoch(t, v, loss, best);
+    orr_text_free(&line);
+    orr_text_free(&history);
+    orr_text_free(&timing);
+    return st;
+}
+
+/* Is this evaluation the best so far?  A metric that is not defined never is. */
+static int judge(trainer *t, const orr_scores *v)
+{
+    orr_train_state *s = &t->state;
+    double metric = orr_scores_metric(v, t->job->train.select);
+    int better = isfinite(metric) &&
+                 (!s->has_best || (orr_select_maximise(t->job->train.select) ? metric > s->best
+                                                                             : metric < s->best));
+
+    if (better) {
+        s->has_best = 1;
+        s->best = metric;
+        s->best_epoch = s->epoch + 1;
+        s->bad_evaluations = 0;
+    } else {
+        s->bad_evaluations++;
+    }
+    orr_schedule_epoch_end(&t->training.schedule, metric);
+    return better;
+}
+
+/* Epoch s->epoch is complete: evaluate, write it down, move on, save. */
+static orr_status end_epoch(trainer *t, double lr)
+{
+    orr_train_state *s = &t->state;
+    const orr_train_opts *o = &t->job->train;
+    int last = s->epoch + 1 == o->epochs, best = 0;
+    int evaluates = t->training.parts->part[ORR_VALIDATION].n &&
+                    ((s->epoch + 1) % o->evaluate_every == 0 || last);
+    orr_scores v = { 0 };
+    orr_status st = ORR_OK;
+
+    if (evaluates) {
+        ORR_TRY(compare_ranks(t));
+        ORR_TRY(evaluate(t, ORR_VALIDATION, &v, NULL));
+        best = judge(t, &v);
+    }
+    ORR_TRY(orr_train_watch_gather(&t->watch));
+    if (t->app->rank == 0) st = write_epoch(t, evaluates ? &v : NULL, lr, best);
+    orr_scores_free(&v);
+    ORR_TRY(orr_app_agree(t->app, st));
+    s->epoch++;
+    s->epoch_step = s->epoch_samples = s->epoch_correct = s->epoch_skipped = 0;
+    s->epoch_loss = s->epoch_norm = 0;
+    t->epoch_started = orr_now();
+    t->waited = orr_loader_waited(t->loader);
+    s->finished = last || (o->patience && s->bad_evaluations >= o->patience) ||
+                  (o->max_steps && s->steps >= o->max_steps);
+    return save(t, best);
+}
+
+/* ---- the loop ---- */
+static orr_status too_many_nonfinite(trainer *t)
+{
+    ORR_TRY(compare_ranks(t));
+    return orr_fail(ORR_ERR_NUMERIC,
+                    "%lld steps in a row gave a loss or gradient that is not finite (epoch %lld); "
+                    "the run stands at its last checkpoint; lower train.lr, set "
+                    "train.clip_norm, or look at the samples named in the log",
+                    (long long)t->state.nonfinite_in_a_row, (long long)t->state.epoch + 1);
+}
+
+static orr_status account(trainer *t, const orr_step_result *r)
+{
+    orr_train_state *s = &t->state;
+
+    s->steps++;
+    s->epoch_step++;
+    s->epoch_samples += r->samples;
+    if (r->skipped) {
+        s->epoch_skipped++;
+        s->epoch_samples -= r->samples;
+        if (++s->nonfinite_in_a_row >= t->job->train.nonfinite_limit) return too_many_nonfinite(t);
+        return ORR_OK;
+    }
+    s->nonfinite_in_a_row = 0;
+    s->epoch_loss += r->loss;
+    s->epoch_correct += r->correct;
+    s->epoch_norm += r->grad_norm;
+    return ORR_OK;
+}
+
+/* After a step: checkpoints by count, on signals, and at max_steps. */
+static orr_status after_step(trainer *t, const orr_step_result *r, double lr)
+{
+    orr_train_state *s = &t->state;
+    const orr_train_opts *o = &t->job->train;
+
+    if (s->epoch_step == t->training.steps_per_epoch) {
+        ORR_TRY(end_epoch(t, lr));
+    } else if (o->max_steps && s->steps >= o->max_steps) {
+        s->finished = 1;
+        ORR_TRY(save(t, 0));
+    } else if (r->stop || (o->checkpoint_steps && s->steps % o->checkpoint_steps == 0)) {
+        ORR_TRY(save(t, 0));
+    }
+    if (r->stop && !s->finished) {
+        ORR_TRY(settle(t));
+        t->app->agreed = ORR_ERR_INTERRUPTED; /* every rank saw the same control word */
+        return orr_fail(
+            ORR_ERR_INTERRUPTED,
+            "stopped by a signal after step %lld; saved; the same command goes on from there",
+            (long long)s->steps);
+    }
+    return ORR_OK;
+}
+
+static orr_status train_loop(trainer *t)
+{
+    const orr_loaded *batch;
+    orr_progress *progress = NULL;
+    orr_step_result r;
+    int64_t place = t->state.epoch * t->training.steps_per_epoch + t->state.epoch_step;
+    char note[64];
+    orr_status st;
+
+    t->training.loader.first_epoch = t->state.epoch;
+    t->training.loader.first_step = t->state.epoch_step;
+    ORR_TRY_GOTO(st, done,
+                 orr_app_agree(t->app, orr_loader_create(&t->loader, &t->training.loader)));
+    if (t->app->rank == 0 && t->job->runtime.progress)
+        (void)orr_progress_create(&progress, "train", "steps",
+                                  t->training.steps_per_epoch * t->job->train.epochs);
+    t->epoch_started = orr_now();
+    while (!t->state.finished) {
+        double lr = orr_schedule_lr(&t->training.schedule, t->state.steps);
+        orr_train_watch_begin(&t->watch, orr_loader_waited(t->loader));
+        orr_pulse_at(t->app->quiet ? "fold" : "train", t->state.steps); /* quiet: one of many */
+        ORR_TRY_GOTO(st, done, orr_loader_next(t->loader, &batch));
+        if (!batch) {
+            st = orr_fail(ORR_ERR_INTERNAL, "the loader ended before the run did");
+            goto done;
+        }
+        ORR_TRY_GOTO(st, done, orr_step(t->training.stepper, batch, lr, &r));
+        orr_app_alive(t->app);
+        if (t->first_step == 0) {
+            t->first_step = orr_now() - t->app->started;
+            orr_log0(ORR_INFO, "train", "first step %.3f s after the start", t->first_step);
+        }
+        st = account(t, &r);
+        if (st != ORR_OK) {
+            t->app->agreed = st; /* the sums are the same everywhere */
+            goto done;
+        }
+        if (progress) {
+            snprintf(note, sizeof note, "loss %.4g", r.loss / (double)r.samples);
+            orr_progress_update(progress, ++place, note);
+        }
+        ORR_TRY_GOTO(st, done, orr_train_watch_step(&t->watch, &r, orr_loader_waited(t->loader)));
+        ORR_TRY_GOTO(st, done, after_step(t, &r, lr));
+    }
+done:
+    orr_progress_end(progress, NULL);
+    orr_loader_destroy(t->loader);
+    t->loader = NULL;
+    return st;
+}
+
+/* ---- the end ---- */
+/* Says and writes down what the scores are. */
+static orr_status report_part(trainer *t, const orr_part *p, const orr_scores *s, cJSON *record)
+{
+    char path[ORR_PATH_MAX], name[64];
+    const orr_model *m = &t->training.model;
+    orr_text table = ORR_TEXT_INIT;
+    orr_status st;
+
+    if (s->has_truth) {
+        cJSON_AddItemToObject(record, p->name, orr_scores_json(s, &m->schema, NULL));
+        orr_scores_table(s, &m->schema, NULL, p->name, &table);
+        orr_app_print(t->app, "%s\n", table.s ? table.s : "");
+        orr_text_free(&table);
+    }
+    snprintf(name, sizeof name, "predictions-%s.%s", p->name, is_folded(t) ? "h5" : "csv");
+    st = orr_run_path(&t->run, path, name);
+    if (st == ORR_OK)
+        st = orr_predictions_write(path, 1, m, p->samples, p->rows, s, t->job->train.threshold);
+    return st;
+}
+
+static orr_status finish_part(trainer *t, int part, cJSON *record)
+{
+    const orr_part *p = &t->training.parts->part[part];
+    orr_scores s = { 0 };
+    orr_status st = ORR_OK;
+
+    if (p->n == 0 || (part == ORR_VALIDATION && is_folded(t))) return ORR_OK;
+    ORR_TRY(evaluate(t, part, &s, NULL));
+    if (t->app->rank == 0) st = report_part(t, p, &s, record);
+    orr_scores_free(&s);
+    return orr_app_agree(t->app, st);
+}
+
+static orr_status write_results(trainer *t, cJSON *record)
+{
+    char path[ORR_PATH_MAX];
+
+    ORR_TRY(orr_json_write(record, t->run.dir, "report.json"));
+    ORR_TRY(orr_run_path(&t->run, path, "model.h5"));
+    return orr_model_save(&t->training.model, t->training.net, path, record);
+}
+
+/* The map of train.calibrate, fitted on what the chosen weights answer for the validation part: the
+ * same on every rank. */
+static orr_status calibrate(trainer *t, cJSON *record)
+{
+    const int64_t n = t->training.parts->part[ORR_VALIDATION].n;
+    orr_calibration c;
+    orr_scores s = { 0 };
+    orr_status st;
+    cJSON *o;
+
+    if (strcmp(t->job->train.calibrate, "none") == 0) return ORR_OK;
+    ORR_TRY(evaluate(t, ORR_VALIDATION, &s, NULL));
+    st = orr_app_agree(t->app, orr_scores_calibration(&s, &c));
+    orr_scores_free(&s);
+    if (st != ORR_OK) return st;
+    t->training.model.calibration = c;
+    o = cJSON_AddObjectToObject(record, "calibration");
+    cJSON_AddStringToObject(o, "kind", t->job->train.calibrate);
+    cJSON_AddNumberToObject(o, "samples", (double)n);
+    cJSON_AddNumberToObject(o, "degrees", c.degrees);
+    orr_log0(ORR_INFO, "train", "calibrated on %lld validation samples: %s, %.1f degrees",
+             (long long)n, c.n ? "a map" : "flat as it is", c.degrees);
+    return ORR_OK;
+}
+
+/* The best epoch's weights make the model; it is evaluated once more on what it was chosen by, and
+ * once on the test part. */
+static orr_status finish(trainer *t)
+{
+    char path[ORR_PATH_MAX];
+    orr_checkpoint c = checkpoint_of(t);
+    cJSON *record = cJSON_CreateObject();
+    orr_status st;
+
+    ORR_TRY_GOTO(st, done, settle(t));
+    if (t->state.has_best) {
+        st = orr_path_join(path, t->job->run, "checkpoint-best.h5");
+        if (st == ORR_OK) st = orr_checkpoint_load_weights(&c, path);
+    }
+    ORR_TRY_GOTO(st, done, orr_app_agree(t->app, st));
+    cJSON_AddStringToObject(record, "orrery", ORRERY_VERSION);
+    cJSON_AddNumberToObject(record, "steps", (double)t->state.steps);
+    cJSON_AddNumberToObject(record, "epoch",
+                            (double)(t->state.has_best ? t->state.best_epoch : t->state.epoch));
+    cJSON_AddStringToObject(record, "selected_by",
+                            t->state.has_best ? t->job->train.select : "last epoch");
+    cJSON_AddStringToObject(record, "reduce", t->job->train.reduce);
+    cJSON_AddStringToObject(record, "training_data", t->training.parts->identity);
+    cJSON_AddNumberToObject(record, "training_samples",
+                            (double)t->training.parts->part[ORR_TRAIN].n);
+    ORR_TRY_GOTO(st, done, calibrate(t, record));
+    for (int i = 1; i < ORR_N_PARTS; i++)
+        ORR_TRY_GOTO(st, done, finish_part(t, i, record));
+    if (t->app->rank == 0) st = write_results(t, record);
+    ORR_TRY_GOTO(st, done, orr_app_agree(t->app, st));
+    orr_app_print(t->app, "model: %s/model.h5 (%s %lld)\n", t->job->run,
+                  t->state.has_best ? "best epoch" : "epoch",
+                  (long long)(t->state.has_best ? t->state.best_epoch : t->state.epoch));
+done:
+    cJSON_Delete(record);
+    return st;
+}
+
+static void describe_start(trainer *t)
+{
+    orr_text summary = ORR_TEXT_INIT;
+
+    orr_log0(ORR_INFO, "train",
+             "%s: %lld training, %lld validation, %lld test samples; %d ranks on %d nodes, %d "
+             "threads each, %d leaves, reduce %s",
+             t->job->run, (long long)t->training.parts->part[ORR_TRAIN].n,
+             (long long)t->training.parts->part[ORR_VALIDATION].n,
+             (long long)t->training.parts->part[ORR_TEST].n, t->app->size,
+             orr_comm_n_nodes(t->app->world), t->app->threads, t->training.plan.n_leaves,
+             t->job->train.reduce);
+    if (orr_log_on(ORR_DEBUG, "train") && t->app->rank == 0 &&
+        orr_graph_summary(t->training.model.graph, &summary) == ORR_OK)
+        orr_log0(ORR_DEBUG, "train", "network\n%s", summary.s);
+    orr_text_free(&summary);
+    if (t->resumed)
+        orr_log0(ORR_INFO, "train", "going on from epoch %lld, step %lld",
+                 (long long)t->state.epoch + 1, (long long)t->state.epoch_step + 1);
+}
+
+static void destroy(trainer *t)
+{
+    orr_saver_destroy(t->saver);
+    orr_predictor_destroy(t->predictor);
+    orr_training_close(&t->training);
+    orr_free(t->logits);
+    orr_log_file(NULL);
+    orr_run_close(&t->run);
+}
+
+/* statistics.h5, once a run. */
+static orr_status write_statistics(trainer *t)
+{
+    const orr_part *train = &t->training.parts->part[ORR_TRAIN];
+    orr_fit_rows f = { .samples = train->samples, .rows = train->rows, .n = train->n };
+    orr_image_stats *stats = NULL;
+    char path[ORR_PATH_MAX];
+    orr_status st = ORR_OK;
+
+    if (!t->job->data.statistics || t->resumed) return ORR_OK;
+    ORR_TRY(orr_samples_statistics(t->app, &f, &stats));
+    if (t->app->rank == 0) st = orr_run_path(&t->run, path, "statistics.h5");
+    if (t->app->rank == 0 && st == ORR_OK) st = orr_image_stats_save(stats, path);
+    orr_image_stats_destroy(stats);
+    return orr_app_agree(t->app, st);
+}
+
+static orr_status set_up(trainer *t, const orr_parts *parts)
+{
+    size_t most = (size_t)orr_parts_most(parts);
+    orr_status st;
+
+    ORR_TRY(orr_training_open(&t->training, t->app, t->job, parts));
+    st = orr_predictor_create(&t->predictor, t->app, &t->training.model, t->training.net);
+    t->logits = orr_alloc(most * (size_t)t->training.model.outputs + 1, sizeof *t->logits);
+    if (st == ORR_OK && !t->logits)
+        st = orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %zu samples", most);
+    ORR_TRY(orr_app_agree(t->app, st));
+    ORR_TRY(open_run(t));
+    ORR_TRY(orr_train_watch_open(&t->watch, &t->training, &t->run, &t->state, t->resumed));
+    return write_statistics(t);
+}
+
+orr_status orr_train_parts(orr_app *app, const orr_train_job *job, const orr_parts *parts)
+{
+    trainer *t = orr_alloc(1, sizeof *t);
+    orr_status st;
+
+    if (!t) return orr_fail(ORR_ERR_NOMEM, "out of memory: trainer");
+    t->app = app;
+    t->job = job;
+    t->run.lock = -1;
+    st = set_up(t, parts);
+    if (st == ORR_OK) {
+        describe_start(t);
+        st = train_loop(t);
+    }
+    if (st == ORR_OK) st = finish(t);
+    orr_train_watch_close(&t->watch, st);
+    destroy(t);
+    orr_free(t);
+    return st;
+}
+
+orr_status orr_train(orr_app *app, const orr_train_job *job)
+{
+    orr_parts parts = { 0 };
+    orr_status st = orr_parts_open(&parts, app, &job->data);
+
+    if (st == ORR_OK) st = orr_train_parts(app, job, &parts);
+    orr_parts_close(&parts);
+    return st;
+}

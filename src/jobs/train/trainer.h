@@ -1,0 +1,22 @@
+/* jobs/train/trainer.h - data-parallel training of one net by all ranks of the app.
+ *
+ * Every rank holds the whole net and works on its leaves of each batch (core/leaves.h).  As
+ * backward makes ranges of the gradient slab final, buckets of them start their reduction; the last
+ * pass over the slab applies clipping and the optimiser.  Loss, counts and the control word
+ * (signal) travel in one small ordered sum a step, so every rank takes the same decisions. All
+ * functions are collective. */
+#ifndef ORR_JOBS_TRAIN_TRAINER_H
+#define ORR_JOBS_TRAIN_TRAINER_H
+
+#include "jobs/app.h"
+#include "jobs/train/parts.h"
+#include "jobs/train_job.h"
+
+/* Trains (or goes on with) the job's run to its end, evaluates, writes predictions and, last of
+ * all, the model: a run that has model.h5 is complete. */
+orr_status orr_train(orr_app *app, const orr_train_job *job);
+/* The same on parts that the caller has made.  With a part `fold`, predictions of test and fold
+ * are written in full, as .h5. */
+orr_status orr_train_parts(orr_app *app, const orr_train_job *job, const orr_parts *parts);
+
+#endif
