@@ -39,16 +39,16 @@ def spread(values):
 
 def counts(rows):
     n = collections.Counter(r["outcome"] for r in rows)
-    return [len(rows), sum(not r["made"] for r in rows), n["same"], n["machine"], n["failed"], n["finished"], n["wrong"], n["hung"]]
+    return [len(rows), sum(not r["made"] for r in rows), n["same"], n["machine"], n["failed"], n["wrong"], n["hung"]]
 
 
 def table(records):
     by = collections.defaultdict(list)
     for r in records:
         by[r["kind"] if r["command"] == "train" else f"{r['command']}: {r['kind']}"].append(r)
-    print("| fault | tried | not reached | same bytes | fault of the machine, then same bytes | error said, then same bytes | finished before | wrong | hung "
+    print("| fault | tried | not reached | same bytes | fault of the machine, then same bytes | error said, then same bytes | wrong | hung "
           "| right rank named | s until said: median (worst) | s in all: median (worst) |")
-    print("|---|" + "---|" * 11)
+    print("|---|" + "---|" * 10)
     for kind, rows in [*sorted(by.items()), ("all", records)]:
         named = [r["named"] for r in rows if r["named"] is not None]
         cells = [*counts(rows), f"{sum(named)} of {len(named)}" if named else "-", spread(r["seen"] for r in rows), spread(r["seconds"] for r in rows)]

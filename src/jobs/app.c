@@ -271,6 +271,7 @@ orr_status orr_job_config_restart(orr_config **out, orr_restart_opts *restart, c
     orr_config *c = NULL;
     orr_status st = file ? orr_config_load(&c, file) : orr_config_empty(&c);
 
+    if (file && (st == ORR_ERR_IO || st == ORR_ERR_FORMAT)) st = ORR_ERR_OPTION; /* no job file */
     for (int i = 0; st == ORR_OK && i < args->n_assignments; i++)
         st = orr_config_set(c, args->assignments[i]);
     if (st == ORR_OK)

@@ -26,16 +26,14 @@ STEPS, SAVES = 204, 17  # of the training: steps in all, and between checkpoints
 DISK = "No space left on device|Input/output error|disk is full|disk I/O error"  # the latter two are SQLite's
 
 # What becomes of a fault.  ends: "same" (the command ends with 0; launch may have started it again), "machine" (a fault of the machine was seen:
-# started again by launch, or exit code 77 and the same command by hand), "failed" (exit code 1, the sentence, and the same command by hand),
-# "finished" (the other ranks had finished a crop: its second start says that the set is there, with exit code 1).
+# started again by launch, or exit code 77 and the same command by hand), "failed" (exit code 1, the sentence, and the same command by hand).
 # says: what must be said if the fault was made; {rank} and {file} are the schedule's.
 Kind = collections.namedtuple("Kind", "ends says")
-FINISHED = r"orrery crop: .*holds a shard set"
 DEAD = r"error launch: rank \d (on \S+ was killed or crashed|has not come within)|error launch: .*ended with code|error launch: .*ended by signal"
 KINDS = {
-    "kill": Kind(["same", "finished"], DEAD),
-    "exit": Kind(["same", "finished"], DEAD),
-    "stop": Kind(["same", "finished"], r"error launch: rank {rank} (on \S+ is stopped|has not come within)"),
+    "kill": Kind(["same"], DEAD),
+    "exit": Kind(["same"], DEAD),
+    "stop": Kind(["same"], r"error launch: rank {rank} (on \S+ is stopped|has not come within)"),
     "two in turn": Kind(["same"], r"restart 2 of"),
     "slow": Kind(["same"], ""),
     "nan in gradients": Kind(["same", "machine"], "was not finite, and is when computed again|moments are not finite"),
@@ -291,8 +289,6 @@ class Play:
                 return self.judge(ending)
             if code not in (1, 77):
                 return self.bad("wrong", f"exit code {code}")
-            if code == 1 and re.search(FINISHED, self.err()):
-                return self.judge("finished")
             ending = "failed" if code == 1 else "machine"
             try:
                 self.job.check(self.folder)

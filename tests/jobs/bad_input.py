@@ -140,6 +140,7 @@ class BadInput(unittest.TestCase):
         self.fails(["convd1", "conv1d"], "train", self.job, "run=" + o.tmp("r3"), "model.layers=[convd1: {filters: 3}]", code=2)
         self.fails(["train.lr", "-1"], "train", self.job, "run=" + o.tmp("r3"), "train.lr=-1", code=2)
         self.fails(["train.epochs", "many"], "train", self.job, "run=" + o.tmp("r3"), "train.epochs=many", code=2)
+        self.fails(["nosuch.yaml", "No such file"], "train", "nosuch.yaml", code=2)
         self.fails(["broken.yaml:"], "train", o.write("broken.yaml", "run: [1, 2\ndata: {"), code=2)
 
     def test_impossible_shapes(self):

@@ -488,7 +488,10 @@ class Crop(unittest.TestCase):
             shutil.rmtree(o.tmp(n))
 
     def test_refused(self):
-        r = o.orrery("crop", self.job, code=1, ranks=2)
+        made = o.sha(o.tmp("whole/index.h5"))
+        self.assertIn("nothing is done", o.orrery("crop", self.job, ranks=2).out)
+        self.assertEqual(o.sha(o.tmp("whole/index.h5")), made)
+        r = o.orrery("crop", self.job, "crop.size=8", code=1, ranks=2)
         self.assertIn("overwrite", r.err)
         r = o.orrery("crop", self.job, f"archive.folder={o.tmp('no-such')}", f"out={o.tmp('r1')}", code=1)
         self.assertIn("orrery fetch", r.err)

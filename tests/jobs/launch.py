@@ -96,7 +96,8 @@ class Faults(unittest.TestCase):
         send(CONT, j.p.pid)
         j.training(2)
         self.assertRegex(j.err(), "error launch: .*(was killed or crashed|mpirun ended)")
-        j.p.send_signal(signal.SIGUSR1)
+        for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGTERM):  # one order to stop, as Slurm's --full gives it
+            j.p.send_signal(number)
         self.assertEqual(j.wait(), 75, j.err())
         self.assertIn("saved", j.err())
         self.assertEqual(processes(j.word), {})

@@ -70,7 +70,7 @@ static float first_in(const char *name)
 
 static orr_saver_job job_of(const char *one, const char *two)
 {
-    return (orr_saver_job){ .paths = { one, two }, .tables = { -1, -1 } };
+    return (orr_saver_job){ .paths = { one, two } };
 }
 
 static void put(orr_saver *s, float first, const orr_saver_job *job, orr_status want)
@@ -187,11 +187,11 @@ static void test_damage_and_tables(void **state)
     assert_non_null(strstr(orr_error_text(), "is not what was written"));
     assert_true(first_in("whole.h5") == 1);
     assert_int_equal(pipe(ends), 0); /* cannot be synced: EINVAL */
-    job.tables[0] = ends[1];
+    job.tables[0] = (orr_saver_table){ .name = "rows.csv", .fd = ends[1] };
     put(s, 2, &job, ORR_OK); /* nothing new in it */
-    job.sizes[0] = 10;
+    job.tables[0].size = 10;
     put(s, 3, &job, ORR_ERR_IO);
-    assert_non_null(strstr(orr_error_text(), "tables"));
+    assert_non_null(strstr(orr_error_text(), "rows.csv beside it"));
     assert_true(first_in("whole.h5") == 2);
     close(ends[0]);
     close(ends[1]);

@@ -14,6 +14,8 @@
 /* Seconds.  The launcher ends by itself when its ranks do; Open MPI's may crash when it is told to
  * end while it is about it, so it is told later. */
 static const double round_seconds = 0.05, term_after = 1.5, kill_after = 4, stubborn = 120;
+/* One order to stop often comes as several signals: to the script, its steps, its process group. */
+static const double second_after = 2;
 /* What comes of a rank's last words may seem to be there so long before them: the kernel's clock. */
 static const double at_once = 0.05;
 static const char key_name[] = "ORR_PULSE_KEY";
@@ -189,10 +191,11 @@ static void pass_signals(orr_attempt *a)
     int n = a->signals();
 
     if (n == a->signalled) return;
-    if (a->signalled == 0 && n == 1) {
+    if (a->signalled == 0) {
         orr_log(ORR_INFO, "launch", "a signal: the ranks save and end");
         orr_supervisor_say(a->supervisor, "stop");
-    } else {
+        a->signalled_at = orr_now();
+    } else if (orr_now() > a->signalled_at + second_after) {
         orr_log(ORR_WARN, "launch", "signalled again: ended without saving");
         end_with(a, ORR_EXIT_REQUEUE);
     }
@@ -284,8 +287,7 @@ orr_status orr_attempt_run(orr_attempt *a)
     ORR_TRY(set_environment(a));
     ORR_TRY(orr_launched_start(&a->launched, a->argv));
     a->limits.began = orr_now();
-    if (a->signals() > 0) orr_supervisor_say(a->supervisor, "stop");
-    a->signalled = a->signals() > 0;
+    pass_signals(a);
     watch(a);
     if (a->fault) orr_log(ORR_ERROR, "launch", "%s", a->why);
     return leave_nothing(a);

@@ -25,7 +25,8 @@ typedef struct orr_attempt {
     orr_supervisor *supervisor;
     orr_launched launched;
     orr_verdict *verdict;    /* one a rank */
-    int signalled;           /* signals passed on */
+    int signalled;           /* signals seen */
+    double signalled_at;     /* the first of them */
     double done_since;       /* all has been said since then, but for the launcher; < 0: not yet */
     int over, fault;         /* it ended for a reason that another start may mend */
     int code;                /* exit code, when it is no fault */

@@ -107,12 +107,11 @@ static void stand(orr_crop *c, const char *phase, int64_t quarantined)
     orr_run_status_set(c->status, &c->standing);
 }
 
-static orr_status crop(orr_crop *c)
+static orr_status work(orr_crop *c)
 {
     orr_crop_result r = { 0 };
-    orr_status st = orr_crop_plan(c);
+    orr_status st = orr_app_agree(c->app, open_status(c));
 
-    if (st == ORR_OK) st = orr_app_agree(c->app, open_status(c));
     if (st == ORR_OK) st = orr_crop_parts(c, &r);
     if (st == ORR_OK) {
         tell_result(c, &r);
@@ -122,6 +121,20 @@ static orr_status crop(orr_crop *c)
     if (st == ORR_OK) print_summary(c, &r);
     orr_run_status_end(c->status, st);
     orr_free(r.pieces);
+    return st;
+}
+
+static orr_status crop(orr_crop *c)
+{
+    orr_status st = orr_crop_plan(c);
+
+    if (st == ORR_OK && c->made)
+        orr_app_print(c->app,
+                      "%s: holds what this job makes, nothing is done (overwrite=true makes it "
+                      "anew)\n",
+                      c->o->out);
+    else if (st == ORR_OK)
+        st = work(c);
     orr_catalogue_close(c->catalogue);
     orr_archive_destroy(c->archive);
     orr_text_free(&c->job);
@@ -178,7 +191,8 @@ const orr_command orr_cmd_crop = {
         "Unfinished work lies in OUT.tmp.  After a stop, start the same job again: finished parts\n"
         "are kept, also when output, shard_mib, compression, stream, or the places of catalogue\n"
         "and archive are others now.  Remove OUT.tmp to begin anew (frames that were bad are not\n"
-        "looked at again in finished parts).  It needs as much room as the set itself.",
+        "looked at again in finished parts).  It needs as much room as the set itself.  Where the\n"
+        "set is there already, made by this job from this catalogue, nothing is done.",
     .options = options,
     .options_title = "Keys of the job file (and of key=value):",
     .run = run,

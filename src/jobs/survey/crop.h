@@ -48,6 +48,7 @@ typedef struct orr_crop {
     int64_t max_objects; /* cubes in memory at once */
     orr_text job;        /* the job without places: provenance */
     char catalogue_sha[ORR_SHA256_HEX];
+    int made;               /* out holds what this job makes: there is nothing to do */
     int lock;               /* rank 0: the folder tmp, locked; -1 elsewhere */
     orr_run_status *status; /* rank 0's */
     orr_standing standing;

@@ -4,6 +4,7 @@
 #include "jobs/same_job.h"
 #include "jobs/survey/crop.h"
 
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -139,6 +140,43 @@ done:
     return st;
 }
 
+static int says(const cJSON *o, const char *key, const char *want)
+{
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
+
+    return text && strcmp(text, want) == 0;
+}
+
+/* Does out hold what this job makes? */
+static int is_made(const orr_crop *c)
+{
+    orr_dataset *d = NULL;
+    cJSON *from = NULL;
+    int made = 0;
+
+    if (orr_path_is_dir(c->out) && orr_dataset_open(&d, c->out, 0) == ORR_OK)
+        from = cJSON_Parse(orr_dataset_provenance(d));
+    if (from)
+        made = says(from, "command", "crop") && says(from, "version", ORRERY_VERSION) &&
+               says(from, "job", c->job.s) &&
+               says(cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(from, "inputs"), 0),
+                    "sha256", c->catalogue_sha);
+    cJSON_Delete(from);
+    orr_dataset_close(d);
+    orr_error_clear();
+    return made;
+}
+
+/* A start that was killed when its set had just got its name. */
+static orr_status clear_left(orr_crop *c)
+{
+    if (!orr_path_exists(c->tmp)) return ORR_OK;
+    ORR_TRY(make_folder(c));
+    ORR_TRY(check_job(c));
+    if (orr_path_is_dir(c->parts)) ORR_TRY(orr_remove_dir(c->parts));
+    return orr_remove_dir(c->tmp);
+}
+
 /* A set that assembly did not finish: its rows are still in the parts. */
 static orr_status drop_set(const orr_crop *c)
 {
@@ -147,8 +185,10 @@ static orr_status drop_set(const orr_crop *c)
 
 static orr_status build(orr_crop *c, const char *plan)
 {
-    ORR_TRY(orr_set_check_output(c->out, c->o->overwrite));
     ORR_TRY(orr_sha256_file(c->catalogue_sha, c->o->catalogue.file));
+    c->made = !c->o->overwrite && is_made(c);
+    if (c->made) return clear_left(c);
+    ORR_TRY(orr_set_check_output(c->out, c->o->overwrite));
     ORR_TRY(make_folder(c));
     ORR_TRY(check_job(c));
     ORR_TRY(drop_set(c));
@@ -226,6 +266,8 @@ orr_status orr_crop_plan(orr_crop *c)
     ORR_TRY(orr_app_agree(c->app, st));
     if (c->app->rank == 0) st = build(c, plan);
     ORR_TRY(orr_app_agree(c->app, st));
+    ORR_TRY(orr_comm_bcast(c->app->world, &c->made, sizeof c->made, 0));
+    if (c->made) return ORR_OK;
     ORR_TRY(orr_comm_bcast(c->app->world, c->catalogue_sha, sizeof c->catalogue_sha, 0));
     ORR_TRY(orr_app_agree(c->app, open_plan(c, plan)));
     orr_log0(ORR_INFO, "crop",

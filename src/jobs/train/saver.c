@@ -19,8 +19,7 @@ struct orr_saver {
     int under_way;
     orr_h5_image image;
     char paths[ORR_SAVER_NAMES][ORR_PATH_MAX];
-    int tables[ORR_SAVER_TABLES];
-    int64_t sizes[ORR_SAVER_TABLES];
+    orr_saver_table tables[ORR_SAVER_TABLES];
     orr_status st;
     char words[ORR_ERROR_MAX]; /* of st */
 };
@@ -38,11 +37,12 @@ orr_status orr_saver_create(orr_saver **out, int asynchronous)
 static orr_status sync_tables(orr_saver *s)
 {
     for (int i = 0; i < ORR_SAVER_TABLES; i++) {
-        if (s->tables[i] < 0 || s->sizes[i] <= s->synced[i]) continue;
-        if (fsync(s->tables[i]) != 0)
-            return orr_fail(ORR_ERR_IO, "%s: the tables beside it could not be written: %s",
-                            s->paths[0][0] ? s->paths[0] : s->paths[1], strerror(errno));
-        s->synced[i] = s->sizes[i];
+        const orr_saver_table *t = &s->tables[i];
+        if (!t->name || t->size <= s->synced[i]) continue;
+        if (fsync(t->fd) != 0)
+            return orr_fail(ORR_ERR_IO, "%s: %s beside it could not be written: %s",
+                            s->paths[0][0] ? s->paths[0] : s->paths[1], t->name, strerror(errno));
+        s->synced[i] = t->size;
     }
     return ORR_OK;
 }
@@ -113,7 +113,6 @@ static orr_status take_over(orr_saver *s, const orr_saver_job *job)
     for (int i = 0; i < ORR_SAVER_NAMES; i++)
         ORR_TRY(orr_path_join(s->paths[i], "", job->paths[i] ? job->paths[i] : ""));
     memcpy(s->tables, job->tables, sizeof s->tables);
-    memcpy(s->sizes, job->sizes, sizeof s->sizes);
     return ORR_OK;
 }
 

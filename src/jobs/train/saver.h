@@ -15,10 +15,16 @@
 
 enum { ORR_SAVER_NAMES = 2, ORR_SAVER_TABLES = 2 };
 
+/* A table that a checkpoint counts on. */
+typedef struct orr_saver_table {
+    const char *name; /* for messages, a literal; NULL: there is none */
+    int fd;           /* stays open until the wait */
+    int64_t size;     /* what is synced up to here is not synced again */
+} orr_saver_table;
+
 typedef struct orr_saver_job {
     const char *paths[ORR_SAVER_NAMES]; /* in this order; NULL: none.  Copied */
-    int tables[ORR_SAVER_TABLES];       /* descriptors that stay open until the wait; -1: none */
-    int64_t sizes[ORR_SAVER_TABLES];    /* what is synced up to here is not synced again */
+    orr_saver_table tables[ORR_SAVER_TABLES];
 } orr_saver_job;
 
 typedef struct orr_saver orr_saver;

@@ -81,10 +81,8 @@ static orr_status put_checkpoint(trainer *t, int best)
     ORR_TRY(orr_run_sizes(&t->run, &s->metrics_bytes, &s->history_bytes));
     ORR_TRY(orr_run_path(&t->run, best_path, "checkpoint-best.h5"));
     ORR_TRY(orr_run_path(&t->run, last_path, "checkpoint-last.h5"));
-    job.tables[0] = fileno(t->run.metrics);
-    job.tables[1] = fileno(t->run.history);
-    job.sizes[0] = s->metrics_bytes;
-    job.sizes[1] = s->history_bytes;
+    job.tables[0] = (orr_saver_table){ "metrics.jsonl", fileno(t->run.metrics), s->metrics_bytes };
+    job.tables[1] = (orr_saver_table){ "history.csv", fileno(t->run.history), s->history_bytes };
     ORR_TRY(orr_checkpoint_image(&c, last_path, block, &image));
     return orr_saver_put(t->saver, &image, &job);
 }
