@@ -82,7 +82,7 @@ def play_all(n, seed, parallel, path, command):
                 print(f"only={r['number']}: {r['command']}, {r['kind']}: {r['outcome']}: {r['why']}", flush=True)
             if bad or i % 20 == 0 or i == len(todo):
                 c, each = counts(records), (time.monotonic() - begin) / i
-                print(f"{len(records)} of {n}: {c[6]} wrong, {c[7]} hung; {each:.2f} s each, {each * (len(todo) - i) / 60:.0f} min left", flush=True)
+                print(f"{len(records)} of {n}: {c[5]} wrong, {c[6]} hung; {each:.2f} s each, {each * (len(todo) - i) / 60:.0f} min left", flush=True)
     if out:
         out.close()
     return records

@@ -339,8 +339,8 @@ class Play:
         return "\n".join(line for _, line in self.lines)
 
     def named(self):
-        """Was the rank that was killed, stopped, or ended itself, the one that was named?  None: nothing to name."""
-        if not self.said or self.said[0][0] not in ("kill", "stop", "exit"):
+        """Was the rank that was killed, stopped, or ended itself, the one that was named?  None: nothing to name, as before a rank's first word."""
+        if not self.said or self.said[0][0] not in ("kill", "stop", "exit") or self.s.rows[0].point == "start":
             return None
         m = re.search(r"error launch: (rank (\d+))?", self.err())
         return bool(m) and m[2] == self.said[0][3]

@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -24,14 +25,16 @@ enum { LINE = 1024, WORD = 16, BEATS = 16, KEY_BYTES = 16, STRANGERS = 16 };
 static const double away = 1, introduction = 5, margin = 1; /* seconds */
 
 typedef struct caller {
-    int fd, rank; /* -1: has not said who it is */
-    double since;
+    int fd, rank;         /* -1: has not said who it is */
+    double since, closed; /* closed: by its host; < 0: it is not */
     char in[LINE];
     size_t in_len;
 } caller;
 
 struct orr_supervisor {
     int fd, ranks, n, max; /* callers */
+    int ends;              /* epoll: whose connections ended, in the order of that */
+    double last_end;
     char where[ORR_HOST_MAX + 16], key[2 * KEY_BYTES + 1], word[WORD];
     orr_rank_view *views;
     double (*beats)[BEATS]; /* of each rank, in turn */
@@ -99,6 +102,7 @@ orr_status orr_supervisor_create(orr_supervisor **out, const char *address, int 
     *out = NULL;
     if (!s) return orr_fail(ORR_ERR_NOMEM, "out of memory: a supervisor");
     s->fd = -1;
+    s->ends = epoll_create1(EPOLL_CLOEXEC);
     s->ranks = ranks;
     s->max = 2 * ranks + STRANGERS;
     s->views = orr_alloc((size_t)ranks, sizeof *s->views);
@@ -108,6 +112,8 @@ orr_status orr_supervisor_create(orr_supervisor **out, const char *address, int 
     s->polled = orr_alloc((size_t)s->max + 1, sizeof *s->polled);
     if (!s->views || !s->beats || !s->n_beats || !s->callers || !s->polled)
         st = orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", ranks);
+    else if (s->ends < 0)
+        st = orr_fail(ORR_ERR_IO, "no epoll: %s", strerror(errno));
     for (int i = 0; st == ORR_OK && i < ranks; i++)
         s->views[i].closed = s->views[i].step = -1;
     if (st == ORR_OK) st = make_key(s->key);
@@ -127,6 +133,7 @@ void orr_supervisor_destroy(orr_supervisor *s)
     for (int i = 0; s->callers && i < s->n; i++)
         close(s->callers[i].fd);
     if (s->fd >= 0) close(s->fd);
+    if (s->ends >= 0) close(s->ends);
     orr_free(s->polled);
     orr_free(s->callers);
     orr_free(s->n_beats);
@@ -164,6 +171,24 @@ static double came_at(const orr_supervisor *s, int fd, int data)
     return fmax(now, s->looked);
 }
 
+/* mpirun ends the other ranks within a millisecond of the first one's death.  The kernel keeps the
+ * connections that ended in a queue, so their order is right however late we look. */
+static void note_ends(orr_supervisor *s)
+{
+    struct epoll_event ended[16];
+    int n;
+
+    do {
+        n = epoll_wait(s->ends, ended, 16, 0);
+        for (int k = 0; k < n; k++)
+            for (int i = 0; i < s->n; i++)
+                if (s->callers[i].fd == ended[k].data.fd && s->callers[i].closed < 0) {
+                    s->last_end = fmax(came_at(s, ended[k].data.fd, 0), s->last_end + 1e-6);
+                    s->callers[i].closed = s->last_end;
+                }
+    } while (n == 16);
+}
+
 /* closed: when its host closed the connection; < 0: it is we who have no use for it. */
 static void drop(orr_supervisor *s, int i, double closed)
 {
@@ -186,13 +211,16 @@ static void tell(const caller *c, const char *word)
 static void welcome(orr_supervisor *s)
 {
     int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct epoll_event event;
 
     if (fd < 0) return;
     if (s->n == s->max) {
         close(fd);
         return;
     }
-    s->callers[s->n++] = (caller){ .fd = fd, .rank = -1, .since = orr_now() };
+    event = (struct epoll_event){ .events = EPOLLRDHUP | EPOLLET, .data.fd = fd };
+    (void)epoll_ctl(s->ends, EPOLL_CTL_ADD, fd, &event); /* else its end is when we see it */
+    s->callers[s->n++] = (caller){ .fd = fd, .rank = -1, .since = orr_now(), .closed = -1 };
 }
 
 static const char *word_of(const cJSON *o, const char *key)
@@ -277,10 +305,12 @@ static int hear(orr_supervisor *s, caller *c, double *closed)
     char *end;
 
     *closed = -1;
-    if (n < 0 && errno == ECONNRESET) *closed = orr_now();
+    if (n == 0 || (n < 0 && errno == ECONNRESET)) {
+        note_ends(s);
+        *closed = c->closed >= 0 ? c->closed : orr_now();
+        return 0;
+    }
     if (n < 0) return errno == EAGAIN || errno == EINTR;
-    if (n == 0) *closed = came_at(s, c->fd, 0);
-    if (n == 0) return 0;
     c->in_len += (size_t)n;
     while ((end = memchr(c->in, '\n', c->in_len))) {
         size_t used = (size_t)(end - c->in) + 1;
