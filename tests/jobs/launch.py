@@ -24,7 +24,7 @@ class Faults(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         train, test = o.small_kepler()
-        cls.job = o.job("launch.yaml", train, test, "  checkpoint_steps: 17\nrestart: {max: 6}", data="  epoch_length: 24000")
+        cls.job = o.job("launch.yaml", train, test, "  checkpoint_steps: 17\nrestart: {max: 6}", data="  epoch_length: 72000")
         o.orrery("train", cls.job, "run=" + o.tmp("whole"))
         cls.whole = o.results(o.tmp("whole"))
 
@@ -38,12 +38,12 @@ class Faults(unittest.TestCase):
     def test_one_after_the_other(self):
         run = o.tmp("faults")
         j = launch(run, self.job, n=3)
+        j.training(3)  # first, since the ranks go on meanwhile: the training must be long enough for that and for the rest
+        check_named(self, j, r"mpirun \(process \d+\) is stopped", lambda: send(STOP, mpirun_of(j.word)))
         j.training(3)
         check_named(self, j, rf"rank 1 on \S+ was killed or crashed {PLACE}", lambda: send(KILL, j.ranks()[1]))
         j.training(3)
         check_named(self, j, rf"rank 0 on \S+ is stopped {PLACE}: its host answers, it has not for [23]\.\d s$", lambda: send(STOP, j.ranks()[0]))
-        j.training(3)
-        check_named(self, j, r"mpirun \(process \d+\) is stopped", lambda: send(STOP, mpirun_of(j.word)))
         j.training(3)  # and with a rank that it cannot take along, being stopped
 
         def both():
@@ -54,7 +54,7 @@ class Faults(unittest.TestCase):
         self.check_whole(j, 4)
         s = launch_json(run)
         self.assertEqual((s["command"], s["state"], s["restarts"], len(s["faults"])), ("train", "ended", 4, 4))
-        self.assertIn("rank 0", s["faults"][1]["what"])
+        self.assertIn("rank 0", s["faults"][2]["what"])
         self.assertEqual([(r["rank"], r["verdict"], r["code"]) for r in s["ranks"]], [(r, "done", 0) for r in range(3)])
 
     def check_gone(self, j, patience):

@@ -111,8 +111,8 @@ static int all_at_start(const orr_attempt *a)
  * What ran once can run; and a rank that is ended by signal n gives 128 + n. */
 static int may_be_own(const orr_attempt *a, int code)
 {
-    return !a->again &&
-           (code <= ORR_EXIT_USAGE || code == ORR_EXIT_REQUEUE || code == 126 || code == 127);
+    return !a->again && (code <= ORR_EXIT_USAGE || code == ORR_EXIT_REQUEUE ||
+                         code == ORR_EXIT_MACHINE || code == 126 || code == 127);
 }
 
 /* The launcher has ended: of itself, when the ranks had said that they would, or never came.  Killed
