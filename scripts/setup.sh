@@ -10,7 +10,7 @@ build='gcc g++ cmake ninja-build pkg-config
     libcurl4-openssl-dev libcfitsio-dev wcslib-dev libbz2-dev zlib1g-dev libsqlite3-dev'
 test='libcmocka-dev clang-format clang-tidy libomp-dev
     python3 python3-numpy python3-torch python3-sklearn python3-scipy python3-h5py python3-pandas
-    python3-astropy nginx-light curl slurmctld slurmd slurm-client munge'
+    python3-astropy nginx-light curl slurmctld slurmd slurm-client munge iproute2'
 
 say() { printf 'setup: %s\n' "$*"; }
 die() { say "$*" >&2; exit 1; }
