@@ -4,6 +4,7 @@
 
 #include <omp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -57,6 +58,18 @@ int orr_threads_init(int wanted, int ranks_on_node)
             n, fair, cores);
     omp_set_num_threads(n);
     return n;
+}
+
+int orr_thread_start(pthread_t *thread, void *(*run)(void *ctx), void *ctx)
+{
+    sigset_t all, before;
+    int failed;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failed = pthread_create(thread, NULL, run, ctx);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed;
 }
 
 double orr_now(void)

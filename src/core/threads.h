@@ -6,6 +6,7 @@
 
 #include "core/status.h"
 
+#include <pthread.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -20,6 +21,9 @@ uint64_t orr_affinity_key(void);
  * ranks_on_node (at least 1).  ranks_on_node counts the ranks that share the mask: all of a node
  * when nothing is bound, 1 when each has its own.  Returns the number of threads. */
 int orr_threads_init(int wanted, int ranks_on_node);
+/* pthread_create for a thread beside the work: all signals stay with the threads that are there.
+ * Returns 0 or an error number. */
+int orr_thread_start(pthread_t *thread, void *(*run)(void *ctx), void *ctx);
 double orr_now(void); /* seconds on the monotonic clock */
 
 #ifdef __cplusplus

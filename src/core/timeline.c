@@ -6,6 +6,7 @@
 #include "core/file.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/threads.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -13,7 +14,6 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -393,17 +393,12 @@ static orr_status open_file(const orr_timeline_opts *o)
     return ORR_OK;
 }
 
-/* Signals are for the thread that runs the job. */
 static orr_status start_thread(void)
 {
-    sigset_t all, before;
     int failed;
 
     if (sem_init(&t.wake, 0, 0) != 0) return orr_fail(ORR_ERR_IO, "timeline: %s", strerror(errno));
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&t.thread, NULL, run, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    failed = orr_thread_start(&t.thread, run, NULL);
     if (failed) {
         sem_destroy(&t.wake);
         return orr_fail(ORR_ERR_IO, "no thread for the timeline: %s", strerror(failed));

@@ -14,7 +14,6 @@
 
 #include <inttypes.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -329,27 +328,22 @@ static orr_status alloc_all(orr_loader *l)
     return ORR_OK;
 }
 
-/* Signals are for the thread that runs the job. */
 static orr_status start(orr_loader *l)
 {
     orr_status st = ORR_OK;
-    sigset_t all, before;
 
     if (pthread_mutex_init(&l->lock, NULL) != 0)
         return orr_fail(ORR_ERR_INTERNAL, "loader: no mutex");
     pthread_cond_init(&l->made, NULL);
     pthread_cond_init(&l->freed, NULL);
     l->has_lock = 1;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (int i = 0; st == ORR_OK && i < l->o.threads; i++) {
-        int e = pthread_create(&l->workers[i].thread, NULL, work, &l->workers[i]);
+        int e = orr_thread_start(&l->workers[i].thread, work, &l->workers[i]);
         if (e != 0)
             st = orr_fail(ORR_ERR_IO, "loader: cannot start thread %d: %s", i, strerror(e));
         else
             l->n_threads++;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return st;
 }
 

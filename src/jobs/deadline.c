@@ -2,11 +2,11 @@
 #include "jobs/deadline.h"
 #include "comm/comm.h"
 #include "core/options.h"
+#include "core/threads.h"
 #include "jobs/pulse.h"
 
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -47,15 +47,11 @@ static void *wait_for(void *ctx)
 
 void orr_deadline_start(orr_deadline *d, const char *what, int code, int lost)
 {
-    sigset_t all, before;
 
     *d = (orr_deadline){ .what = what, .code = code, .lost = lost, .seconds = limit() };
     pthread_mutex_init(&d->lock, NULL);
     pthread_cond_init(&d->change, NULL);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    d->started = pthread_create(&d->thread, NULL, wait_for, d) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    d->started = orr_thread_start(&d->thread, wait_for, d) == 0;
 }
 
 void orr_deadline_stop(orr_deadline *d)

@@ -20,6 +20,13 @@ double orr_json_get(const cJSON *o, const char *key, double fallback)
     return cJSON_IsNumber(item) && isfinite(item->valuedouble) ? item->valuedouble : fallback;
 }
 
+const char *orr_json_text(const cJSON *o, const char *key, const char *fallback)
+{
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
+
+    return text ? text : fallback;
+}
+
 orr_status orr_json_write(const cJSON *o, const char *dir, const char *name)
 {
     char path[ORR_PATH_MAX];

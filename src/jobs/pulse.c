@@ -320,15 +320,11 @@ static orr_status read_environment(const char *where)
 
 static orr_status start_thread(void)
 {
-    sigset_t all, before;
     int failed;
 
     if (pipe2(p.wake, O_CLOEXEC | O_NONBLOCK) != 0 || sem_init(&p.announced, 0, 0) != 0)
         return orr_fail(ORR_ERR_IO, "no pipe for the pulse: %s", strerror(errno));
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&p.thread, NULL, run, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    failed = orr_thread_start(&p.thread, run, NULL);
     if (failed) return orr_fail(ORR_ERR_IO, "no thread for the pulse: %s", strerror(failed));
     return ORR_OK;
 }

@@ -1,10 +1,11 @@
-/* tests/core/test_threads.c - cores allowed, the size of the pool, and the warning. */
+/* tests/core/test_threads.c - cores allowed, the size of the pool, the warning, and threads beside. */
 #include "core/core_test.h"
 #include "core/log.h"
 #include "core/threads.h"
 
 #include <omp.h>
 #include <sched.h>
+#include <signal.h>
 
 static int pool(void)
 {
@@ -89,12 +90,36 @@ static void clock_goes_on(void **state)
     assert_true(b - a > 0.019 && b - a < 10);
 }
 
+static void *look(void *blocked)
+{
+    pthread_sigmask(SIG_SETMASK, NULL, blocked);
+    return NULL;
+}
+
+static void thread_takes_no_signals(void **state)
+{
+    sigset_t before, there, after;
+    pthread_t thread;
+
+    (void)state;
+    pthread_sigmask(SIG_SETMASK, NULL, &before);
+    assert_int_equal(orr_thread_start(&thread, look, &there), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    pthread_sigmask(SIG_SETMASK, NULL, &after);
+    for (int number = 1; number < 32; number++) {
+        if (number != SIGKILL && number != SIGSTOP)
+            assert_int_equal(sigismember(&there, number), 1);
+        assert_int_equal(sigismember(&after, number), sigismember(&before, number));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cores_follow_the_mask),
         cmocka_unit_test(pool_follows_what_is_asked),
         cmocka_unit_test(clock_goes_on),
+        cmocka_unit_test(thread_takes_no_signals),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -183,7 +182,6 @@ static int wanted_threads(orr_proof level)
 
 orr_status orr_committers_start(orr_committers *c, CURLM *multi, orr_proof level)
 {
-    sigset_t all, before;
     int n = wanted_threads(level), error = 0;
 
     *c = (orr_committers){ .level = level, .multi = multi };
@@ -192,11 +190,8 @@ orr_status orr_committers_start(orr_committers *c, CURLM *multi, orr_proof level
     pthread_cond_init(&c->wake, NULL);
     if (!(c->threads = orr_alloc((size_t)n, sizeof *c->threads)))
         return orr_fail(ORR_ERR_NOMEM, "out of memory: %d threads", n);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the main thread's */
     while (!error && c->n_threads < n)
-        if (!(error = pthread_create(&c->threads[c->n_threads], NULL, work, c))) c->n_threads++;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+        if (!(error = orr_thread_start(&c->threads[c->n_threads], work, c))) c->n_threads++;
     if (c->n_threads > 0) return ORR_OK;
     return orr_fail(ORR_ERR_NOMEM, "cannot start a thread for proofs: %s", strerror(error));
 }

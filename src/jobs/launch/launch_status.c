@@ -3,10 +3,10 @@
 #include "jobs/launch/launch_status.h"
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/threads.h"
 
 #include <cjson/cJSON.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -67,7 +67,6 @@ static void release(orr_launch_status *s)
 orr_status orr_launch_status_create(orr_launch_status **out, const char *path, const char *beside)
 {
     orr_launch_status *s = orr_alloc(1, sizeof *s);
-    sigset_t all, before;
     int failed;
 
     *out = NULL;
@@ -80,10 +79,7 @@ orr_status orr_launch_status_create(orr_launch_status **out, const char *path, c
     snprintf(s->beside, sizeof s->beside, "%s", beside);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->change, NULL);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&s->thread, NULL, work, s);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    failed = orr_thread_start(&s->thread, work, s);
     if (failed) {
         release(s);
         return orr_fail(ORR_ERR_IO, "no thread for the status file: %s", strerror(failed));

@@ -223,13 +223,6 @@ static void welcome(orr_supervisor *s)
     s->callers[s->n++] = (caller){ .fd = fd, .rank = -1, .since = orr_now(), .closed = -1 };
 }
 
-static const char *word_of(const cJSON *o, const char *key)
-{
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
-
-    return text ? text : "";
-}
-
 /* The rank's connection is this one from now on. */
 static void adopt(orr_supervisor *s, caller *c, int rank)
 {
@@ -274,9 +267,9 @@ static void note(orr_supervisor *s, int rank, int fd, const cJSON *o)
     }
     v->code = (int)orr_json_get(o, "code", 0);
     v->gave_up = orr_json_get(o, "gave_up", 0) > 0;
-    snprintf(v->host, sizeof v->host, "%s", word_of(o, "host"));
+    snprintf(v->host, sizeof v->host, "%s", orr_json_text(o, "host", ""));
     if (!v->done) { /* where it was before it ended */
-        snprintf(v->phase, sizeof v->phase, "%s", word_of(o, "phase"));
+        snprintf(v->phase, sizeof v->phase, "%s", orr_json_text(o, "phase", ""));
         v->step = (int64_t)orr_json_get(o, "step", -1);
         v->lockstep = strcmp(v->phase, "train") == 0;
     }
@@ -287,7 +280,7 @@ static int hear_line(orr_supervisor *s, caller *c, const char *line)
 {
     cJSON *o = cJSON_Parse(line);
     double rank = orr_json_get(o, "rank", -1);
-    int ours = strcmp(word_of(o, "key"), s->key) == 0 && rank >= 0 && rank < s->ranks;
+    int ours = strcmp(orr_json_text(o, "key", ""), s->key) == 0 && rank >= 0 && rank < s->ranks;
 
     if (ours) {
         if (c->rank != (int)rank) adopt(s, c, (int)rank);

@@ -37,13 +37,6 @@ typedef struct found {
 } found;
 
 /* ---- reading ---- */
-static const char *word(const cJSON *o, const char *key, const char *fallback)
-{
-    const char *s = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
-
-    return s ? s : fallback;
-}
-
 static int64_t count(const cJSON *o, const char *key)
 {
     double v = orr_json_get(o, key, -1);
@@ -54,7 +47,7 @@ static int64_t count(const cJSON *o, const char *key)
 /* Seconds since a time of the file; NaN when there is none. */
 static double age(const cJSON *o, const char *key)
 {
-    const char *s = word(o, key, "");
+    const char *s = orr_json_text(o, key, "");
     struct tm t = { 0 };
     const char *end = strptime(s, "%Y-%m-%dT%H:%M:%SZ", &t);
 
@@ -70,7 +63,7 @@ static orr_status read_json(cJSON **out, const char *path, const char *format)
     ORR_TRY(orr_read_file(&text, &n, path, FILE_MAX));
     *out = cJSON_ParseWithLength(text, n);
     orr_free(text);
-    if (cJSON_IsObject(*out) && (!format || strcmp(word(*out, "format", ""), format) == 0))
+    if (cJSON_IsObject(*out) && (!format || strcmp(orr_json_text(*out, "format", ""), format) == 0))
         return ORR_OK;
     cJSON_Delete(*out);
     *out = NULL;
@@ -81,24 +74,14 @@ static orr_status read_json(cJSON **out, const char *path, const char *format)
 /* Is the process gone that wrote the file?  Only its own machine can tell. */
 static int is_gone(const cJSON *o)
 {
-    char host[256] = "", path[64], text[1024], *p;
-    int64_t pid = count(o, "pid"), started = count(o, "process_started");
-    size_t n;
-    FILE *f;
+    char host[256] = "";
+    int64_t pid = count(o, "pid"), started = count(o, "process_started"), began;
 
     if (pid <= 0 || gethostname(host, sizeof host - 1) != 0) return 0;
-    if (strcmp(host, word(o, "host", "")) != 0) return 0;
+    if (strcmp(host, orr_json_text(o, "host", "")) != 0) return 0;
     if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) return 1;
-    snprintf(path, sizeof path, "/proc/%lld/stat", (long long)pid);
-    if (!(f = fopen(path, "re"))) return 0;
-    n = fread(text, 1, sizeof text - 1, f);
-    fclose(f);
-    text[n] = '\0';
-    p = strrchr(text, ')');
-    if (p && strncmp(p, ") Z", 3) == 0) return 1; /* ended, and nobody has asked how */
-    for (int field = 2; p && field < 22; field++)
-        p = strchr(p + 1, ' ');
-    return p && started > 0 && strtoll(p, NULL, 10) != started;
+    began = orr_process_began(pid);
+    return began < 0 || (began > 0 && started > 0 && began != started);
 }
 
 static void judge(found *f)
@@ -106,9 +89,9 @@ static void judge(found *f)
     const cJSON *o = f->json;
     double updated = age(o, "updated"), moved = age(o, "moved");
     long long pid = (long long)count(o, "pid");
-    const char *host = word(o, "host", "?");
+    const char *host = orr_json_text(o, "host", "?");
 
-    if (strcmp(word(o, "state", ""), "running") != 0) return;
+    if (strcmp(orr_json_text(o, "state", ""), "running") != 0) return;
     if (!(updated < gone_after) && is_gone(o)) {
         f->stale = 1;
         snprintf(
@@ -124,7 +107,8 @@ static void judge(found *f)
                  updated, pid, host);
     } else if (moved > stuck_after)
         snprintf(f->sentence, sizeof f->sentence,
-                 "it lives, but has got no further for %.0f s (%s)", moved, word(o, "phase", "?"));
+                 "it lives, but has got no further for %.0f s (%s)", moved,
+                 orr_json_text(o, "phase", "?"));
 }
 
 static orr_status read_found(found *f)
@@ -260,7 +244,7 @@ static int state_of_task(const char *dir, found *f)
         orr_error_clear();
         return TASK_STARTED;
     }
-    state = word(f->json, "state", "");
+    state = orr_json_text(f->json, "state", "");
     if (strcmp(state, "running") == 0) return f->stale ? TASK_STARTED : TASK_RUNS;
     return strcmp(state, "failed") == 0 ? TASK_FAILED : TASK_STARTED;
 }
@@ -292,7 +276,8 @@ static cJSON *read_tasks(const view *v)
     int64_t counts[TASK_STATES] = { 0 }, total = v->n ? count(v->files[0].json, "total") : -1;
     cJSON *o, *list;
 
-    if (!v->folder[0] || v->n == 0 || strcmp(word(v->files[0].json, "command", ""), "cv") != 0)
+    if (!v->folder[0] || v->n == 0 ||
+        strcmp(orr_json_text(v->files[0].json, "command", ""), "cv") != 0)
         return NULL;
     if (orr_path_join(tasks, v->folder, "tasks") != ORR_OK) return NULL;
     if (names_of(&l, tasks, no_dot) != ORR_OK) orr_error_clear(); /* none has begun */
@@ -339,14 +324,17 @@ static void page_head(const found *f, orr_text *t)
     int64_t size = count(o, "size"), code = count(o, "exit_code");
     char for_how_long[32];
 
-    orr_text_printf(t, "%s: %s, %s", f->path, word(o, "command", "?"), word(o, "state", "?"));
+    orr_text_printf(t, "%s: %s, %s", f->path, orr_json_text(o, "command", "?"),
+                    orr_json_text(o, "state", "?"));
     if (code >= 0) orr_text_printf(t, " with code %lld", (long long)code);
     orr_text_printf(t, "; %lld rank%s, rank 0 is process %lld on %s", (long long)size,
-                    size == 1 ? "" : "s", (long long)count(o, "pid"), word(o, "host", "?"));
-    orr_text_printf(t, "\n  started %s, last written %s ago\n", word(o, "started", "?"),
+                    size == 1 ? "" : "s", (long long)count(o, "pid"),
+                    orr_json_text(o, "host", "?"));
+    orr_text_printf(t, "\n  started %s, last written %s ago\n", orr_json_text(o, "started", "?"),
                     span(age(o, "updated"), for_how_long, sizeof for_how_long));
     if (f->sentence[0]) orr_text_printf(t, "  %s\n", f->sentence);
-    if (word(o, "sentence", "")[0]) orr_text_printf(t, "  %s\n", word(o, "sentence", ""));
+    if (orr_json_text(o, "sentence", "")[0])
+        orr_text_printf(t, "  %s\n", orr_json_text(o, "sentence", ""));
 }
 
 static void page_progress(const cJSON *o, orr_text *t)
@@ -362,15 +350,17 @@ static void page_progress(const cJSON *o, orr_text *t)
                         "##############################", BAR - filled,
                         "..............................",
                         floor(100.0 * (double)done / (double)total), (long long)done,
-                        (long long)total, word(o, "unit", ""));
+                        (long long)total, orr_json_text(o, "unit", ""));
     } else
         orr_text_add(t, "  ");
     if (epoch > 0)
         orr_text_printf(t, ", epoch %lld of %lld", (long long)epoch, (long long)count(o, "epochs"));
-    orr_text_printf(t, "; phase: %s\n", word(o, "phase", "?"));
-    if (strcmp(word(o, "state", ""), "running") == 0 && (isfinite(rate) || isfinite(left))) {
+    orr_text_printf(t, "; phase: %s\n", orr_json_text(o, "phase", "?"));
+    if (strcmp(orr_json_text(o, "state", ""), "running") == 0 &&
+        (isfinite(rate) || isfinite(left))) {
         orr_text_add(t, " ");
-        if (isfinite(rate)) orr_text_printf(t, " %.4g %s a second", rate, word(o, "of", ""));
+        if (isfinite(rate))
+            orr_text_printf(t, " %.4g %s a second", rate, orr_json_text(o, "of", ""));
         if (isfinite(left))
             orr_text_printf(t, "%s about %s left", isfinite(rate) ? "," : "",
                             span(left, buf, sizeof buf));
@@ -388,7 +378,7 @@ static void page_training(const cJSON *o, orr_text *t)
     if (isfinite(loss)) {
         orr_text_printf(t, "  loss %.5g (of the last batch)", loss);
         if (best)
-            orr_text_printf(t, "; best %s %.5g, epoch %lld", word(best, "metric", "?"),
+            orr_text_printf(t, "; best %s %.5g, epoch %lld", orr_json_text(best, "metric", "?"),
                             orr_json_get(best, "value", NAN), (long long)count(best, "epoch"));
         orr_text_add(t, "\n");
     }
@@ -397,7 +387,7 @@ static void page_training(const cJSON *o, orr_text *t)
         if (isfinite(age(saved, "time")))
             orr_text_printf(t, ", %s ago", span(age(saved, "time"), buf, sizeof buf));
         orr_text_add(t, "\n");
-    } else if (strcmp(word(o, "command", ""), "train") == 0)
+    } else if (strcmp(orr_json_text(o, "command", ""), "train") == 0)
         orr_text_add(t, "  no checkpoint yet\n");
 }
 
@@ -429,13 +419,13 @@ static void page_ranks(const cJSON *o, orr_text *t)
     cJSON_ArrayForEach (r, ranks) {
         if (!is_shown(ranks, r)) continue;
         orr_text_printf(t, "  %6lld  %-20s %10.3f %10.3f %10.3f%s%s\n", (long long)count(r, "rank"),
-                        word(r, "host", "?"), 1e3 * orr_json_get(r, "compute", NAN),
+                        orr_json_text(r, "host", "?"), 1e3 * orr_json_get(r, "compute", NAN),
                         1e3 * orr_json_get(r, "wait", NAN), 1e3 * orr_json_get(r, "input", NAN),
                         cJSON_IsObject(slow) && count(slow, "rank") == count(r, "rank")
                             ? "   slow: the others wait for its "
                             : "",
                         cJSON_IsObject(slow) && count(slow, "rank") == count(r, "rank")
-                            ? word(slow, "cause", "")
+                            ? orr_json_text(slow, "cause", "")
                             : "");
     }
 }
@@ -463,11 +453,13 @@ static void page_faults(const cJSON *o, orr_text *t)
     if (cJSON_GetArraySize(earlier) > 0)
         orr_text_printf(t, "  this is start %lld; before:\n", (long long)count(o, "starts"));
     cJSON_ArrayForEach (e, earlier) {
-        const char *state = word(e, "state", "?");
-        orr_text_printf(t, "    %s to %s: %s", word(e, "started", "?"), word(e, "updated", "?"),
+        const char *state = orr_json_text(e, "state", "?");
+        orr_text_printf(t, "    %s to %s: %s", orr_json_text(e, "started", "?"),
+                        orr_json_text(e, "updated", "?"),
                         strcmp(state, "running") == 0 ? "was killed" : state);
         if (count(e, "done") >= 0) orr_text_printf(t, " at %lld", (long long)count(e, "done"));
-        if (word(e, "sentence", "")[0]) orr_text_printf(t, ": %s", word(e, "sentence", ""));
+        if (orr_json_text(e, "sentence", "")[0])
+            orr_text_printf(t, ": %s", orr_json_text(e, "sentence", ""));
         orr_text_add(t, "\n");
     }
 }
@@ -485,13 +477,14 @@ static void page_tasks(const cJSON *tasks, orr_text *t)
         orr_text_printf(t, " (%lld of them failed)", (long long)count(tasks, "failed"));
     orr_text_add(t, "\n");
     cJSON_ArrayForEach (e, cJSON_GetObjectItemCaseSensitive(tasks, "tasks")) {
-        const char *state = word(e, "state", "");
+        const char *state = orr_json_text(e, "state", "");
         if (strcmp(state, task_states[TASK_DONE]) == 0 || shown++ >= TASKS_SHOWN) continue;
-        orr_text_printf(t, "    %-32s %s", word(e, "name", "?"), state);
+        orr_text_printf(t, "    %-32s %s", orr_json_text(e, "name", "?"), state);
         if (count(e, "done") >= 0)
             orr_text_printf(t, ", step %lld of %lld", (long long)count(e, "done"),
                             (long long)count(e, "total"));
-        if (word(e, "sentence", "")[0]) orr_text_printf(t, ": %s", word(e, "sentence", ""));
+        if (orr_json_text(e, "sentence", "")[0])
+            orr_text_printf(t, ": %s", orr_json_text(e, "sentence", ""));
         orr_text_add(t, "\n");
     }
     if (shown > TASKS_SHOWN) orr_text_printf(t, "    and %d more\n", shown - TASKS_SHOWN);
@@ -502,10 +495,10 @@ static void page_launch(const cJSON *o, orr_text *t)
     const cJSON *e;
 
     if (!o) return;
-    orr_text_printf(t, "  launch: %s, %lld restart%s\n", word(o, "state", "?"),
+    orr_text_printf(t, "  launch: %s, %lld restart%s\n", orr_json_text(o, "state", "?"),
                     (long long)count(o, "restarts"), count(o, "restarts") == 1 ? "" : "s");
     cJSON_ArrayForEach (e, cJSON_GetObjectItemCaseSensitive(o, "faults"))
-        orr_text_printf(t, "    %s\n", word(e, "what", "?"));
+        orr_text_printf(t, "    %s\n", orr_json_text(e, "what", "?"));
 }
 
 static void page(const view *v, const cJSON *tasks, orr_text *t)

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -283,7 +282,6 @@ static void *run(void *ctx)
 static orr_status start_thread(orr_run_status *s)
 {
     pthread_condattr_t how;
-    sigset_t all, before;
     int failed;
 
     pthread_mutex_init(&s->lock, NULL);
@@ -291,10 +289,7 @@ static orr_status start_thread(orr_run_status *s)
     pthread_condattr_setclock(&how, CLOCK_MONOTONIC);
     pthread_cond_init(&s->news, &how);
     pthread_condattr_destroy(&how);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&s->thread, NULL, run, s);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    failed = orr_thread_start(&s->thread, run, s);
     return failed ? orr_fail(ORR_ERR_IO, "no thread for the status: %s", strerror(failed)) : ORR_OK;
 }
 
@@ -343,16 +338,19 @@ static void read_earlier(orr_run_status *s)
     cJSON_Delete(o);
 }
 
-/* When this process began: with the pid it is one process for good. */
-static long long own_ticks(void)
+long long orr_process_began(long long pid)
 {
-    char text[1024], *p;
-    FILE *f = fopen("/proc/self/stat", "re");
-    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    char path[64], text[1024], *p;
+    size_t n;
+    FILE *f;
 
-    if (f) fclose(f);
+    snprintf(path, sizeof path, "/proc/%lld/stat", pid);
+    if (!(f = fopen(path, "re"))) return 0;
+    n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
     text[n] = '\0';
     p = strrchr(text, ')');
+    if (p && strncmp(p, ") Z", 3) == 0) return -1; /* ended, and nobody has asked how */
     for (int field = 2; p && field < 22; field++)
         p = strchr(p + 1, ' ');
     return p ? strtoll(p, NULL, 10) : 0;
@@ -378,7 +376,7 @@ static orr_status prepare(orr_run_status *s, const orr_app *app, const char *pat
     if (!s->load || !s->load_copy) return orr_fail(ORR_ERR_NOMEM, "out of memory: status");
     snprintf(s->host, sizeof s->host, "%s", orr_comm_host(app->world));
     s->supervised = getenv("ORR_PULSE") != NULL;
-    s->ticks = own_ticks();
+    s->ticks = orr_process_began(getpid());
     s->started = app->started;
     s->shown_at = orr_now();
     s->written = s->shown_at - 2 * period;

@@ -55,6 +55,10 @@ typedef struct orr_standing {
     .recomputed = -1, .retries = -1, .failed = -1, .missing = -1, .quarantined = -1 }
 /* clang-format on */
 
+/* When a process of this machine began, in its clock's ticks: with the pid it is one process for
+ * good.  < 0: it has ended, and nobody has asked how; 0: that cannot be told.   Not collective. */
+long long orr_process_began(long long pid);
+
 typedef struct orr_run_status orr_run_status;
 /* command, unit, of: literals.  NULL in *out where it cannot be had (told in the log), and on
  * ranks other than 0.   Not collective. */

@@ -1,6 +1,7 @@
 /* jobs/survey/crop_plan.c - the unfinished folder, and the catalogue sorted by field in it. */
 #include "core/log.h"
 #include "core/memory.h"
+#include "jobs/json.h"
 #include "jobs/same_job.h"
 #include "jobs/survey/crop.h"
 
@@ -142,9 +143,7 @@ done:
 
 static int says(const cJSON *o, const char *key, const char *want)
 {
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
-
-    return text && strcmp(text, want) == 0;
+    return strcmp(orr_json_text(o, key, ""), want) == 0;
 }
 
 /* Does out hold what this job makes? */

@@ -2,10 +2,10 @@
 #include "jobs/train/saver.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/threads.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -98,13 +98,9 @@ orr_status orr_saver_ready(orr_saver *s, orr_h5_memory **block)
 
 static int begin_thread(orr_saver *s)
 {
-    sigset_t all, before;
     int failed;
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&s->thread, NULL, work, s);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    failed = orr_thread_start(&s->thread, work, s);
     return !failed;
 }
 
