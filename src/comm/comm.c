@@ -4,7 +4,6 @@
 #include "comm/comm_impl.h"
 
 #include "core/options.h"
-#include "core/threads.h"
 
 #include <limits.h>
 #include <sched.h>
@@ -33,7 +32,8 @@ orr_status orr_comm_opts_read(orr_comm_opts *out, const orr_comm_opts *o)
 
 orr_wait orr_wait_start(const orr_comm *c)
 {
-    return (orr_wait){ .until = orr_now() + c->opts.deadline, .serve = c->ops->counter_serve };
+    return (orr_wait){ .patience = orr_patience_of(c->opts.deadline),
+                       .serve = c->ops->counter_serve };
 }
 
 int orr_wait_again(orr_wait *w)
@@ -42,7 +42,7 @@ int orr_wait_again(orr_wait *w)
 
     if (w->serve) w->serve();
     sched_yield();
-    return ++w->tries % CLOCK_EVERY != 0 || orr_now() < w->until;
+    return ++w->tries % CLOCK_EVERY != 0 || orr_patience_lasts(&w->patience);
 }
 
 orr_status orr_comm_timeout(orr_comm *c, const char *operation, int missing)

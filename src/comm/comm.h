@@ -9,8 +9,9 @@
  * rank, host and operation; the communicator is then unusable (later calls answer ORR_ERR_COMM,
  * destroying leaves MPI alone) and the caller should abort.  Polling yields the core between tries.
  * MPI makes and frees communicators and windows by blocking calls only: a polled barrier before
- * each makes sure that all ranks have come, so that only a rank that dies inside such a call can
- * hang it.  Calls that move much wait up to the deadline for each GiB.
+ * each makes sure that all ranks have come, and a thread watches the call itself (opts.stuck).
+ * Calls that move much wait up to the deadline for each GiB.  Time in which the process did not run
+ * is not counted (core/watchdog.h).
  *
  * All calls come from one thread.  Debug builds compare every collective call and its sizes over
  * the ranks first.
@@ -43,6 +44,9 @@ typedef struct {
     double deadline;      /* seconds that a wait may take */
     int no_shared_reduce; /* 1: sums over leaves go through messages even on one node (tests) */
     int ranks_per_node;   /* > 0: pretend that nodes hold this many ranks (tests); 0: MPI's */
+    /* A call of MPI's that blocks has passed the deadline, says the sentence; nothing can interrupt
+     * it, so this is to end the process.  From another thread.  NULL: such calls have no limit. */
+    void (*stuck)(const char *sentence);
 } orr_comm_opts;
 #define ORR_COMM_OPTS_INIT                                                                         \
     {                                                                                              \

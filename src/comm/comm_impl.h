@@ -6,6 +6,7 @@
 #define ORR_COMM_COMM_IMPL_H
 
 #include "comm/comm.h"
+#include "core/watchdog.h"
 
 typedef struct orr_reducer orr_reducer;
 
@@ -73,7 +74,7 @@ struct orr_counter {
 
 /* ---- waiting ---- */
 typedef struct orr_wait {
-    double until;
+    orr_patience patience;
     unsigned tries;
     void (*serve)(void); /* the communicator's counter_serve */
 } orr_wait;

@@ -91,6 +91,7 @@ static orr_status start_mpi(orr_app *app, int *argc, char ***argv)
     orr_comm_opts opts = ORR_COMM_OPTS_INIT;
     int provided, initialised;
 
+    opts.stuck = orr_deadline_end;
     MPI_Initialized(&initialised);
     if (!initialised) {
         orr_deadline limit;

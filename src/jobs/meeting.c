@@ -2,6 +2,7 @@
 #include "jobs/meeting.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "core/watchdog.h"
 
 #include <time.h>
 
@@ -84,7 +85,7 @@ orr_status orr_meeting_wait(orr_meeting *m, orr_status (*meanwhile)(void *ctx), 
 {
     const struct timespec pause = { .tv_nsec = PAUSE_NS };
     int64_t ended = 0, beats = 0, before = -1;
-    double heard = orr_now();
+    orr_patience patience = orr_patience_of(silence);
     int halted = 0;
 
     ORR_TRY(add(m->ended, 1));
@@ -93,9 +94,9 @@ orr_status orr_meeting_wait(orr_meeting *m, orr_status (*meanwhile)(void *ctx), 
         ORR_TRY(read_halts(m, &halted));
         if (ended >= m->app->size || halted) return ORR_OK;
         ORR_TRY(orr_counter_next(m->beats, 0, &beats));
-        if (beats != before) heard = orr_now(); /* who waits does not beat */
+        if (beats != before) patience = orr_patience_of(silence); /* who waits does not beat */
         before = beats;
-        if (orr_now() > heard + silence) return ORR_OK;
+        if (!orr_patience_lasts(&patience)) return ORR_OK;
         if (meanwhile) ORR_TRY(meanwhile(ctx));
         nanosleep(&pause, NULL);
     }

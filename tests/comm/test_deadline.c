@@ -1,5 +1,5 @@
 /* A rank that does not come: the others fail within the deadline, and the sentence names rank, host
- * and operation. */
+ * and operation; where MPI cannot be interrupted it is said from outside. */
 #include "comm/ranks.h"
 #include "core/threads.h"
 
@@ -214,7 +214,108 @@ static void test_environment(void **state)
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
+/* ---- calls of MPI's that block: the last rank lingers in them ---- */
+static int lingers; /* the next such call does */
+static char stuck_said[ORR_ERROR_MAX];
+static int stuck_times;
+
+static void linger(void)
+{
+    int rank, size;
+
+    PMPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    PMPI_Comm_size(MPI_COMM_WORLD, &size);
+    if (lingers && rank == size - 1) usleep(1500000);
+    lingers = 0;
+}
+
+int MPI_Comm_dup(MPI_Comm comm, MPI_Comm *out)
+{
+    linger();
+    return PMPI_Comm_dup(comm, out);
+}
+
+int MPI_Comm_split(MPI_Comm comm, int color, int key, MPI_Comm *out)
+{
+    linger();
+    return PMPI_Comm_split(comm, color, key, out);
+}
+
+int MPI_Comm_split_type(MPI_Comm comm, int type, int key, MPI_Info info, MPI_Comm *out)
+{
+    linger();
+    return PMPI_Comm_split_type(comm, type, key, info, out);
+}
+
+int MPI_Win_allocate_shared(MPI_Aint size, int unit, MPI_Info info, MPI_Comm comm, void *base,
+                            MPI_Win *win)
+{
+    linger();
+    return PMPI_Win_allocate_shared(size, unit, info, comm, base, win);
+}
+
+int MPI_Win_free(MPI_Win *win)
+{
+    linger();
+    return PMPI_Win_free(win);
+}
+
+static void say_stuck(const char *sentence)
+{
+    snprintf(stuck_said, sizeof stuck_said, "%s", sentence);
+    stuck_times++;
+}
+
+/* On ranks that had to wait. */
+static void check_stuck(const orr_comm *c, const char *what)
+{
+    char want[200];
+
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (orr_comm_rank(c) < orr_comm_size(c) - 1) {
+        snprintf(want, sizeof want, "rank %d of %d (%s): %s: MPI did not come back within 0.4 s",
+                 orr_comm_rank(c), orr_comm_size(c), orr_comm_host(c), what);
+        if (strncmp(stuck_said, want, strlen(want)) != 0) fail_msg("\"%s\"", stuck_said);
+    }
+    assert_int_equal(stuck_times, 1);
+    stuck_times = lingers = 0;
+    stuck_said[0] = '\0';
+}
+
+static void test_blocking_calls(void **state)
+{
+    orr_comm_opts opts = { .deadline = deadline, .stuck = say_stuck };
+    orr_comm *c = NULL, *part = NULL, *apart = NULL;
+    orr_window *w = NULL;
+    orr_counter *k = NULL;
+
+    (void)state;
+    lingers = 1;
+    ranks_ok(orr_comm_mpi_create(&c, MPI_COMM_WORLD, &opts));
+    check_stuck(c, "making the communicator");
+    lingers = 1;
+    ranks_ok(orr_comm_split(&part, c, 0, 0));
+    check_stuck(c, "split");
+    lingers = 1;
+    ranks_ok(orr_window_create(&w, c, 100));
+    check_stuck(c, "window");
+    lingers = 1;
+    orr_window_destroy(w);
+    check_stuck(c, "closing a window");
+    opts.ranks_per_node = 1;
+    ranks_ok(orr_comm_mpi_create(&apart, MPI_COMM_WORLD, &opts));
+    lingers = 1;
+    ranks_ok(orr_counter_create(&k, apart));
+    check_stuck(apart, "counter");
+    orr_counter_destroy(k);
+    orr_comm_destroy(apart);
+    orr_comm_destroy(part);
+    orr_comm_destroy(c);
+    assert_int_equal(stuck_times, 0); /* nobody lingered */
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_blocking_calls),
     cmocka_unit_test(test_absent_rank),
     cmocka_unit_test(test_environment),
 };

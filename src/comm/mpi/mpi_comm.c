@@ -5,6 +5,7 @@
 
 #include "core/memory.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -45,6 +46,33 @@ orr_status orr_mpi_meet(orr_comm *c, MPI_Comm comm, const char *operation)
 
     if (rc != MPI_SUCCESS) return orr_mpi_fail(c, rc, operation);
     return orr_mpi_wait(c, &request, 1, operation);
+}
+
+static void is_stuck(void *ctx, double seconds)
+{
+    const orr_mpi_guard *g = ctx;
+    const orr_comm *c = g->comm;
+    char sentence[ORR_ERROR_MAX];
+
+    snprintf(sentence, sizeof sentence,
+             "rank %d of %d (%s): %s: MPI did not come back within %g s; look for a rank that "
+             "stopped, or raise ORR_WAIT",
+             c->rank, c->size, c->host, g->operation, seconds);
+    c->opts.stuck(sentence);
+}
+
+void orr_mpi_guard_begin(orr_mpi_guard *g, const orr_comm *c, const char *operation)
+{
+    *g = (orr_mpi_guard){ .comm = c, .operation = operation };
+    if (c->opts.stuck && c->size > 1)
+        orr_watchdog_start(&g->dog, c->opts.deadline, is_stuck, g);
+    else
+        g->comm = NULL;
+}
+
+void orr_mpi_guard_end(orr_mpi_guard *g)
+{
+    if (g->comm) orr_watchdog_stop(&g->dog);
 }
 
 MPI_Datatype orr_mpi_type(orr_dtype t)
@@ -117,9 +145,13 @@ static orr_status find_nodes(mpi_comm *m)
 /* Past a failure ranks may be missing, and MPI is left alone: the caller is about to abort. */
 static void release(mpi_comm *m)
 {
+    orr_mpi_guard guard;
+
     if (!m->base.broken) {
+        orr_mpi_guard_begin(&guard, &m->base, "closing the communicator");
         if (m->node != MPI_COMM_NULL) MPI_Comm_free(&m->node);
         MPI_Comm_free(&m->all);
+        orr_mpi_guard_end(&guard);
     }
     orr_free(m->count);
     orr_free(m->offset);
@@ -133,36 +165,46 @@ static void mpi_destroy(orr_comm *c)
     release(orr_mpi(c));
 }
 
+/* Who this is among the ranks of comm. */
+static orr_comm identity(MPI_Comm comm, const orr_comm_opts *opts)
+{
+    orr_comm c = { .ops = &mpi_ops, .opts = *opts };
+
+    MPI_Comm_rank(comm, &c.rank);
+    MPI_Comm_size(comm, &c.size);
+    if (gethostname(c.host, sizeof c.host - 1) != 0)
+        memcpy(c.host, "unknown host", sizeof "unknown host");
+    return c;
+}
+
 /* Takes over `all`. */
 static orr_status adopt(orr_comm **out, MPI_Comm all, const orr_comm_opts *opts)
 {
     orr_status st = ORR_OK;
     mpi_comm *m = orr_alloc(1, sizeof *m);
-    int enough, everywhere = 0, size = 0;
+    orr_comm base = identity(all, opts);
+    orr_mpi_guard guard;
+    int enough, everywhere = 0;
 
     MPI_Comm_set_errhandler(all, MPI_ERRORS_RETURN);
-    MPI_Comm_size(all, &size);
     if (m) {
-        m->base.ops = &mpi_ops;
-        m->base.opts = *opts;
-        m->base.size = size;
-        MPI_Comm_rank(all, &m->base.rank);
+        m->base = base;
         m->all = all;
         m->node = MPI_COMM_NULL;
-        m->count = orr_alloc((size_t)size, sizeof *m->count);
-        m->offset = orr_alloc((size_t)size, sizeof *m->offset);
-        if (gethostname(m->base.host, sizeof m->base.host - 1) != 0)
-            memcpy(m->base.host, "unknown host", sizeof "unknown host");
+        m->count = orr_alloc((size_t)base.size, sizeof *m->count);
+        m->offset = orr_alloc((size_t)base.size, sizeof *m->offset);
     }
     /* All or none go on to the collective calls. */
     enough = m && m->count && m->offset;
+    orr_mpi_guard_begin(&guard, &base, "finding the ranks of each node");
     if (MPI_Allreduce(&enough, &everywhere, 1, MPI_INT, MPI_MIN, all) != MPI_SUCCESS)
         everywhere = 0;
     if (!m || !everywhere)
-        st = orr_fail(ORR_ERR_NOMEM, "communicator of %d ranks: %s", size,
+        st = orr_fail(ORR_ERR_NOMEM, "communicator of %d ranks: %s", base.size,
                       enough ? "another rank had no memory" : "no memory");
     else
         st = find_nodes(m);
+    orr_mpi_guard_end(&guard);
     if (st == ORR_OK) {
         *out = &m->base;
         return ORR_OK;
@@ -191,14 +233,19 @@ static orr_status check_threads(void)
 orr_status orr_comm_mpi_create(orr_comm **out, MPI_Comm parent, const orr_comm_opts *o)
 {
     orr_comm_opts opts;
+    orr_comm base;
+    orr_mpi_guard guard;
     MPI_Comm all = MPI_COMM_NULL;
     int rc;
 
     *out = NULL;
     ORR_TRY(check_threads());
     ORR_TRY(orr_comm_opts_read(&opts, o));
-    if ((rc = MPI_Comm_dup(parent, &all)) != MPI_SUCCESS)
-        return orr_fail(ORR_ERR_COMM, "MPI_Comm_dup failed with code %d", rc);
+    base = identity(parent, &opts);
+    orr_mpi_guard_begin(&guard, &base, "making the communicator");
+    rc = MPI_Comm_dup(parent, &all);
+    orr_mpi_guard_end(&guard);
+    if (rc != MPI_SUCCESS) return orr_fail(ORR_ERR_COMM, "MPI_Comm_dup failed with code %d", rc);
     return adopt(out, all, &opts);
 }
 
@@ -206,10 +253,13 @@ static orr_status mpi_split(orr_comm **out, orr_comm *c, int color, int key)
 {
     mpi_comm *m = orr_mpi(c);
     MPI_Comm part = MPI_COMM_NULL;
+    orr_mpi_guard guard;
     int rc;
 
     ORR_TRY(orr_mpi_meet(c, m->all, "split"));
+    orr_mpi_guard_begin(&guard, c, "split");
     rc = MPI_Comm_split(m->all, color < 0 ? MPI_UNDEFINED : color, key, &part);
+    orr_mpi_guard_end(&guard);
     if (rc != MPI_SUCCESS) return orr_mpi_fail(c, rc, "split");
     return part == MPI_COMM_NULL ? ORR_OK : adopt(out, part, &c->opts);
 }

@@ -25,6 +25,15 @@ orr_status orr_mpi_wait(orr_comm *c, MPI_Request *requests, int n, const char *o
 /* Makes sure that every rank of `comm` has come before an MPI call that blocks and cannot be
  * polled. */
 orr_status orr_mpi_meet(orr_comm *c, MPI_Comm comm, const char *operation);
+/* Around such calls: past the deadline opts.stuck ends the process.  c lends its rank, host and
+ * options alone. */
+typedef struct orr_mpi_guard {
+    const orr_comm *comm;
+    const char *operation;
+    orr_watchdog dog;
+} orr_mpi_guard;
+void orr_mpi_guard_begin(orr_mpi_guard *g, const orr_comm *c, const char *operation);
+void orr_mpi_guard_end(orr_mpi_guard *g);
 MPI_Datatype orr_mpi_type(orr_dtype t);
 
 /* mpi_collectives.c */

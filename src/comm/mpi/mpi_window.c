@@ -1,6 +1,6 @@
 /* comm/mpi/mpi_window.c - memory shared by the ranks of a node, and the work counter.
- * Creation and freeing are blocking MPI calls; a polled barrier before each makes sure that all
- * ranks are there, so that only a rank dying within the call itself can hang it. */
+ * Creation and freeing are blocking MPI calls: a polled barrier before each makes sure that all
+ * ranks are there, and a watchdog looks after the call itself. */
 #include "comm/mpi/mpi_impl.h"
 
 #include "core/memory.h"
@@ -71,6 +71,7 @@ orr_status orr_mpi_window_create(orr_window **out, orr_comm *c, size_t bytes)
     mpi_comm *m = orr_mpi(c);
     mpi_window *w = orr_alloc(1, sizeof *w);
     orr_status st = w ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "window: %zu bytes", sizeof *w);
+    orr_mpi_guard guard;
     int rc;
 
     st = orr_comm_agree(c, st); /* also: everybody is here */
@@ -78,7 +79,10 @@ orr_status orr_mpi_window_create(orr_window **out, orr_comm *c, size_t bytes)
     w->base.comm = c;
     w->base.bytes = bytes;
     w->win = MPI_WIN_NULL;
-    if ((rc = allocate_shared(w, m->node, bytes)) != MPI_SUCCESS) {
+    orr_mpi_guard_begin(&guard, c, "window");
+    rc = allocate_shared(w, m->node, bytes);
+    orr_mpi_guard_end(&guard);
+    if (rc != MPI_SUCCESS) {
         st = window_failed(c, rc, bytes);
         goto failed;
     }
@@ -107,10 +111,13 @@ void orr_mpi_window_destroy(orr_window *window)
 {
     mpi_window *w = (mpi_window *)window;
     orr_comm *c = window->comm;
+    orr_mpi_guard guard;
 
     if (!c->broken && orr_mpi_meet(c, orr_mpi(c)->node, "closing a window") == ORR_OK) {
+        orr_mpi_guard_begin(&guard, c, "closing a window");
         MPI_Win_unlock_all(w->win);
         MPI_Win_free(&w->win);
+        orr_mpi_guard_end(&guard);
     }
     orr_free(w);
 }
@@ -138,10 +145,13 @@ void orr_mpi_serve(void)
 
 static orr_status counter_over_nodes(mpi_counter *k, orr_comm *c)
 {
+    orr_mpi_guard guard;
     int rc;
 
     ORR_TRY(orr_mpi_meet(c, orr_mpi(c)->all, "counter"));
+    orr_mpi_guard_begin(&guard, c, "counter");
     rc = MPI_Comm_dup(orr_mpi(c)->all, &k->comm);
+    orr_mpi_guard_end(&guard);
     if (rc == MPI_SUCCESS) rc = MPI_Comm_set_errhandler(k->comm, MPI_ERRORS_RETURN);
     if (rc != MPI_SUCCESS) return orr_mpi_fail(c, rc, "counter");
     if (c->rank != 0) return ORR_OK;
@@ -210,6 +220,11 @@ void orr_mpi_counter_destroy(orr_counter *counter)
             break;
         }
     orr_window_destroy(k->shared);
-    if (together) MPI_Comm_free(&k->comm);
+    if (together) {
+        orr_mpi_guard guard;
+        orr_mpi_guard_begin(&guard, c, "closing a counter");
+        MPI_Comm_free(&k->comm);
+        orr_mpi_guard_end(&guard);
+    }
     orr_free(k);
 }

@@ -1,6 +1,7 @@
 /* jobs/cv/oof.c - the file of out-of-fold predictions. */
 #include "jobs/cv/oof.h"
 #include "core/memory.h"
+#include "jobs/deadline.h"
 #include "jobs/json.h"
 #include "jobs/model/h5_parts.h"
 
@@ -176,7 +177,7 @@ typedef struct filler {
 
 /* Rounds of one column a rank; a rank that has failed goes on taking part. */
 static orr_status write_columns(const writer *w, const orr_app *app, const orr_oof *o,
-                                const filler *f)
+                                const filler *f, orr_deadline *limit)
 {
     double *p = orr_alloc((size_t)o->n * (size_t)o->width + 1, sizeof *p),
            *test_p = orr_alloc((size_t)o->n_test * (size_t)o->width + 1, sizeof *test_p);
@@ -191,6 +192,7 @@ static orr_status write_columns(const writer *w, const orr_app *app, const orr_o
     for (int first = 0; first < o->n_columns; first += app->size) {
         int c = first + app->rank < o->n_columns ? first + app->rank : -1;
         orr_status now = ORR_OK;
+        orr_deadline_again(limit);
         if (st == ORR_OK && c >= 0) now = f->fill(f->ctx, c, p, o->n_test ? test_p : NULL);
         if (st != ORR_OK || now != ORR_OK) c = -1;
         if (now != ORR_OK) snprintf(why, sizeof why, "%s", orr_error_text());
@@ -232,9 +234,12 @@ orr_status orr_oof_write(orr_app *app, const orr_oof *o, const char *path,
     if (st == ORR_OK && app->rank == 0) st = lay_out(&f, o, path);
     st = orr_app_agree(app, st);
     if (st == ORR_OK) {
+        orr_deadline limit;
+        orr_deadline_start(&limit, "writing predictions with all ranks", ORR_EXIT_FAILED, 1);
         st = orr_app_agree(app, open_columns(&w, app, o, tmp));
-        if (st == ORR_OK) st = write_columns(&w, app, o, &how);
+        if (st == ORR_OK) st = write_columns(&w, app, o, &how, &limit);
         st = orr_app_agree(app, close_columns(&w, st));
+        orr_deadline_stop(&limit);
     }
     if (app->rank == 0) {
         char why[ORR_ERROR_MAX];
@@ -251,7 +256,7 @@ orr_status orr_oof_write(orr_app *app, const orr_oof *o, const char *path,
 /* ---- reading ---- */
 static orr_status read_columns(orr_oof *o, const cJSON *all)
 {
-    const cJSON *item, *name;
+    const cJSON *item;
     int i = 0;
 
     o->columns = orr_alloc((size_t)o->n_columns, sizeof *o->columns);
@@ -259,9 +264,9 @@ static orr_status read_columns(orr_oof *o, const cJSON *all)
     if (!o->columns || !o->class_names)
         return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", o->path);
     cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(all, "columns")) {
-        name = cJSON_GetObjectItemCaseSensitive(item, "model");
-        if (!cJSON_IsString(name)) return orr_fail(ORR_ERR_FORMAT, "%s: damaged", o->path);
-        snprintf(o->columns[i].model, ORR_MODEL_NAME_MAX, "%s", name->valuestring);
+        const char *name = orr_json_text(item, "model", NULL);
+        if (!name) return orr_fail(ORR_ERR_FORMAT, "%s: damaged", o->path);
+        snprintf(o->columns[i].model, ORR_MODEL_NAME_MAX, "%s", name);
         o->columns[i].seed = (int64_t)orr_json_get(item, "seed", -1);
         o->columns[i++].repeat = (int32_t)orr_json_get(item, "repeat", -1);
     }

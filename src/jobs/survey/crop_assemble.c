@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "core/progress.h"
 #include "data/shard_shared.h"
+#include "jobs/deadline.h"
 #include "jobs/model/h5_parts.h"
 #include "jobs/survey/crop.h"
 
@@ -146,7 +147,8 @@ static orr_status make_shards(assembly *a, int *n_shards)
 
 /* ---- one shard: by all ranks together ---- */
 /* In each round every rank writes the block that is its turn, or none. */
-static orr_status write_rounds(assembly *a, orr_shared_shard *f, orr_rows *buffer, int64_t block)
+static orr_status write_rounds(assembly *a, orr_shared_shard *f, orr_rows *buffer, int64_t block,
+                               orr_deadline *limit)
 {
     orr_app *app = a->c->app;
     int64_t rows = a->r->counts.cubes;
@@ -164,6 +166,7 @@ static orr_status write_rounds(assembly *a, orr_shared_shard *f, orr_rows *buffe
         if (st != ORR_OK) buffer->n = 0;
         if (orr_shared_shard_write(f, n > 0 ? first : 0, buffer) != ORR_OK && st == ORR_OK)
             st = ORR_ERR_IO; /* close says it again */
+        orr_deadline_again(limit);
         orr_progress_update(progress, round, NULL);
     }
     orr_progress_update(progress, rows, NULL);
@@ -188,11 +191,14 @@ static orr_status make_single(assembly *a, int *n_shards)
     if (st == ORR_OK) st = alloc_rows(&buffer, &c->schema, rows < block ? rows : block);
     st = orr_app_agree(c->app, st);
     if (st == ORR_OK) {
+        orr_deadline limit;
+        orr_deadline_start(&limit, "writing the set with all ranks", ORR_EXIT_FAILED, 1);
         st = orr_shared_shard_open(&f, c->set, 0, &c->schema, rows, access);
         st = orr_app_agree(c->app, st);
-        if (st == ORR_OK) st = write_rounds(a, f, &buffer, block);
+        if (st == ORR_OK) st = write_rounds(a, f, &buffer, block, &limit);
         snprintf(why, sizeof why, "%s", orr_error_text());
         closed = orr_shared_shard_close(f);
+        orr_deadline_stop(&limit);
         if (closed != ORR_OK)
             st = closed;
         else if (st != ORR_OK)
