@@ -26,10 +26,13 @@ enum {
     PAGE = 4096,   /* no event lies across a border of so many bytes in the file */
     BUFFER = 16 * PAGE,
     EVENT_MAX = 1024, /* bytes of an event in the file */
-    PERIOD_MS = 250
+    PERIOD_MS = 250,
+    SAVED_NS = 1000000, /* of a thread's time for recording, saved or owed at most */
+    MAX_STRIDE = 1 << 20
 };
 
 int orr_timeline_is_on;
+_Thread_local int orr_timeline_is_muted;
 
 typedef struct event {
     const char *name;
@@ -51,7 +54,9 @@ typedef struct lane {
 typedef struct timeline {
     cell *cells;
     _Atomic uint64_t tail, head; /* next ticket; next to be written */
-    _Atomic int64_t dropped;
+    _Atomic int64_t dropped, units, muted;
+    double share;
+    int64_t cost; /* of a span, ns: the thread's and the writer's */
     atomic_int leaving, woken;
     atomic_uint start; /* counts openings: what threads remember of lanes ends with one */
     sem_t wake;
@@ -73,6 +78,12 @@ typedef struct timeline {
 static timeline t = { .fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
 static _Thread_local unsigned lane_start;
 static _Thread_local int lane_here;
+
+/* A thread's time for recording: its units give, spans take. */
+static _Thread_local struct purse {
+    unsigned start; /* which opening it is of */
+    int64_t ns, last, stride;
+} purse;
 
 int64_t orr_timeline_clock(void)
 {
@@ -131,6 +142,42 @@ static void push(const char *name, const event *like, const char *text)
     c->e.text[n] = '\0';
     atomic_store_explicit(&c->turn, ticket + 1, memory_order_release);
     if (ticket - atomic_load_explicit(&t.head, memory_order_relaxed) > CELLS / 2) wake_writer();
+}
+
+/* ---- units ---- */
+static void open_purse(unsigned start, int64_t now)
+{
+    purse = (struct purse){ .start = start, .ns = SAVED_NS, .last = now, .stride = 1 };
+}
+
+/* Whether this unit is recorded: never between multiples of the stride, which grows when the purse
+ * is empty and shrinks when it is full. */
+static int is_recorded(int64_t number, int64_t now)
+{
+    if (t.share >= 1) return 1;
+    purse.ns += (int64_t)((double)(now - purse.last) * t.share);
+    if (purse.ns > SAVED_NS) purse.ns = SAVED_NS;
+    purse.last = now;
+    if (number & (purse.stride - 1)) return 0;
+    if (purse.ns <= 0 && purse.stride < MAX_STRIDE)
+        purse.stride *= 2;
+    else if (purse.ns == SAVED_NS && purse.stride > 1)
+        purse.stride /= 2;
+    return purse.ns > 0;
+}
+
+int64_t orr_timeline_unit_begin(int64_t number)
+{
+    unsigned start = atomic_load_explicit(&t.start, memory_order_relaxed);
+    int64_t now = orr_timeline_clock();
+    int recorded;
+
+    if (purse.start != start) open_purse(start, now);
+    recorded = is_recorded(number, now);
+    orr_timeline_is_muted = !recorded;
+    atomic_fetch_add_explicit(&t.units, 1, memory_order_relaxed);
+    if (!recorded) atomic_fetch_add_explicit(&t.muted, 1, memory_order_relaxed);
+    return recorded ? now : 0;
 }
 
 /* ---- lanes ---- */
@@ -192,6 +239,7 @@ void orr_timeline_record(const char *name, int64_t began, int64_t number, const 
     if (!__atomic_load_n(&orr_timeline_is_on, __ATOMIC_RELAXED)) return;
     e.ended = orr_timeline_clock();
     e.lane = at_lane < 0 ? own_lane() : at_lane;
+    if (purse.ns > -SAVED_NS) purse.ns -= t.cost;
     push(name, &e, text);
 }
 
@@ -281,9 +329,10 @@ static int add(const char *text, size_t n)
     return 1;
 }
 
-static void write_event(const event *e)
+/* In EVENT_MAX bytes; returns how many there are. */
+static size_t lay_out(char *line, const event *e)
 {
-    char line[EVENT_MAX], *p = put(line, ",\n{\"ph\":\"");
+    char *p = put(line, ",\n{\"ph\":\"");
 
     p = put(p, e->says_lane ? "M\",\"pid\":" : "X\",\"pid\":");
     p = put_number(p, t.rank, 1);
@@ -302,8 +351,38 @@ static void write_event(const event *e)
         if (e->text[0]) p = put_word(put(p, e->number >= 0 ? ",\"of\":" : "\"of\":"), e->text);
         p = put(p, "}}");
     }
-    if (!add(line, (size_t)(p - line)))
+    return (size_t)(p - line);
+}
+
+static void write_event(const event *e)
+{
+    char line[EVENT_MAX];
+
+    if (!add(line, lay_out(line, e)))
         atomic_fetch_add_explicit(&t.dropped, 1, memory_order_relaxed);
+}
+
+/* What a span takes, ns: two readings of the clock and its line, of the best of some rounds; and as
+ * much again for the ring and the file. */
+static int64_t measure_cost(void)
+{
+    enum { ROUNDS = 8, SPANS = 32 };
+    volatile size_t bytes = 0; /* or it would not be done */
+    int64_t best = INT64_MAX;
+
+    for (int r = 0; r < ROUNDS; r++) {
+        char line[EVENT_MAX];
+        int64_t began = orr_timeline_clock(), took;
+        for (int i = 0; i < SPANS; i++) {
+            event e = { .name = "span", .number = i };
+            e.began = orr_timeline_clock();
+            e.ended = orr_timeline_clock();
+            bytes += lay_out(line, &e);
+        }
+        took = orr_timeline_clock() - began;
+        if (took < best) best = took;
+    }
+    return 2 * best / SPANS + 1;
 }
 
 /* Who this is, and how it is ordered in the picture. */
@@ -325,12 +404,14 @@ static void write_head(const orr_timeline_opts *o)
 static void write_tail(void)
 {
     char line[EVENT_MAX], *p;
-    int64_t dropped = atomic_load(&t.dropped);
+    int64_t dropped = atomic_load(&t.dropped), muted = atomic_load(&t.muted);
 
     t.max += PAGE; /* room was left for this */
-    if (dropped > 0) {
+    if (dropped > 0 || muted > 0) {
         p = put_number(put(line, ",\n{\"ph\":\"M\",\"name\":\"dropped\",\"pid\":"), t.rank, 1);
-        p = put(put_number(put(p, ",\"args\":{\"spans\":"), dropped, 1), "}}");
+        p = put_number(put(p, ",\"args\":{\"spans\":"), dropped, 1);
+        p = put_number(put(p, ",\"units\":"), muted, 1);
+        p = put(put_number(put(p, ",\"of_units\":"), atomic_load(&t.units), 1), "}}");
         (void)add(line, (size_t)(p - line));
     }
     (void)add("\n]\n", 3);
@@ -431,7 +512,11 @@ orr_status orr_timeline_open(const orr_timeline_opts *o)
         atomic_store(&t.tail, 0);
         atomic_store(&t.head, 0);
         atomic_store(&t.dropped, 0);
+        atomic_store(&t.units, 0);
+        atomic_store(&t.muted, 0);
         atomic_store(&t.leaving, 0);
+        t.share = o->share;
+        t.cost = measure_cost();
         atomic_fetch_add(&t.start, 1);
         t.shift = (int64_t)((o->offset - o->origin) * 1e9);
         t.rank = o->rank;
@@ -451,9 +536,9 @@ orr_status orr_timeline_open(const orr_timeline_opts *o)
     return ORR_OK;
 }
 
-void orr_timeline_close(int64_t *dropped)
+void orr_timeline_close(orr_timeline_left_out *out)
 {
-    if (dropped) *dropped = 0;
+    if (out) *out = (orr_timeline_left_out){ 0 };
     if (t.fd < 0) return;
     __atomic_store_n(&orr_timeline_is_on, 0, __ATOMIC_RELEASE);
     atomic_store(&t.leaving, 1);
@@ -462,7 +547,9 @@ void orr_timeline_close(int64_t *dropped)
     sem_destroy(&t.wake);
     drain();
     write_tail();
-    if (dropped) *dropped = atomic_load(&t.dropped);
+    if (out)
+        *out = (orr_timeline_left_out){ atomic_load(&t.dropped), atomic_load(&t.muted),
+                                        atomic_load(&t.units) };
     free_all();
 }
 

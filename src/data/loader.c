@@ -171,7 +171,7 @@ static void *work(void *arg)
 {
     worker *w = arg;
     orr_loader *l = w->l;
-    int64_t batch;
+    int64_t batch, unit;
 
     orr_timeline_thread("loader", (int)(w - l->workers));
     pthread_mutex_lock(&l->lock);
@@ -179,7 +179,9 @@ static void *work(void *arg)
         slot *s = &l->slots[batch % l->n_slots];
 
         pthread_mutex_unlock(&l->lock);
+        unit = orr_timeline_unit(l->first + batch);
         s->status = make(l, s, batch, w);
+        orr_timeline_unit_end(NULL, unit, -1);
         if (s->status != ORR_OK) snprintf(s->text, sizeof s->text, "%s", orr_error_text());
         pthread_mutex_lock(&l->lock);
         s->ready = 1;

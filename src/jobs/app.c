@@ -31,6 +31,9 @@ const orr_option orr_runtime_options[] = {
                       "chrome://tracing; \"\" = none"),
     ORR_OPTION_REAL(orr_runtime_opts, timeline_mib, "256", 1, 1048576,
                     "most that a rank writes there, MiB; later spans are counted and left out"),
+    ORR_OPTION_REAL(orr_runtime_opts, timeline_share, "0.0025", 1e-6, 1,
+                    "of a thread's time that recording may take: of shorter steps every second, "
+                    "fourth, ... is recorded, the same ones by all ranks; 1 = every one"),
     ORR_OPTION_END,
 };
 
@@ -157,7 +160,7 @@ orr_status orr_app_runtime(orr_app *app, const orr_runtime_opts *o)
 
     ORR_TRY(sharing_ranks(app, &sharing));
     app->threads = orr_threads_init(o->threads, sharing);
-    return orr_tracing_start(app, o->timeline, o->timeline_mib);
+    return orr_tracing_start(app, o);
 }
 
 int orr_exit_code(orr_status st)

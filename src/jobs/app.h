@@ -40,6 +40,7 @@ typedef struct orr_app {
     void (*alive)(void *ctx);
     void *alive_ctx;
     char *timeline; /* folder of the timeline; NULL: there is none (jobs/tracing.h) */
+    double timeline_share;
 } orr_app;
 
 /* What every job file may hold beside its own keys; never part of a result. */
@@ -48,7 +49,7 @@ typedef struct orr_runtime_opts {
     int progress;
     int checkpoint_async; /* where there is training */
     const char *timeline; /* "" or NULL: none */
-    double timeline_mib;
+    double timeline_mib, timeline_share;
 } orr_runtime_opts;
 extern const orr_option orr_runtime_options[];
 

@@ -71,17 +71,21 @@ done:
     return st;
 }
 
-orr_status orr_tracing_start(orr_app *app, const char *folder, double max_mib)
+orr_status orr_tracing_start(orr_app *app, const orr_runtime_opts *runtime)
 {
-    orr_timeline_opts o = { .folder = folder, .rank = app->rank, .max_mib = max_mib };
+    orr_timeline_opts o = { .folder = runtime->timeline,
+                            .rank = app->rank,
+                            .max_mib = runtime->timeline_mib,
+                            .share = runtime->timeline_share };
     orr_status st = ORR_OK;
 
-    if (!folder || !folder[0]) return ORR_OK;
+    if (!o.folder || !o.folder[0]) return ORR_OK;
     if (orr_comm_n_nodes(app->world) > 1) ORR_TRY(measure(app, &o.offset, &o.error));
     o.host = orr_comm_host(app->world);
     o.origin = app->started + o.offset; /* of the earliest */
     ORR_TRY(orr_comm_allreduce(app->world, &o.origin, 1, ORR_F64, ORR_MIN));
-    app->timeline = orr_strdup(folder);
+    app->timeline_share = o.share;
+    app->timeline = orr_strdup(o.folder);
     if (!app->timeline) st = orr_fail(ORR_ERR_NOMEM, "out of memory: timeline");
     if (st == ORR_OK) st = orr_timeline_open(&o);
     return orr_app_agree(app, st);
@@ -101,15 +105,21 @@ static orr_status join(const orr_app *app)
 
 void orr_tracing_end(orr_app *app, const char *command, int together)
 {
-    int64_t dropped;
+    orr_timeline_left_out left;
 
     if (!app->timeline) return;
     orr_timeline_span(command ? command : "orrery", (int64_t)(app->started * 1e9), -1);
-    orr_timeline_close(&dropped);
-    if (dropped > 0)
+    orr_timeline_close(&left);
+    if (left.spans > 0)
         orr_log(ORR_WARN, "timeline",
                 "%lld spans are not in %s: it had no room (runtime.timeline_mib)",
-                (long long)dropped, app->timeline);
+                (long long)left.spans, app->timeline);
+    if (left.units > 0)
+        orr_log0(ORR_INFO, "timeline",
+                 "%lld of %lld short steps and batches are not in %s: recording all would have "
+                 "cost more than %g%% of their time (runtime.timeline_share)",
+                 (long long)left.units, (long long)left.of_units, app->timeline,
+                 100 * app->timeline_share);
     if (together && orr_comm_barrier(app->world) == ORR_OK && app->rank == 0 && join(app) != ORR_OK)
         orr_log(ORR_WARN, "timeline", "%s", orr_error_text());
     orr_free(app->timeline);

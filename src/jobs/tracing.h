@@ -5,10 +5,10 @@
 
 #include "jobs/app.h"
 
-/* Opens FOLDER/rank-NNNN.json on every rank; folder "" or NULL: nothing happens.  Ranks on rank 0's
+/* Opens o->timeline/rank-NNNN.json on every rank; "" or NULL: nothing happens.  Ranks on rank 0's
  * node have its clock; for the others 16 round trips are timed and the shortest one is taken: what
  * it leaves open is in the file as error_us.  Collective; agreed. */
-orr_status orr_tracing_start(orr_app *app, const char *folder, double max_mib);
+orr_status orr_tracing_start(orr_app *app, const orr_runtime_opts *o);
 /* Closes it, with one span `command` over all.  After an end that all ranks share (together, then
  * collective) rank 0 makes FOLDER/timeline.json.  Failures are warnings. */
 void orr_tracing_end(orr_app *app, const char *command, int together);

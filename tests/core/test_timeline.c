@@ -86,7 +86,8 @@ static void every_span_of_every_thread(void **state)
     pthread_t threads[THREADS];
     int me[THREADS], names = 0;
     char seen[THREADS * SPANS] = { 0 };
-    int64_t dropped, before;
+    orr_timeline_left_out left;
+    int64_t before;
     orr_timeline_opts o = opts(3);
     cJSON *all;
     const cJSON *e;
@@ -102,7 +103,7 @@ static void every_span_of_every_thread(void **state)
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     assert_int_equal(orr_alloc_count(), before);
-    orr_timeline_close(&dropped);
+    orr_timeline_close(&left);
     all = json_of("rank-0003.json");
     cJSON_ArrayForEach (e, all) {
         if (strcmp(word(e, "name"), "thread_name") == 0) names++;
@@ -115,8 +116,8 @@ static void every_span_of_every_thread(void **state)
     }
     assert_int_equal(names, 1 + THREADS);
     for (int i = 0; i < THREADS * SPANS; i++)
-        dropped -= !seen[i];
-    assert_int_equal(dropped, 0); /* what is not there was counted, and nothing else */
+        left.spans -= !seen[i];
+    assert_int_equal(left.spans, 0); /* what is not there was counted, and nothing else */
     cJSON_Delete(all);
 }
 
@@ -193,7 +194,7 @@ static void what_does_not_fit_is_counted(void **state)
     char path[ORR_PATH_MAX];
     orr_timeline_opts o = opts(0);
     struct stat s;
-    int64_t dropped;
+    orr_timeline_left_out left;
     cJSON *all, *e;
     int there = 0;
 
@@ -202,19 +203,119 @@ static void what_does_not_fit_is_counted(void **state)
     assert_ok(orr_timeline_open(&o));
     for (int i = 0; i < 30000; i++)
         orr_timeline_span("span", orr_timeline_now(), i);
-    orr_timeline_close(&dropped);
+    orr_timeline_close(&left);
     assert_ok(orr_path_join(path, folder, "rank-0000.json"));
     assert_int_equal(stat(path, &s), 0);
     assert_true(s.st_size <= 1 << 20);
     all = json_of("rank-0000.json");
     cJSON_ArrayForEach (e, all)
         there += strcmp(word(e, "name"), "span") == 0;
-    assert_true(dropped > 0);
-    assert_int_equal(there + dropped, 30000);
+    assert_true(left.spans > 0);
+    assert_int_equal(there + left.spans, 30000);
+    assert_int_equal(left.of_units, 0);
     e = cJSON_GetArrayItem(all, cJSON_GetArraySize(all) - 1);
     assert_string_equal(word(e, "name"), "dropped");
-    assert_int_equal((int64_t)number(args(e), "spans"), dropped);
+    assert_int_equal((int64_t)number(args(e), "spans"), left.spans);
     cJSON_Delete(all);
+}
+
+/* One unit: three spans and its own, in about so many ns. */
+static void unit(int64_t n, int64_t ns)
+{
+    int64_t until = orr_timeline_clock() + ns, began = orr_timeline_unit(n);
+
+    for (int i = 0; i < 3; i++)
+        orr_timeline_span("inside", orr_timeline_now(), n);
+    while (orr_timeline_clock() < until)
+        continue;
+    orr_timeline_unit_end("unit", began, n);
+    if (n % 1000 == 0) orr_timeline_span("outside", orr_timeline_now(), n);
+}
+
+/* Which of the first n units are in a rank's file, with their spans; and what its end says. */
+static int units_of(const char *name, char *seen, int n, int64_t *outside,
+                    orr_timeline_left_out *said)
+{
+    cJSON *all = json_of(name);
+    const cJSON *e;
+    int units = 0, inside = 0;
+
+    *outside = 0;
+    cJSON_ArrayForEach (e, all) {
+        int at = (int)number(args(e), "number");
+        if (strcmp(word(e, "name"), "unit") == 0) {
+            assert_true(at >= 0 && at < n);
+            seen[at] = 1;
+            units++;
+        }
+        inside += strcmp(word(e, "name"), "inside") == 0;
+        *outside += strcmp(word(e, "name"), "outside") == 0;
+        if (strcmp(word(e, "name"), "dropped") == 0)
+            *said = (orr_timeline_left_out){ (int64_t)number(args(e), "spans"),
+                                             (int64_t)number(args(e), "units"),
+                                             (int64_t)number(args(e), "of_units") };
+    }
+    assert_int_equal(inside, 3 * units);
+    cJSON_Delete(all);
+    return units;
+}
+
+static void short_units_are_thinned_out(void **state)
+{
+    enum { N = 40000 };
+    static char seen[2][N];
+    orr_timeline_left_out left, said = { 0 };
+    int units[2], common = 0;
+    int64_t outside;
+
+    (void)state;
+    memset(seen, 0, sizeof seen);
+    for (int rank = 0; rank < 2; rank++) { /* one of them half as fast */
+        char name[32];
+        orr_timeline_opts o = opts(rank);
+        o.share = 0.005;
+        assert_ok(orr_timeline_open(&o));
+        for (int64_t i = 0; i < N; i++)
+            unit(i, 10000 * (rank + 1));
+        orr_timeline_close(&left);
+        snprintf(name, sizeof name, "rank-%04d.json", rank);
+        units[rank] = units_of(name, seen[rank], N, &outside, &said);
+        assert_int_equal(outside, N / 1000);
+        assert_int_equal(left.spans, 0);
+        assert_int_equal(left.of_units, N);
+        assert_int_equal(left.units, N - units[rank]);
+        assert_memory_equal(&said, &left, sizeof said);
+        /* 4 spans of 0.2 to 5 us, 0.5% of 10 or 20 us a unit: at least every 800th. */
+        assert_true(units[rank] >= N / 800 && units[rank] < N / 2);
+    }
+    for (int i = 0; i < N; i++)
+        common += seen[0][i] && seen[1][i];
+    assert_true(2 * common > (units[0] < units[1] ? units[0] : units[1]));
+}
+
+static void long_units_are_all_there(void **state)
+{
+    enum { N = 100 };
+    static char seen[N];
+    orr_timeline_left_out left, said = { 0 };
+    orr_timeline_opts o = opts(0);
+    int64_t outside;
+
+    (void)state;
+    o.share = 0.005;
+    assert_ok(orr_timeline_open(&o));
+    for (int64_t i = 0; i < N; i++)
+        unit(i, 5000000);
+    orr_timeline_close(&left);
+    assert_int_equal(left.units, 0);
+    assert_int_equal(left.of_units, N);
+    assert_int_equal(units_of("rank-0000.json", seen, N, &outside, &said), N);
+    o.share = 1; /* asked for */
+    assert_ok(orr_timeline_open(&o));
+    for (int64_t i = 0; i < N; i++)
+        unit(i, 0);
+    orr_timeline_close(NULL);
+    assert_int_equal(units_of("rank-0000.json", seen, N, &outside, &said), N);
 }
 
 static void ranks_in_one_file(void **state)
@@ -282,6 +383,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(words_from_outside, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_event_across_a_border, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_does_not_fit_is_counted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(short_units_are_thinned_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(long_units_are_all_there, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ranks_in_one_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(off_and_impossible, set_up, tear_down),
     };

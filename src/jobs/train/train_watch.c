@@ -57,7 +57,7 @@ orr_status orr_train_watch_open(orr_train_watch *w, const orr_training *t, const
 
 void orr_train_watch_begin(orr_train_watch *w, double input)
 {
-    w->span = orr_timeline_now();
+    w->span = orr_timeline_unit(w->state->steps);
     w->began = orr_now();
     w->input = input;
     if (orr_run_status_is_due(w->status, w->began)) orr_step_ask(w->stepper);
@@ -80,7 +80,7 @@ orr_status orr_train_watch_step(orr_train_watch *w, const orr_step_result *r, do
     orr_standing *s = &w->standing;
     double seconds = orr_now() - w->began, waited = input - w->input;
 
-    orr_timeline_span("step", w->span, w->state->steps - 1);
+    orr_timeline_unit_end("step", w->span, w->state->steps - 1);
     orr_skew_add(&w->skew, seconds - waited - r->wait, r->wait, waited);
     s->phase = "train";
     s->epoch = w->state->epoch + 1;
@@ -132,6 +132,7 @@ void orr_train_watch_saved(orr_train_watch *w, int settled)
 
 void orr_train_watch_close(orr_train_watch *w, orr_status st)
 {
+    orr_timeline_unit_end(NULL, 0, -1); /* a step that failed */
     orr_run_status_end(w->status, st);
     orr_skew_free(&w->skew);
     w->status = NULL;
