@@ -1,7 +1,9 @@
 /* jobs/cv/cmd_cv.c - orrery cv JOB.yaml [key=value ...] */
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/timeline.h"
 #include "jobs/cv/cv.h"
+#include "jobs/pulse.h"
 #include "jobs/run.h"
 #include "jobs/train/parts.h"
 
@@ -107,8 +109,10 @@ static orr_status open_status(orr_cv *cv)
 static orr_status finish(orr_cv *cv)
 {
     orr_oof oof = { 0 };
+    int64_t span = orr_timeline_now();
     orr_status st;
 
+    orr_pulse_at("gather", -1);
     orr_cv_stand(cv, "gather");
     st = orr_app_agree(cv->app, keep_log(cv));
 
@@ -116,6 +120,7 @@ static orr_status finish(orr_cv *cv)
     if (st == ORR_OK) st = orr_cv_gather(cv, &oof);
     orr_oof_free(&oof);
     if (st == ORR_OK) st = orr_app_agree(cv->app, cv->app->rank == 0 ? orr_cv_report(cv) : ORR_OK);
+    orr_timeline_span("gather", span, -1);
     return st;
 }
 

@@ -1,6 +1,8 @@
 /* jobs/survey/cmd_crop.c - orrery crop JOB.yaml: survey frames and a catalogue to a shard set of cubes. */
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/timeline.h"
+#include "jobs/pulse.h"
 #include "jobs/survey/crop.h"
 
 #include <inttypes.h>
@@ -102,6 +104,7 @@ static orr_status open_status(orr_crop *c)
 
 static void stand(orr_crop *c, const char *phase, int64_t quarantined)
 {
+    orr_pulse_at(phase, -1);
     c->standing.phase = phase;
     c->standing.quarantined = quarantined;
     orr_run_status_set(c->status, &c->standing);
@@ -110,13 +113,16 @@ static void stand(orr_crop *c, const char *phase, int64_t quarantined)
 static orr_status work(orr_crop *c)
 {
     orr_crop_result r = { 0 };
+    int64_t span;
     orr_status st = orr_app_agree(c->app, open_status(c));
 
     if (st == ORR_OK) st = orr_crop_parts(c, &r);
     if (st == ORR_OK) {
         tell_result(c, &r);
         stand(c, "assemble", c->counts.rows - r.counts.cubes - c->counts.merged);
+        span = orr_timeline_now();
         st = orr_crop_assemble(c, &r);
+        orr_timeline_span("assemble", span, -1);
     }
     if (st == ORR_OK) print_summary(c, &r);
     orr_run_status_end(c->status, st);

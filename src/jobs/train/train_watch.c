@@ -23,11 +23,17 @@ static void tell(orr_train_watch *w)
     orr_run_status_set(w->status, s);
 }
 
-void orr_train_watch_phase(orr_train_watch *w, const char *phase)
+void orr_train_watch_enter(orr_train_watch *w, const char *phase)
 {
+    w->phase_span = orr_timeline_now();
     orr_pulse_at(phase, w->state->steps);
     w->standing.phase = phase;
     tell(w);
+}
+
+void orr_train_watch_leave(orr_train_watch *w)
+{
+    orr_timeline_span(w->standing.phase, w->phase_span, w->state->steps);
 }
 
 orr_status orr_train_watch_open(orr_train_watch *w, const orr_training *t, const orr_run *run,

@@ -25,15 +25,17 @@ typedef struct orr_train_watch {
     orr_standing standing;
     const orr_train_state *state;
     double began, input;
-    int64_t span;
+    int64_t span, phase_span;
     int64_t put; /* a checkpoint that may not have its name yet; < 0: none */
 } orr_train_watch;
 
 /* The run is ours, and its state is read.  Collective; agreed. */
 orr_status orr_train_watch_open(orr_train_watch *w, const orr_training *t, const orr_run *run,
                                 const orr_train_state *state, int resumed);
-/* Something else than steps begins; phase: a literal, also told to jobs/pulse.h. */
-void orr_train_watch_phase(orr_train_watch *w, const char *phase);
+/* Something else than steps begins, and has ended: the supervisor, the status file and the timeline
+ * are told.  phase: a literal. */
+void orr_train_watch_enter(orr_train_watch *w, const char *phase);
+void orr_train_watch_leave(orr_train_watch *w);
 /* A step begins, with what the loader's consumer has waited so far; ends, once it is accounted for
  * in the state.  Collective at steps that rank 0 asked for. */
 void orr_train_watch_begin(orr_train_watch *w, double input);

@@ -5,7 +5,6 @@
 #include "core/memory.h"
 #include "core/progress.h"
 #include "core/threads.h"
-#include "core/timeline.h"
 #include "data/loader.h"
 #include "jobs/json.h"
 #include "jobs/model/predictor.h"
@@ -98,15 +97,14 @@ static orr_status compare_ranks(trainer *t)
 
 static orr_status save(trainer *t, int best)
 {
-    int64_t span = orr_timeline_now();
     orr_status st = ORR_OK;
 
-    orr_train_watch_phase(&t->watch, "save");
+    orr_train_watch_enter(&t->watch, "save");
     ORR_TRY(compare_ranks(t));
     t->state.schedule = t->training.schedule.state;
     if (t->app->rank == 0) st = put_checkpoint(t, best);
     st = orr_app_agree(t->app, st);
-    orr_timeline_span("save", span, t->state.steps);
+    orr_train_watch_leave(&t->watch);
     if (st == ORR_OK) orr_train_watch_saved(&t->watch, !t->job->runtime.checkpoint_async);
     return st;
 }
@@ -155,14 +153,12 @@ static orr_status evaluate(trainer *t, int part, orr_scores *s, const char *phas
     const orr_part *p = &t->training.parts->part[part];
     orr_status st;
 
-    int64_t span = orr_timeline_now();
-
-    orr_train_watch_phase(&t->watch, "evaluate");
+    orr_train_watch_enter(&t->watch, "evaluate");
     ORR_TRY(orr_predictor_run(t->predictor, p->samples, p->rows, p->n, t->logits, phase));
     st = orr_scores_create(s, &t->training.model, p->samples, p->rows, p->n, t->logits,
                            t->job->train.threshold);
     st = orr_app_agree(t->app, st);
-    orr_timeline_span("evaluate", span, t->state.steps);
+    orr_train_watch_leave(&t->watch);
     if (st != ORR_OK) orr_scores_free(s);
     return st;
 }
