@@ -236,10 +236,14 @@ orrery_timed_out() {
     [ "${end:-0}" -gt 0 ] 2>/dev/null && [ $((end - $(date +%s))) -le "${ORRERY_LIMIT_MARGIN:-180}" ]
 }
 
-# How often this job was requeued in a way that counts: its own output says it; else every restart counts.
+# How often this job was requeued in a way that counts: its own output says it, where all its starts stand in it; else
+# every restart counts.
 orrery_counted() {
-    if [ -f "/proc/$$/fd/2" ] && [ -r "/proc/$$/fd/2" ]; then
-        grep -acF "orrery.sh: job $(orrery_id) is requeued, counted" "/proc/$$/fd/2"
+    local out="/proc/$$/fd/1" errors="/proc/$$/fd/2" id starts=0
+    id=$(orrery_id)
+    [ ! -f "$out" ] || [ ! -f "$errors" ] || starts=$(grep -acF ": job $id (" "$out")
+    if [ "${starts:-0}" -gt "${SLURM_RESTART_COUNT:-0}" ]; then
+        grep -acF "orrery.sh: job $id is requeued, counted" "$errors"
     else
         printf '%s' "${SLURM_RESTART_COUNT:-0}"
     fi
@@ -315,6 +319,10 @@ orrery_run() {
     trap '' USR1 USR2 TERM # requeued, this script is told to end
     [ ! -e "$orrery_note" ] || rm -f "$orrery_note"
     orrery_end
-    orrery_say "exit $orrery_code"
+    case $orrery_code in # the launcher, too, has its say before this
+    1) orrery_say 'exit 1: it failed, as told above (by a line that begins with orrery, or by the launcher)' ;;
+    2) orrery_say 'exit 2: a mistake in the line or the job file, as told above; it would fail again' ;;
+    *) orrery_say "exit $orrery_code" ;;
+    esac
     exit "$orrery_code"
 }

@@ -1,11 +1,12 @@
 #!/bin/bash
 # slurm/start.sh NOTE mpirun ... --host A:1,B:1 ...: what orrery launch starts and starts again.  The first time it is
 # mpirun; from then on the nodes are looked at first, because mpirun waits long for one that is gone: such nodes are
-# written to NOTE, nothing is started, and slurm/orrery.sh goes on without them.
+# written to NOTE, nothing is started any more, and slurm/orrery.sh goes on without them.
 # shellcheck source=slurm/orrery.sh
 . "${BASH_SOURCE[0]%/*}/orrery.sh" || exit 1
 note=$1
 shift
+[ ! -s "$note" ] || exit 1 # launch tries as often as it may: what is lost was looked for, which takes its time
 if [ -e "$note" ]; then
     before=
     for word; do
@@ -15,7 +16,10 @@ if [ -e "$note" ]; then
         fi
         before=$word
     done
-    [ ! -s "$note" ] || exit 1
+    if [ -s "$note" ]; then
+        orrery_say "nothing starts any more on $(paste -sd ' ' "$note")"
+        exit 1
+    fi
 fi
 : >"$note"
 exec "$@"

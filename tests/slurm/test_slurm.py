@@ -22,8 +22,9 @@ import orrery as o  # noqa: E402
 
 SCRIPTS = os.path.join(o.SOURCE, "slurm")
 CV_RESULTS = ["job.yaml", "oof.h5", "oof.csv", "test.csv", "report.json"]
-SIDE_BY_SIDE = 5
-FIRST = ["time_limit", "machine_faults", "batch_host_lost", "node_lost", "cv_array", "preemption"]  # take longest
+SIDE_BY_SIDE = 6
+FIRST = ["time_limit", "signal", "signals_to_all_processes", "batch_host_lost", "node_lost", "cv_array", "machine_faults", "srun", "rank_lost",
+         "grace_of_all_processes", "preemption_with_grace", "signal_to_steps", "requeued_by_hand", "preemption"]  # take longest, or many nodes
 CV = """
 run: unset
 job: {shared}
@@ -31,6 +32,23 @@ cv: {{folds: 3, seed: 7}}
 train: {{epochs: 1, select: auc}}
 runtime: {{threads: 1, progress: false}}
 """
+
+
+NO_NODES = "no namespaces here (unshare --uts --pid --mount-proc takes root): ranks on nodes of one host name take one another for neighbours"
+
+
+def required():
+    """A machine that lacks something is a failure then."""
+    return bool(os.environ.get("CI")) or "slurm" in os.environ.get("ORRERY_REQUIRE", "").split()
+
+
+def lacking():
+    """What keeps all of this from running, in a sentence; None: nothing."""
+    if not o.MPIRUN:
+        return "this build has no MPI"
+    if cluster.missing():
+        return f"no Slurm on this machine: {', '.join(cluster.missing())} (scripts/setup.sh installs it)"
+    return NO_NODES if required() and not cluster.namespaces() else None
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -56,15 +74,19 @@ def needs(n, trees=False):
 
 
 class Nodes:
-    """Who has which; plain ones and those with proctrack/linuxproc."""
+    """Who has which; plain ones and those with proctrack/linuxproc.  First come, first served: who wants many would else wait for long."""
 
     def __init__(self, slurm):
         self.free, self.trees, self.changed = [n for n in slurm.nodes if n not in slurm.trees], list(slurm.trees), threading.Condition()
+        self.queues = {False: [], True: []}
 
     def take(self, n, trees=False):
-        pool = self.trees if trees else self.free
+        pool, queue, me = self.trees if trees else self.free, self.queues[trees], object()
         with self.changed:
-            self.changed.wait_for(lambda: len(pool) >= n)
+            queue.append(me)
+            self.changed.wait_for(lambda: n == 0 or queue[0] is me and len(pool) >= n)
+            queue.remove(me)
+            self.changed.notify_all()
             taken, pool[:] = pool[:n], pool[n:]
         return taken
 
@@ -88,7 +110,7 @@ class Slurm(unittest.TestCase):
         o.orrery("cv", cls.folds, "run=" + o.tmp("cv-whole"))
         cls.whole, cls.whole_cv = o.results(o.tmp("whole")), cv_results(o.tmp("cv-whole"))
         cls.env = {"ORRERY": o.ORRERY, "ORRERY_BIND": "none", "ORRERY_LAUNCH_ARGS": "--oversubscribe"}
-        cls.slurm = cluster.Cluster(nodes=9, trees=2)
+        cls.slurm = cluster.Cluster(nodes=11, trees=2)
         cls.nodes = Nodes(cls.slurm)
 
     def setUp(self):
@@ -114,7 +136,10 @@ class Slurm(unittest.TestCase):
 
     def need_nodes(self):
         if not self.slurm.isolated:
-            self.skipTest("no namespaces here (they take root): ranks on nodes of one host name take one another for neighbours")
+            self.lacks(NO_NODES)
+
+    def lacks(self, what):
+        (self.fail if required() else self.skipTest)(what)
 
     # ---- one job ----
     def submit(self, script, *words, nodes=1, ranks=2, on=None, name=None, hold=False, options=(), env=None, cwd=None):
@@ -139,11 +164,11 @@ class Slurm(unittest.TestCase):
         if os.path.exists(o.tmp(name + ".gate.reached")):
             os.remove(o.tmp(name + ".gate.reached"))
 
-    def held(self, *names):
-        """Until each has its first checkpoint and waits."""
+    def held(self, *names, ends=0):
+        """Until each, having ended so often before, has its first checkpoint and waits."""
         for name in names:
             def there():
-                self.assertNotIn("orrery.sh: exit", self.log(name))
+                self.assertEqual(self.log(name).count("orrery.sh: exit"), ends, self.log(name))
                 return os.path.exists(o.tmp(name + ".gate.reached"))
             self.slurm.until(there, 120, lambda: f"{name}: no checkpoint; {self.log(name)}")
 
@@ -211,6 +236,16 @@ class Slurm(unittest.TestCase):
         self.assertIn("4 ranks on 2 nodes" if self.slurm.isolated else "2 ranks on 1 nodes", log)
         for words in ("SLURM_JOB_NODELIST=node", "CUDA_VISIBLE_DEVICES=0", "GPUs: 0", "== orrery train a job.yaml run="):
             self.assertIn(words, log)
+
+    @needs(2)
+    def test_bare(self):
+        """Nothing of the user's environment, a job's name of the user's, the program where it is built: what stands at the top of the script is enough."""
+        home = o.tmp("home")
+        shutil.copytree(SCRIPTS, home + "/slurm")
+        os.makedirs(home + "/build/release/src/jobs")
+        os.symlink(o.ORRERY, home + "/build/release/src/jobs/orrery")
+        number = self.submit(home + "/slurm/train.sbatch", self.job, "run=" + o.tmp("bare"), name="bare", nodes=2, ranks=1, options=["--export=NONE", "--job-name=it's mine"])
+        self.same_as_undisturbed(number, "bare", 0, saved=False)
 
     @needs(2)
     def test_threads_and_binding(self):
@@ -295,16 +330,40 @@ class Slurm(unittest.TestCase):
 
     @needs(2, trees=True)
     def test_grace_of_all_processes(self):
-        """Slurm signals every process of each step, Open MPI's daemons too, which take their ranks with them: the job starts again in the time it has."""
+        """Slurm signals every process of each step, Open MPI's daemons too: they have SIGTERM blocked."""
         self.need_nodes()
         on = self.mine
         number = self.train("all", nodes=2, ranks=1, on=on, hold=True, options=["--partition=lenient"])
-        self.held("all")
-        urgent = self.crowd_out(number, on)
-        self.has("all", "starts again on 2 ranks")
-        self.release("all")
-        self.same_as_undisturbed(number, "all", 0, saved=False)
-        self.assertEqual(self.slurm.wait(urgent)["JobState"], "COMPLETED")
+        self.preempt(number, "all", f"job {number} is requeued", on, None)
+        self.assertNotIn("starts again on", self.log("all"))
+
+    @needs(2, trees=True)
+    def test_signals_to_all_processes(self):
+        """scancel --full, twice each time, as the impatient do: one stop, saved, and one requeue.  Launch, which Slurm tells, too, hears the script alone;
+        a second word to it would end the ranks without saving."""
+        self.need_nodes()
+        on, names = self.mine, ("shield", "shield-fold")
+        fold = self.submit("cv-array.sbatch", self.folds, "run=" + o.tmp(names[1]), on=on, hold=True, ranks=1, options=["--array=0"], name=names[1])
+        numbers = [self.train(names[0], nodes=2, ranks=1, on=on, hold=True), fold + "_0"]
+        for ends, signals in enumerate((("USR1", "TERM"), ("TERM", "USR1"))):
+            self.held(*names, ends=ends)
+            for pause in (2.5, 0.5):  # more than supervisors take for one
+                for number, word in zip(numbers, signals):
+                    self.slurm.run("scancel", "--full", "--signal=" + word, number)
+                time.sleep(pause)
+            self.release(*names)
+            for name, number in zip(names, numbers):
+                self.slurm.until(lambda: self.log(name).count("orrery.sh: exit 75") == ends + 1, 60, lambda: self.log(name))
+                for words in ("a signal: the ranks save and end", "orrery.sh: got ", "stopped and saved", f"job {number} is requeued"):
+                    self.assertEqual(self.log(name).count(words), ends + 1, words + self.log(name))
+                if ends == 0:
+                    self.close(name)
+        self.assertNotRegex(self.log(names[0]) + self.log(names[1]), "signalled again|starts again on")
+        self.same_as_undisturbed(numbers[0], names[0], 2)
+        self.ended(numbers[1], names[1], "COMPLETED", 0, 2)
+        result = glob.glob(o.tmp("cv-whole/tasks/*-f0"))[0]
+        self.assertTrue(o.results(result))
+        self.assertEqual(o.results(os.path.join(o.tmp(names[1]), "tasks", os.path.basename(result))), o.results(result))
 
     @needs(1)
     def test_time_limit(self):
@@ -358,10 +417,12 @@ class Slurm(unittest.TestCase):
         self.held(name)
         batch = self.slurm.job(number)["BatchHost"]
         lost = batch if which == "batch" else [n for n in on if n != batch][0]
+        hosts = {rank: env[b"SLURMD_NODENAME"].decode() for rank, (_, env) in self.ranks(number).items()}
+        self.assertEqual(sorted(hosts.values()), sorted(on))
         began = time.monotonic()
         self.slurm.fail_node(lost)
         self.addCleanup(self.bring_back, lost)
-        return number, lost, began
+        return number, lost, began, hosts
 
     def bring_back(self, node):
         if node in self.slurm.daemons:
@@ -372,12 +433,20 @@ class Slurm(unittest.TestCase):
 
     @needs(3)
     def test_node_lost(self):
-        """Power cut: the job goes on with the others, before Slurm knows; and stays when it does."""
+        """All that runs on a node ends at once: the job goes on with the others, before Slurm knows; and stays when it does.  The script names that
+        node and no other.  The rank that launch names is where it says, not always there: mpirun ends the others at once."""
         self.need_nodes()
-        number, lost, began = self.lose("node", "other")
-        self.has("node", r"rank . on \w+ (was killed|is cut off)")
+        number, lost, began, hosts = self.lose("node", "other")
+        self.has("node", "error launch: rank ")
         named = time.monotonic() - began
-        self.has("node", f"lost: {lost}; goes on with|left out from now on")
+        said = re.search(r"error launch: rank (\d) on (\w+) was killed or crashed in (?:save|train), step \d+(?:; so (?:is rank|are ranks) [\d, ]+)?\n", self.log("node"))
+        self.assertTrue(said, self.log("node"))
+        self.assertEqual(said[2], hosts[int(said[1])], "a rank is said to be on another node than it is")  # which one: docs/slurm.md
+        self.has("node", "; goes on with .*\n")
+        on = " ".join(sorted(set(self.mine) - {lost}))
+        for words in (f"orrery.sh: nothing starts any more on {lost}\n", f"orrery.sh: lost: {lost}; goes on with {on}\n"):
+            self.assertEqual(self.log("node").count(words), 1, words + self.log("node"))
+        self.assertEqual(len(re.findall("nothing starts any more on|orrery.sh: lost:", self.log("node"))), 2, self.log("node"))
         self.slurm.run("scontrol", "update", "nodename=" + lost, "state=down", "reason=test")
         self.slurm.until(lambda: lost not in self.slurm.run("scontrol", "show", "hostnames", self.slurm.job(number)["NodeList"]), 60, "Slurm keeps the node")
         self.release("node")
@@ -390,7 +459,7 @@ class Slurm(unittest.TestCase):
     def test_batch_host_lost(self):
         """The node of the script itself: what watches on the others has the job requeued."""
         self.need_nodes()
-        number, lost, began = self.lose("host", "batch")
+        number, lost, began, _ = self.lose("host", "batch")
         self.slurm.run("scontrol", "update", "nodename=" + lost, "state=down", "reason=test")
         self.slurm.until(lambda: self.slurm.job(number)["Restarts"] == "1", 90, lambda: "the job is not requeued; " + self.log("host"))
         self.seen["batch host lost"] = f"requeued {time.monotonic() - began:.1f} s after Slurm knew"
@@ -400,22 +469,25 @@ class Slurm(unittest.TestCase):
         self.bring_back(lost)
         self.same_as_undisturbed(number, "host", 1, saved=False)
 
-    def stub(self, name, script):
+    def stub(self, name, script, **more):
         """Slurm runs what stands in for orrery."""
         path = o.write(name, "#!/bin/sh\n" + script)
         os.chmod(path, 0o755)
-        return self.submit("train.sbatch", self.job, name=name[:-3], env={"ORRERY": path, "ORRERY_MAX_REQUEUES": "2"})
+        return self.submit("train.sbatch", self.job, name=name[:-3], env={"ORRERY": path, "ORRERY_MAX_REQUEUES": "2"}, **more)
 
     @needs(3)
     def test_machine_faults(self):
-        """Exit codes 76 and 77 come back, so often; 1 does not."""
-        seventy7 = self.stub("c77.sh", "exit 77\n")
+        """Exit codes 76 and 77 come back, so often, also where each start has an output of its own; 1 does not."""
+        seventy7, fresh = self.stub("c77.sh", "exit 77\n"), self.stub("d77.sh", "exit 77\n", options=["--open-mode=truncate"])
         once = self.stub("c76.sh", f"[ -e {o.tmp('been')} ] && exit 0; : >{o.tmp('been')}; exit 76\n")
         one = self.stub("c1.sh", "exit 1\n")
         self.ended(one, "c1", "FAILED", 1, 0)
         self.ended(once, "c76", "COMPLETED", 0, 1)
         self.ended(seventy7, "c77", "FAILED", 77, 2)
-        self.assertIn("requeued 2 times already", self.log("c77"))
+        self.ended(fresh, "d77", "FAILED", 77, 2)
+        for name in ("c77", "d77"):
+            self.assertIn("requeued 2 times already", self.log(name))
+        self.assertRegex(self.log("c1"), "exit 1: it failed, as told above.*\n$")
 
     @needs(2)
     def test_failing(self):
@@ -425,12 +497,18 @@ class Slurm(unittest.TestCase):
         self.held("first")
         jobs = [(2, "epochz", self.submit("train.sbatch", self.job, "run=" + o.tmp("wrong"), "train.epochz=1", name="wrong", on=on), "wrong"),
                 (2, "there is no program", self.train("without", on=on, env={"ORRERY": o.tmp("nowhere")}), "without"),
+                (2, "nowhere.yaml: cannot open", self.submit("train.sbatch", "nowhere.yaml", name="no file", on=on), "no file"),
+                (2, "cv.only: 3 is not a fold; they are 0 to 2", self.submit("cv-array.sbatch", self.folds, "run=" + o.tmp("fourth"), name="fourth", on=on,
+                                                                             options=["--array=3"]), "fourth"),
+                (2, "set ORRERY_HOME", self.submit(shutil.copy(os.path.join(SCRIPTS, "train.sbatch"), o.tmp("mine.sh")), self.job, name="copied", on=on), "copied"),
                 (2, "mpirun or srun", self.train("unknown", on=on, env={"ORRERY_LAUNCH": "aprun"}), "unknown"),
                 (1, "/proc/nowhere", self.submit("train.sbatch", self.job, "run=/proc/nowhere/run", name="closed", on=on), "closed"),
                 (1, "another job is running here", self.submit("train.sbatch", self.job, "run=" + o.tmp("first"), name="second", on=on), "second")]
         for code, words, number, name in jobs:
             self.ended(number, name, "FAILED", code, 0)
             self.assertIn(words, self.log(name))
+            if name not in ("without", "copied", "unknown"):  # those began nothing, and have said it last
+                self.assertRegex(self.log(name), f"orrery.sh: exit {code}: .*as told above.*\n$")
         self.release("first")
         self.same_as_undisturbed(first, "first", 0, saved=False)
 
@@ -439,7 +517,7 @@ class Slurm(unittest.TestCase):
         """Ranks as tasks of a step: Slurm's signals reach them, and their exit code comes back."""
         self.need_nodes()
         if "pmix" not in self.slurm.run("srun", "--mpi=list"):
-            self.skipTest("this Slurm has no pmix")
+            self.lacks("this Slurm has no pmix (srun --mpi=list)")
         env = {"ORRERY_LAUNCH": "srun", "ORRERY_LAUNCH_ARGS": "--cpu-bind=none"}
         steps, batch = self.train("srun", nodes=2, ranks=1, hold=True, env=env), self.train("srun-batch", ranks=1, hold=True, env=env)
         self.held("srun", "srun-batch")
@@ -558,11 +636,9 @@ def main(gate, *names):
 
 
 if __name__ == "__main__":
-    if not o.MPIRUN:
-        o.skip("this build has no MPI")
-    if cluster.missing():
-        reason = f"no Slurm on this machine: {', '.join(cluster.missing())} (scripts/setup.sh installs it)"
-        if os.environ.get("CI") or "slurm" in os.environ.get("ORRERY_REQUIRE", "").split():
-            sys.exit(reason)
-        o.skip(reason)
+    why = lacking()
+    if why and required():
+        sys.exit(why)
+    if why:
+        o.skip(why)
     sys.exit(main(*sys.argv[1:]))
