@@ -32,7 +32,7 @@ enum {
 };
 
 int orr_timeline_is_on;
-_Thread_local int orr_timeline_is_muted;
+__thread int orr_timeline_is_muted;
 
 typedef struct event {
     const char *name;

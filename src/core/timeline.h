@@ -74,8 +74,8 @@ void orr_timeline_close(orr_timeline_left_out *out);
  * ORR_ERR_IO, ORR_ERR_NOMEM. */
 orr_status orr_timeline_merge(const char *folder, int n, int *found);
 
-extern int orr_timeline_is_on; /* private */
-extern _Thread_local int orr_timeline_is_muted;
+extern int orr_timeline_is_on;             /* private */
+extern __thread int orr_timeline_is_muted; /* the keyword that C++ has, too */
 int64_t orr_timeline_clock(void);
 int64_t orr_timeline_unit_begin(int64_t number);
 void orr_timeline_record(const char *name, int64_t began, int64_t number, const char *text,

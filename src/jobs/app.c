@@ -7,6 +7,7 @@
 #include "jobs/pulse.h"
 #include "jobs/tracing.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -64,16 +65,19 @@ void orr_app_stop(void)
 
 void orr_app_on_signals(void (*handler)(int))
 {
-    static const int numbers[] = { SIGTERM, SIGINT, SIGUSR1, SIGUSR2 };
-    struct sigaction action;
+    static const int numbers[] = { SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP };
+    struct sigaction action, before;
 
     memset(&action, 0, sizeof action);
     action.sa_handler = handler;
     action.sa_flags = SA_RESTART;
     sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        sigaction(numbers[i], &action, NULL);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        sigaction(numbers[i], NULL, &before);
+        if (before.sa_handler != SIG_IGN) sigaction(numbers[i], &action, NULL);
+    }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* then write says EFBIG */
 }
 
 #ifdef ORRERY_MPI
@@ -196,7 +200,7 @@ static int ends_together(const orr_app *app, orr_status *st)
 static void tell_failure(const orr_app *app, const char *command, int together, const char *words,
                          const char *where)
 {
-    if (together)
+    if (together || strncmp(words, "rank ", 5) == 0) /* it says who it was */
         fprintf(stderr, "orrery%s%s: %s\n", command ? " " : "", command ? command : "", words);
     else
         fprintf(stderr, "orrery %s: rank %d (%s): %s\n", command ? command : "", app->rank,
@@ -228,13 +232,21 @@ static void end_mpi(orr_app *app, int together, int code)
 #endif
 }
 
+orr_status orr_app_flush(void)
+{
+    errno = 0;
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || errno == EBADF) return ORR_OK;
+    return orr_fail(ORR_ERR_IO, "standard output: %s; what was printed is not all there",
+                    errno ? strerror(errno) : "a write failed");
+}
+
 int orr_app_finish(orr_app *app, const char *command, orr_status st)
 {
     char words[ORR_ERROR_MAX], where[ORR_ERROR_MAX];
     orr_status before = st;
     int together, code;
 
-    fflush(stdout);
+    if (st == ORR_OK && app->rank == 0) st = orr_app_flush();
     snprintf(words, sizeof words, "%s", orr_error_text());
     snprintf(where, sizeof where, "%s", orr_error_where());
     together = ends_together(app, &st);

@@ -74,9 +74,12 @@ static inline orr_status orr_app_agree(orr_app *app, orr_status st)
  * ORR_OK or agreed. */
 int orr_app_finish(orr_app *app, const char *command, orr_status st);
 int orr_exit_code(orr_status st);
-/* Lets handler see SIGTERM, SIGINT, SIGUSR1 and SIGUSR2; SIGPIPE is ignored. */
+/* What was printed is out, unless standard output was closed on purpose.  ORR_ERR_IO. */
+orr_status orr_app_flush(void);
+/* Lets handler see SIGTERM, SIGINT, SIGUSR1, SIGUSR2 and SIGHUP, those that are not ignored already
+ * (nohup); SIGPIPE and SIGXFSZ are ignored: writes fail instead. */
 void orr_app_on_signals(void (*handler)(int));
-/* True once SIGTERM, SIGINT, SIGUSR1 or SIGUSR2 has come to this rank, or a stop was asked for. */
+/* True once one of these signals has come to this rank, or a stop was asked for. */
 int orr_app_signalled(void);
 /* As if a signal had come: another group of the job was stopped. */
 void orr_app_stop(void);

@@ -89,6 +89,24 @@ static int wants_help(int argc, char **argv)
     return 0;
 }
 
+/* Whoever gives nothing asks for this rather than for the first key that is missing. */
+static void say_usage(const orr_command *c, orr_status st)
+{
+    char words[ORR_ERROR_MAX];
+
+    snprintf(words, sizeof words, "%s", orr_error_text());
+    orr_fail(st, "%s\nusage: %s", words, c->usage);
+}
+
+static int run_raw(const orr_command *c, int argc, char **argv)
+{
+    int code = c->raw(argc, argv);
+
+    if (code != ORR_EXIT_OK || orr_app_flush() == ORR_OK) return code;
+    fprintf(stderr, "orrery %s: %s\n", c->name, orr_error_text());
+    return ORR_EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
     const orr_command *command = argc > 1 ? find_command(argv[1]) : NULL;
@@ -111,13 +129,14 @@ int main(int argc, char **argv)
         print_overview();
         return ORR_EXIT_USAGE;
     }
-    if (command && command->raw) return command->raw(argc - 2, argv + 2);
+    if (command && command->raw) return run_raw(command, argc - 2, argv + 2);
     st = orr_app_start(&app, &argc, &argv);
     if (st == ORR_OK) {
         /* The same arguments everywhere: what is wrong with them is known to all without asking. */
         app.agreed = command ? read_args(&args, argc - 2, argv + 2) : unknown_command(argv[1]);
         st = app.agreed;
         if (command && st == ORR_OK) st = command->run(&app, &args);
+        if (command && argc == 2 && orr_exit_code(st) == ORR_EXIT_USAGE) say_usage(command, st);
     }
     return orr_app_finish(&app, command ? command->name : NULL, st);
 }

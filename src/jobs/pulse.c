@@ -22,7 +22,8 @@
 #include <unistd.h>
 
 enum { LINE = 1024, WORD = 64 };
-static const double connect_patience = 2, drain_patience = 1, daemon_patience = 1; /* seconds */
+static const double connect_patience = 2, drain_patience = 1, daemon_patience = 1,
+                    doubt_patience = 3, stopped = 1; /* seconds */
 
 /* What the other threads say. */
 static atomic_int on, rank_now, size_now, done, gave_up, end_code, leaving;
@@ -35,9 +36,12 @@ typedef struct pulse {
     char host[ORR_HOST_MAX], here[ORR_HOST_MAX], key[WORD];
     const char *port; /* within host */
     double grace, heard, spoke, since;
+    double round; /* when the last one was */
+    double doubt; /* until then a word must come; 0: all is well */
     void (*on_stop)(void);
     int fd, connected, wake[2];
     int told_done;
+    unsigned calls; /* which of its addresses is next */
     char out[LINE], in[WORD];
     size_t out_at, out_len, in_len;
     sem_t announced;
@@ -108,17 +112,6 @@ static void leave(const char *why, int lost)
     _exit(ORR_EXIT_LOST);
 }
 
-static void leave_if_lost(double now)
-{
-    char why[LINE / 2];
-
-    if (now - p.heard <= p.grace) return;
-    snprintf(why, sizeof why, "no word from its supervisor (%s port %s) for %.0f s", p.host, p.port,
-             now - p.heard);
-    leave(why, 1);
-}
-
-/* ---- the connection ---- */
 static void hang_up(void)
 {
     if (p.fd >= 0) close(p.fd);
@@ -128,14 +121,47 @@ static void hang_up(void)
     p.told_done = 0;
 }
 
+/* A silence that this process slept through (it was suspended) proves nothing, nor does a word that
+ * lay there meanwhile: another start may have the job by now.  A supervisor that answers a new call
+ * has this one still. */
+static void leave_if_lost(double now)
+{
+    double gap = now - p.round;
+    char why[LINE / 2];
+
+    p.round = now;
+    if (gap <= stopped) gap = 0;
+    p.heard += gap;
+    if (gap > 0) atomic_store(&moved, atomic_load(&moved) + gap);
+    if (p.doubt > 0 && now <= (p.doubt += gap)) return;
+    if (p.doubt == 0 && now - p.heard + gap <= p.grace) return;
+    if (p.doubt == 0 && gap > 0) {
+        p.doubt = now + doubt_patience;
+        hang_up();
+        return;
+    }
+    snprintf(why, sizeof why, "no word from its supervisor (%s port %s) for %.0f s", p.host, p.port,
+             now - p.heard);
+    leave(why, 1);
+}
+
+/* ---- the connection ---- */
+
+/* A name may have several addresses, and not all lead there: the next one each time. */
 static void call(double now)
 {
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL, *to;
+    unsigned n = 0, skip;
 
     p.since = now;
     if (getaddrinfo(p.host, p.port, &hints, &found) != 0) return;
-    p.fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (p.fd >= 0 && connect(p.fd, found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS)
+    for (to = found; to; to = to->ai_next)
+        n++;
+    skip = p.calls++ % n;
+    for (to = found; skip > 0; skip--)
+        to = to->ai_next;
+    p.fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (p.fd >= 0 && connect(p.fd, to->ai_addr, to->ai_addrlen) != 0 && errno != EINPROGRESS)
         hang_up();
     freeaddrinfo(found);
 }
@@ -190,6 +216,7 @@ static void obey(const char *word, double now)
     if (strcmp(word, "end") == 0) leave("told to end by its supervisor", 0);
     if (strcmp(word, "stop") == 0 && p.on_stop) p.on_stop();
     p.heard = now;
+    p.doubt = 0;
 }
 
 static void hear(double now)
@@ -236,10 +263,13 @@ static void see_connected(void)
     int error = 0;
     socklen_t n = sizeof error;
 
-    if (getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0 || error != 0)
+    if (getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0 || error != 0) {
+        if (error == ECONNREFUSED && p.doubt > 0) leave("its supervisor is gone", 1);
         hang_up();
-    else
+    } else {
         p.connected = 1;
+        p.calls--; /* here again */
+    }
 }
 
 static void round_once(void)
@@ -250,7 +280,7 @@ static void round_once(void)
     if (p.fd < 0 && now >= p.since + ORR_PULSE_MS * 1e-3) call(now);
     if (p.fd >= 0 && !p.connected && now > p.since + connect_patience) hang_up();
     doze(ready);
-    leave_if_lost(orr_now()); /* before it hears: after a long stop what lies there is old */
+    leave_if_lost(orr_now()); /* before it hears */
     if (p.fd >= 0 && !p.connected && ready[1].revents) see_connected();
     if (p.connected && (ready[1].revents & (POLLIN | POLLHUP | POLLERR))) hear(orr_now());
     if (p.connected) speak(orr_now());
@@ -336,7 +366,7 @@ orr_status orr_pulse_start(void (*on_stop)(void))
     if (!where || !*where || atomic_load(&on)) return ORR_OK;
     ORR_TRY(read_environment(where));
     p.on_stop = on_stop;
-    p.heard = orr_now();
+    p.round = p.heard = orr_now();
     p.since = p.spoke = p.heard - 1;
     atomic_store(&on, 1);
     orr_pulse_at("start", -1);
@@ -360,9 +390,9 @@ void orr_pulse_done(int code, int lost)
     atomic_store(&gave_up, lost);
     atomic_store(&done, 1);
     wake_up();
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += 1;
-    while (sem_timedwait(&p.announced, &until) != 0 && errno == EINTR)
+    while (sem_clockwait(&p.announced, CLOCK_MONOTONIC, &until) != 0 && errno == EINTR)
         continue;
 }
 

@@ -13,7 +13,8 @@
  * ORR_PULSE_GRACE seconds (10), says so on stderr and ends by _exit(ORR_EXIT_LOST), so that none
  * stays behind when a host is cut off or the supervisor was killed (nor does Open MPI's daemon above
  * it: a rank that has lost its supervisor ends that first).  A supervisor may therefore
- * start the job anew that long after it last wrote to a rank that it cannot reach.
+ * start the job anew that long after it last wrote to a rank that it cannot reach.  A rank that did
+ * not run for so long (suspended) calls anew, and ends unless it is answered within 3 s.
  *
  * Without ORR_PULSE there is no thread and orr_pulse_at costs a load.  The thread blocks all
  * signals, calls no MPI and takes no lock of ours.  What the rank does now is state of the process,

@@ -88,6 +88,7 @@ orr_status orr_tracing_start(orr_app *app, const orr_runtime_opts *runtime)
     app->timeline = orr_strdup(o.folder);
     if (!app->timeline) st = orr_fail(ORR_ERR_NOMEM, "out of memory: timeline");
     if (st == ORR_OK) st = orr_timeline_open(&o);
+    if (st == ORR_OK) orr_timeline_span("start", (int64_t)(app->started * 1e9), -1);
     return orr_app_agree(app, st);
 }
 

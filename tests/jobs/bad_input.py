@@ -197,8 +197,6 @@ class BadInput(unittest.TestCase):
         """A small file size limit stands for a full disk: the write fails in the middle."""
         def limit():
             resource.setrlimit(resource.RLIMIT_FSIZE, (megabytes << 20, megabytes << 20))
-            import signal
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         p = subprocess.run(o.argv(ranks, *args), capture_output=True, text=True, preexec_fn=limit, timeout=o.DEADLINE)
         self.assertNotEqual(p.returncode, 0)
         return p.stderr
@@ -216,6 +214,30 @@ class BadInput(unittest.TestCase):
         err = self.disk_full("train", self.job, "run=" + run, "train.max_steps=1", "model.layers=" + layers, megabytes=2)
         self.assertIn("checkpoint-last.h5", err)
         self.assertFalse([n for n in os.listdir(run) if n.startswith("checkpoint") or n.endswith(".tmp")])
+
+    def test_full_output(self):
+        """Nobody reads half of an answer for all of it; who closed the output does not want one."""
+        self.assertEqual(subprocess.run([o.ORRERY, "info", self.train], stdout=subprocess.DEVNULL, check=False).returncode, 0)
+        for args in (["info", self.train], ["status", o.tmp("full-run")]):
+            with open("/dev/full", "w") as full:
+                r = subprocess.run([o.ORRERY, *args], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+            self.assertEqual(r.returncode, 1, args)
+            self.assertRegex(r.stderr, f"orrery {args[0]}: .*")
+        self.assertEqual(subprocess.run(["sh", "-c", '"$@" >&-', "sh", o.ORRERY, "info", self.train], check=False).returncode, 0)
+
+    def test_little_shared_memory(self):
+        """A container's /dev/shm is small."""
+        own = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=128k tmpfs /dev/shm && exec "$@"', "sh"]
+        why = "mount namespaces need root and unshare" if os.geteuid() != 0 or not shutil.which("unshare") else None
+        why = why or subprocess.run([*own, "true"], capture_output=True, text=True, check=False).stderr
+        if why or not o.MPIRUN:
+            self.skipTest(why or "built without MPI")
+        words = [*own, *o.argv(2, "train", self.job, "run=" + o.tmp("shared-memory"))]
+        r = subprocess.run(words, capture_output=True, text=True, timeout=o.DEADLINE, check=False)
+        self.assertNotEqual(r.returncode, 0)
+        said = [line for line in r.stderr.splitlines() if line.startswith("orrery")]
+        self.assertEqual(len(said), 1, r.stderr)
+        self.assertRegex(said[0], r"^orrery train: rank 0 .*MiB to share among the ranks of .*, but /dev/shm has .* MiB free; give it more")
 
 
 if __name__ == "__main__":

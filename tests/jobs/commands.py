@@ -3,6 +3,7 @@ that people read them with."""
 import csv
 import json
 import os
+import shutil
 import unittest
 
 import h5py
@@ -128,6 +129,54 @@ class Commands(unittest.TestCase):
             self.assertEqual(f["x"][:].tolist(), [[1, 2], [3, 4], [5, 6]])
             self.assertEqual(f["y"][:].tolist(), [0, 1, 2])
             self.assertEqual(f["id"][:].tolist(), [0, 1, 2])
+
+    # ---- the timeline ----
+    def check_timeline(self, command, *args, ranks=0):
+        """[(rank, name, number)] of a command's spans, which must cover nearly all of it: before the first one MPI starts."""
+        best = 0
+        for _ in range(3):  # on a busy machine one may have bad luck
+            folder = o.tmp(f"timeline-{command}-{ranks}")
+            shutil.rmtree(folder, ignore_errors=True)
+            o.orrery(command, *args, "overwrite=true", "runtime.timeline=" + folder, "runtime.timeline_share=1", ranks=ranks)
+            with open(os.path.join(folder, "timeline.json")) as f:
+                spans = [e for e in json.load(f)["traceEvents"] if e["ph"] == "X"]
+            shares = []
+            for rank in range(ranks or 1):
+                mine = sorted((e["ts"], e["ts"] + e["dur"], e["name"]) for e in spans if e["pid"] == rank)
+                begin, end = next((a, b) for a, b, name in mine if name == command)
+                parts = [(a, b) for a, b, name in mine if name != command]
+                begin = parts[0][0] if ranks else begin
+                covered, last = 0, begin
+                for a, b in parts:
+                    covered += max(0, b - max(a, last))
+                    last = max(b, last)
+                shares.append(covered / (end - begin))
+            best = max(best, min(shares))
+            if best >= 0.8:
+                break
+        print(f"{command} on {ranks or 1}: spans cover {100 * best:.1f}% of it", flush=True)
+        self.assertGreaterEqual(best, 0.8)
+        return [(e["pid"], e["name"], e.get("args", {}).get("number")) for e in spans]
+
+    def test_timeline(self):
+        o.orrery("synth", "kepler", "out=" + o.tmp("larger"), "stars=3000", "test_stars=10", "samples=300")
+        table, words = o.tmp("larger/train.csv"), (os.path.join(o.SOURCE, "examples/kepler/import.yaml"), "shard_mib=0.3")
+        for ranks in (0, 2) if o.MPIRUN else (0,):
+            spans = self.check_timeline("import", *words, "input.files=" + table, "out=" + o.tmp("larger-set"), ranks=ranks)
+            shards = len([n for n in os.listdir(o.tmp("larger-set")) if n.startswith("shard-")])
+            self.assertGreater(shards, 5)
+            for name in ("read", "write"):
+                self.assertEqual(sorted(number for _, n, number in spans if n == name), list(range(shards)), name)
+            self.assertTrue({"open", "scan", "labels", "sha256", "index"} <= {name for _, name, _ in spans})
+            for command, out in (("predict", o.tmp("larger.csv")), ("evaluate", o.tmp("larger.json"))):
+                spans = self.check_timeline(command, self.trained, o.tmp("larger-set"), "out=" + out, o.KERNELS, ranks=ranks)
+                batches = sorted(number for _, name, number in spans if name == "batch")
+                self.assertEqual(batches, list(range(len(batches))))
+                self.assertGreater(len(batches), 5)
+                for name in ("transform", "net"):
+                    self.assertEqual(sum(n == name for _, n, _ in spans), len(batches))
+                for rank in range(ranks or 1):
+                    self.assertTrue({"load model", "read", "plan", "gather", "score", "write"} <= {n for r, n, _ in spans if r == rank})
 
     def test_early_stopping(self):
         run = o.tmp("patient")

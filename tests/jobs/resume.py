@@ -1,17 +1,24 @@
 """Stopping is boring: kill -9 of all ranks at a random moment, then go on with the same or another number of ranks: same bytes as no stop.
-SIGTERM saves and exits with 75."""
+SIGTERM and SIGHUP save and exit with 75.  A run whose files are removed under it says so.  What a kill leaves in the folder goes; a run that another version began goes on in its tables.
+resume.py SHIM (the shared object of tests/faults/shim.c)"""
+import csv
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
+import sys
 import time
 import unittest
 
 import orrery as o
 
+SHIM = os.path.abspath(sys.argv[1])
 
-def start(ranks, *args):
-    return subprocess.Popen(o.argv(ranks, *args), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=o.tmp(), start_new_session=True, text=True)
+
+def start(ranks, *args, **more):
+    return subprocess.Popen(o.argv(ranks, *args), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=o.tmp(), start_new_session=True, text=True, **more)
 
 
 def kill(p):
@@ -62,6 +69,43 @@ class Resume(unittest.TestCase):
         o.orrery("train", self.job, "run=" + run)
         self.assertEqual(o.results(run), self.whole)
 
+    def test_sighup(self):
+        """The terminal is gone: as SIGTERM, but not for who was told by nohup to ignore it."""
+        run = o.tmp("hup")
+        p = start(0, "train", self.job, "run=" + run)
+        wait_for(os.path.join(run, "checkpoint-last.h5"))
+        p.send_signal(signal.SIGHUP)
+        err = p.communicate()[1]
+        self.assertEqual(p.returncode, 75, err)
+        self.assertIn("saved", err)
+        before = os.stat(os.path.join(run, "checkpoint-last.h5")).st_mtime_ns
+        p = start(0, "train", self.job, "run=" + run, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        while os.stat(os.path.join(run, "checkpoint-last.h5")).st_mtime_ns == before:
+            self.assertIsNone(p.poll())
+            time.sleep(0.01)
+        self.assertIsNone(p.poll(), "the training was over too early")
+        p.send_signal(signal.SIGHUP)
+        err = p.communicate()[1]
+        self.assertEqual(p.returncode, 0, err)
+        self.assertEqual(o.results(run), self.whole)
+
+    def test_removed_under_the_run(self):
+        """rm -r that loses a race with it: the folder stays, since new files come."""
+        for names, ranks in ((["job.yaml", ".lock", "metrics.jsonl", "history.csv"], 2), (["metrics.jsonl"], 0), (["history.csv"], 0), ([".lock"], 0)):
+            with self.subTest(names=names):
+                run = o.tmp("removed-" + names[-1])
+                p = start(ranks, "train", self.job, "run=" + run)
+                wait_for(os.path.join(run, "checkpoint-last.h5"))
+                for name in names:
+                    os.remove(os.path.join(run, name))
+                err = p.communicate()[1]
+                self.assertEqual(p.returncode, 1, err)
+                self.assertRegex(err, rf"{run}/({'|'.join(names)}) was removed under this run; .* remove all of {run}, and start again")
+                shutil.rmtree(run)
+        run = o.tmp("removed-.lock")
+        o.orrery("train", self.job, "run=" + run)
+        self.assertEqual(o.results(run), self.whole)
+
     def test_finished_run_is_left_alone(self):
         run = o.tmp("again")
         o.orrery("train", self.job, "run=" + run)
@@ -75,6 +119,99 @@ class Resume(unittest.TestCase):
         r = o.orrery("train", self.job, "run=" + run, "train.max_steps=3", "train.lr=0.5", code=2)
         self.assertIn("lr: 0.5", r.err)
         self.assertEqual({n: s for n, s in o.tree(run).items() if n != "log.txt"}, {n: s for n, s in before.items() if n != "log.txt"})
+
+    def test_leftovers_of_a_kill(self):
+        """A start that dies while it writes job.yaml leaves a file with a name of its own: who has the folder alone removes it."""
+        run, left = o.tmp("left"), []
+        for call in range(1, 20):  # of those that change files there
+            env = {"LD_PRELOAD": SHIM, "ORR_SHIM_DIR": run, "ORR_SHIM_AT": str(call), "ORR_SHIM_KIND": "kill"}
+            o.orrery("train", self.job, "run=" + run, env=env, code=-signal.SIGKILL)
+            here = os.listdir(run) if os.path.exists(run) else []
+            if "job.yaml" in here:
+                break
+            self.assertLessEqual(sum(n.startswith("job.yaml.") for n in here), 1, "what the start before has left is still there")
+            left += [n for n in here if n.startswith("job.yaml.")]
+        self.assertEqual({n.endswith(".tmp") for n in left}, {True, False}, "the kills did not hit that write")
+        shutil.rmtree(run)
+        os.makedirs(run)
+        names = [left[0], left[-1], "job.yaml.4711-123", "job.yaml.4711-123456789.tmp"]
+        others = ["job.yaml.old", "job.yaml.4711-x.tmp", "job.yaml.4711-.tmp", "job.yaml.-1", "job.yaml.1-2.tmp.tmp", "old.job.yaml.1-2.tmp"]
+
+        def here():
+            for name in (*names, *others):
+                o.write(os.path.join(run, name), "x")
+
+        here()
+        p = start(0, "train", self.job, "run=" + run)
+        wait_for(os.path.join(run, "checkpoint-last.h5"))
+        self.assertEqual([n for n in (*names, *others) if os.path.exists(os.path.join(run, n))], others)
+        here()
+        r = o.orrery("train", self.job, "run=" + run, code=1)  # it is at work: nothing of it is anybody's to remove
+        self.assertIn("another job is running here", r.err)
+        self.assertIsNone(p.poll(), "the training was over too early")
+        self.assertTrue(all(os.path.exists(os.path.join(run, n)) for n in (*names, *others)))
+        kill(p)
+        o.orrery("train", self.job, "run=" + run)
+        self.assertEqual([n for n in (*names, *others) if os.path.exists(os.path.join(run, n))], others)
+        self.assertEqual(o.results(run), self.whole)
+
+    def test_leftovers_in_a_shared_folder(self):
+        """With cv.only others may be in that write just now; the last one, which waits until it is alone, removes what is left."""
+        with open(self.job) as f:
+            o.write("shared.yaml", f.read().replace("epochs: 3", "epochs: 1").replace("epoch_length: 9000", "epoch_length: 200"))
+        job = o.write("cv.yaml", "run: unset\njob: shared.yaml\ncv: {folds: 2}\nconfigurations:\n  small: {}\nruntime: {threads: 1, progress: false}\n")
+        run, left = o.tmp("cv"), o.write("cv/job.yaml.4711-123456789.tmp", "x")
+        o.orrery("cv", job, "run=" + run, "cv.only=[0]")
+        self.assertTrue(os.path.exists(left))
+        o.orrery("cv", job, "run=" + run, "cv.only=[1]")
+        self.assertTrue(os.path.exists(os.path.join(run, "oof.h5")))
+        self.assertFalse(os.path.exists(left))
+
+    def test_tables_of_another_version(self):
+        """Columns under other names, in another order, fewer; a last line that was cut."""
+        run = o.tmp("tables")
+        p = start(0, "train", self.job, "run=" + run)
+        wait_for(os.path.join(run, "metrics.jsonl"))
+        while os.path.getsize(os.path.join(run, "metrics.jsonl")) == 0:
+            time.sleep(0.01)
+        p.send_signal(signal.SIGTERM)
+        err = p.communicate()[1]
+        self.assertEqual(p.returncode, 75, err)
+        history, timing = os.path.join(run, "history.csv"), os.path.join(run, "timing.csv")
+        o.edit(history, "train_loss,train_accuracy", "train_accuracy,train_loss")
+        o.edit(history, "validation_crps", "validation_dots")
+        with open(history) as f:
+            header = f.readline()
+        with open(timing) as f:
+            now = f.readline()
+            row = f.readline()
+        old = ",".join(now.split(",")[:6]) + "\n" + ",".join(row.split(",")[:6]) + "\n"
+        o.write(timing, old)
+        o.write(os.path.join(run, "timing.1.csv"), "taken\n")
+        o.orrery("train", self.job, "run=" + run)
+        for name in ("model.h5", "metrics.jsonl", "report.json", "predictions-test.csv"):
+            self.assertEqual(o.sha(os.path.join(run, name)), self.whole[name], name)
+        with open(history) as f:
+            self.assertEqual(f.readline(), header)
+            rows = list(csv.DictReader(f, header.strip().split(",")))
+        with open(os.path.join(run, "metrics.jsonl")) as f:
+            truth = [json.loads(line) for line in f]
+        self.assertEqual(len(rows), 3)
+        for have, true in list(zip(rows, truth))[1:]:
+            self.assertEqual(float(have["train_loss"]), float(f"{true['train_loss']:.9g}"))
+            self.assertEqual(float(have["train_accuracy"]), float(f"{true['train_accuracy']:.9g}"))
+            self.assertEqual((have["validation_dots"], have["best"]), ("", str(int(true["best"]))))
+        with open(timing) as f:
+            self.assertEqual(f.readline(), now)
+            lines = f.readlines()
+        self.assertEqual([len(line.split(",")) for line in lines], [len(now.split(","))] * 2)
+        with open(os.path.join(run, "timing.2.csv")) as f:
+            self.assertEqual(f.read(), old)
+        with open(timing, "a") as f:
+            f.write("3,1,1,0.")
+        o.orrery("train", self.job, "run=" + run)
+        with open(timing) as f:
+            self.assertEqual(f.readlines()[1:], lines)
 
     def test_damaged_checkpoint(self):
         run = o.tmp("damaged")
@@ -93,4 +230,4 @@ class Resume(unittest.TestCase):
 if __name__ == "__main__":
     if not o.MPIRUN:
         o.skip("this build has no MPI")
-    unittest.main()
+    unittest.main(argv=sys.argv[:1] + sys.argv[2:])

@@ -284,6 +284,38 @@ class Slurm(unittest.TestCase):
         self.release("steps")
         self.same_as_undisturbed(number, "steps", 1)
 
+    def suspend(self, name):
+        """scontrol suspend and resume, for longer than ranks wait for a word from their launch, over two nodes."""
+        self.need_nodes()
+        number = self.train(name, nodes=2, ranks=1, hold=True, on=self.mine, env={"ORRERY_SUPERVISE": "grace=3"})
+        self.held(name)
+
+        def states():
+            found = []
+            for pid, _ in self.ranks(number).values():
+                with open(f"/proc/{pid}/stat") as f:
+                    found.append(f.read().rpartition(")")[2].split()[0])
+            return found
+
+        self.slurm.run("scontrol", "suspend", number)
+        self.slurm.until(lambda: states() == ["T", "T"], 30, lambda: f"{name}: {states()}")
+        time.sleep(7)
+        self.assertEqual(states(), ["T", "T"])
+        self.slurm.run("scontrol", "resume", number)
+        self.release(name)
+        self.same_as_undisturbed(number, name, 0, saved=False)
+        self.assertNotIn("starts again", self.log(name))
+
+    @needs(2, trees=True)
+    def test_suspended(self):
+        """Slurm stops all processes."""
+        self.suspend("suspended")
+
+    @needs(2)
+    def test_suspended_group(self):
+        """Slurm stops the script's process group and the first process of each step."""
+        self.suspend("suspended-group")
+
     @needs(1)
     def test_requeued_by_hand(self):
         """scontrol requeue: Slurm ends the job and brings it back, the script does not requeue it once more."""

@@ -16,7 +16,7 @@ FOLDERS = {
 # Within jobs: a folder a kind of job, and which of the others it may use; all use what lies in jobs itself.
 JOBS = {
     "status": set(),
-    "launch": set(),
+    "launch": {"status"},
     "model": set(),
     "survey": {"model", "status"},
     "train": {"model", "status"},

@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 typedef struct {
     orr_window base;
@@ -32,11 +33,22 @@ enum { ASK = 1, ANSWER = 2 };
 /* What this process holds and has to answer for.  MPI is called by one thread alone. */
 static mpi_counter *held_here;
 
+/* The commonest cause is a container's /dev/shm of 64 MB. */
 static orr_status window_failed(orr_comm *c, int rc, size_t bytes)
 {
+    static const char place[] = "/dev/shm";
+    struct statvfs v;
+    double free_mib = -1;
+
     orr_mpi_fail(c, rc, "window");
-    return orr_fail_prefix(ORR_ERR_COMM,
-                           "%zu bytes shared on a node (is there room in /dev/shm?): ", bytes);
+    if (statvfs(place, &v) == 0) free_mib = (double)v.f_bavail * (double)v.f_frsize / 1048576;
+    if (free_mib < 0 || free_mib * 1048576 >= 2 * (double)bytes)
+        return orr_fail_prefix(ORR_ERR_COMM, "%zu bytes shared on a node: ", bytes);
+    return orr_fail(ORR_ERR_NOMEM,
+                    "%.1f MiB to share among the ranks of %s, but %s has %.1f MiB free; give it "
+                    "more (docker run --shm-size=2g), use fewer ranks, or set "
+                    "OMPI_MCA_osc_sm_backing_directory to a folder on a local disk",
+                    (double)bytes / 1048576, c->host, place, free_mib);
 }
 
 /* Rank 0 of the node brings all memory, with some to align the start. */

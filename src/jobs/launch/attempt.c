@@ -18,6 +18,12 @@ static const double round_seconds = 0.05, term_after = 1.5, kill_after = 4, stub
 static const double second_after = 2;
 /* What comes of a rank's last words may seem to be there so long before them: the kernel's clock. */
 static const double at_once = 0.05;
+/* After it was asked to suspend its ranks a launcher has done so. */
+static const double settling = 0.6;
+/* This process was suspended. */
+static const double standstill = 1;
+/* For the ends of the ranks, when the launcher's was seen: a large process takes time to go. */
+static const double last_words = 1;
 static const char key_name[] = "ORR_PULSE_KEY";
 
 static void end_with(orr_attempt *a, int code)
@@ -80,8 +86,14 @@ static int judge(orr_attempt *a, double now)
         orr_verdict_when(a->verdict[a->rank], &v[a->rank]) >= t.since - at_once)
         a->rank = -1;
     if (a->rank < 0) return 0;
-    orr_verdict_tell(&why, a->verdict, v, a->ranks, &a->limits, now);
-    end_by_fault(a, why.s ? why.s : orr_verdict_name(a->verdict[a->rank]));
+    if (orr_verdict_is_doubtful(a->verdict, v, a->ranks, a->rank, now)) {
+        orr_verdict_tell_doubt(&why, v, a->ranks, a->rank, orr_supervisor_unnamed(a->supervisor));
+        end_by_fault(a, why.s ? why.s : "a rank was killed or crashed");
+        a->rank = -1;
+    } else {
+        orr_verdict_tell(&why, a->verdict, v, a->ranks, &a->limits, now);
+        end_by_fault(a, why.s ? why.s : orr_verdict_name(a->verdict[a->rank]));
+    }
     orr_text_free(&why);
     return 1;
 }
@@ -115,17 +127,37 @@ static int may_be_own(const orr_attempt *a, int code)
                          code == ORR_EXIT_MACHINE || code == 126 || code == 127);
 }
 
+static int are_all_gone(const orr_attempt *a)
+{
+    const orr_rank_view *v = orr_supervisor_views(a->supervisor);
+
+    for (int r = 0; r < a->ranks; r++)
+        if (v[r].came && !v[r].done && v[r].closed < 0) return 0;
+    return 1;
+}
+
+static void hear_last_words(orr_attempt *a, int patiently)
+{
+    double until = orr_now() + (patiently ? last_words : 0);
+
+    do
+        orr_supervisor_serve(a->supervisor, 2 * round_seconds);
+    while (orr_now() < until && !are_all_gone(a));
+}
+
 /* The launcher has ended: of itself, when the ranks had said that they would, or never came.  Killed
  * from outside it takes its ranks along. */
 static void decide_ended(orr_attempt *a)
 {
-    int status = a->launched.status;
+    int status = a->launched.status, killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     char why[ORR_ERROR_MAX];
     tally t;
 
-    orr_supervisor_serve(a->supervisor, 2 * round_seconds); /* their last words */
+    hear_last_words(a, !killed);
     t = count(a);
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !t.failed) {
+    if (WIFSIGNALED(status) && t.failed == ORR_EXIT_REQUEUE && a->signalled == 0)
+        t.failed = 0; /* SIGHUP told them to stop, since they have no parent any more */
+    if (killed && !t.failed) {
         snprintf(why, sizeof why, "%s was ended by signal 9 (%s)", a->argv[0], strsignal(SIGKILL));
         end_by_fault(a, why);
     } else if (WIFEXITED(status) && WEXITSTATUS(status) == ORR_EXIT_USAGE && all_at_start(a)) {
@@ -134,6 +166,12 @@ static void decide_ended(orr_attempt *a)
         return;
     } else if (t.failed) {
         end_as_said(a, t.failed);
+    } else if (t.came == 0 && !a->again && orr_now() >= a->limits.began + a->grace) {
+        orr_log(ORR_ERROR, "launch",
+                "%s ended and no rank had reached launch at %s; where the words above do not say "
+                "why, address= takes a name or number of this host that the ranks can call",
+                a->argv[0], orr_supervisor_where(a->supervisor));
+        end_with(a, ORR_EXIT_FAILED);
     } else if (t.done == t.came && WIFEXITED(status) &&
                (t.came == a->ranks || may_be_own(a, WEXITSTATUS(status)))) {
         end_as_said(a, WEXITSTATUS(status));
@@ -142,8 +180,12 @@ static void decide_ended(orr_attempt *a)
                  strsignal(WTERMSIG(status)));
         end_by_fault(a, why);
     } else {
-        snprintf(why, sizeof why, "%s ended with code %d before its ranks did", a->argv[0],
-                 WEXITSTATUS(status));
+        char silent[64] = "";
+        if (t.came < a->ranks)
+            snprintf(silent, sizeof silent, " (%d of %d had not said a word yet)",
+                     a->ranks - t.came, a->ranks);
+        snprintf(why, sizeof why, "%s ended with code %d before its ranks did%s", a->argv[0],
+                 WEXITSTATUS(status), silent);
         end_by_fault(a, why);
     }
 }
@@ -202,15 +244,44 @@ static void pass_signals(orr_attempt *a)
     a->signalled = n;
 }
 
+/* ^Z: the ranks stand still as well, wherever they are, where the launcher can do that (Open MPI
+ * hands SIGTSTP and SIGCONT on to its ranks); and then this process. */
+static void suspend(orr_attempt *a)
+{
+    const orr_rank_view *v = orr_supervisor_views(a->supervisor);
+    double began = orr_now();
+    int speaks = 0;
+
+    a->suspended = a->suspends();
+    if (a->launched.ended || a->signalled) return;
+    kill(a->launched.pid, a->is_rank ? SIGSTOP : SIGTSTP);
+    while (orr_now() < began + 2 * settling)
+        orr_supervisor_serve(a->supervisor, round_seconds);
+    for (int r = 0; r < a->ranks; r++)
+        speaks += v[r].came && v[r].heard > began + settling;
+    if (speaks > 0) {
+        orr_log(ORR_WARN, "launch", "%s cannot suspend its ranks; ^C makes them save and end",
+                a->argv[0]);
+    } else {
+        orr_log(ORR_INFO, "launch", "suspended, with its ranks");
+        raise(SIGSTOP);
+        orr_log(ORR_INFO, "launch", "goes on after %.0f s", orr_now() - began);
+    }
+    kill(a->launched.pid, SIGCONT);
+}
+
 static void watch(orr_attempt *a)
 {
     while (!a->over) {
-        double now;
+        double now, served;
         orr_supervisor_serve(a->supervisor, round_seconds);
+        served = orr_now();
         pass_signals(a);
+        if (a->suspends() != a->suspended) suspend(a);
         orr_launched_look(&a->launched);
         now = orr_now();
         if (a->over) break;
+        if (now > served + standstill) continue; /* what came meanwhile is heard first */
         if (a->launched.ended)
             decide_ended(a);
         else if (!judge(a, now)) {

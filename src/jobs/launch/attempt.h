@@ -18,7 +18,9 @@ typedef struct orr_attempt {
     double grace; /* seconds: ranks end by themselves when nobody speaks to them for so long */
     const char *address; /* that the ranks call */
     orr_verdict_opts limits;
+    int is_rank;             /* argv is the one rank itself, without a launcher */
     int (*signals)(void);    /* how many asked to stop so far */
+    int (*suspends)(void);   /* how many asked to stand still (^Z) */
     void (*tick)(void *ctx); /* about 20 times a second */
     void *ctx;
     /* what it is, and how it ended */
@@ -27,12 +29,13 @@ typedef struct orr_attempt {
     orr_verdict *verdict;    /* one a rank */
     int signalled;           /* signals seen */
     double signalled_at;     /* the first of them */
+    int suspended;           /* suspends seen */
     double done_since;       /* all has been said since then, but for the launcher; < 0: not yet */
     int over, fault;         /* it ended for a reason that another start may mend */
     int code;                /* exit code, when it is no fault */
     double at;               /* when that was seen */
     char why[ORR_ERROR_MAX]; /* of a fault */
-    int rank;                /* whose fault it was; -1: nobody's */
+    int rank;                /* whose fault it was; -1: nobody's, or not known */
 } orr_attempt;
 
 /* Runs it.  An error is one of ours; the rest is in `fault`, `code` and `why`. */

@@ -17,7 +17,7 @@
 #include <unistd.h>
 #include <wordexp.h>
 
-enum { HOSTS_MAX = 1024, FAULTS_MAX = 64, RANKS_MAX = 100000, TOLD_MAX = 4096 };
+enum { HOSTS_MAX = 1024, RANKS_MAX = 100000, TOLD_MAX = 4096 };
 
 typedef struct launch_opts {
     int ranks, min_ranks, restarts;
@@ -94,6 +94,29 @@ static void on_signal(int number)
 static int count_signals(void)
 {
     return n_signals;
+}
+
+static volatile sig_atomic_t n_suspends;
+
+static void on_suspend(int number)
+{
+    (void)number;
+    n_suspends = n_suspends + 1;
+}
+
+static int count_suspends(void)
+{
+    return n_suspends;
+}
+
+static void heed_signals(void)
+{
+    struct sigaction action = { .sa_handler = on_suspend, .sa_flags = SA_RESTART }, before;
+
+    orr_app_on_signals(on_signal);
+    sigaction(SIGTSTP, NULL, &before);
+    if (before.sa_handler != SIG_IGN) sigaction(SIGTSTP, &action, NULL);
+    signal(SIGCHLD, SIG_DFL); /* whoever ignores it is not told how a child ended */
 }
 
 /* ---- hosts ---- */
@@ -210,14 +233,14 @@ static void put_status(const launch *l, const char *state)
     o = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "command", l->command[0]);
     cJSON_AddStringToObject(o, "state", state);
+    cJSON_AddStringToObject(o, "run", l->run);
     cJSON_AddNumberToObject(o, "updated", (double)time(NULL));
     cJSON_AddNumberToObject(o, "restarts", l->restarts);
     cJSON_AddItemToObject(o, "faults", cJSON_Duplicate(l->faults, 1));
     ranks = cJSON_AddArrayToObject(o, "ranks");
     for (int r = 0; l->attempt.supervisor && r < l->attempt.ranks; r++)
         cJSON_AddItemToArray(ranks, rank_json(l, r, orr_now()));
-    orr_launch_status_put(l->status, cJSON_Print(o));
-    cJSON_Delete(o);
+    orr_launch_status_put(l->status, o);
 }
 
 /* run: folder of the command's run; "": it has none.  A folder that never becomes a run gets no file. */
@@ -321,6 +344,9 @@ static orr_status run_once(launch *l)
                         .address = l->o.address[0] ? l->o.address : l->here,
                         .limits = ORR_VERDICT_OPTS_INIT,
                         .signals = count_signals,
+                        .is_rank = l->words.we_wordc == 0,
+                        .suspends = count_suspends,
+                        .suspended = n_suspends,
                         .tick = tick,
                         .ctx = l };
     a->limits.silence = l->o.silence;
@@ -346,7 +372,8 @@ static void note_fault(launch *l)
     cJSON_AddStringToObject(o, "what", a->why);
     cJSON_AddNumberToObject(o, "when", wall_clock() - (orr_now() - a->at));
     cJSON_AddItemToArray(l->faults, o);
-    if (cJSON_GetArraySize(l->faults) > FAULTS_MAX) cJSON_DeleteItemFromArray(l->faults, 0);
+    if (cJSON_GetArraySize(l->faults) > ORR_LAUNCH_FAULTS_MAX)
+        cJSON_DeleteItemFromArray(l->faults, 0);
     if (a->rank >= 0) {
         const orr_rank_view *v = &orr_supervisor_views(a->supervisor)[a->rank];
         snprintf(place, sizeof place, "rank %d, %s, step %lld", a->rank, v->phase,
@@ -508,7 +535,7 @@ static int run(int argc, char **argv)
     int code = ORR_EXIT_FAILED;
     orr_status st = l ? orr_log_init(NULL, 0, 1) : orr_fail(ORR_ERR_NOMEM, "out of memory");
 
-    orr_app_on_signals(on_signal);
+    heed_signals();
     if (st == ORR_OK) st = orr_config_empty(&config);
     if (st == ORR_OK) st = read_line(l, config, argc, argv);
     if (st == ORR_OK) st = set_up(l);
@@ -542,8 +569,8 @@ const orr_command orr_cmd_launch = {
         "again: commands go on from what they saved, to the\n"
         "same bytes, on fewer ranks when a host is lost.  What stands before COMMAND is for "
         "launch, what follows goes to the command.\n"
-        "SIGTERM, SIGINT, SIGUSR1 and SIGUSR2 make the ranks save and end (75); a second one ends "
-        "them at once.  Exit codes are the command's own;\n"
+        "SIGTERM, SIGINT, SIGUSR1, SIGUSR2 and SIGHUP make the ranks save and end (75); a second "
+        "one ends them at once; ^Z suspends them.\nExit codes are the command's own; "
         "1 when the restarts are used up; 77 (the ranks saw a fault of the machine) is a fault "
         "like "
         "the others.  Ranks that lose their launch end\n"

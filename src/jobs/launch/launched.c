@@ -1,5 +1,6 @@
 /* jobs/launch/launched.c - start, watch and end a process and what came from it. */
 #include "jobs/launch/launched.h"
+#include "core/log.h"
 #include "core/memory.h"
 #include "core/threads.h"
 
@@ -60,12 +61,25 @@ orr_status orr_launched_start(orr_launched *l, const char *const *argv)
                     strerror(why));
 }
 
+/* Somebody else has asked how it ended, or nobody can, where SIGCHLD is ignored: that is not taken
+ * for well. */
+static void lose_sight(orr_launched *l)
+{
+    orr_log(ORR_WARN, "launch", "process %d has ended, and the system does not say how",
+            (int)l->pid);
+    l->ended = 1;
+    l->status = W_EXITCODE(1, 0);
+}
+
 void orr_launched_look(orr_launched *l)
 {
     int status;
+    pid_t got;
 
-    while (l->pid > 0 && !l->ended &&
-           waitpid(l->pid, &status, WNOHANG | WUNTRACED | WCONTINUED) == l->pid) {
+    while (l->pid > 0 && !l->ended) {
+        got = waitpid(l->pid, &status, WNOHANG | WUNTRACED | WCONTINUED);
+        if (got < 0 && errno == ECHILD) lose_sight(l);
+        if (got != l->pid) break;
         if (WIFSTOPPED(status))
             l->stopped_since = orr_now();
         else if (WIFCONTINUED(status))

@@ -25,7 +25,8 @@ enum { LINE = 1024, WORD = 16, BEATS = 16, KEY_BYTES = 16, STRANGERS = 16 };
 static const double away = 1, introduction = 5, margin = 1; /* seconds */
 
 typedef struct caller {
-    int fd, rank;         /* -1: has not said who it is */
+    int fd, rank;         /* -1: has not said who it is, or another connection is that rank's now */
+    int named, late;      /* it has said who it is; it had ended when it was accepted */
     double since, closed; /* closed: by its host; < 0: it is not */
     char in[LINE];
     size_t in_len;
@@ -42,6 +43,7 @@ struct orr_supervisor {
     caller *callers;
     struct pollfd *polled;
     double served, pinged, looked; /* looked: what comes now was not there then */
+    double unnamed;
 };
 
 /* ---- life ---- */
@@ -102,6 +104,7 @@ orr_status orr_supervisor_create(orr_supervisor **out, const char *address, int 
     *out = NULL;
     if (!s) return orr_fail(ORR_ERR_NOMEM, "out of memory: a supervisor");
     s->fd = -1;
+    s->unnamed = -1;
     s->ends = epoll_create1(EPOLL_CLOEXEC);
     s->ranks = ranks;
     s->max = 2 * ranks + STRANGERS;
@@ -157,6 +160,11 @@ const orr_rank_view *orr_supervisor_views(const orr_supervisor *s)
     return s->views;
 }
 
+double orr_supervisor_unnamed(const orr_supervisor *s)
+{
+    return s->unnamed;
+}
+
 /* ---- callers ---- */
 /* When the last data, or the last of all (a close in good order), came to this host: who was first
  * matters, also when we look late at several.  The kernel tells it by its coarse clock. */
@@ -194,7 +202,11 @@ static void drop(orr_supervisor *s, int i, double closed)
 {
     caller *c = &s->callers[i];
 
-    if (c->rank >= 0 && closed >= 0) s->views[c->rank].closed = closed;
+    if (c->rank >= 0 && closed >= 0) {
+        s->views[c->rank].closed = closed;
+        s->views[c->rank].late = c->late;
+    }
+    if (!c->named && c->in_len == 0 && closed >= 0) s->unnamed = closed;
     close(c->fd);
     *c = s->callers[--s->n];
 }
@@ -208,19 +220,31 @@ static void tell(const caller *c, const char *word)
     (void)!send(c->fd, line, (size_t)n, MSG_NOSIGNAL);
 }
 
+/* What had ended before has its place in the order of ends by the kernel's clock alone. */
+static void take_caller(orr_supervisor *s, int fd)
+{
+    struct epoll_event event = { .events = EPOLLRDHUP | EPOLLET, .data.fd = fd };
+    struct pollfd ended = { .fd = fd, .events = POLLRDHUP };
+    caller c = { .fd = fd, .rank = -1, .since = orr_now(), .closed = -1 };
+
+    if (poll(&ended, 1, 0) > 0 && (ended.revents & (POLLRDHUP | POLLHUP | POLLERR))) {
+        c.late = 1;
+        c.closed = came_at(s, fd, 0);
+    } else
+        (void)epoll_ctl(s->ends, EPOLL_CTL_ADD, fd, &event); /* else its end is when we see it */
+    s->callers[s->n++] = c;
+}
+
 static void welcome(orr_supervisor *s)
 {
-    int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    struct epoll_event event;
+    int fd;
 
-    if (fd < 0) return;
-    if (s->n == s->max) {
-        close(fd);
-        return;
+    while ((fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        if (s->n == s->max)
+            close(fd);
+        else
+            take_caller(s, fd);
     }
-    event = (struct epoll_event){ .events = EPOLLRDHUP | EPOLLET, .data.fd = fd };
-    (void)epoll_ctl(s->ends, EPOLL_CTL_ADD, fd, &event); /* else its end is when we see it */
-    s->callers[s->n++] = (caller){ .fd = fd, .rank = -1, .since = orr_now(), .closed = -1 };
 }
 
 /* The rank's connection is this one from now on. */
@@ -233,6 +257,7 @@ static void adopt(orr_supervisor *s, caller *c, int rank)
     for (int i = 0; i < s->n; i++)
         if (s->callers[i].rank == rank) s->callers[i].rank = -1;
     c->rank = rank;
+    c->named = 1;
     v->came = 1;
     v->closed = -1;
     v->acked = orr_now();

@@ -25,6 +25,9 @@ void orr_supervisor_serve(orr_supervisor *s, double seconds);
 /* To all ranks, those that come later too.  After "end" nothing more is written. */
 void orr_supervisor_say(orr_supervisor *s, const char *word);
 const orr_rank_view *orr_supervisor_views(const orr_supervisor *s); /* one a rank */
+/* When a connection on which no word had come was closed by its host, the latest such; < 0: none.
+ * A rank that dies between its call and its first word leaves nothing else. */
+double orr_supervisor_unnamed(const orr_supervisor *s);
 /* After "end": may a rank live that nobody has seen end?  When this says 0, the others have heard
  * nothing for more than `grace` seconds, and have ended by themselves. */
 int orr_supervisor_awaits(const orr_supervisor *s, double grace, double now);

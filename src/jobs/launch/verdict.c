@@ -7,6 +7,10 @@
 static const double late = 2, punctual = 1.5;
 /* Seconds: who gives up takes the others along, and what is seen of them may be a little early. */
 static const double at_once = 0.05;
+/* Seconds: what the launcher ends because of one rank is over by then. */
+static const double all_at_once = 0.3;
+/* A connection without a word that ended so long before a rank did has nothing to do with it. */
+static const double unrelated = 1;
 
 static orr_verdict judge_one(const orr_rank_view *v, const orr_verdict_opts *o, double now)
 {
@@ -85,6 +89,28 @@ int orr_verdict_first(const orr_verdict *verdict, const orr_rank_view *v, int n)
     return first;
 }
 
+/* Its end may have come before that of `first`, whatever the times say. */
+static int is_uncertain(const orr_rank_view *v, const orr_rank_view *first)
+{
+    if (!v->came) return 1;
+    return (v->late || first->late) && v->closed >= 0 && v->closed - first->closed <= at_once;
+}
+
+int orr_verdict_is_doubtful(const orr_verdict *verdict, const orr_rank_view *v, int n, int first,
+                            double now)
+{
+    int uncertain = 0;
+
+    if (verdict[first] != ORR_RANK_DEAD) return 0;
+    for (int i = 0; i < n; i++) {
+        if (i == first) continue;
+        uncertain += is_uncertain(&v[i], &v[first]);
+        if (v[i].came && !v[i].done && v[i].closed < 0 && now - v[first].closed >= all_at_once)
+            return 0;
+    }
+    return uncertain > 0;
+}
+
 static void tell_place(orr_text *out, const orr_rank_view *v)
 {
     if (v->phase[0]) orr_text_printf(out, " in %s", v->phase);
@@ -130,4 +156,49 @@ void orr_verdict_tell(orr_text *out, const orr_verdict *verdict, const orr_rank_
     for (int i = 0, said = 0; i < n; i++)
         if (i != first && verdict[i] == verdict[first])
             orr_text_printf(out, "%s %d", said++ ? "," : "", i);
+}
+
+/* " 1, 3": those that have not come; or, when all have, that may have ended first. */
+static int list_uncertain(orr_text *out, const orr_rank_view *v, int n, int first, int missing)
+{
+    int listed = 0;
+
+    for (int i = 0; i < n; i++)
+        if (missing ? !v[i].came : i == first || is_uncertain(&v[i], &v[first]))
+            orr_text_printf(out, "%s %d", listed++ ? "," : "", i);
+    return listed;
+}
+
+void orr_verdict_tell_doubt(orr_text *out, const orr_rank_view *v, int n, int first, double unnamed)
+{
+    orr_text missing = ORR_TEXT_INIT;
+    int n_missing = list_uncertain(&missing, v, n, first, 1), one = n_missing == 1;
+    const char *who = missing.s ? missing.s : "";
+
+    if (n_missing == 0) {
+        orr_text_add(out, "one of ranks");
+        list_uncertain(out, v, n, first, 0);
+        orr_text_add(out, " was killed or crashed");
+        tell_place(out, &v[first]);
+        orr_text_add(out, "; they had all ended when the last of them was heard");
+    } else if (unnamed >= 0 && unnamed <= v[first].closed &&
+               unnamed > v[first].closed - unrelated) {
+        if (one)
+            orr_text_printf(out, "rank%s of %d was killed or crashed before its first word", who,
+                            n);
+        if (!one)
+            orr_text_printf(out,
+                            "a rank was killed or crashed before its first word (ranks%s of %d "
+                            "are missing)",
+                            who, n);
+    } else {
+        orr_text_printf(
+            out,
+            "a rank that had not said its first word yet was killed or crashed (rank%s%s "
+            "of %d %s missing), or rank %d on %s",
+            one ? "" : "s", who, n, one ? "is the one" : "are", first, v[first].host);
+        tell_place(out, &v[first]);
+        orr_text_add(out, ", the first that was seen to end");
+    }
+    orr_text_free(&missing);
 }

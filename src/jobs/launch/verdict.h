@@ -37,6 +37,7 @@ typedef enum {
 /* What is known of a rank. */
 typedef struct orr_rank_view {
     int came;       /* it has spoken at least once */
+    int late;       /* it was heard when it had ended already: `closed` is right to a few ms */
     double heard;   /* when it spoke last */
     double acked;   /* when all that was written to it was last seen acknowledged */
     double closed;  /* when its connection was closed by its host; < 0: it is open */
@@ -80,6 +81,16 @@ const char *orr_verdict_name(orr_verdict v);
 double orr_verdict_when(orr_verdict verdict, const orr_rank_view *v);
 /* The rank whose fault came first; -1: there is none. */
 int orr_verdict_first(const orr_verdict *verdict, const orr_rank_view *v, int n);
+/* May the fault of `first` be another rank's?  A rank that is killed before its first word is not
+ * seen to end, the others are: the launcher ends them for it.  So their ends tell nothing while a
+ * rank has not come, unless others live on; nor does the order of ends that nobody was there to see. */
+int orr_verdict_is_doubtful(const orr_verdict *verdict, const orr_rank_view *v, int n, int first,
+                            double now);
+/* What is known then: "a rank that had not said its first word yet was killed or crashed (rank 2 of 3
+ * is the one missing), or rank 0 on node1 in start, the first that was seen to end".  unnamed:
+ * orr_supervisor_unnamed. */
+void orr_verdict_tell_doubt(orr_text *out, const orr_rank_view *v, int n, int first,
+                            double unnamed);
 /* "rank 2 on node1 is cut off in train, step 120: ...; ranks 3, 5 are cut off, too" about the first
  * fault; adds nothing when there is none. */
 void orr_verdict_tell(orr_text *out, const orr_verdict *verdict, const orr_rank_view *v, int n,

@@ -379,9 +379,9 @@ static orr_status read_description(orr_model *m, const char *text, const char *p
 {
     cJSON *o = cJSON_Parse(text);
     orr_schema *s = &m->schema;
-    const cJSON *loss = cJSON_GetObjectItemCaseSensitive(o, "loss");
+    const char *loss = orr_json_text(o, "loss", NULL);
 
-    if (!o || !cJSON_IsString(loss)) {
+    if (!loss) {
         cJSON_Delete(o);
         return orr_fail(ORR_ERR_FORMAT, "%s: its description of samples is not readable", path);
     }
@@ -403,7 +403,7 @@ static orr_status read_description(orr_model *m, const char *text, const char *p
     get_names(o, "y_names", s->y_names, ORR_MAX_TARGET_NAMES);
     get_names(o, "class_names", s->class_names, ORR_MAX_CLASSES);
     get_names(o, "channel_names", s->channel_names, ORR_MAX_CHANNELS);
-    snprintf(l->name, sizeof l->name, "%s", loss->valuestring);
+    snprintf(l->name, sizeof l->name, "%s", loss);
     cJSON_Delete(o);
     if (s->h < 1 || s->w < 1 || s->c < 1 || s->x_type > ORR_X_U8 || s->y_type > ORR_Y_VALUE)
         return orr_fail(ORR_ERR_FORMAT, "%s: its description of samples makes no sense", path);

@@ -1,6 +1,8 @@
 /* jobs/model/predictor.c - evaluation forward passes. */
 #include "jobs/model/predictor.h"
 #include "core/memory.h"
+#include "core/timeline.h"
+#include "jobs/pulse.h"
 
 #include <string.h>
 
@@ -15,6 +17,7 @@ struct orr_predictor {
     size_t scratch_bytes, *bytes;
     orr_progress *progress; /* of several runs; borrowed, may be NULL */
     int64_t before;         /* what it has counted when this run begins */
+    int heeds;              /* signals */
 };
 
 int orr_predict_leaf_sizes(int64_t n, int sizes[2])
@@ -74,6 +77,16 @@ void orr_predictor_show(orr_predictor *p, orr_progress *progress, int64_t before
     p->before = before;
 }
 
+void orr_predictor_heed_signals(orr_predictor *p)
+{
+    p->heeds = 1;
+}
+
+orr_status orr_predict_interrupted(void)
+{
+    return orr_app_signalled() ? orr_fail(ORR_ERR_INTERRUPTED, "stopped by a signal") : ORR_OK;
+}
+
 /* The first of n positions that rank r takes: whole chunks. */
 static int64_t share_begin(const orr_app *app, int r, int64_t n)
 {
@@ -113,6 +126,7 @@ static orr_status predict_chunk(orr_predictor *p, const orr_samples *s, const in
     const orr_real *y;
     float *x = p->x;
     char *scratch = p->scratch;
+    int64_t span = orr_timeline_now();
 
 #pragma omp parallel for num_threads(p->app->threads) schedule(static)
     for (int thread = 0; thread < p->app->threads; thread++)
@@ -120,8 +134,11 @@ static orr_status predict_chunk(orr_predictor *p, const orr_samples *s, const in
             orr_transform_apply(t, orr_samples_row(s, rows[i]), x + (size_t)i * count,
                                 scratch + (size_t)thread * step);
     make_aux(p, s, rows, n, columns);
+    orr_timeline_span("transform", span, -1);
+    span = orr_timeline_now();
     ORR_TRY(orr_net_forward(p->net, &batch, x, p->aux, 0, &y));
     memcpy(logits, y, (size_t)n * (size_t)p->model->outputs * sizeof *logits);
+    orr_timeline_span("net", span, -1);
     return ORR_OK;
 }
 
@@ -133,6 +150,7 @@ orr_status orr_predictor_run(orr_predictor *p, const orr_samples *s, const int64
     int64_t first = share_begin(app, app->rank, n), last = share_begin(app, app->rank + 1, n);
     orr_progress *own = NULL, *shown;
     orr_real *mine = NULL;
+    int64_t span, all;
     int columns[ORR_MAX_AUX];
     orr_status st = orr_model_aux_columns(p->model, orr_dataset_schema(s->set),
                                           orr_dataset_path(s->set), columns);
@@ -143,18 +161,29 @@ orr_status orr_predictor_run(orr_predictor *p, const orr_samples *s, const int64
                       (long long)(last - first));
     if (phase && app->rank == 0) (void)orr_progress_create(&own, phase, "samples", last - first);
     shown = phase ? own : p->progress;
+    all = orr_timeline_now();
     for (int64_t at = first; st == ORR_OK && at < last; at += ORR_EVAL_CHUNK) {
         int here = (int)(last - at < ORR_EVAL_CHUNK ? last - at : ORR_EVAL_CHUNK);
+        if (p->heeds) {
+            orr_pulse_at("predict", at / ORR_EVAL_CHUNK);
+            ORR_TRY_GOTO(st, stop, orr_predict_interrupted());
+        }
+        span = orr_timeline_unit(at / ORR_EVAL_CHUNK);
         st = predict_chunk(p, s, rows + at, here, columns, mine + (size_t)(at - first) * width);
+        orr_timeline_unit_end("batch", span, at / ORR_EVAL_CHUNK);
         orr_progress_update(shown, (phase ? 0 : p->before) + at + here - first, NULL);
         orr_app_alive(app);
     }
+stop:
     orr_progress_end(own, NULL);
+    orr_timeline_span("batches", all, -1);
+    span = orr_timeline_now();
     ORR_TRY_GOTO(st, done, orr_app_agree(p->app, st));
     for (int r = 0; r < app->size; r++)
         p->bytes[r] =
             (size_t)(share_begin(app, r + 1, n) - share_begin(app, r, n)) * width * sizeof *mine;
     st = orr_comm_allgather(app->world, mine, logits, p->bytes);
+    orr_timeline_span("gather", span, -1);
 done:
     orr_free(mine);
     return st;

@@ -20,10 +20,15 @@ orr_status orr_predictor_create(orr_predictor **out, orr_app *app, const orr_mod
 void orr_predictor_destroy(orr_predictor *p);
 /* Runs without a phase of their own tell this one (NULL: none), counting on from `before`. */
 void orr_predictor_show(orr_predictor *p, orr_progress *progress, int64_t before);
+/* From now on runs end between two chunks once a signal has come to any rank: for commands that
+ * only predict (within a training they go on, its steps look for signals). */
+void orr_predictor_heed_signals(orr_predictor *p);
+/* ORR_ERR_INTERRUPTED once a signal has come to this rank, else ORR_OK.   Not collective. */
+orr_status orr_predict_interrupted(void);
 /* How many of n samples this rank predicts. */
 int64_t orr_predictor_share(const orr_app *app, int64_t n);
 /* logits[n][outputs] on every rank, in the order of rows; phase: what rank 0's progress line is
- * called, NULL: none.  Collective. */
+ * called, NULL: none.  ORR_ERR_INTERRUPTED on all of them, if signals are heeded.  Collective. */
 orr_status orr_predictor_run(orr_predictor *p, const orr_samples *s, const int64_t *rows, int64_t n,
                              orr_real *logits, const char *phase);
 

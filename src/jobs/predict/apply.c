@@ -2,6 +2,8 @@
 #include "jobs/predict/apply.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/timeline.h"
+#include "jobs/model/predictor.h"
 
 #include <string.h>
 
@@ -56,16 +58,26 @@ static orr_status predict(orr_applied *a, orr_app *app, const orr_args *args,
                             .samples = &a->samples,
                             .threshold = o->threshold,
                             .progress = o->runtime.progress };
+    int64_t span = orr_timeline_now();
     orr_status st;
 
     ORR_TRY_GOTO(st, done, orr_app_agree(app, open_models(&e, a, args->words[0], o)));
+    orr_timeline_span_of("load model", span, 0, args->words[0]);
+    span = orr_timeline_now();
     ORR_TRY_GOTO(st, done, orr_samples_open(&a->samples, app, args->words[1], 0));
-    ORR_TRY_GOTO(st, done, orr_app_agree(app, all_rows(a)));
+    orr_timeline_span_of("read", span, -1, args->words[1]);
+    st = orr_predict_interrupted();
+    if (st == ORR_OK) st = all_rows(a);
+    ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
     t.rows = a->rows;
     t.n = orr_dataset_rows(a->samples.set);
+    span = orr_timeline_now();
     ORR_TRY_GOTO(st, done, orr_ensemble_check(&e, &t));
+    orr_timeline_span("check models", span, e.n_models);
+    span = orr_timeline_now();
     st = c->prepare && app->rank == 0 ? c->prepare(o, a) : ORR_OK;
     ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
+    if (c->prepare) orr_timeline_span("prepare", span, -1);
     tell(&e);
     st = orr_ensemble_scores(&e, &t, &a->scores);
 done:
@@ -83,7 +95,13 @@ orr_status orr_apply(orr_app *app, const orr_args *args, const orr_apply_command
     memset(&a, 0, sizeof a);
     if (st == ORR_OK) st = orr_app_runtime(app, &o.runtime);
     if (st == ORR_OK) st = predict(&a, app, args, &o, c);
-    if (st == ORR_OK) st = orr_app_agree(app, app->rank == 0 ? c->output(app, &o, &a) : ORR_OK);
+    if (st == ORR_ERR_INTERRUPTED)
+        orr_fail(st, "stopped by a signal; nothing was written; start again");
+    if (st == ORR_OK) {
+        int64_t span = orr_timeline_now();
+        st = orr_app_agree(app, app->rank == 0 ? c->output(app, &o, &a) : ORR_OK);
+        orr_timeline_span_of("write", span, -1, o.out);
+    }
     orr_scores_free(&a.scores);
     orr_submission_free(&a.submission);
     orr_free(a.rows);

@@ -37,7 +37,8 @@ typedef struct orr_apply_command {
 } orr_apply_command;
 
 /* Reads the options, finds the models and loads the first, opens the data, checks that all fit,
- * predicts every sample once with each model, and hands the answers to output. */
+ * predicts every sample once with each model, and hands the answers to output.  A signal before that
+ * ends it: ORR_ERR_INTERRUPTED, nothing is written. */
 orr_status orr_apply(orr_app *app, const orr_args *args, const orr_apply_command *c);
 
 #endif

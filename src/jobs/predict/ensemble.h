@@ -87,7 +87,8 @@ typedef struct orr_ensemble_task {
  * not answer like the first: ORR_ERR_SHAPE names both.  Collective; agreed. */
 orr_status orr_ensemble_check(const orr_ensemble *e, const orr_ensemble_task *t);
 /* All models' answers together, scored; the loss of more than one model stays NaN.  Collective;
- * agreed. */
+ * agreed.
+ * Both end with ORR_ERR_INTERRUPTED once a signal has come to any rank. */
 orr_status orr_ensemble_scores(const orr_ensemble *e, const orr_ensemble_task *t, orr_scores *out);
 
 #endif

@@ -1,6 +1,7 @@
 /* jobs/predict/ensemble_scores.c - the models' answers, one model after the other, and their means. */
 #include "core/memory.h"
 #include "core/progress.h"
+#include "core/timeline.h"
 #include "jobs/model/predictor.h"
 #include "jobs/predict/ensemble.h"
 
@@ -74,7 +75,8 @@ orr_status orr_ensemble_check(const orr_ensemble *e, const orr_ensemble_task *t)
     orr_status st = orr_model_accepts(t->first, orr_dataset_schema(set), orr_dataset_path(set));
 
     for (int i = 1; st == ORR_OK && i < e->n_models; i++)
-        if (i % t->app->size == t->app->rank) st = check_member(e, t, i);
+        if (i % t->app->size == t->app->rank && (st = orr_predict_interrupted()) == ORR_OK)
+            st = check_member(e, t, i);
     return orr_app_agree(t->app, st);
 }
 
@@ -101,6 +103,7 @@ static orr_status plan(orr_net **net, orr_predictor **predictor, const work *w, 
     orr_free(m->weights); /* the net has them */
     m->weights = NULL;
     ORR_TRY(orr_predictor_create(predictor, t->app, m, *net));
+    orr_predictor_heed_signals(*predictor);
     orr_predictor_show(*predictor, w->progress, w->done * orr_predictor_share(t->app, t->n));
     return ORR_OK;
 }
@@ -113,14 +116,18 @@ static orr_status score_model(work *w, orr_model *m, orr_scores *out)
     orr_net *net = NULL;
     orr_predictor *predictor = NULL;
     orr_real *logits = orr_alloc((size_t)t->n * (size_t)m->outputs + 1, sizeof *logits);
+    int64_t span = orr_timeline_now();
     orr_status st = logits ? plan(&net, &predictor, w, m)
                            : orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %lld samples",
                                       (long long)t->n);
 
     ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
+    orr_timeline_span("plan", span, w->done);
     ORR_TRY_GOTO(st, done, orr_predictor_run(predictor, t->samples, t->rows, t->n, logits, NULL));
+    span = orr_timeline_now();
     st = orr_scores_create(out, m, t->samples, t->rows, t->n, logits, m->threshold);
     st = orr_app_agree(app, st);
+    orr_timeline_span("score", span, w->done);
     w->done++;
 done:
     orr_free(logits);
@@ -160,6 +167,14 @@ static void add_mean(double *sum, const double *p, size_t n, int first, int of)
 }
 
 /* ---- means ---- */
+static void tell_model(const work *w, int i, int64_t span)
+{
+    char path[ORR_PATH_MAX];
+
+    if (span && orr_ensemble_member_path(w->e, i, path) == ORR_OK)
+        orr_timeline_span_of("model", span, i, path);
+}
+
 /* Adds the next model, one of `of`, to sum. */
 static orr_status add_model(work *w, int first, int of, double *sum)
 {
@@ -167,15 +182,23 @@ static orr_status add_model(work *w, int first, int of, double *sum)
     orr_app *app = w->t->app;
     orr_model own = { 0 };
     orr_scores s = { 0 };
-    orr_status st = i ? orr_ensemble_load(w->e, i, &own, w->t->kernels) : ORR_OK;
+    int64_t span = orr_timeline_now(), load = span;
+    orr_status st = orr_predict_interrupted();
 
-    ORR_TRY(orr_app_agree(app, st));
+    if (st == ORR_OK && i) st = orr_ensemble_load(w->e, i, &own, w->t->kernels);
+    st = orr_app_agree(app, st);
+    if (st != ORR_OK) {
+        orr_model_destroy(&own);
+        return st;
+    }
+    if (i) orr_timeline_span("load model", load, i);
     st = score_model(w, i ? &own : w->t->first, &s);
     if (st == ORR_ERR_NUMERIC) name_model(w, i, st);
     if (st == ORR_OK) st = orr_app_agree(app, check_finite(w, i, s.p));
     if (st == ORR_OK) add_mean(sum, s.p, w->count, first, of);
     orr_scores_free(&s);
     orr_model_destroy(&own);
+    tell_model(w, i, span);
     return st;
 }
 
@@ -209,7 +232,11 @@ static orr_status join(work *w, double *out)
         ORR_TRY_GOTO(st, done, average_part(w, &e->parts[i], column, here));
         if (!stack) add_mean(out, here, w->count, i == 0, e->n_parts);
     }
-    if (stack) st = orr_app_agree(w->t->app, orr_stack_apply(&e->stack, p, w->t->n, out));
+    if (stack) {
+        int64_t span = orr_timeline_now();
+        st = orr_app_agree(w->t->app, orr_stack_apply(&e->stack, p, w->t->n, out));
+        orr_timeline_span("stack", span, -1);
+    }
 done:
     orr_free(column);
     orr_free(p);
@@ -226,9 +253,12 @@ static orr_status score_joined(work *w, orr_scores *out)
 
     st = orr_app_agree(t->app, st);
     if (st == ORR_OK) st = join(w, p);
-    if (st == ORR_OK)
+    if (st == ORR_OK) {
+        int64_t span = orr_timeline_now();
         st = orr_app_agree(t->app, orr_scores_of_answers(out, t->first, t->samples, t->rows, t->n,
                                                          p, t->first->threshold));
+        orr_timeline_span("score", span, -1);
+    }
     orr_free(p);
     return st;
 }

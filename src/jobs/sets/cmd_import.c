@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/progress.h"
+#include "core/timeline.h"
 #include "data/readers/table.h"
 #include "data/shard.h"
 #include "jobs/app.h"
@@ -75,12 +76,24 @@ static orr_status read_tables(importer *im)
     if (n < 1 || n > MAX_TABLES)
         return orr_fail(ORR_ERR_OPTION, "import: %d tables; give 1 to %d", n, MAX_TABLES);
     for (int i = 0; i < n; i++) {
+        int64_t span = orr_timeline_now();
         ORR_TRY(orr_options_read(&im->table_opts[i], orr_table_options, list ? list->items[i] : one,
                                  "input"));
         ORR_TRY(orr_table_open(&im->tables[i], &im->table_opts[i], ""));
         im->n_tables = i + 1;
+        orr_timeline_span_of("open", span, i, orr_table_input(im->tables[i], 0));
     }
     return ORR_OK;
+}
+
+/* The end of a phase: who comes first waits. */
+static orr_status meet(importer *im, orr_status st)
+{
+    int64_t span = orr_timeline_now();
+
+    st = orr_app_agree(im->app, st);
+    orr_timeline_span("wait for the others", span, -1);
+    return st;
 }
 
 /* Ranks count rows in byte ranges in turn; everyone then knows where each row is. */
@@ -91,17 +104,23 @@ static orr_status scan_table(importer *im, orr_table *t)
              *all = orr_alloc((size_t)n + 1, sizeof *all);
     size_t *bytes = orr_alloc((size_t)size, sizeof *bytes);
     int first = (int)((int64_t)n * rank / size), last = (int)((int64_t)n * (rank + 1) / size);
+    int64_t span;
     orr_status st = mine && all && bytes
                         ? ORR_OK
                         : orr_fail(ORR_ERR_NOMEM, "out of memory: scan of %d parts", n);
 
-    for (int i = first; st == ORR_OK && i < last; i++)
+    for (int i = first; st == ORR_OK && i < last; i++) {
+        span = orr_timeline_now();
         st = orr_table_scan_part(t, i, &mine[i - first]);
-    ORR_TRY_GOTO(st, done, orr_app_agree(im->app, st));
+        orr_timeline_span("scan", span, i);
+    }
+    ORR_TRY_GOTO(st, done, meet(im, st));
     for (int r = 0; r < size; r++)
         bytes[r] = (size_t)((int64_t)n * (r + 1) / size - (int64_t)n * r / size) * sizeof *all;
     ORR_TRY_GOTO(st, done, orr_comm_allgather(im->app->world, mine, all, bytes));
+    span = orr_timeline_now();
     if (n > 0) st = orr_table_scan_end(t, all);
+    orr_timeline_span("scan end", span, -1);
     st = orr_app_agree(im->app, st);
 done:
     orr_free(mine);
@@ -117,9 +136,11 @@ static orr_status look_at_labels(importer *im, const orr_table *t, int64_t most[
             last = rows * (im->app->rank + 1) / im->app->size;
     int32_t label = -1;
     int id_bytes = 0;
+    int64_t span = orr_timeline_now();
     orr_status st = orr_table_label_range(t, first, last - first, &label, &id_bytes);
 
-    ORR_TRY(orr_app_agree(im->app, st));
+    orr_timeline_span("labels", span, -1);
+    ORR_TRY(meet(im, st));
     if (label > most[0]) most[0] = label;
     if (id_bytes > most[1]) most[1] = id_bytes;
     return orr_comm_allreduce(im->app->world, most, 2, ORR_I64, ORR_MAX);
@@ -196,9 +217,12 @@ static orr_status hash_inputs(importer *im)
             else
                 im->inputs[im->n_inputs++] = orr_table_input(im->tables[i], k);
         }
-    for (int i = im->app->rank; st == ORR_OK && i < im->n_inputs; i += im->app->size)
+    for (int i = im->app->rank; st == ORR_OK && i < im->n_inputs; i += im->app->size) {
+        int64_t span = orr_timeline_now();
         st = orr_sha256_file(im->sums[i], im->inputs[i]);
-    ORR_TRY(orr_app_agree(im->app, st));
+        orr_timeline_span_of("sha256", span, i, im->inputs[i]);
+    }
+    ORR_TRY(meet(im, st));
     for (int i = 0; i < im->n_inputs; i++) {
         ORR_TRY(orr_comm_bcast(im->app->world, im->sums[i], sizeof im->sums[i], i % im->app->size));
         im->sum_texts[i] = im->sums[i];
@@ -258,10 +282,13 @@ static orr_status write_shards(importer *im, orr_counter *counter)
         (void)orr_progress_create(&progress, "import", "shards", im->n_shards);
     while (st == ORR_OK && (st = orr_counter_next(counter, 1, &shard)) == ORR_OK &&
            shard < im->n_shards) {
-        int64_t first = shard * im->rows_per_shard;
+        int64_t first = shard * im->rows_per_shard, span = orr_timeline_now();
         buffer.n = rows - first < im->rows_per_shard ? rows - first : im->rows_per_shard;
         st = read_rows(im, first, buffer.n, &buffer);
+        orr_timeline_span("read", span, shard);
+        span = orr_timeline_now();
         if (st == ORR_OK) st = orr_shard_write(im->tmp, (int)shard, &im->schema, &buffer, &p, &so);
+        orr_timeline_span("write", span, shard);
         orr_progress_update(progress, shard + 1, NULL);
         if (st == ORR_OK && orr_app_signalled())
             st =
@@ -269,7 +296,7 @@ static orr_status write_shards(importer *im, orr_counter *counter)
     }
     orr_progress_end(progress, NULL);
     orr_rows_free(&buffer);
-    return orr_app_agree(im->app, st);
+    return meet(im, st);
 }
 
 /* A folder beside the final one.  What a killed import left there goes; anything else is refused. */
@@ -284,6 +311,7 @@ static orr_status write_set(importer *im)
 {
     orr_provenance p = provenance(im);
     orr_counter *counter = NULL;
+    int64_t span;
     orr_status st = ORR_OK;
 
     if (im->app->rank == 0) st = make_folder(im);
@@ -293,10 +321,13 @@ static orr_status write_set(importer *im)
     st = write_shards(im, counter);
     orr_counter_destroy(counter);
     ORR_TRY(st);
+    span = orr_timeline_now();
     if (im->app->rank == 0) st = orr_index_write(im->tmp, im->n_shards, &im->schema, &p);
     if (im->app->rank == 0 && st == ORR_OK)
         st = orr_set_publish(im->tmp, im->out, im->o->overwrite);
-    return orr_app_agree(im->app, st);
+    st = orr_app_agree(im->app, st);
+    orr_timeline_span_of("index", span, -1, im->out);
+    return st;
 }
 
 /* The job as it was given, without where it writes: the same data give the same bytes wherever they

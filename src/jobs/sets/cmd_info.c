@@ -9,6 +9,7 @@
 #include "jobs/train/checkpoint.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -235,8 +236,11 @@ static orr_status run(orr_app *app, const orr_args *args)
     info_opts o = { 0 };
     orr_status st = ORR_OK;
 
+    orr_app_on_signals(SIG_DFL); /* there is nothing to save, and a large set is long to read */
     if (app->rank == 0) {
-        st = orr_job_config(&config, NULL, args);
+        if (orr_app_signalled())
+            st = orr_fail(ORR_ERR_INTERRUPTED, "stopped by a signal; start again");
+        if (st == ORR_OK) st = orr_job_config(&config, NULL, args);
         if (st == ORR_OK) st = orr_options_read(&o, options, orr_config_root(config), "info");
         if (st == ORR_OK && args->n_words != 1)
             st = orr_fail(ORR_ERR_ARG, "info takes one path: orrery info PATH");

@@ -1,6 +1,7 @@
 /* jobs/stack/cmd_stack.c - orrery stack JOB.yaml [key=value ...] */
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/timeline.h"
 #include "jobs/run.h"
 #include "jobs/same_job.h"
 #include "jobs/stack/stack_report.h"
@@ -88,13 +89,19 @@ static orr_status stack(orr_app *app, const orr_stack_job *job)
     orr_stack_data d = { 0 };
     orr_stack_fit f = { 0 };
     orr_run r = { .lock = -1 };
+    int64_t span = orr_timeline_now();
     orr_status st;
 
     ORR_TRY_GOTO(st, done, orr_app_agree(app, orr_stack_join(&d, job)));
+    orr_timeline_span("read", span, d.n_sources);
     if (d.no_test[0]) orr_log0(ORR_WARN, "stack", "no test.csv is written: %s", d.no_test);
     ORR_TRY_GOTO(st, done, orr_app_agree(app, app->rank == 0 ? open_run(&r, job, &d) : ORR_OK));
+    span = orr_timeline_now();
     ORR_TRY_GOTO(st, done, orr_stack_fit_all(&f, app, job, &d));
+    orr_timeline_span("fit", span, -1);
+    span = orr_timeline_now();
     st = orr_app_agree(app, app->rank == 0 ? write_all(app, job, &d, &f) : ORR_OK);
+    orr_timeline_span_of("write", span, -1, job->run);
 done:
     orr_run_close(&r);
     orr_stack_fit_free(&f);

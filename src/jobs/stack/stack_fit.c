@@ -2,6 +2,7 @@
 #include "jobs/stack/stack_fit.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/timeline.h"
 #include "stats/kfold.h"
 
 #include <string.h>
@@ -125,6 +126,7 @@ static orr_status run_tasks(const orr_app *app, const orr_logistic_grid *g, orr_
 
     if (app->size == 1) at_once = n;
     while (st == ORR_OK) {
+        int64_t span = orr_timeline_now();
         int m = 0;
         if (orr_app_signalled())
             st = orr_fail(ORR_ERR_INTERRUPTED, "stopped by a signal; start again");
@@ -133,6 +135,7 @@ static orr_status run_tasks(const orr_app *app, const orr_logistic_grid *g, orr_
         for (; m < at_once && first + m < n; m++)
             tasks[m] = (int)first + m;
         st = orr_logistic_grid_run(g, tasks, m, app->threads, scores);
+        orr_timeline_span("cells", span, first);
     }
     orr_free(tasks);
     return st;
@@ -306,6 +309,7 @@ orr_status orr_stack_fit_all(orr_stack_fit *f, orr_app *app, const orr_stack_job
                              const orr_stack_data *d)
 {
     double *x = NULL;
+    int64_t span;
     orr_status st;
 
     *f = (orr_stack_fit){ 0 };
@@ -317,10 +321,16 @@ orr_status orr_stack_fit_all(orr_stack_fit *f, orr_app *app, const orr_stack_job
     }
     ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
     orr_stack_take_features(&f->model, d->p, d->n, x);
+    span = orr_timeline_now();
     ORR_TRY_GOTO(st, done, search(f, app, job, d, x));
+    orr_timeline_span("grid", span, -1);
     tell_grid(f);
+    span = orr_timeline_now();
     ORR_TRY_GOTO(st, done, orr_stack_compare(f, app, job, d, x));
+    orr_timeline_span("compare", span, -1);
+    span = orr_timeline_now();
     st = refit(f, app, job, d, x);
+    orr_timeline_span("fit on all rows", span, -1);
 done:
     orr_free(x);
     if (st != ORR_OK) orr_stack_fit_free(f);

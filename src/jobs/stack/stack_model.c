@@ -1,6 +1,7 @@
 /* jobs/stack/stack_model.c - the file of a stack, and its predictions. */
 #include "jobs/stack/stack_model.h"
 #include "core/memory.h"
+#include "jobs/json.h"
 #include "jobs/model/h5_parts.h"
 
 #include <cjson/cJSON.h>
@@ -153,20 +154,14 @@ orr_status orr_stack_model_write(const orr_stack_model *s, const char *dir)
     return st;
 }
 
-static const char *string(const cJSON *o, const char *key)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, key);
-
-    return cJSON_IsString(item) ? item->valuestring : NULL;
-}
-
 static orr_status read_columns(orr_stack_model *s, const cJSON *all, const char *dir)
 {
     const cJSON *item, *seed;
     int i = 0;
 
     cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(all, "columns")) {
-        const char *run = string(item, "run"), *model = string(item, "model");
+        const char *run = orr_json_text(item, "run", NULL),
+                   *model = orr_json_text(item, "model", NULL);
         seed = cJSON_GetObjectItemCaseSensitive(item, "seed");
         if (!run || !model || !cJSON_IsNumber(seed))
             return orr_fail(ORR_ERR_FORMAT, "%s: its column %d makes no sense", dir, i + 1);
@@ -185,7 +180,7 @@ static orr_status read_description(orr_stack_model *s, const char *text, const c
 {
     cJSON *all = cJSON_Parse(text);
     const cJSON *classes = cJSON_GetObjectItemCaseSensitive(all, "classes");
-    const char *features = string(all, "features");
+    const char *features = orr_json_text(all, "features", NULL);
     orr_status st = ORR_OK;
 
     s->n_columns = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(all, "columns"));

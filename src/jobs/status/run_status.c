@@ -17,7 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EARLIER_MAX = 16, TIME_TEXT = 32, RATES = 16, FILE_MAX = 64 << 20 };
+enum {
+    EARLIER_MAX = 16,
+    TIME_TEXT = 32,
+    RATES = 32 /* of half a second: 16 s */,
+    FILE_MAX = 64 << 20
+};
 static const double period = 1, soonest = 0.1; /* seconds between two files; at a new phase */
 
 /* What the other threads say, as the writer copies it. */
@@ -108,6 +113,7 @@ static double rate_of(orr_run_status *s, double now, double amount)
         s->n_rates++;
     }
     if (n == 0 || !(now > s->rate_at[oldest % RATES])) return NAN;
+    if (amount < s->rate_amount[oldest % RATES]) return NAN; /* it went back, to a checkpoint */
     return (amount - s->rate_amount[oldest % RATES]) / (now - s->rate_at[oldest % RATES]);
 }
 
@@ -310,7 +316,7 @@ static void read_earlier(orr_run_status *s)
     char *text = NULL;
     size_t n;
     cJSON *o, *line;
-    const cJSON *list, *format;
+    const cJSON *list;
 
     s->starts = 1;
     s->earlier = cJSON_CreateArray();
@@ -320,8 +326,7 @@ static void read_earlier(orr_run_status *s)
     }
     o = cJSON_ParseWithLength(text, n);
     orr_free(text);
-    format = cJSON_GetObjectItemCaseSensitive(o, "format");
-    if (cJSON_IsString(format) && strcmp(format->valuestring, ORR_STATUS_FORMAT) == 0) {
+    if (strcmp(orr_json_text(o, "format", ""), ORR_STATUS_FORMAT) == 0) {
         s->starts = 1 + (int)orr_json_get(o, "starts", 0);
         list = cJSON_GetObjectItemCaseSensitive(o, "earlier");
         if (cJSON_IsArray(list)) {

@@ -2,8 +2,8 @@
 #include "jobs/survey/crop_record.h"
 #include "core/file.h"
 #include "core/memory.h"
+#include "jobs/json.h"
 
-#include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -100,16 +100,16 @@ orr_status orr_crop_record_write(const orr_crop_record *r, const char *path)
 /* ---- in ---- */
 static int get_int(const cJSON *root, const char *name, int64_t *out)
 {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, name);
+    double v = orr_json_get(root, name, -1);
 
-    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble < 9e15)) return 0;
-    *out = (int64_t)item->valuedouble;
+    if (!(v >= 0 && v < 9e15)) return 0;
+    *out = (int64_t)v;
     return 1;
 }
 
 static int get_text(const cJSON *root, const char *name, char out[ORR_DATA_NAME_MAX])
 {
-    const char *s = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, name));
+    const char *s = orr_json_text(root, name, NULL);
 
     if (s) snprintf(out, ORR_DATA_NAME_MAX, "%s", s);
     return s != NULL;

@@ -6,6 +6,7 @@
 #include "jobs/pulse.h"
 
 #include <math.h>
+#include <string.h>
 
 /* A rank is called slow, once an epoch, when that cost more than so many seconds. */
 static const double worth_naming = 0.2;
@@ -53,7 +54,7 @@ orr_status orr_train_watch_open(orr_train_watch *w, const orr_training *t, const
     s->epochs = o->epochs;
     s->epoch = state->epoch < o->epochs ? state->epoch + 1 : o->epochs;
     s->amount = s->skipped = s->recomputed = 0;
-    s->best_metric = o->select;
+    s->best_metric = strcmp(o->select, "auto") == 0 ? "loss" : o->select;
     s->saved = resumed ? state->steps : -1;
     ORR_TRY(orr_run_path(run, path, ORR_STATUS_FILE));
     orr_run_status_open(&w->status, t->app, path, "train", "steps", "samples");
@@ -133,6 +134,13 @@ void orr_train_watch_saved(orr_train_watch *w, int settled)
     if (w->put >= 0) w->standing.saved = w->put;
     w->put = settled ? -1 : w->state->steps;
     if (settled) w->standing.saved = w->state->steps;
+    tell(w);
+}
+
+void orr_train_watch_settled(orr_train_watch *w)
+{
+    if (w->put >= 0) w->standing.saved = w->put;
+    w->put = -1;
     tell(w);
 }
 

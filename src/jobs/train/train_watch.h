@@ -46,6 +46,7 @@ orr_status orr_train_watch_gather(orr_train_watch *w);
 void orr_train_watch_epoch(orr_train_watch *w, orr_text *timing);
 /* The checkpoint of this step was put, and the one before has its name; settled: this one too. */
 void orr_train_watch_saved(orr_train_watch *w, int settled);
+void orr_train_watch_settled(orr_train_watch *w);              /* all that was put has */
 void orr_train_watch_close(orr_train_watch *w, orr_status st); /* zeroed is fine */
 
 #endif

@@ -112,7 +112,9 @@ static orr_status save(trainer *t, int best)
 /* All that was saved has its name on the disk. */
 static orr_status settle(trainer *t)
 {
-    return orr_app_agree(t->app, t->app->rank == 0 ? orr_saver_wait(t->saver) : ORR_OK);
+    ORR_TRY(orr_app_agree(t->app, t->app->rank == 0 ? orr_saver_wait(t->saver) : ORR_OK));
+    orr_train_watch_settled(&t->watch);
+    return ORR_OK;
 }
 
 /* Rank 0 says where the run stands; all ranks read the same checkpoint. */
