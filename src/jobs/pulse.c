@@ -157,7 +157,7 @@ static void call(double now)
     if (getaddrinfo(p.host, p.port, &hints, &found) != 0) return;
     for (to = found; to; to = to->ai_next)
         n++;
-    skip = p.calls++ % n;
+    skip = n > 0 ? p.calls++ % n : 0;
     for (to = found; skip > 0; skip--)
         to = to->ai_next;
     p.fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
