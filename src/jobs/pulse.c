@@ -151,14 +151,14 @@ static void leave_if_lost(double now)
 static void call(double now)
 {
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL, *to;
-    unsigned n = 0, skip;
+    unsigned n = 1, skip;
 
     p.since = now;
-    if (getaddrinfo(p.host, p.port, &hints, &found) != 0) return;
-    for (to = found; to; to = to->ai_next)
+    if (getaddrinfo(p.host, p.port, &hints, &found) != 0 || !found) return;
+    for (to = found->ai_next; to; to = to->ai_next)
         n++;
-    skip = n > 0 ? p.calls++ % n : 0;
-    for (to = found; skip > 0; skip--)
+    skip = p.calls++ % n;
+    for (to = found; skip > 0 && to->ai_next; skip--)
         to = to->ai_next;
     p.fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (p.fd >= 0 && connect(p.fd, to->ai_addr, to->ai_addrlen) != 0 && errno != EINPROGRESS)

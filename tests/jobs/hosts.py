@@ -1,9 +1,11 @@
 """orrery launch over two "hosts" (network namespaces with a cable between them): a cable that is pulled, a host that is frozen, a link that is slow or
 down for a moment.  What is said is what is seen, nothing stays behind on either side, and the job goes on to the same bytes."""
 import concurrent.futures
+import json
 import os
 import random
 import signal
+import statistics
 import subprocess
 import time
 import unittest
@@ -126,6 +128,36 @@ class Hosts(unittest.TestCase):
         print(f"test_slow_link: to the end in {time.monotonic() - begin:.1f} s", flush=True)
         if why:
             self.skipTest("down for a moment was tried, a slow link cannot be made: " + why)
+
+    def test_two_clocks(self):
+        """The second host's clock is an hour ahead.  In the picture all is in the first one's time: a reduction ends on both at once."""
+        ahead = 3600
+        clock = ["--time", "--monotonic", str(ahead), "--fork"]
+        made = subprocess.run(["unshare", *clock, "true"], capture_output=True, text=True, check=False)
+        if made.returncode != 0:
+            self.skipTest("no time namespace can be made: " + made.stderr.strip())
+        self.two.clock = clock
+        self.addCleanup(setattr, self.two, "clock", [])
+        run, folder = o.tmp("clocks"), o.tmp("clocks-timeline")
+        j = self.two.launch("run=" + run, (1, 1), "train", self.job, "run=" + run, "train.max_steps=300", "runtime.timeline=" + folder, "runtime.timeline_share=1")
+        self.assertEqual(j.wait(), 0, j.err())
+        with open(os.path.join(folder, "timeline.json")) as f:
+            events = json.load(f)["traceEvents"]
+        clocks = {e["pid"]: e["args"] for e in events if e["name"] == "clock"}
+        self.assertEqual(clocks[0], {"offset_us": 0, "error_us": 0})
+        error = clocks[1]["error_us"]
+        self.assertTrue(0 < error < 50000, error)
+        self.assertAlmostEqual(clocks[1]["offset_us"], -ahead * 1e6, delta=error + 1)  # both are this machine's
+        ends = {0: {}, 1: {}}
+        for e in events:
+            if e["name"] == "reduce-wait":
+                number = e["args"]["number"]
+                ends[e["pid"]][number] = max(e["ts"] + e["dur"], ends[e["pid"]].get(number, 0))
+        apart = [ends[1][n] - ends[0][n] for n in ends[0] if n in ends[1]]
+        self.assertEqual(len(apart), 300)
+        self.assertLess(abs(statistics.median(apart)), error + 5000)
+        print(f"test_two_clocks: offset {clocks[1]['offset_us'] / 1e6:.6f} s, wrong by {error:.0f} us at most; a reduction's ends are {statistics.median(apart):.0f} us apart",
+              flush=True)
 
 
 if __name__ == "__main__":

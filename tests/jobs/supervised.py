@@ -213,6 +213,7 @@ class TwoHosts:
         pid = os.getpid()
         self.a, self.b, self.net = f"orr{pid}a", f"orr{pid}b", f"10.{200 + pid % 50}.{pid // 50 % 250}"
         self.made, self.server = [], socket.socket(socket.AF_UNIX)
+        self.clock = []  # words for unshare: what the second host's clock is
         for name in (self.a, self.b):
             self.ip("netns", "add", name)
             self.made.append(name)
@@ -264,7 +265,8 @@ class TwoHosts:
             words = b""
             while part := s.recv(65536):
                 words += part
-            p = subprocess.Popen(["ip", "netns", "exec", self.b, "unshare", "--uts", "sh", "-c", f"hostname {self.b}; {words.decode()}"], env=clean,
+            p = subprocess.Popen(["ip", "netns", "exec", self.b, "unshare", "--uts", *self.clock, "sh", "-c",
+                                  f"hostname {self.b}; {words.decode()}"], env=clean,
                                  cwd=o.tmp(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
             threading.Thread(target=lambda p=p, s=s: (p.wait(), s.close()), daemon=True).start()
 

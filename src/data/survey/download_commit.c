@@ -73,17 +73,17 @@ static void sync_file(orr_slot *s)
     keep_words(s);
 }
 
+/* The note goes first: whoever is killed between the two begins this one file again, where a note
+ * without its file would stay for ever. */
 static void rename_file(orr_slot *s)
 {
     char from[ORR_PATH_MAX], note[ORR_PATH_MAX];
 
+    if (s->part.noted && orr_part_name(note, &s->part, ".part.etag") == ORR_OK) (void)unlink(note);
     s->stored = orr_part_name(from, &s->part, ".part");
     if (s->stored == ORR_OK && rename(from, s->part.path) != 0)
         s->stored = orr_fail(ORR_ERR_IO, "%s: cannot rename it to %s: %s", from, s->part.path,
                              strerror(errno));
-    if (s->stored == ORR_OK && s->part.noted &&
-        orr_part_name(note, &s->part, ".part.etag") == ORR_OK)
-        (void)unlink(note);
     if (s->stored != ORR_OK) keep_words(s);
     close(s->part.fd);
     s->part.fd = -1;
