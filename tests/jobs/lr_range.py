@@ -38,14 +38,18 @@ def stamps(folder):
     return found
 
 
-def wait_for_handler(p, seconds=60):
-    """Until the process catches SIGTERM."""
+def wait_for_handler(p, ranks, seconds=60):
+    """Until the process catches SIGTERM, and its ranks do: mpirun was seen to forget one that comes while it starts them."""
+    def catches(pid):
+        with open(f"/proc/{pid}/status") as f:
+            return int(next(line.split()[1] for line in f if line.startswith("SigCgt")), 16) >> (signal.SIGTERM - 1) & 1
+
+    def children():
+        with open(f"/proc/{p.pid}/task/{p.pid}/children") as f:
+            return f.read().split()
+
     end = time.monotonic() + seconds
-    while True:
-        with open(f"/proc/{p.pid}/status") as f:
-            caught = int(next(line.split()[1] for line in f if line.startswith("SigCgt")), 16)
-        if caught >> (signal.SIGTERM - 1) & 1:
-            return
+    while not (catches(p.pid) and len(children()) >= ranks and all(map(catches, children()[:ranks]))):
         assert p.poll() is None and time.monotonic() < end, "SIGTERM is not caught"
         time.sleep(0.005)
 
@@ -327,7 +331,7 @@ runtime: {{threads: 1}}
             p = subprocess.Popen(o.argv(ranks, "lr-range", self.kepler, "from=1e-9", "to=2e-9", "steps=100000", "stop=0", "out=" + out),
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=o.tmp(), start_new_session=True, text=True)
             try:
-                wait_for_handler(p)
+                wait_for_handler(p, ranks)
                 time.sleep(0.3 if ranks == 0 else 1)
                 p.send_signal(signal.SIGTERM)
                 said, err = p.communicate(timeout=60)
