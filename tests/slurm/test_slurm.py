@@ -171,6 +171,7 @@ class Slurm(unittest.TestCase):
                 self.assertEqual(self.log(name).count("orrery.sh: exit"), ends, self.log(name))
                 return os.path.exists(o.tmp(name + ".gate.reached"))
             self.slurm.until(there, 120, lambda: f"{name}: no checkpoint; {self.log(name)}")
+        time.sleep(0.4)  # a rank says four times a second where it is
 
     def release(self, *names):
         for name in names:
