@@ -29,7 +29,8 @@ DISK = "No space left on device|Input/output error|disk is full|disk I/O error" 
 # started again by launch, or exit code 77 and the same command by hand), "failed" (exit code 1, the sentence, and the same command by hand).
 # says: what must be said if the fault was made; {rank} and {file} are the schedule's.
 Kind = collections.namedtuple("Kind", "ends says")
-DEAD = r"error launch: rank \d (on \S+ was killed or crashed|has not come within)|error launch: .*ended with code|error launch: .*ended by signal"
+DEAD = (r"error launch: rank \d (on \S+ was killed or crashed|has not come within)|error launch: .*ended with code|error launch: .*ended by signal"
+        r"|error launch: (rank \d of \d|a rank that had not said its first word yet|one of ranks [\d, ]+) was killed or crashed")
 KINDS = {
     "kill": Kind(["same"], DEAD),
     "exit": Kind(["same"], DEAD),
