@@ -23,7 +23,8 @@ orr_patience orr_patience_of(double seconds);
 /* 0: it is over.  To be asked several times a second: more than a second between two of them is
  * taken for time in which the process did not run. */
 int orr_patience_lasts(orr_patience *p);
-/* Seconds that were taken for such since the last call of either. */
+/* How many seconds were taken for such since the last call of either: for a wait that has more to
+ * forgive than its own end. */
 double orr_patience_forgive(orr_patience *p);
 
 /* Called once, from the watchdog's thread, when the call has not come back after so many seconds:

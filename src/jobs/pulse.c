@@ -3,6 +3,7 @@
 #include "core/options.h"
 #include "core/probe.h"
 #include "core/threads.h"
+#include "core/watchdog.h"
 #include "jobs/app.h"
 
 #include <cjson/cJSON.h>
@@ -23,7 +24,7 @@
 
 enum { LINE = 1024, WORD = 64 };
 static const double connect_patience = 2, drain_patience = 1, daemon_patience = 1,
-                    doubt_patience = 3, stopped = 1; /* seconds */
+                    doubt_patience = 3; /* seconds */
 
 /* What the other threads say. */
 static atomic_int on, rank_now, size_now, done, gave_up, end_code, leaving;
@@ -36,8 +37,8 @@ typedef struct pulse {
     char host[ORR_HOST_MAX], here[ORR_HOST_MAX], key[WORD];
     const char *port; /* within host */
     double grace, heard, spoke, since;
-    double round; /* when the last one was */
-    double doubt; /* until then a word must come; 0: all is well */
+    orr_patience awake; /* asked every round */
+    double doubt;       /* until then a word must come; 0: all is well */
     void (*on_stop)(void);
     int fd, connected, wake[2];
     int told_done;
@@ -126,11 +127,9 @@ static void hang_up(void)
  * has this one still. */
 static void leave_if_lost(double now)
 {
-    double gap = now - p.round;
+    double gap = orr_patience_forgive(&p.awake);
     char why[LINE / 2];
 
-    p.round = now;
-    if (gap <= stopped) gap = 0;
     p.heard += gap;
     if (gap > 0) atomic_store(&moved, atomic_load(&moved) + gap);
     if (p.doubt > 0 && now <= (p.doubt += gap)) return;
@@ -366,7 +365,8 @@ orr_status orr_pulse_start(void (*on_stop)(void))
     if (!where || !*where || atomic_load(&on)) return ORR_OK;
     ORR_TRY(read_environment(where));
     p.on_stop = on_stop;
-    p.round = p.heard = orr_now();
+    p.heard = orr_now();
+    p.awake = orr_patience_of(p.grace);
     p.since = p.spoke = p.heard - 1;
     atomic_store(&on, 1);
     orr_pulse_at("start", -1);

@@ -58,26 +58,24 @@ class Resume(unittest.TestCase):
             self.assertEqual(o.results(run), self.whole, f"killed on {before}, gone on with {after} ranks\n{r.err}")
         self.assertGreater(kills, 0, "every run ended before it was killed: the test tests nothing")
 
-    def test_sigterm_saves(self):
-        run = o.tmp("term")
+    def saves_at(self, number, run):
         p = start(0, "train", self.job, "run=" + run)
         wait_for(os.path.join(run, "checkpoint-last.h5"))
-        p.send_signal(signal.SIGTERM)
+        p.send_signal(number)
         err = p.communicate()[1]
         self.assertEqual(p.returncode, 75, err)
         self.assertIn("saved", err)
+
+    def test_sigterm_saves(self):
+        run = o.tmp("term")
+        self.saves_at(signal.SIGTERM, run)
         o.orrery("train", self.job, "run=" + run)
         self.assertEqual(o.results(run), self.whole)
 
     def test_sighup(self):
         """The terminal is gone: as SIGTERM, but not for who was told by nohup to ignore it."""
         run = o.tmp("hup")
-        p = start(0, "train", self.job, "run=" + run)
-        wait_for(os.path.join(run, "checkpoint-last.h5"))
-        p.send_signal(signal.SIGHUP)
-        err = p.communicate()[1]
-        self.assertEqual(p.returncode, 75, err)
-        self.assertIn("saved", err)
+        self.saves_at(signal.SIGHUP, run)
         before = os.stat(os.path.join(run, "checkpoint-last.h5")).st_mtime_ns
         p = start(0, "train", self.job, "run=" + run, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
         while os.stat(os.path.join(run, "checkpoint-last.h5")).st_mtime_ns == before:

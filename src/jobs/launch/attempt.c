@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "core/watchdog.h"
 #include "jobs/app.h"
 
 #include <signal.h>
@@ -20,8 +21,6 @@ static const double second_after = 2;
 static const double at_once = 0.05;
 /* After it was asked to suspend its ranks a launcher has done so. */
 static const double settling = 0.6;
-/* This process was suspended. */
-static const double standstill = 1;
 /* For the ends of the ranks, when the launcher's was seen: a large process takes time to go. */
 static const double last_words = 1;
 static const char key_name[] = "ORR_PULSE_KEY";
@@ -273,15 +272,16 @@ static void suspend(orr_attempt *a)
 static void watch(orr_attempt *a)
 {
     while (!a->over) {
-        double now, served;
+        orr_patience awake;
+        double now;
         orr_supervisor_serve(a->supervisor, round_seconds);
-        served = orr_now();
+        awake = orr_patience_of(0);
         pass_signals(a);
         if (a->suspends() != a->suspended) suspend(a);
         orr_launched_look(&a->launched);
         now = orr_now();
         if (a->over) break;
-        if (now > served + standstill) continue; /* what came meanwhile is heard first */
+        if (orr_patience_forgive(&awake) > 0) continue; /* what came meanwhile is heard first */
         if (a->launched.ended)
             decide_ended(a);
         else if (!judge(a, now)) {

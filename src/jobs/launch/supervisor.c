@@ -2,6 +2,7 @@
 #include "jobs/launch/supervisor.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "core/watchdog.h"
 #include "jobs/json.h"
 
 #include <arpa/inet.h>
@@ -42,7 +43,8 @@ struct orr_supervisor {
     int64_t *n_beats;
     caller *callers;
     struct pollfd *polled;
-    double served, pinged, looked; /* looked: what comes now was not there then */
+    orr_patience awake;    /* asked whenever it serves */
+    double pinged, looked; /* looked: what comes now was not there then */
     double unnamed;
 };
 
@@ -125,7 +127,7 @@ orr_status orr_supervisor_create(orr_supervisor **out, const char *address, int 
         orr_supervisor_destroy(s);
         return st;
     }
-    s->served = orr_now();
+    s->awake = orr_patience_of(0);
     *out = s;
     return ORR_OK;
 }
@@ -391,14 +393,13 @@ static void poll_once(orr_supervisor *s, int ms)
 
 void orr_supervisor_serve(orr_supervisor *s, double seconds)
 {
-    double now = orr_now(), until = now + seconds;
+    double now = orr_now(), until = now + seconds, gap;
 
     do {
         double left = until - now;
         poll_once(s, left > 0 ? (int)(left * 1e3) + 1 : 0);
         now = orr_now();
-        if (now > s->served + away) forgive(s, now - s->served, now);
-        s->served = now;
+        if ((gap = orr_patience_forgive(&s->awake)) > 0) forgive(s, gap, now);
         look_after(s, now);
     } while (now < until);
 }
