@@ -37,9 +37,9 @@ runtime: {{threads: 1, progress: false}}
 NO_NODES = "no namespaces here (unshare --uts --pid --mount-proc takes root): ranks on nodes of one host name take one another for neighbours"
 
 
-def required():
-    """A machine that lacks something is a failure then."""
-    return bool(os.environ.get("CI")) or "slurm" in os.environ.get("ORRERY_REQUIRE", "").split()
+def required(what):
+    """Is it a failure where that is lacking: slurm (what packages and the build give) or namespaces (a right)?"""
+    return bool(os.environ.get("CI")) or what in os.environ.get("ORRERY_REQUIRE", "").split()
 
 
 def lacking():
@@ -48,7 +48,7 @@ def lacking():
         return "this build has no MPI"
     if cluster.missing():
         return f"no Slurm on this machine: {', '.join(cluster.missing())} (scripts/setup.sh installs it)"
-    return NO_NODES if required() and not cluster.namespaces() else None
+    return NO_NODES if required("namespaces") and not cluster.namespaces() else None
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -136,10 +136,10 @@ class Slurm(unittest.TestCase):
 
     def need_nodes(self):
         if not self.slurm.isolated:
-            self.lacks(NO_NODES)
+            self.lacks("namespaces", NO_NODES)
 
-    def lacks(self, what):
-        (self.fail if required() else self.skipTest)(what)
+    def lacks(self, what, why):
+        (self.fail if required(what) else self.skipTest)(why)
 
     # ---- one job ----
     def submit(self, script, *words, nodes=1, ranks=2, on=None, name=None, hold=False, options=(), env=None, cwd=None):
@@ -550,7 +550,7 @@ class Slurm(unittest.TestCase):
         """Ranks as tasks of a step: Slurm's signals reach them, and their exit code comes back."""
         self.need_nodes()
         if "pmix" not in self.slurm.run("srun", "--mpi=list"):
-            self.lacks("this Slurm has no pmix (srun --mpi=list)")
+            self.lacks("slurm", "this Slurm has no pmix (srun --mpi=list)")
         env = {"ORRERY_LAUNCH": "srun", "ORRERY_LAUNCH_ARGS": "--cpu-bind=none"}
         steps, batch = self.train("srun", nodes=2, ranks=1, hold=True, env=env), self.train("srun-batch", ranks=1, hold=True, env=env)
         self.held("srun", "srun-batch")
@@ -670,7 +670,7 @@ def main(gate, *names):
 
 if __name__ == "__main__":
     why = lacking()
-    if why and required():
+    if why and (required("slurm") or why == NO_NODES):
         sys.exit(why)
     if why:
         o.skip(why)
