@@ -94,6 +94,7 @@ static void *image_malloc(size_t size, H5FD_file_image_op_t op, void *m)
 
     (void)op;
     memory->data = NULL;
+    memory->held = size;
     if (p && size <= memory->room) return p;
     orr_free(p);
     memory->room = size > memory->least ? size : memory->least;
@@ -107,8 +108,10 @@ static void *image_realloc(void *p, size_t size, H5FD_file_image_op_t op, void *
     void *grown;
 
     if (!p) return image_malloc(size, op, m);
-    if (size <= memory->room) return p;
-    if ((grown = orr_realloc(p, memory->room, room, 1))) memory->room = room;
+    grown = size <= memory->room ? p : orr_realloc(p, memory->room, room, 1);
+    if (!grown) return NULL;
+    if (grown != p) memory->room = room;
+    memory->held = size;
     return grown;
 }
 
@@ -146,32 +149,55 @@ orr_status orr_h5_create_in_memory(hid_t *out, const char *name, orr_h5_memory *
     };
     hid_t fapl = access_list();
 
-    m->bytes = 0;
+    m->bytes = m->held = 0;
     H5Pset_fapl_core(fapl, 1 << 20, 0);
     H5Pset_file_image_callbacks(fapl, &callbacks);
     return create(out, name, fapl);
 }
 
-/* Where a closed file ends, as its superblock says: the driver's own size is rounded up.  HDF5 File
- * Format Specification 3.0, II.A: version 2 (which access_list asks for), offsets of 8 bytes. */
-static size_t end_of_file(const orr_h5_memory *m)
+/* Where a closed file ends, as its superblock says: the driver's own size is rounded up, or falls
+ * short of space that was reserved and never written.  HDF5 File Format Specification 3.0, II.A:
+ * version 2 (which access_list asks for), offsets of 8 bytes. */
+static orr_status end_of_file(const orr_h5_memory *m, const char *name, size_t *bytes)
 {
     enum { VERSION = 8, OFFSET_BYTES = 9, END = 28, LEAST = 48 };
     const unsigned char *p = m->data;
     uint64_t end = 0;
 
-    if (m->room < LEAST || p[VERSION] != 2 || p[OFFSET_BYTES] != 8) return m->room;
+    if (m->room < LEAST || p[VERSION] != 2 || p[OFFSET_BYTES] != 8)
+        return orr_fail(ORR_ERR_INTERNAL, "%s: this HDF5 library writes another superblock", name);
     for (int i = 7; i >= 0; i--)
         end = end << 8 | p[END + i];
-    return end < m->room ? (size_t)end : m->room;
+    if (end > SIZE_MAX / 2)
+        return orr_fail(ORR_ERR_NOMEM, "%s: %llu bytes do not fit into memory", name,
+                        (unsigned long long)end);
+    *bytes = (size_t)end;
+    return ORR_OK;
+}
+
+/* Makes the block hold all of the file: on a disk there are zeros where nothing was written, here
+ * there may be what an earlier file left. */
+static orr_status complete(orr_h5_memory *m, const char *name)
+{
+    if (m->bytes > m->room) {
+        void *grown = orr_realloc(m->data, m->held, m->bytes, 1);
+
+        if (!grown)
+            return orr_fail(ORR_ERR_NOMEM, "out of memory: %s needs %zu bytes", name, m->bytes);
+        m->data = grown;
+        m->room = m->bytes;
+    } else if (m->bytes > m->held) {
+        memset((char *)m->data + m->held, 0, m->bytes - m->held);
+    }
+    return ORR_OK;
 }
 
 orr_status orr_h5_close_in_memory(hid_t file, const char *name, orr_h5_memory *m)
 {
     if (H5Fclose(file) < 0 || !m->data)
         return orr_h5_fail(ORR_ERR_NOMEM, "%s: its content could not be made in memory", name);
-    m->bytes = end_of_file(m);
-    return ORR_OK;
+    ORR_TRY(end_of_file(m, name, &m->bytes));
+    return complete(m, name);
 }
 
 orr_status orr_h5_place(hid_t loc, const char *name, uint64_t *offset)

@@ -45,6 +45,7 @@ orr_status orr_h5_open(hid_t *out, const char *path);
 typedef struct orr_h5_memory {
     void *data;
     size_t bytes, room, least;
+    size_t held; /* of the block, by the driver: what lies behind is older */
 } orr_h5_memory;
 orr_status orr_h5_create_in_memory(hid_t *out, const char *name, orr_h5_memory *m);
 orr_status orr_h5_close_in_memory(hid_t file, const char *name, orr_h5_memory *m);
