@@ -101,8 +101,8 @@ if build asan; then
 fi
 
 # Where threads of ours meet: the loader, the log, the progress line, the writer of checkpoints.
-build tsan test_data_loader test_core_log test_core_progress test_jobs_saver &&
-    run tsan 120 -R '^(data/loader|core/log|core/progress|jobs/saver)$'
+build tsan test_data_loader test_core_log test_core_progress test_jobs_train_saver &&
+    run tsan 120 -R '^(data/loader|core/log|core/progress|jobs/train/saver)$'
 
 build no-mpi && run no-mpi 240 -L fast -LE 'slow|oracle'
 

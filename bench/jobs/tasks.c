@@ -6,7 +6,7 @@
  * measured makespan; that of longest-first list scheduling without any overhead (the bound it is
  * held to); and the least that any schedule can have, max(sum / ranks, longest).
  * Claim: makespan <= 1.05 times the longest-first bound. */
-#include "jobs/cv/tasks.h"
+#include "jobs/ensemble/tasks.h"
 #include "core/memory.h"
 #include "core/rng.h"
 #include "core/threads.h"
@@ -27,7 +27,7 @@ static double option(int argc, char **argv, const char *name, double fallback)
     return fallback;
 }
 
-static orr_status nap(void *ctx, orr_app *group, int i)
+static orr_status nap(void *ctx, orr_context *group, int i)
 {
     const double *seconds = ctx;
     double end = orr_now() + seconds[i], left;
@@ -35,9 +35,9 @@ static orr_status nap(void *ctx, orr_app *group, int i)
     while ((left = end - orr_now()) > 0) {
         struct timespec t = { .tv_nsec = (long)(1e9 * fmin(left, 0.05)) };
         nanosleep(&t, NULL);
-        orr_app_alive(group);
+        orr_context_alive(group);
     }
-    return orr_app_agree(group, ORR_OK);
+    return orr_context_agree(group, ORR_OK);
 }
 
 static const char *name(void *ctx, int i, char *buf, size_t bytes)
@@ -63,7 +63,7 @@ static double list_schedule(const double *cost, const int *order, int n, int m)
     return end;
 }
 
-static orr_status measure(orr_app *app, int n, double seconds, int run)
+static orr_status measure(orr_context *context, int n, double seconds, int run)
 {
     double *cost = orr_alloc((size_t)n, sizeof *cost), sum = 0, longest = 0, began, took, bound;
     int *order = orr_alloc((size_t)n, sizeof *order);
@@ -80,23 +80,24 @@ static orr_status measure(orr_app *app, int n, double seconds, int run)
         sum += cost[i];
     }
     for (int i = 0; i < n; i++) {
-        cost[i] *= seconds * app->size / sum;
+        cost[i] *= seconds * context->size / sum;
         longest = fmax(longest, cost[i]);
     }
     t.cost = cost;
     t.run = nap;
     t.name = name;
     t.ctx = cost;
-    ORR_TRY_GOTO(st, done, orr_comm_barrier(app->world));
+    ORR_TRY_GOTO(st, done, orr_comm_barrier(context->world));
     began = orr_now();
-    ORR_TRY_GOTO(st, done, orr_tasks_run(app, &t));
+    ORR_TRY_GOTO(st, done, orr_tasks_run(context, &t));
     took = orr_now() - began;
     orr_tasks_order(cost, n, order);
-    bound = list_schedule(cost, order, n, app->size);
-    orr_app_print(app,
-                  "%d tasks on %d ranks: %.3f s, longest-first bound %.3f s (ratio %.4f), least "
-                  "possible %.3f s\n",
-                  n, app->size, took, bound, took / bound, fmax(seconds, longest));
+    bound = list_schedule(cost, order, n, context->size);
+    orr_context_print(
+        context,
+        "%d tasks on %d ranks: %.3f s, longest-first bound %.3f s (ratio %.4f), least "
+        "possible %.3f s\n",
+        n, context->size, took, bound, took / bound, fmax(seconds, longest));
 done:
     orr_free(cost);
     orr_free(order);
@@ -105,11 +106,11 @@ done:
 
 int main(int argc, char **argv)
 {
-    orr_app app;
+    orr_context context;
     int n = (int)option(argc, argv, "tasks", 60), runs = (int)option(argc, argv, "runs", 3);
-    orr_status st = orr_app_start(&app, &argc, &argv);
+    orr_status st = orr_context_start(&context, &argc, &argv);
 
     for (int r = 0; st == ORR_OK && r < runs; r++)
-        st = measure(&app, n, option(argc, argv, "seconds", 12), r);
-    return orr_app_finish(&app, "bench", st);
+        st = measure(&context, n, option(argc, argv, "seconds", 12), r);
+    return orr_context_finish(&context, "bench", st);
 }

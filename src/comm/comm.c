@@ -1,7 +1,7 @@
 /* comm/comm.c - the public calls: arguments checked, then dispatched through the table; deadlines;
  * the common verdict. */
 #include "comm/comm.h"
-#include "comm/comm_impl.h"
+#include "comm/comm_private.h"
 
 #include "core/options.h"
 
@@ -325,25 +325,25 @@ orr_status orr_comm_agree_all(orr_comm *c, orr_status st)
 
 /* ---- windows and counters ---- */
 
-orr_status orr_window_create(orr_window **out, orr_comm *c, size_t bytes)
+orr_status orr_comm_window_create(orr_comm_window **out, orr_comm *c, size_t bytes)
 {
     *out = NULL;
     ORR_TRY(usable(c, "window"));
     return c->ops->window_create(out, c, bytes);
 }
 
-void *orr_window_base(const orr_window *w)
+void *orr_comm_window_base(const orr_comm_window *w)
 {
     return w->base;
 }
 
-orr_status orr_window_fence(orr_window *w)
+orr_status orr_comm_window_fence(orr_comm_window *w)
 {
     ORR_TRY(usable(w->comm, "window fence"));
     return w->comm->ops->window_fence(w);
 }
 
-void orr_window_destroy(orr_window *w)
+void orr_comm_window_destroy(orr_comm_window *w)
 {
     if (w) w->comm->ops->window_destroy(w);
 }

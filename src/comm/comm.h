@@ -33,7 +33,7 @@ extern "C" {
 #endif
 
 typedef struct orr_comm orr_comm;
-typedef struct orr_window orr_window;
+typedef struct orr_comm_window orr_comm_window;
 typedef struct orr_counter orr_counter;
 typedef struct orr_reduction orr_reduction;
 
@@ -94,11 +94,11 @@ static inline orr_status orr_comm_agree(orr_comm *c, orr_status st)
 
 /* ---- memory shared by the ranks of a node ---- */
 /* bytes must be the same on the ranks of a node; counted once a node.  Zeroed.  Collective. */
-orr_status orr_window_create(orr_window **out, orr_comm *c, size_t bytes);
-void *orr_window_base(const orr_window *w); /* Not collective. */
+orr_status orr_comm_window_create(orr_comm_window **out, orr_comm *c, size_t bytes);
+void *orr_comm_window_base(const orr_comm_window *w); /* Not collective. */
 /* What any rank of the node wrote before, all ranks of the node read after.  Collective. */
-orr_status orr_window_fence(orr_window *w);
-void orr_window_destroy(orr_window *w); /* Collective. NULL is fine. */
+orr_status orr_comm_window_fence(orr_comm_window *w);
+void orr_comm_window_destroy(orr_comm_window *w); /* Collective. NULL is fine. */
 
 /* ---- work shared out one piece at a time ---- */
 orr_status orr_counter_create(orr_counter **out, orr_comm *c); /* from 0.  Collective. */

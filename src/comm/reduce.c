@@ -1,7 +1,7 @@
 /* comm/reduce.c - sums over the leaves of a batch: the public calls, the memory, the fast mode, and
  * sums of a few values. Which way an ordered sum takes (shared memory or messages) changes its
  * speed, never its bits. */
-#include "comm/reduce_impl.h"
+#include "comm/reduce_private.h"
 
 #include "core/memory.h"
 

@@ -6,7 +6,7 @@
  * send all runs to all ranks, packed, and every rank adds everything: one step instead of two.
  * Messages rather than MPI_Ialltoallv and MPI_Iallgatherv: runs need no packing into one buffer,
  * counts no int, and a rank that stays away can be named. */
-#include "comm/reduce_impl.h"
+#include "comm/reduce_private.h"
 
 #include "core/memory.h"
 

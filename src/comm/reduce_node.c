@@ -12,7 +12,7 @@
  *
  * The stages are driven by begin, test and end; the ranks meet in counters in the window alone, no
  * MPI call is made. */
-#include "comm/reduce_impl.h"
+#include "comm/reduce_private.h"
 
 #include "core/memory.h"
 
@@ -47,7 +47,7 @@ typedef struct {
 
 struct orr_node_pipe {
     orr_comm *c;
-    orr_window *window;
+    orr_comm_window *window;
     progress *done; /* of each rank */
     label *labels;  /* of each room and rank */
     char *rooms;    /* of each room: size + 1 areas of CHUNK_BYTES, the last for the sum */
@@ -72,9 +72,9 @@ orr_status orr_node_pipe_create(orr_node_pipe **out, orr_comm *c)
     *out = NULL;
     st = orr_comm_agree(c, p ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "reduction: %zu bytes", sizeof *p));
     if (st != ORR_OK) goto done;
-    ORR_TRY_GOTO(st, done, orr_window_create(&p->window, c, bytes));
+    ORR_TRY_GOTO(st, done, orr_comm_window_create(&p->window, c, bytes));
     p->c = c;
-    p->done = orr_window_base(p->window);
+    p->done = orr_comm_window_base(p->window);
     p->labels = (label *)(p->done + size);
     p->rooms = (char *)(p->labels + N_ROOMS * size);
     *out = p;
@@ -87,7 +87,7 @@ done:
 void orr_node_pipe_destroy(orr_node_pipe *p)
 {
     if (!p) return;
-    orr_window_destroy(p->window);
+    orr_comm_window_destroy(p->window);
     orr_free(p);
 }
 

@@ -271,8 +271,8 @@ static size_t text_bytes(const orr_provenance *p)
 static orr_status write_index(const char *tmp, const manifest *m, const orr_schema *s,
                               const orr_provenance *p)
 {
-    static const orr_column order[ORR_N_COLUMNS] = { ORR_COLUMN_X, ORR_COLUMN_Y, ORR_COLUMN_ID,
-                                                     ORR_COLUMN_AUX };
+    static const orr_shard_column order[ORR_N_COLUMNS] = { ORR_COLUMN_X, ORR_COLUMN_Y,
+                                                           ORR_COLUMN_ID, ORR_COLUMN_AUX };
     orr_status st;
     hsize_t dims[4] = { 0 };
     hid_t file = -1;
@@ -285,11 +285,11 @@ static orr_status write_index(const char *tmp, const manifest *m, const orr_sche
     ORR_TRY_GOTO(st, done, orr_schema_put(file, ORR_INDEX_FORMAT, s, p));
     ORR_TRY_GOTO(st, done, put_manifest(file, m));
     for (int k = 0; k < ORR_N_COLUMNS; k++) {
-        int rank = orr_column_dims(s, order[k], m->total, dims);
-        if (orr_column_bytes(s, order[k]) > 0)
+        int rank = orr_shard_column_dims(s, order[k], m->total, dims);
+        if (orr_shard_column_bytes(s, order[k]) > 0)
             ORR_TRY_GOTO(st, done,
-                         put_virtual(file, m, orr_column_name(order[k]),
-                                     orr_column_type(s, order[k]), rank, dims));
+                         put_virtual(file, m, orr_shard_column_name(order[k]),
+                                     orr_shard_column_type(s, order[k]), rank, dims));
     }
 done:
     if (file >= 0 && H5Fclose(file) < 0 && st == ORR_OK)

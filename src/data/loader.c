@@ -264,10 +264,10 @@ static orr_status check_aux(const orr_loader_opts *o)
                             o->aux_columns[i], orr_dataset_path(o->set), have);
     if (o->n_aux > 0 && o->aux_transform &&
         (o->aux_transform->x_type != ORR_X_F32 ||
-         orr_shape_count(o->aux_transform->in) != (size_t)o->n_aux))
+         orr_sample_elements(o->aux_transform->in) != (size_t)o->n_aux))
         return orr_fail(ORR_ERR_SHAPE,
                         "loader: %d aux numbers for a chain of transforms that takes %zu", o->n_aux,
-                        orr_shape_count(o->aux_transform->in));
+                        orr_sample_elements(o->aux_transform->in));
     return ORR_OK;
 }
 
@@ -361,11 +361,11 @@ orr_status orr_loader_create(orr_loader **out, const orr_loader_opts *o)
     l->o = *o;
     l->x_bytes = orr_schema_x_bytes(orr_dataset_schema(o->set));
     l->y_width = (size_t)orr_dataset_schema(o->set)->y_width;
-    l->numbers = orr_shape_count(orr_transform_shape(o->transform));
+    l->numbers = orr_sample_elements(orr_transform_shape(o->transform));
     for (int i = 0; i < o->n_aux; i++)
         l->aux_columns[i] = o->aux_columns[i];
     if (o->n_aux > 0)
-        l->aux = o->aux_transform ? orr_shape_count(orr_transform_shape(o->aux_transform))
+        l->aux = o->aux_transform ? orr_sample_elements(orr_transform_shape(o->aux_transform))
                                   : (size_t)o->n_aux;
     l->per_epoch = orr_loader_steps_per_epoch(o);
     l->first = o->first_epoch * l->per_epoch + o->first_step;

@@ -134,28 +134,28 @@ int orr_schema_y_dims(const orr_schema *s, int64_t n, hsize_t dims[2])
 }
 
 /* ---- columns ---- */
-const char *orr_column_name(orr_column c)
+const char *orr_shard_column_name(orr_shard_column c)
 {
     static const char *const names[ORR_N_COLUMNS] = { "id", "y", "aux", "x" };
 
     return names[c];
 }
 
-size_t orr_column_bytes(const orr_schema *s, orr_column c)
+size_t orr_shard_column_bytes(const orr_schema *s, orr_shard_column c)
 {
     if (c == ORR_COLUMN_ID) return orr_schema_id_bytes(s);
     if (c == ORR_COLUMN_Y) return orr_schema_y_bytes(s);
     return c == ORR_COLUMN_AUX ? orr_schema_aux_bytes(s) : orr_schema_x_bytes(s);
 }
 
-hid_t orr_column_type(const orr_schema *s, orr_column c)
+hid_t orr_shard_column_type(const orr_schema *s, orr_shard_column c)
 {
     if (c == ORR_COLUMN_ID) return orr_schema_id_type(s);
     if (c == ORR_COLUMN_Y) return orr_schema_y_type(s);
     return c == ORR_COLUMN_AUX ? H5Tcopy(H5T_IEEE_F32LE) : orr_schema_x_type(s);
 }
 
-int orr_column_dims(const orr_schema *s, orr_column c, int64_t n, hsize_t dims[4])
+int orr_shard_column_dims(const orr_schema *s, orr_shard_column c, int64_t n, hsize_t dims[4])
 {
     if (c == ORR_COLUMN_X) return orr_schema_x_dims(s, n, dims);
     if (c == ORR_COLUMN_Y) return orr_schema_y_dims(s, n, dims);
@@ -164,7 +164,7 @@ int orr_column_dims(const orr_schema *s, orr_column c, int64_t n, hsize_t dims[4
     return c == ORR_COLUMN_AUX ? 2 : 1;
 }
 
-void *orr_rows_column(const orr_rows *r, orr_column c)
+void *orr_rows_column(const orr_rows *r, orr_shard_column c)
 {
     if (c == ORR_COLUMN_ID) return r->id;
     if (c == ORR_COLUMN_Y) return r->y;

@@ -312,20 +312,20 @@ orr_status orr_schema_same(const orr_schema *set, const orr_schema *s, const cha
 }
 
 /* ---- rows ---- */
-static orr_status load_column(hid_t file, const char *path, const orr_schema *s, orr_column c,
+static orr_status load_column(hid_t file, const char *path, const orr_schema *s, orr_shard_column c,
                               int64_t first, int64_t n, void *out)
 {
     orr_status st = ORR_OK;
     hsize_t start[4] = { (hsize_t)first }, count[4];
-    int rank = orr_column_dims(s, c, n, count);
-    hid_t type = orr_column_type(s, c), memory = H5Screate_simple(rank, count, NULL);
-    hid_t set = H5Dopen2(file, orr_column_name(c), H5P_DEFAULT);
+    int rank = orr_shard_column_dims(s, c, n, count);
+    hid_t type = orr_shard_column_type(s, c), memory = H5Screate_simple(rank, count, NULL);
+    hid_t set = H5Dopen2(file, orr_shard_column_name(c), H5P_DEFAULT);
     hid_t space = set < 0 ? -1 : H5Dget_space(set);
 
     if (set < 0 || H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) < 0 ||
         H5Dread(set, type, memory, space, H5P_DEFAULT, out) < 0)
         st = orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot read rows %" PRId64 " to %" PRId64 " of /%s",
-                         path, first, first + n - 1, orr_column_name(c));
+                         path, first, first + n - 1, orr_shard_column_name(c));
     if (space >= 0) H5Sclose(space);
     if (set >= 0) H5Dclose(set);
     H5Sclose(memory);
@@ -337,7 +337,7 @@ orr_status orr_shard_load(hid_t file, const char *path, const orr_schema *s, int
                           int64_t n, const orr_rows *rows)
 {
     for (int c = 0; c < ORR_N_COLUMNS; c++)
-        if (orr_rows_column(rows, c) && orr_column_bytes(s, c) > 0)
+        if (orr_rows_column(rows, c) && orr_shard_column_bytes(s, c) > 0)
             ORR_TRY(load_column(file, path, s, c, first, n, orr_rows_column(rows, c)));
     for (int64_t i = 0; s->y_type == ORR_Y_CLASS && rows->y && i < n; i++) {
         int32_t label = ((const int32_t *)rows->y)[i];

@@ -44,12 +44,14 @@ typedef enum {
     ORR_COLUMN_AUX,
     ORR_COLUMN_X,
     ORR_N_COLUMNS
-} orr_column;
-const char *orr_column_name(orr_column c);                  /* without the slash */
-size_t orr_column_bytes(const orr_schema *s, orr_column c); /* of a row; 0: there is no such one */
-hid_t orr_column_type(const orr_schema *s, orr_column c);   /* to H5Tclose */
-int orr_column_dims(const orr_schema *s, orr_column c, int64_t n, hsize_t dims[4]); /* the rank */
-void *orr_rows_column(const orr_rows *r, orr_column c);
+} orr_shard_column;
+const char *orr_shard_column_name(orr_shard_column c); /* without the slash */
+size_t orr_shard_column_bytes(const orr_schema *s,
+                              orr_shard_column c); /* of a row; 0: there is no such one */
+hid_t orr_shard_column_type(const orr_schema *s, orr_shard_column c); /* to H5Tclose */
+int orr_shard_column_dims(const orr_schema *s, orr_shard_column c, int64_t n,
+                          hsize_t dims[4]); /* the rank */
+void *orr_rows_column(const orr_rows *r, orr_shard_column c);
 
 /* n names as an attribute, unless all are empty. */
 orr_status orr_names_put(hid_t file, const char *attribute, const char names[][ORR_DATA_NAME_MAX],

@@ -54,7 +54,7 @@ static orr_status reserve(const char *tmp, const orr_schema *s, int64_t rows)
 
     if (fd < 0) return orr_fail(ORR_ERR_IO, "%s: cannot open: %s", tmp, strerror(errno));
     for (int c = 0; c < ORR_N_COLUMNS; c++)
-        bytes += (size_t)rows * orr_column_bytes(s, (orr_column)c);
+        bytes += (size_t)rows * orr_shard_column_bytes(s, (orr_shard_column)c);
     st = orr_file_reserve(fd, tmp, bytes);
     close(fd);
     return st;
@@ -71,12 +71,13 @@ static orr_status lay_out(const char *tmp, const orr_schema *s, int64_t rows,
     ORR_TRY_GOTO(st, done, reserve(tmp, s, rows));
     ORR_TRY_GOTO(st, done, orr_schema_put(file, ORR_SHARD_FORMAT, s, p));
     for (int c = 0; c < ORR_N_COLUMNS; c++) {
-        int rank = orr_column_dims(s, (orr_column)c, rows, dims);
+        int rank = orr_shard_column_dims(s, (orr_shard_column)c, rows, dims);
         hid_t set = -1, type;
 
-        if (orr_column_bytes(s, (orr_column)c) == 0) continue;
-        type = orr_column_type(s, (orr_column)c);
-        st = orr_h5_dataset(&set, file, orr_column_name((orr_column)c), type, rank, dims, -1);
+        if (orr_shard_column_bytes(s, (orr_shard_column)c) == 0) continue;
+        type = orr_shard_column_type(s, (orr_shard_column)c);
+        st = orr_h5_dataset(&set, file, orr_shard_column_name((orr_shard_column)c), type, rank,
+                            dims, -1);
         if (set >= 0) H5Dclose(set);
         H5Tclose(type);
         if (st != ORR_OK) goto done;
@@ -111,9 +112,9 @@ orr_status orr_shared_shard_lay_out(const char *dir, int number, const orr_schem
 static orr_status open_columns(orr_shared_shard *f)
 {
     for (int c = 0; c < ORR_N_COLUMNS; c++) {
-        const char *name = orr_column_name((orr_column)c);
+        const char *name = orr_shard_column_name((orr_shard_column)c);
 
-        if (orr_column_bytes(&f->schema, (orr_column)c) == 0) continue;
+        if (orr_shard_column_bytes(&f->schema, (orr_shard_column)c) == 0) continue;
         if ((f->sets[c] = H5Dopen2(f->file, name, H5P_DEFAULT)) < 0)
             return orr_h5_fail(ORR_ERR_IO, "%s: cannot open /%s", f->tmp, name);
     }
@@ -157,9 +158,9 @@ static orr_status check_write(const orr_shared_shard *f, int64_t first, const or
         return orr_fail(ORR_ERR_ARG, "%s: rows %lld to %lld of %lld", f->tmp, (long long)first,
                         (long long)(first + r->n), (long long)f->rows);
     for (int c = 0; c < ORR_N_COLUMNS && r->n > 0; c++)
-        if (f->sets[c] >= 0 && !orr_rows_column(r, (orr_column)c))
+        if (f->sets[c] >= 0 && !orr_rows_column(r, (orr_shard_column)c))
             return orr_fail(ORR_ERR_ARG, "%s: its rows have no column /%s", f->tmp,
-                            orr_column_name((orr_column)c));
+                            orr_shard_column_name((orr_shard_column)c));
     for (int64_t i = 0; f->schema.y_type == ORR_Y_CLASS && i < r->n; i++)
         if (labels[i] < 0 || labels[i] >= f->schema.n_classes)
             return orr_fail(ORR_ERR_FORMAT,
@@ -169,13 +170,13 @@ static orr_status check_write(const orr_shared_shard *f, int64_t first, const or
 }
 
 /* n = 0 selects nothing and is written all the same. */
-static orr_status write_column(orr_shared_shard *f, orr_column c, int64_t first, int64_t n,
+static orr_status write_column(orr_shared_shard *f, orr_shard_column c, int64_t first, int64_t n,
                                const void *data)
 {
     hsize_t dims[4], start[4] = { (hsize_t)first };
-    int rank = orr_column_dims(&f->schema, c, n > 0 ? n : 1, dims);
+    int rank = orr_shard_column_dims(&f->schema, c, n > 0 ? n : 1, dims);
     hid_t space = H5Dget_space(f->sets[c]), memory = H5Screate_simple(rank, dims, NULL),
-          type = orr_column_type(&f->schema, c);
+          type = orr_shard_column_type(&f->schema, c);
     char nothing[1] = { 0 };
     herr_t bad;
 
@@ -189,8 +190,9 @@ static orr_status write_column(orr_shared_shard *f, orr_column c, int64_t first,
     H5Tclose(type);
     H5Sclose(memory);
     H5Sclose(space);
-    return bad < 0 ? orr_h5_fail(ORR_ERR_IO, "%s: cannot write /%s", f->tmp, orr_column_name(c))
-                   : ORR_OK;
+    return bad < 0
+               ? orr_h5_fail(ORR_ERR_IO, "%s: cannot write /%s", f->tmp, orr_shard_column_name(c))
+               : ORR_OK;
 }
 
 orr_status orr_shared_shard_write(orr_shared_shard *f, int64_t first, const orr_rows *rows)
@@ -203,8 +205,8 @@ orr_status orr_shared_shard_write(orr_shared_shard *f, int64_t first, const orr_
     n = f->failed == ORR_OK ? rows->n : 0;
     for (int c = 0; c < ORR_N_COLUMNS; c++)
         if (f->sets[c] >= 0)
-            remember(f, write_column(f, (orr_column)c, first, n,
-                                     n > 0 ? orr_rows_column(rows, (orr_column)c) : NULL));
+            remember(f, write_column(f, (orr_shard_column)c, first, n,
+                                     n > 0 ? orr_rows_column(rows, (orr_shard_column)c) : NULL));
     orr_h5_quiet_end(&quiet);
     return f->failed == ORR_OK ? ORR_OK : orr_fail(f->failed, "%s", f->why);
 }

@@ -137,10 +137,10 @@ static orr_status lay_out_file(const char *path, int fd, const orr_schema *s, in
     ORR_TRY_GOTO(st, done, orr_schema_put(file, ORR_SHARD_FORMAT, s, p));
     if (o && o->compression > 0) dcpl = compressed_dcpl(s, rows, o->compression);
     for (int c = 0; c < ORR_N_COLUMNS; c++) {
-        int rank = orr_column_dims(s, c, rows, dims);
+        int rank = orr_shard_column_dims(s, c, rows, dims);
         if (col[c].bytes > 0)
             ORR_TRY_GOTO(st, done,
-                         lay_out(file, path, &col[c], orr_column_type(s, c), rank, dims,
+                         lay_out(file, path, &col[c], orr_shard_column_type(s, c), rank, dims,
                                  c == ORR_COLUMN_X ? dcpl : -1));
     }
 done:
@@ -154,9 +154,9 @@ static orr_status check_rows(const orr_schema *s, const orr_rows *r, int number)
 {
     if (r->n < 1) return orr_fail(ORR_ERR_ARG, "shard %d: no rows", number);
     for (int c = 0; c < ORR_N_COLUMNS; c++)
-        if (orr_column_bytes(s, c) > 0 && !orr_rows_column(r, c))
+        if (orr_shard_column_bytes(s, c) > 0 && !orr_rows_column(r, c))
             return orr_fail(ORR_ERR_ARG, "shard %d: its rows have no column /%s", number,
-                            orr_column_name(c));
+                            orr_shard_column_name(c));
     for (int64_t i = 0; s->y_type == ORR_Y_CLASS && i < r->n; i++) {
         int32_t label = ((const int32_t *)r->y)[i];
         if (label < 0 || label >= s->n_classes)
@@ -176,8 +176,8 @@ static orr_status write_tmp(const char *tmp, const orr_schema *s, const orr_rows
 
     if (fd < 0) return orr_fail(ORR_ERR_IO, "%s: cannot create: %s", tmp, strerror(errno));
     for (int c = 0; c < ORR_N_COLUMNS; c++)
-        col[c] = (column){ orr_column_name(c), orr_rows_column(rows, c),
-                           (size_t)rows->n * orr_column_bytes(s, c), HADDR_UNDEF };
+        col[c] = (column){ orr_shard_column_name(c), orr_rows_column(rows, c),
+                           (size_t)rows->n * orr_shard_column_bytes(s, c), HADDR_UNDEF };
     ORR_TRY_GOTO(st, done, lay_out_file(tmp, fd, s, rows->n, col, p, o));
     for (int c = 0; c < ORR_N_COLUMNS; c++)
         if (col[c].offset != HADDR_UNDEF) ORR_TRY_GOTO(st, done, write_all(fd, tmp, &col[c]));

@@ -73,9 +73,9 @@ static orr_status add_step(orr_transform *t, const orr_node *item, orr_sample_sh
 
 static void measure(orr_transform *t)
 {
-    t->widest = orr_shape_count(t->in);
+    t->widest = orr_sample_elements(t->in);
     for (int i = 0; i < t->n_steps; i++) {
-        size_t n = orr_shape_count(t->step[i].out);
+        size_t n = orr_sample_elements(t->step[i].out);
         if (n > t->widest) t->widest = n;
         if (t->step[i].work > t->work) t->work = t->step[i].work;
     }
@@ -165,7 +165,7 @@ double *orr_steps_apply(const orr_transform *t, int n, const void *x, void *scra
 {
     double *now = scratch, *other = now + t->widest, *work = other + t->widest;
 
-    to_double(now, t->x_type, x, orr_shape_count(t->in));
+    to_double(now, t->x_type, x, orr_sample_elements(t->in));
     for (int i = 0; i < n; i++) {
         const orr_step *s = &t->step[i];
         if (s->kind->change) s->kind->change(s, now);
@@ -198,11 +198,11 @@ void orr_transform_apply(const orr_transform *t, const void *x, float *out, void
     const double *y;
 
     if (t->n_steps == 0) {
-        to_float(out, t->x_type, x, orr_shape_count(t->in));
+        to_float(out, t->x_type, x, orr_sample_elements(t->in));
         return;
     }
     y = orr_steps_apply(t, t->n_steps, x, scratch);
-    for (size_t i = 0, n = orr_shape_count(orr_transform_shape(t)); i < n; i++)
+    for (size_t i = 0, n = orr_sample_elements(orr_transform_shape(t)); i < n; i++)
         out[i] = (float)y[i];
 }
 

@@ -43,8 +43,10 @@ orr_status orr_transform_fit_block(const orr_transform *t, const void *x, int n,
 
     if (at == t->n_steps || n < 0 || n > ORR_FIT_BLOCK)
         return orr_fail(ORR_ERR_ARG, "transforms: nothing left to fit, or a block of %d rows", n);
-    bytes = orr_shape_count(t->in) * (t->x_type == ORR_X_F32 ? 4 : t->x_type == ORR_X_F16 ? 2 : 1);
-    numbers = orr_shape_count(s->in);
+    bytes = orr_sample_elements(t->in) * (t->x_type == ORR_X_F32   ? 4
+                                          : t->x_type == ORR_X_F16 ? 2
+                                                                   : 1);
+    numbers = orr_sample_elements(s->in);
     for (size_t k = 0; k < s->n_stats; k++)
         sums[k] = 0;
     for (int row = 0; row < n; row++) {
@@ -66,7 +68,7 @@ orr_status orr_transform_fit_end(orr_transform *t, const double *total, int64_t 
 
     if (fitting(t) == t->n_steps || rows < 1)
         return orr_fail(ORR_ERR_ARG, "transforms: nothing left to fit, or no training rows");
-    each = orr_shape_count(s->in) / s->n_stats;
+    each = orr_sample_elements(s->in) / s->n_stats;
     n = (double)rows * (double)each;
     for (size_t k = 0; k < s->n_stats; k++) {
         if (!isfinite(total[k]))

@@ -53,7 +53,7 @@ static orr_status standardise_init(orr_step *s, const char *where)
     (void)where;
     for (int i = 0; i < 4; i++)
         if (strcmp(s->o.standardise.per, pers[i]) == 0) s->o.standardise.per = pers[i];
-    if (s->o.standardise.per == pers[2]) s->n_stats = orr_shape_count(s->in);
+    if (s->o.standardise.per == pers[2]) s->n_stats = orr_sample_elements(s->in);
     if (s->o.standardise.per == pers[3]) s->n_stats = (size_t)s->in.c;
     return ORR_OK;
 }
@@ -89,7 +89,7 @@ static void standardise_strided(double *x, size_t n, size_t stride)
 
 static void standardise(const orr_step *s, double *x)
 {
-    const size_t n = orr_shape_count(s->in), c = (size_t)s->in.c;
+    const size_t n = orr_sample_elements(s->in), c = (size_t)s->in.c;
 
     if (s->n_stats == n) {
         for (size_t i = 0; i < n; i++)
@@ -111,7 +111,7 @@ static orr_status moving_average_init(orr_step *s, const char *where)
 {
     size_t padded = (size_t)s->in.w + (size_t)s->o.moving_average.window - 1;
 
-    if (s->in.c > INT32_MAX / 2 || 2 * orr_shape_count(s->in) > INT32_MAX)
+    if (s->in.c > INT32_MAX / 2 || 2 * orr_sample_elements(s->in) > INT32_MAX)
         return orr_fail(ORR_ERR_SHAPE, "%s: moving_average: too many channels", where);
     s->out.c = 2 * s->in.c;
     s->work = 2 * padded * (size_t)s->in.c;
@@ -168,7 +168,7 @@ static void affine(const orr_step *s, double *x)
 {
     const double scale = s->o.affine.scale, shift = s->o.affine.shift;
 
-    for (size_t i = 0, n = orr_shape_count(s->in); i < n; i++)
+    for (size_t i = 0, n = orr_sample_elements(s->in); i < n; i++)
         x[i] = x[i] * scale + shift;
 }
 
@@ -176,7 +176,7 @@ static void logarithm(const orr_step *s, double *x)
 {
     const double floor = s->o.log.floor;
 
-    for (size_t i = 0, n = orr_shape_count(s->in); i < n; i++)
+    for (size_t i = 0, n = orr_sample_elements(s->in); i < n; i++)
         x[i] = log1p((x[i] < floor ? floor : x[i]) - floor); /* a NaN stays one */
 }
 
@@ -184,14 +184,14 @@ static void arsinh(const orr_step *s, double *x)
 {
     const double scale = s->o.asinh.scale;
 
-    for (size_t i = 0, n = orr_shape_count(s->in); i < n; i++)
+    for (size_t i = 0, n = orr_sample_elements(s->in); i < n; i++)
         x[i] = asinh(x[i] / scale);
 }
 
 /* sqrt(a + 1) - 1 without its cancellation near 0. */
 static void square_root(const orr_step *s, double *x)
 {
-    for (size_t i = 0, n = orr_shape_count(s->in); i < n; i++) {
+    for (size_t i = 0, n = orr_sample_elements(s->in); i < n; i++) {
         double a = fabs(x[i]), root = sqrt(a + 1);
         x[i] = copysign(root == INFINITY ? root : a / (root + 1), x[i]);
     }
@@ -214,7 +214,7 @@ static orr_status reshape_init(orr_step *s, const char *where)
                             r->v[i]);
     }
     s->out = (orr_sample_shape){ hwc[0], hwc[1], hwc[2] };
-    if ((double)hwc[0] * hwc[1] * hwc[2] == (double)orr_shape_count(s->in)) return ORR_OK;
+    if ((double)hwc[0] * hwc[1] * hwc[2] == (double)orr_sample_elements(s->in)) return ORR_OK;
     return orr_fail(ORR_ERR_SHAPE,
                     "%s: reshape: a sample of (%d, %d, %d) cannot become (%d, %d, %d)", where,
                     s->in.h, s->in.w, s->in.c, hwc[0], hwc[1], hwc[2]);

@@ -71,7 +71,7 @@ struct orr_transform {
     int passes;    /* of fitting made so far: two for each fitted step, means first */
 };
 
-static inline size_t orr_shape_count(orr_sample_shape s)
+static inline size_t orr_sample_elements(orr_sample_shape s)
 {
     return (size_t)s.h * (size_t)s.w * (size_t)s.c;
 }

@@ -3,7 +3,7 @@
 
 #include "core/memory.h"
 #include "core/options.h"
-#include "nn/graph_impl.h"
+#include "nn/graph_private.h"
 
 #include <ctype.h>
 #include <stdio.h>

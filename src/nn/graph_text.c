@@ -2,7 +2,7 @@
 #include "core/memory.h"
 #include "core/options.h"
 #include "nn/graph.h"
-#include "nn/graph_impl.h"
+#include "nn/graph_private.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "core/memory.h"
 #include "core/rng.h"
 #include "nn/net.h"
-#include "nn/net_impl.h"
+#include "nn/net_private.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "nn/net.h"
 
 #include "core/memory.h"
-#include "nn/net_impl.h"
+#include "nn/net_private.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #include "nn/plan.h"
 
 #include "core/memory.h"
-#include "nn/graph_impl.h"
+#include "nn/graph_private.h"
 
 #include <stdlib.h>
 

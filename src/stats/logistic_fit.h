@@ -3,7 +3,7 @@
 #define ORR_STATS_LOGISTIC_FIT_H
 
 #include "stats/logistic.h"
-#include "stats/logistic_impl.h"
+#include "stats/logistic_private.h"
 
 typedef struct orr_logit_fit {
     const orr_logistic_rows *rows;

@@ -1,5 +1,5 @@
 /* stats/logistic_grid.c - folds as lists of ready blocks, and the choice among scores. */
-#include "stats/logistic_grid_impl.h"
+#include "stats/logistic_grid_private.h"
 
 #include "core/memory.h"
 #include "stats/logistic.h"

@@ -1,5 +1,5 @@
 /* stats/logistic_grid_run.c - tasks: fits along C, each from its neighbour's answer, and scores. */
-#include "stats/logistic_grid_impl.h"
+#include "stats/logistic_grid_private.h"
 
 #include "core/memory.h"
 #include "stats/argsort.h"

@@ -1,6 +1,6 @@
 /* stats/logistic_lbfgs.c - L-BFGS with 10 pairs (Nocedal & Wright 2006, alg. 7.4 and 7.5), Armijo
  * backtracking; H0 is the diagonal that columns of these sizes would have, times gamma_k. */
-#include "stats/logistic_impl.h"
+#include "stats/logistic_private.h"
 
 #include <math.h>
 #include <string.h>

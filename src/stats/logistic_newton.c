@@ -4,7 +4,7 @@
  * Where a step is foreseen to end within the tolerance, its Hessian is not summed; should it not,
  * the old one serves once more (the chord method), as it does for the first step when only the
  * penalty has changed. */
-#include "stats/logistic_impl.h"
+#include "stats/logistic_private.h"
 
 #include "core/memory.h"
 

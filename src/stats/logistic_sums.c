@@ -3,7 +3,7 @@
  *
  * The loss of rows is sum(line) + log(product(factor)): one logarithm for many rows, whose product
  * stays below 2^768. */
-#include "stats/logistic_impl.h"
+#include "stats/logistic_private.h"
 
 #include "core/leaves.h"
 #include "core/memory.h"

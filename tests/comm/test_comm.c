@@ -237,28 +237,28 @@ static void test_window(void **state)
     (void)state;
     for (int o = 0; o < RANKS_OPTS; o++) {
         orr_comm *c = ranks_comm(o);
-        orr_window *w = NULL, *empty = NULL;
+        orr_comm_window *w = NULL, *empty = NULL;
         int ns = orr_comm_node_size(c), nr = orr_comm_node_rank(c), first = orr_comm_rank(c) - nr;
         int64_t *all;
-        ranks_ok(orr_window_create(&w, c, (size_t)ns * EACH * sizeof *all));
-        all = orr_window_base(w);
+        ranks_ok(orr_comm_window_create(&w, c, (size_t)ns * EACH * sizeof *all));
+        all = orr_comm_window_base(w);
         assert_int_equal((uintptr_t)all % 64, 0);
         for (int i = 0; i < ns * EACH; i++)
             assert_int_equal(all[i], 0);
-        ranks_ok(orr_window_fence(w));
+        ranks_ok(orr_comm_window_fence(w));
         for (int round = 1; round <= ROUNDS; round++) {
             for (int i = 0; i < EACH; i++)
                 all[nr * EACH + i] = 1000000 * orr_comm_rank(c) + 1000 * round + i % 7;
-            ranks_ok(orr_window_fence(w));
+            ranks_ok(orr_comm_window_fence(w));
             for (int i = 0; i < ns * EACH; i++) /* this node's ranks, all of them, and this round */
                 if (all[i] != 1000000 * (first + i / EACH) + 1000 * round + i % EACH % 7)
                     fail_msg("word %d", i);
-            ranks_ok(orr_window_fence(w));
+            ranks_ok(orr_comm_window_fence(w));
         }
-        ranks_ok(orr_window_create(&empty, c, 0));
-        ranks_ok(orr_window_fence(empty));
-        orr_window_destroy(empty);
-        orr_window_destroy(w);
+        ranks_ok(orr_comm_window_create(&empty, c, 0));
+        ranks_ok(orr_comm_window_fence(empty));
+        orr_comm_window_destroy(empty);
+        orr_comm_window_destroy(w);
         orr_comm_destroy(c);
     }
 }
@@ -365,7 +365,7 @@ static void test_no_memory(void **state)
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     for (int n = 1; n < 40; n++) {
         orr_comm *c = NULL;
-        orr_window *w = NULL;
+        orr_comm_window *w = NULL;
         orr_counter *k = NULL;
         orr_leaf_plan plan;
         orr_status st;
@@ -373,7 +373,7 @@ static void test_no_memory(void **state)
         ranks_ok(orr_leaf_plan_init(&plan, 4, rank, size));
         if (rank == size - 1) orr_alloc_fail_at(n);
         st = orr_comm_mpi_create(&c, MPI_COMM_WORLD, &ranks_opts[n % 2]);
-        if (st == ORR_OK) st = orr_window_create(&w, c, 100);
+        if (st == ORR_OK) st = orr_comm_window_create(&w, c, 100);
         if (st == ORR_OK) st = orr_counter_create(&k, c);
         if (st == ORR_OK) st = orr_comm_reduce_reserve(c, &plan, 1000, ORR_F32);
         orr_alloc_fail_at(0);
@@ -384,7 +384,7 @@ static void test_no_memory(void **state)
         assert_true(st == ORR_OK || st == ORR_ERR_NOMEM);
         failures += st != ORR_OK;
         orr_counter_destroy(k);
-        orr_window_destroy(w);
+        orr_comm_window_destroy(w);
         orr_comm_destroy(c);
     }
     assert_true(failures > 8 && failures < 39);
@@ -407,7 +407,7 @@ static void test_options(void **state)
     assert_non_null(strstr(orr_error_text(), "12 minutes"));
     unsetenv("ORR_WAIT");
     orr_comm_destroy(NULL);
-    orr_window_destroy(NULL);
+    orr_comm_window_destroy(NULL);
     orr_counter_destroy(NULL);
 }
 

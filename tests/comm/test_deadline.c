@@ -8,18 +8,18 @@ static const double deadline = 0.4;
 typedef struct {
     const char *name; /* what the sentence must say */
     orr_comm_opts opts;
-    orr_status (*call)(orr_comm *c, orr_window *w, const orr_leaf_plan *plan);
+    orr_status (*call)(orr_comm *c, orr_comm_window *w, const orr_leaf_plan *plan);
     int everyone;     /* every rank that came fails; otherwise at least rank 0 does */
     int names_absent; /* the sentence names the rank that did not come */
 } operation;
 
-static orr_status call_barrier(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+static orr_status call_barrier(orr_comm *c, orr_comm_window *w, const orr_leaf_plan *plan)
 {
     (void)w, (void)plan;
     return orr_comm_barrier(c);
 }
 
-static orr_status call_bcast(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+static orr_status call_bcast(orr_comm *c, orr_comm_window *w, const orr_leaf_plan *plan)
 {
     int x = 0;
 
@@ -27,7 +27,7 @@ static orr_status call_bcast(orr_comm *c, orr_window *w, const orr_leaf_plan *pl
     return orr_comm_bcast(c, &x, sizeof x, orr_comm_size(c) - 1);
 }
 
-static orr_status call_allreduce(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+static orr_status call_allreduce(orr_comm *c, orr_comm_window *w, const orr_leaf_plan *plan)
 {
     float x = 0;
 
@@ -35,7 +35,7 @@ static orr_status call_allreduce(orr_comm *c, orr_window *w, const orr_leaf_plan
     return orr_comm_allreduce(c, &x, 1, ORR_F32, ORR_SUM);
 }
 
-static orr_status call_exscan(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+static orr_status call_exscan(orr_comm *c, orr_comm_window *w, const orr_leaf_plan *plan)
 {
     int64_t a, b;
 
@@ -43,7 +43,7 @@ static orr_status call_exscan(orr_comm *c, orr_window *w, const orr_leaf_plan *p
     return orr_comm_exscan(c, 1, &a, &b);
 }
 
-static orr_status call_allgather(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+static orr_status call_allgather(orr_comm *c, orr_comm_window *w, const orr_leaf_plan *plan)
 {
     char in = 0, out[8];
     size_t bytes[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
@@ -52,7 +52,7 @@ static orr_status call_allgather(orr_comm *c, orr_window *w, const orr_leaf_plan
     return orr_comm_allgather(c, &in, out, bytes);
 }
 
-static orr_status call_gather(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+static orr_status call_gather(orr_comm *c, orr_comm_window *w, const orr_leaf_plan *plan)
 {
     char in = 0, out[8];
     size_t bytes[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
@@ -61,13 +61,13 @@ static orr_status call_gather(orr_comm *c, orr_window *w, const orr_leaf_plan *p
     return orr_comm_gather(c, &in, out, bytes, 0);
 }
 
-static orr_status call_agree(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+static orr_status call_agree(orr_comm *c, orr_comm_window *w, const orr_leaf_plan *plan)
 {
     (void)w, (void)plan;
     return orr_comm_agree(c, ORR_OK);
 }
 
-static orr_status call_split(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+static orr_status call_split(orr_comm *c, orr_comm_window *w, const orr_leaf_plan *plan)
 {
     orr_comm *part;
 
@@ -75,19 +75,19 @@ static orr_status call_split(orr_comm *c, orr_window *w, const orr_leaf_plan *pl
     return orr_comm_split(&part, c, 0, 0);
 }
 
-static orr_status call_window(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+static orr_status call_window(orr_comm *c, orr_comm_window *w, const orr_leaf_plan *plan)
 {
     (void)plan;
-    return orr_window_create(&w, c, 100);
+    return orr_comm_window_create(&w, c, 100);
 }
 
-static orr_status call_fence(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+static orr_status call_fence(orr_comm *c, orr_comm_window *w, const orr_leaf_plan *plan)
 {
     (void)c, (void)plan;
-    return orr_window_fence(w);
+    return orr_comm_window_fence(w);
 }
 
-static orr_status call_counter(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+static orr_status call_counter(orr_comm *c, orr_comm_window *w, const orr_leaf_plan *plan)
 {
     orr_counter *k;
 
@@ -95,7 +95,7 @@ static orr_status call_counter(orr_comm *c, orr_window *w, const orr_leaf_plan *
     return orr_counter_create(&k, c);
 }
 
-static orr_status call_leaf_sum(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+static orr_status call_leaf_sum(orr_comm *c, orr_comm_window *w, const orr_leaf_plan *plan)
 {
     double in[16] = { 0 }, out[1];
 
@@ -116,13 +116,13 @@ static orr_status reduce(orr_comm *c, const orr_leaf_plan *plan, orr_reduce_mode
     return orr_comm_reduce_end(r);
 }
 
-static orr_status call_ordered(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+static orr_status call_ordered(orr_comm *c, orr_comm_window *w, const orr_leaf_plan *plan)
 {
     (void)w;
     return reduce(c, plan, ORR_REDUCE_ORDERED);
 }
 
-static orr_status call_fast(orr_comm *c, orr_window *w, const orr_leaf_plan *plan)
+static orr_status call_fast(orr_comm *c, orr_comm_window *w, const orr_leaf_plan *plan)
 {
     (void)w;
     return reduce(c, plan, ORR_REDUCE_FAST);
@@ -163,14 +163,14 @@ static void check_sentence(const orr_comm *c, const operation *op)
 static void stay_away(const operation *op)
 {
     orr_comm *c = NULL;
-    orr_window *w = NULL;
+    orr_comm_window *w = NULL;
     orr_leaf_plan plan;
     orr_status st;
     double start, took;
 
     ranks_ok(orr_comm_mpi_create(&c, MPI_COMM_WORLD, &op->opts));
     ranks_ok(orr_leaf_plan_init(&plan, 8, orr_comm_rank(c), orr_comm_size(c)));
-    ranks_ok(orr_window_create(&w, c, 100));
+    ranks_ok(orr_comm_window_create(&w, c, 100));
     ranks_ok(orr_comm_reduce_reserve(c, &plan, 100000, ORR_F32));
     if (orr_comm_rank(c) < orr_comm_size(c) - 1) {
         start = orr_now();
@@ -181,7 +181,7 @@ static void stay_away(const operation *op)
             check_sentence(c, op);
             if (took < deadline || took > deadline + 5) fail_msg("%s: took %g s", op->name, took);
             assert_int_equal(orr_comm_barrier(c), ORR_ERR_COMM); /* unusable from now on */
-            orr_window_destroy(w);
+            orr_comm_window_destroy(w);
             orr_comm_destroy(c); /* returns at once */
             if (orr_now() - start > deadline + 6) fail_msg("%s: destroying waited", op->name);
         }
@@ -286,7 +286,7 @@ static void test_blocking_calls(void **state)
 {
     orr_comm_opts opts = { .deadline = deadline, .stuck = say_stuck };
     orr_comm *c = NULL, *part = NULL, *apart = NULL;
-    orr_window *w = NULL;
+    orr_comm_window *w = NULL;
     orr_counter *k = NULL;
 
     (void)state;
@@ -297,10 +297,10 @@ static void test_blocking_calls(void **state)
     ranks_ok(orr_comm_split(&part, c, 0, 0));
     check_stuck(c, "split");
     lingers = 1;
-    ranks_ok(orr_window_create(&w, c, 100));
+    ranks_ok(orr_comm_window_create(&w, c, 100));
     check_stuck(c, "window");
     lingers = 1;
-    orr_window_destroy(w);
+    orr_comm_window_destroy(w);
     check_stuck(c, "closing a window");
     opts.ranks_per_node = 1;
     ranks_ok(orr_comm_mpi_create(&apart, MPI_COMM_WORLD, &opts));

@@ -67,16 +67,16 @@ static void test_together(void **state)
 static void test_shared(void **state)
 {
     orr_comm *c = create();
-    orr_window *w = NULL;
+    orr_comm_window *w = NULL;
     orr_counter *k = NULL;
     int64_t first = -1;
 
     (void)state;
-    assert_int_equal(orr_window_create(&w, c, 1000), ORR_OK);
+    assert_int_equal(orr_comm_window_create(&w, c, 1000), ORR_OK);
     for (int i = 0; i < 1000; i++)
-        assert_int_equal(((char *)orr_window_base(w))[i], 0);
-    assert_int_equal(orr_window_fence(w), ORR_OK);
-    orr_window_destroy(w);
+        assert_int_equal(((char *)orr_comm_window_base(w))[i], 0);
+    assert_int_equal(orr_comm_window_fence(w), ORR_OK);
+    orr_comm_window_destroy(w);
     assert_int_equal(orr_counter_create(&k, c), ORR_OK);
     assert_int_equal(orr_counter_next(k, 3, &first), ORR_OK);
     assert_int_equal(first, 0);
@@ -118,7 +118,7 @@ static void test_no_memory(void **state)
     (void)state;
     for (int n = 1; n <= 3; n++) {
         orr_comm *c = (orr_comm *)1;
-        orr_window *w = NULL;
+        orr_comm_window *w = NULL;
         orr_alloc_fail_at(n);
         if (n == 1) {
             assert_int_equal(orr_comm_self_create(&c), ORR_ERR_NOMEM);
@@ -126,7 +126,7 @@ static void test_no_memory(void **state)
             continue;
         }
         assert_int_equal(orr_comm_self_create(&c), ORR_OK);
-        assert_int_equal(orr_window_create(&w, c, 10), ORR_ERR_NOMEM);
+        assert_int_equal(orr_comm_window_create(&w, c, 10), ORR_ERR_NOMEM);
         assert_null(w);
         orr_alloc_fail_at(0);
         orr_comm_destroy(c);

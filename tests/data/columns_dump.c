@@ -16,7 +16,7 @@ enum { MAX = 64 };
 static orr_status ask(orr_columns *c, char *word, int64_t batch, orr_column_request *r)
 {
     char *colon = strrchr(word, ':');
-    orr_column_type guess;
+    orr_shard_column_type guess;
 
     if (!colon) return orr_fail(ORR_ERR_ARG, "%s: no type", word);
     *colon = '\0';

@@ -17,8 +17,8 @@ static orr_status open_text(orr_columns **c, const char *text)
 }
 
 /* Reads one column of a text; n is how many rows there were. */
-static orr_status read_one(const char *text, const char *name, orr_column_type type, void *values,
-                           int64_t *n)
+static orr_status read_one(const char *text, const char *name, orr_shard_column_type type,
+                           void *values, int64_t *n)
 {
     orr_columns *c = NULL;
     orr_column_request r = { .type = type, .values = values };
@@ -177,7 +177,7 @@ static void test_batches(void **state)
         orr_column_request r[3] = { { .type = ORR_COLUMN_INT, .values = ids },
                                     { .type = ORR_COLUMN_TEXT, .values = texts },
                                     { .type = ORR_COLUMN_REAL, .values = x } };
-        orr_column_type type;
+        orr_shard_column_type type;
         orr_columns *c;
 
         assert_int_equal(open_text(&c, text), ORR_OK);

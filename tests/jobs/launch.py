@@ -371,7 +371,7 @@ exec "$@"' x "$@"
         self.check_unheard("silent", "'eval kill -9 $$'", r"a rank that had not said its first word yet was killed or crashed \(rank 2 of 3 is the one "
                            r"missing\), or rank [01] on \S+ in start, the first that was seen to end$")
         self.check_unheard("two", "'eval kill -9 $$'", r"a rank that had not .* \(ranks 2, 3 of 4 are missing\)", n=4)
-        call = o.write("call.py", "import os, signal, socket\nhost, port = os.environ['ORR_PULSE'].rsplit(':', 1)\n"
+        call = o.write("call.py", "import os, signal, socket\nhost, port = os.environ['ORR_HEARTBEAT'].rsplit(':', 1)\n"
                        "s = socket.create_connection((host, int(port)))\nos.kill(os.getpid(), signal.SIGKILL)\n")
         path = self.script("mpirun-3", f"[ -e {o.tmp('three')} ] && exec mpirun --oversubscribe --bind-to none \"$@\"; touch {o.tmp('three')}; exit 3\n")
         self.check(0, "mpirun-3 ended with code 3 before its ranks did (2 of 2 had not said a word yet)", "info", o.small_kepler()[0], own=["mpirun=" + path], again=True)
@@ -436,14 +436,14 @@ exec mpirun --oversubscribe --bind-to none $own sh -c 'if [ $OMPI_COMM_WORLD_RAN
         train, test = o.small_kepler()
         job = o.job("lost.yaml", train, test, data="  epoch_length: 9000000")
         j = Job([o.ORRERY, "train", job, "run=" + o.tmp("lost")], "run=" + o.tmp("lost"),
-                {"ORR_PULSE": f"127.0.0.1:{port}", "ORR_PULSE_KEY": "x", "ORR_PULSE_GRACE": "1.5"})
+                {"ORR_HEARTBEAT": f"127.0.0.1:{port}", "ORR_HEARTBEAT_KEY": "x", "ORR_HEARTBEAT_GRACE": "1.5"})
         self.assertEqual(j.wait(30), 76, j.err())
         self.assertRegex(j.err(), r"no word from its supervisor \(127\.0\.0\.1 port|its supervisor is gone")  # the latter when the machine let it wait
 
     def test_bad_environment(self):
-        for env, said in (({"ORR_PULSE": "nowhere", "ORR_PULSE_KEY": "x"}, "is not host:port"),
-                          ({"ORR_PULSE": "127.0.0.1:4"}, "ORR_PULSE_KEY is not"),
-                          ({"ORR_PULSE": "127.0.0.1:4", "ORR_PULSE_KEY": "x", "ORR_PULSE_GRACE": "0"}, "ORR_PULSE_GRACE=0")):
+        for env, said in (({"ORR_HEARTBEAT": "nowhere", "ORR_HEARTBEAT_KEY": "x"}, "is not host:port"),
+                          ({"ORR_HEARTBEAT": "127.0.0.1:4"}, "ORR_HEARTBEAT_KEY is not"),
+                          ({"ORR_HEARTBEAT": "127.0.0.1:4", "ORR_HEARTBEAT_KEY": "x", "ORR_HEARTBEAT_GRACE": "0"}, "ORR_HEARTBEAT_GRACE=0")):
             self.assertIn(said, o.orrery("info", o.tmp(), env=env, code=2).err)
 
     def test_strangers(self):
@@ -452,7 +452,7 @@ exec mpirun --oversubscribe --bind-to none $own sh -c 'if [ $OMPI_COMM_WORLD_RAN
         run, status = o.tmp("strangers"), o.tmp("strangers.json")
         j = launch(run, o.job("strangers.yaml", train, test, "  checkpoint_steps: 17", data="  epoch_length: 90000"), "status=" + status)
         j.training(2)
-        host, port = environ(ranks(j.word)[0])["ORR_PULSE"].rsplit(":", 1)
+        host, port = environ(ranks(j.word)[0])["ORR_HEARTBEAT"].rsplit(":", 1)
         for said in (b"GET / HTTP/1.0\r\n\r\n", b'{"key": "x", "rank": 0, "done": 1, "code": 1}\n', b"[" * 900 + b"\n", b"x" * 5000, b"{}\n", b"\0\n"):
             with socket.create_connection((host, int(port))) as s:
                 s.sendall(said)

@@ -256,7 +256,7 @@ class TwoHosts:
 
     def serve(self):
         """The other host's sshd."""
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("ORR_PULSE", "OMPI_COMM", "PMIX"))}
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("ORR_HEARTBEAT", "OMPI_COMM", "PMIX"))}
         while True:
             try:
                 s, _ = self.server.accept()

@@ -1,7 +1,7 @@
 /* comm/mpi/mpi_collectives.c - collectives of any size, each a non-blocking MPI call polled with
  * the deadline. MPI 3 counts are ints: what is larger goes in pieces, and the deadline starts anew
  * with each piece. */
-#include "comm/mpi/mpi_impl.h"
+#include "comm/mpi/mpi_private.h"
 
 #include <limits.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* comm/mpi/mpi_comm.c - communicators over MPI: creation, splitting, nodes, errors and polled
  * waits. */
 #include "comm/mpi/mpi_comm.h"
-#include "comm/mpi/mpi_impl.h"
+#include "comm/mpi/mpi_private.h"
 
 #include "core/memory.h"
 

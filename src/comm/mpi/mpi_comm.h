@@ -1,6 +1,6 @@
 /* comm/mpi/mpi_comm.h - the MPI implementation's constructor; jobs calls it with MPI_COMM_WORLD. */
-#ifndef ORR_COMM_MPI_COMM_H
-#define ORR_COMM_MPI_COMM_H
+#ifndef ORR_COMM_MPI_MPI_COMM_H
+#define ORR_COMM_MPI_MPI_COMM_H
 
 #include "comm/comm.h"
 

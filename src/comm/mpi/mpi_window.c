@@ -1,7 +1,7 @@
 /* comm/mpi/mpi_window.c - memory shared by the ranks of a node, and the work counter.
  * Creation and freeing are blocking MPI calls: a polled barrier before each makes sure that all
  * ranks are there, and a watchdog looks after the call itself. */
-#include "comm/mpi/mpi_impl.h"
+#include "comm/mpi/mpi_private.h"
 
 #include "core/memory.h"
 
@@ -10,7 +10,7 @@
 #include <sys/statvfs.h>
 
 typedef struct {
-    orr_window base;
+    orr_comm_window base;
     MPI_Win win;
 } mpi_window;
 
@@ -21,7 +21,7 @@ typedef struct {
  * each other's other calls hang). */
 typedef struct mpi_counter {
     orr_counter base;
-    orr_window *shared;
+    orr_comm_window *shared;
     _Atomic int64_t *value;
     MPI_Comm comm; /* of its messages */
     int64_t held;  /* on rank 0 */
@@ -78,7 +78,7 @@ static void clear_share(mpi_window *w, int rank, int size)
     memset((char *)w->base.base + begin, 0, end - begin);
 }
 
-orr_status orr_mpi_window_create(orr_window **out, orr_comm *c, size_t bytes)
+orr_status orr_mpi_window_create(orr_comm_window **out, orr_comm *c, size_t bytes)
 {
     mpi_comm *m = orr_mpi(c);
     mpi_window *w = orr_alloc(1, sizeof *w);
@@ -107,7 +107,7 @@ failed: /* the window itself, if any, stays: freeing it is collective, and c is 
     return st;
 }
 
-orr_status orr_mpi_window_fence(orr_window *window)
+orr_status orr_mpi_window_fence(orr_comm_window *window)
 {
     mpi_window *w = (mpi_window *)window;
 
@@ -119,7 +119,7 @@ orr_status orr_mpi_window_fence(orr_window *window)
     return ORR_OK;
 }
 
-void orr_mpi_window_destroy(orr_window *window)
+void orr_mpi_window_destroy(orr_comm_window *window)
 {
     mpi_window *w = (mpi_window *)window;
     orr_comm *c = window->comm;
@@ -193,7 +193,7 @@ orr_status orr_mpi_counter_create(orr_counter **out, orr_comm *c)
     k->comm = MPI_COMM_NULL;
     if (c->n_nodes == 1) {
         ORR_TRY_GOTO(st, failed, orr_mpi_window_create(&k->shared, c, sizeof *k->value));
-        k->value = orr_window_base(k->shared);
+        k->value = orr_comm_window_base(k->shared);
     } else {
         ORR_TRY_GOTO(st, failed, counter_over_nodes(k, c));
     }
@@ -231,7 +231,7 @@ void orr_mpi_counter_destroy(orr_counter *counter)
             *p = k->next;
             break;
         }
-    orr_window_destroy(k->shared);
+    orr_comm_window_destroy(k->shared);
     if (together) {
         orr_mpi_guard guard;
         orr_mpi_guard_begin(&guard, c, "closing a counter");

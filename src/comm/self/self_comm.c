@@ -1,5 +1,5 @@
 /* comm/self/self_comm.c - one rank and no library: every collective is a copy or nothing. */
-#include "comm/comm_impl.h"
+#include "comm/comm_private.h"
 
 #include "core/memory.h"
 
@@ -62,9 +62,9 @@ static orr_status self_gather(orr_comm *c, const void *in, void *out, const size
     return self_allgather(c, in, out, bytes);
 }
 
-static orr_status self_window_create(orr_window **out, orr_comm *c, size_t bytes)
+static orr_status self_window_create(orr_comm_window **out, orr_comm *c, size_t bytes)
 {
-    orr_window *w = orr_alloc(1, sizeof *w);
+    orr_comm_window *w = orr_alloc(1, sizeof *w);
 
     if (!w || !(w->base = orr_alloc(bytes, 1))) {
         orr_free(w);
@@ -76,13 +76,13 @@ static orr_status self_window_create(orr_window **out, orr_comm *c, size_t bytes
     return ORR_OK;
 }
 
-static orr_status self_window_fence(orr_window *w)
+static orr_status self_window_fence(orr_comm_window *w)
 {
     (void)w;
     return ORR_OK;
 }
 
-static void self_window_destroy(orr_window *w)
+static void self_window_destroy(orr_comm_window *w)
 {
     orr_free(w->base);
     orr_free(w);

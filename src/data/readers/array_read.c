@@ -214,7 +214,7 @@ static orr_status read_x(job *j, int64_t first, int64_t n)
 }
 
 /* The array and the row in it that row `row` of a column is. */
-static const orr_array *at_row(const orr_column *c, int64_t *row)
+static const orr_array *at_row(const orr_array_column *c, int64_t *row)
 {
     int i = 0;
 
@@ -236,7 +236,7 @@ static orr_status read_class(const orr_arrays *s, int64_t row, int32_t *out)
 }
 
 /* A row of targets or aux numbers. */
-static orr_status read_floats(const orr_arrays *s, const orr_column *c, int64_t row, int n,
+static orr_status read_floats(const orr_arrays *s, const orr_array_column *c, int64_t row, int n,
                               float *out)
 {
     const orr_array *a = at_row(c, &row);

@@ -21,7 +21,7 @@ static orr_status open_idx(orr_array *a, const char *path, const char *name)
 
 /* ---- opening ---- */
 
-static void close_column(orr_column *c)
+static void close_column(orr_array_column *c)
 {
     for (int i = 0; i < c->n; i++)
         orr_array_close(&c->arrays[i]);
@@ -41,7 +41,7 @@ static void arrays_destroy(orr_table *t)
 }
 
 /* Opens `name` in each of n files. */
-static orr_status open_column(orr_column *c, opener open, char *const *paths, int n,
+static orr_status open_column(orr_array_column *c, opener open, char *const *paths, int n,
                               const char *name)
 {
     if (!(c->arrays = orr_alloc((size_t)n, sizeof *c->arrays)))
@@ -73,7 +73,7 @@ static orr_status add_input(orr_table *t, const char *dir, const char *name)
 }
 
 /* "a.npy, b.npy" in files of their own. */
-static orr_status open_files(orr_column *c, orr_table *t, opener open, const char *list,
+static orr_status open_files(orr_array_column *c, orr_table *t, opener open, const char *list,
                              const char *dir)
 {
     char *copy = orr_strdup(list), *comma;
@@ -94,7 +94,7 @@ done:
 }
 
 /* Labels or ids: as many rows as x, in memory. */
-static orr_status finish_side(orr_column *c, const orr_column *x, const char *option)
+static orr_status finish_side(orr_array_column *c, const orr_array_column *x, const char *option)
 {
     for (int i = 0; i < c->n; i++)
         ORR_TRY(orr_array_load(&c->arrays[i]));
@@ -282,7 +282,7 @@ static orr_status open_all(orr_arrays *s, const orr_table_opts *o, const char *d
                   { "npz", orr_npz_open, 1 },
                   { "hdf5", orr_hdf5_open, 1 } };
     const char *sides[] = { orr_or(o->label, ""), orr_or(o->id, ""), o->aux.n ? o->aux.v[0] : "" };
-    orr_column *columns[] = { &s->y, &s->id, &s->aux };
+    orr_array_column *columns[] = { &s->y, &s->id, &s->aux };
     const char *name = NULL;
     orr_table *t = &s->base;
     int k = 0, n = t->n_inputs;

@@ -17,11 +17,11 @@ typedef struct {
     orr_array *arrays;
     int n;
     int64_t rows;
-} orr_column;
+} orr_array_column;
 
 typedef struct {
     orr_table base;
-    orr_column x, y, id, aux;
+    orr_array_column x, y, id, aux;
     int n_axes;               /* of a sample, in the file */
     int axis[ORR_ARRAY_DIMS]; /* stored axis i is the file's axis axis[i], 1 = first after the rows
                                */

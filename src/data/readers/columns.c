@@ -116,7 +116,7 @@ orr_status orr_columns_find(const orr_columns *c, const char *name, const char *
     return ORR_OK;
 }
 
-orr_status orr_columns_type(const orr_columns *c, int column, orr_column_type *type)
+orr_status orr_columns_type(const orr_columns *c, int column, orr_shard_column_type *type)
 {
     if (c->csv) return orr_csv_stream_type(c->csv, column, type);
     *type = orr_field_type(&c->records.fields[column % c->records.n_fields]);

@@ -25,7 +25,7 @@
 extern "C" {
 #endif
 
-typedef enum { ORR_COLUMN_INT, ORR_COLUMN_REAL, ORR_COLUMN_TEXT } orr_column_type;
+typedef enum { ORR_COLUMN_INT, ORR_COLUMN_REAL, ORR_COLUMN_TEXT } orr_shard_column_type;
 typedef char orr_column_text[ORR_ID_TEXT_MAX + 1];
 
 typedef struct orr_columns orr_columns;
@@ -39,11 +39,11 @@ const char *orr_columns_name(const orr_columns *c, int i);
 orr_status orr_columns_find(const orr_columns *c, const char *name, const char *option,
                             int *column);
 /* What its values look like: the type of FITS and npy; for csv what the first 1000 rows allow. */
-orr_status orr_columns_type(const orr_columns *c, int column, orr_column_type *type);
+orr_status orr_columns_type(const orr_columns *c, int column, orr_shard_column_type *type);
 
 typedef struct orr_column_request {
     int column;
-    orr_column_type type;
+    orr_shard_column_type type;
     void *values; /* room for max_rows int64_t, double or orr_column_text */
 } orr_column_request;
 /* The next rows, at most max_rows of them; *n = 0 at the end.  *first = number of the first of

@@ -276,7 +276,7 @@ orr_status orr_csv_stream_next(orr_csv_stream *s, const orr_column_request *requ
     return ORR_OK;
 }
 
-orr_status orr_csv_stream_type(const orr_csv_stream *s, int column, orr_column_type *type)
+orr_status orr_csv_stream_type(const orr_csv_stream *s, int column, orr_shard_column_type *type)
 {
     orr_csv_stream at = *s;
     int integers = 1, numbers = 1;

@@ -17,7 +17,7 @@ void orr_csv_stream_close(orr_csv_stream *s);
 const char *orr_csv_stream_path(const orr_csv_stream *s);
 int orr_csv_stream_n(const orr_csv_stream *s);
 const char *orr_csv_stream_name(const orr_csv_stream *s, int i);
-orr_status orr_csv_stream_type(const orr_csv_stream *s, int column, orr_column_type *type);
+orr_status orr_csv_stream_type(const orr_csv_stream *s, int column, orr_shard_column_type *type);
 orr_status orr_csv_stream_next(orr_csv_stream *s, const orr_column_request *requests,
                                int n_requests, int64_t max_rows, int64_t *first, int64_t *n);
 

@@ -161,7 +161,7 @@ orr_status orr_field_check(const orr_records *r, const orr_field *f, const char 
     return ORR_OK;
 }
 
-orr_column_type orr_field_type(const orr_field *f)
+orr_shard_column_type orr_field_type(const orr_field *f)
 {
     if (f->kind == ORR_FIELD_TEXT8 || f->kind == ORR_FIELD_UCS4) return ORR_COLUMN_TEXT;
     if (f->kind == ORR_FIELD_LOGICAL) return ORR_COLUMN_INT;

@@ -86,7 +86,7 @@ const char *orr_field_int(const orr_field *f, const char *record, int64_t elemen
 /* As a text, without the padding (nulls: ""); returns its length, which may be more than fits. */
 size_t orr_field_text(const orr_field *f, const char *record, int64_t element,
                       char out[ORR_FIELD_TEXT]);
-orr_column_type orr_field_type(const orr_field *f);
+orr_shard_column_type orr_field_type(const orr_field *f);
 
 #ifdef __cplusplus
 }

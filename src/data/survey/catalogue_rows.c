@@ -25,7 +25,7 @@ typedef struct {
 } batch;
 
 static orr_status want(orr_build *b, batch *q, const char *name, const char *option,
-                       orr_column_type type, void *values)
+                       orr_shard_column_type type, void *values)
 {
     orr_column_request *r = &q->requests[q->n];
     size_t bytes = type == ORR_COLUMN_TEXT ? sizeof(orr_column_text) : sizeof(double);

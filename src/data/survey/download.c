@@ -140,7 +140,7 @@ static orr_status report(orr_slot *s, orr_download_end end)
         o.body = s->part.memory;
         s->part.memory = NULL;
     }
-    orr_part_close(&s->part);
+    orr_download_part_close(&s->part);
     s->state = ORR_SLOT_FREE;
     return e->calls->done(e->calls->ctx, &s->task, &o);
 }
@@ -214,7 +214,7 @@ static orr_status finish_try(orr_slot *s, CURLcode code)
     if (s->paused) e->n_paused--;
     s->paused = 0;
     if (e->failed != ORR_OK) {
-        orr_part_close(&s->part);
+        orr_download_part_close(&s->part);
         s->state = ORR_SLOT_FREE;
         return e->failed;
     }
@@ -229,7 +229,7 @@ static orr_status finish_try(orr_slot *s, CURLcode code)
         wait_until(s, now);
         return ORR_OK;
     }
-    if (s->part.path[0]) orr_part_close(&s->part);
+    if (s->part.path[0]) orr_download_part_close(&s->part);
     if (end == ORR_TRY_GONE) s->gone |= 1u << s->url;
     if (end == ORR_TRY_REFUSED) s->refused |= 1u << s->url;
     if (end != ORR_TRY_GONE) s->failures++;
@@ -245,11 +245,11 @@ static orr_status finish_proof(orr_slot *s)
     e->n_held -= !s->part.path[0];
     if (s->stored == ORR_OK && s->proved == ORR_OK) return report(s, ORR_DOWNLOAD_DONE);
     if (s->stored != ORR_OK && s->stored != ORR_ERR_EXISTS) {
-        orr_part_close(&s->part);
+        orr_download_part_close(&s->part);
         s->state = ORR_SLOT_FREE;
         return orr_fail(s->stored, "%s", s->words);
     }
-    if (s->stored == ORR_OK) orr_part_discard(&s->part);
+    if (s->stored == ORR_OK) orr_download_part_discard(&s->part);
     snprintf(s->reason, sizeof s->reason, "%s%.240s", s->stored == ORR_OK ? "proof failed: " : "",
              s->words);
     s->retry_after = 0;
@@ -268,7 +268,7 @@ static orr_status admit(orr_engine *e, orr_slot *s, const orr_download_task *tas
     s->gone = s->refused = 0;
     s->resumed = 0;
     memset(s->not_before, 0, sizeof s->not_before);
-    ORR_TRY(orr_part_open(&s->part, task->path));
+    ORR_TRY(orr_download_part_open(&s->part, task->path));
     if (s->part.total > 0 && s->part.have == s->part.total) {
         s->resumed = s->part.have; /* an earlier process was stopped just before the proof */
         send_to_proof(s);
@@ -498,7 +498,7 @@ static void destroy(orr_engine *e)
             curl_easy_cleanup(s->easy);
         }
         curl_slist_free_all(s->headers);
-        orr_part_close(&s->part);
+        orr_download_part_close(&s->part);
     }
     for (int i = 0; i < e->n_idle; i++)
         curl_easy_cleanup(e->idle[i]);
@@ -522,7 +522,7 @@ static void drain(orr_engine *e)
         if (list->stored == ORR_OK && list->proved == ORR_OK)
             (void)report(list, ORR_DOWNLOAD_DONE);
         else if (list->stored == ORR_OK)
-            orr_part_discard(&list->part);
+            orr_download_part_discard(&list->part);
         list = next;
     }
     orr_fail(ORR_ERR_INTERRUPTED, "%s", words);

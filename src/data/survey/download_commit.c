@@ -28,7 +28,7 @@ static void keep_words(orr_slot *s)
  * ours, locked, and was written just now. */
 static void prove_file(orr_slot *s, orr_proof level)
 {
-    const orr_part *p = &s->part;
+    const orr_download_part *p = &s->part;
     void *bytes = mmap(NULL, (size_t)p->have, PROT_READ, MAP_PRIVATE | MAP_POPULATE, p->fd, 0);
     struct stat now;
 
@@ -46,10 +46,10 @@ static void prove_file(orr_slot *s, orr_proof level)
 /* proved: what the bytes are worth; stored: what the system says. */
 static void prove(orr_slot *s, orr_proof level)
 {
-    const orr_part *p = &s->part;
+    const orr_download_part *p = &s->part;
 
     s->proved = s->stored = ORR_OK;
-    if (p->path[0] && p->fd < 0) s->stored = orr_part_begin(&s->part);
+    if (p->path[0] && p->fd < 0) s->stored = orr_download_part_begin(&s->part);
     if (s->stored == ORR_OK && level > ORR_PROOF_LENGTH) {
         if (p->path[0])
             prove_file(s, level);
@@ -79,8 +79,9 @@ static void rename_file(orr_slot *s)
 {
     char from[ORR_PATH_MAX], note[ORR_PATH_MAX];
 
-    if (s->part.noted && orr_part_name(note, &s->part, ".part.etag") == ORR_OK) (void)unlink(note);
-    s->stored = orr_part_name(from, &s->part, ".part");
+    if (s->part.noted && orr_download_part_name(note, &s->part, ".part.etag") == ORR_OK)
+        (void)unlink(note);
+    s->stored = orr_download_part_name(from, &s->part, ".part");
     if (s->stored == ORR_OK && rename(from, s->part.path) != 0)
         s->stored = orr_fail(ORR_ERR_IO, "%s: cannot rename it to %s: %s", from, s->part.path,
                              strerror(errno));

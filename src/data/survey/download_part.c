@@ -16,7 +16,8 @@
 
 static const int64_t most_in_memory = (int64_t)1 << 30;
 
-orr_status orr_part_name(char out[ORR_PATH_MAX], const orr_part *p, const char *tail)
+orr_status orr_download_part_name(char out[ORR_PATH_MAX], const orr_download_part *p,
+                                  const char *tail)
 {
     int n = snprintf(out, ORR_PATH_MAX, "%s%s", p->path, tail);
 
@@ -41,7 +42,7 @@ static char *take_line(char **text)
     return line;
 }
 
-static void read_note(orr_part *p, const char *note)
+static void read_note(orr_download_part *p, const char *note)
 {
     char *text = NULL, *rest, *validator, *total;
     size_t n;
@@ -64,19 +65,19 @@ static void read_note(orr_part *p, const char *note)
     orr_free(text);
 }
 
-orr_status orr_part_open(orr_part *p, const char *path)
+orr_status orr_download_part_open(orr_download_part *p, const char *path)
 {
     char name[ORR_PATH_MAX];
     struct stat s;
 
-    *p = (orr_part){ .fd = -1, .total = -1 };
+    *p = (orr_download_part){ .fd = -1, .total = -1 };
     if (!path) return ORR_OK;
     if ((size_t)snprintf(p->path, sizeof p->path, "%s", path) >= sizeof p->path)
         return orr_fail(ORR_ERR_ARG, "%.80s...: a path of more than %d bytes", path,
                         ORR_PATH_MAX - 1);
-    ORR_TRY(orr_part_name(name, p, ".part.etag"));
+    ORR_TRY(orr_download_part_name(name, p, ".part.etag"));
     read_note(p, name);
-    ORR_TRY(orr_part_name(name, p, ".part"));
+    ORR_TRY(orr_download_part_name(name, p, ".part"));
     if (p->validator[0] && stat(name, &s) == 0 && S_ISREG(s.st_mode)) p->have = s.st_size;
     if (p->total >= 0 && p->have > p->total) p->have = 0;
     if (p->have == 0) {
@@ -86,23 +87,23 @@ orr_status orr_part_open(orr_part *p, const char *path)
     return ORR_OK;
 }
 
-static orr_status drop_note(orr_part *p)
+static orr_status drop_note(orr_download_part *p)
 {
     char name[ORR_PATH_MAX];
 
     if (!p->noted) return ORR_OK;
-    ORR_TRY(orr_part_name(name, p, ".part.etag"));
+    ORR_TRY(orr_download_part_name(name, p, ".part.etag"));
     if (unlink(name) != 0 && errno != ENOENT) return fail_errno(name, "cannot remove");
     p->noted = 0;
     return ORR_OK;
 }
 
-static orr_status write_note(orr_part *p)
+static orr_status write_note(orr_download_part *p)
 {
     char name[ORR_PATH_MAX], text[ORR_VALIDATOR_MAX + 32];
     int n = snprintf(text, sizeof text, "%s\n%lld\n", p->validator, (long long)p->total), fd, ok;
 
-    ORR_TRY(orr_part_name(name, p, ".part.etag"));
+    ORR_TRY(orr_download_part_name(name, p, ".part.etag"));
     fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) return fail_errno(name, "cannot create");
     ok = write(fd, text, (size_t)n) == n;
@@ -112,12 +113,12 @@ static orr_status write_note(orr_part *p)
     return ok ? ORR_OK : ORR_ERR_IO;
 }
 
-orr_status orr_part_begin(orr_part *p)
+orr_status orr_download_part_begin(orr_download_part *p)
 {
     char name[ORR_PATH_MAX];
 
     if (!p->path[0]) return ORR_OK;
-    ORR_TRY(orr_part_name(name, p, ".part"));
+    ORR_TRY(orr_download_part_name(name, p, ".part"));
     if (p->fd < 0) {
         p->fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
         if (p->fd < 0) return fail_errno(name, "cannot create");
@@ -131,7 +132,7 @@ orr_status orr_part_begin(orr_part *p)
     return ORR_OK;
 }
 
-static orr_status write_memory(orr_part *p, const void *bytes, size_t n)
+static orr_status write_memory(orr_download_part *p, const void *bytes, size_t n)
 {
     size_t need = (size_t)p->have + n, room = p->room ? 2 * p->room : 65536;
     char *more;
@@ -152,7 +153,7 @@ static orr_status write_memory(orr_part *p, const void *bytes, size_t n)
     return ORR_OK;
 }
 
-orr_status orr_part_write(orr_part *p, const void *bytes, size_t n)
+orr_status orr_download_part_write(orr_download_part *p, const void *bytes, size_t n)
 {
     const char *from = bytes;
 
@@ -172,7 +173,7 @@ orr_status orr_part_write(orr_part *p, const void *bytes, size_t n)
     return ORR_OK;
 }
 
-orr_status orr_part_restart(orr_part *p)
+orr_status orr_download_part_restart(orr_download_part *p)
 {
     p->have = 0;
     p->total = -1;
@@ -180,7 +181,7 @@ orr_status orr_part_restart(orr_part *p)
     return drop_note(p);
 }
 
-void orr_part_close(orr_part *p)
+void orr_download_part_close(orr_download_part *p)
 {
     if (p->fd >= 0) close(p->fd);
     p->fd = -1;
@@ -189,12 +190,12 @@ void orr_part_close(orr_part *p)
     p->room = 0;
 }
 
-void orr_part_discard(orr_part *p)
+void orr_download_part_discard(orr_download_part *p)
 {
     char name[ORR_PATH_MAX];
 
-    (void)orr_part_restart(p);
-    if (p->path[0] && orr_part_name(name, p, ".part") == ORR_OK) (void)unlink(name);
-    orr_part_close(p);
+    (void)orr_download_part_restart(p);
+    if (p->path[0] && orr_download_part_name(name, p, ".part") == ORR_OK) (void)unlink(name);
+    orr_download_part_close(p);
     orr_error_clear();
 }

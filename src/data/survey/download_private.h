@@ -13,7 +13,7 @@
 enum { ORR_VALIDATOR_MAX = 256, ORR_HOSTS_MAX = 16 };
 
 /* What has arrived of a body, in PATH.part or in memory. */
-typedef struct orr_part {
+typedef struct orr_download_part {
     char path[ORR_PATH_MAX]; /* final; "" = memory */
     int fd;                  /* of PATH.part; -1 */
     char *memory;
@@ -21,16 +21,18 @@ typedef struct orr_part {
     int64_t have, total;               /* total -1: not known */
     char validator[ORR_VALIDATOR_MAX]; /* for If-Range; "" none */
     int noted;                         /* PATH.part.etag is there */
-} orr_part;
+} orr_download_part;
 
-orr_status orr_part_open(orr_part *p, const char *path); /* finds what an earlier process left */
+orr_status orr_download_part_open(orr_download_part *p,
+                                  const char *path); /* finds what an earlier process left */
 /* Ready to write at `have`: opened, locked, cut to `have`.  ORR_ERR_EXISTS: somebody else writes. */
-orr_status orr_part_begin(orr_part *p);
-orr_status orr_part_write(orr_part *p, const void *bytes, size_t n);
-orr_status orr_part_restart(orr_part *p); /* forgets what has arrived */
-void orr_part_discard(orr_part *p);       /* removes it */
-void orr_part_close(orr_part *p);         /* keeps it (memory goes) */
-orr_status orr_part_name(char out[ORR_PATH_MAX], const orr_part *p, const char *tail);
+orr_status orr_download_part_begin(orr_download_part *p);
+orr_status orr_download_part_write(orr_download_part *p, const void *bytes, size_t n);
+orr_status orr_download_part_restart(orr_download_part *p); /* forgets what has arrived */
+void orr_download_part_discard(orr_download_part *p);       /* removes it */
+void orr_download_part_close(orr_download_part *p);         /* keeps it (memory goes) */
+orr_status orr_download_part_name(char out[ORR_PATH_MAX], const orr_download_part *p,
+                                  const char *tail);
 
 typedef enum {
     ORR_SLOT_FREE,
@@ -55,7 +57,7 @@ typedef struct orr_slot {
     struct orr_slot *next; /* in the committers' lists */
     orr_slot_state state;
     orr_download_task task;
-    orr_part part;
+    orr_download_part part;
     double started, due, not_before[ORR_DOWNLOAD_URLS];
     int tries, failures, url; /* url: the one to ask next, or being asked */
     unsigned gone, refused;   /* bits of URLs */

@@ -93,12 +93,12 @@ static int begin_whole(orr_slot *s, const char *bytes, size_t n)
         say(s, "HTML: a web page came in the file's stead");
         return 0;
     }
-    if ((st = orr_part_restart(&s->part)) != ORR_OK) return break_engine(s, st);
+    if ((st = orr_download_part_restart(&s->part)) != ORR_OK) return break_engine(s, st);
     curl_easy_getinfo(s->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
     s->part.total = length;
     keep_validator(s);
     s->resumed = 0;
-    st = orr_part_begin(&s->part);
+    st = orr_download_part_begin(&s->part);
     return st == ORR_OK ? 1 : break_engine(s, st);
 }
 
@@ -112,12 +112,12 @@ static int begin_rest(orr_slot *s)
         (total >= 0 && s->part.total >= 0 && total != s->part.total)) {
         say(s, "wrong range: \"%.60s\" in answer to bytes from %lld on", range,
             (long long)s->part.have);
-        if ((st = orr_part_restart(&s->part)) != ORR_OK) return break_engine(s, st);
+        if ((st = orr_download_part_restart(&s->part)) != ORR_OK) return break_engine(s, st);
         return 0;
     }
     if (total >= 0) s->part.total = total;
     s->resumed = s->part.have;
-    st = orr_part_begin(&s->part);
+    st = orr_download_part_begin(&s->part);
     return st == ORR_OK ? 1 : break_engine(s, st);
 }
 
@@ -148,7 +148,7 @@ static size_t take_bytes(char *bytes, size_t size, size_t n, void *ctx)
         s->paused_at = orr_now();
         return CURL_WRITEFUNC_PAUSE;
     }
-    if ((st = orr_part_write(&s->part, bytes, n)) == ORR_OK) return n;
+    if ((st = orr_download_part_write(&s->part, bytes, n)) == ORR_OK) return n;
     break_engine(s, st);
     return CURL_WRITEFUNC_ERROR;
 }
@@ -227,7 +227,7 @@ static orr_try_end end_416(orr_slot *s)
 
 static orr_try_end end_body(orr_slot *s)
 {
-    const orr_part *p = &s->part;
+    const orr_download_part *p = &s->part;
 
     if (!s->began) {
         say(s, "empty: HTTP %ld without a body", s->http);
@@ -306,6 +306,6 @@ orr_try_end orr_try_finish(orr_slot *s, CURLcode code)
         end = end_broken(s, code);
     curl_slist_free_all(s->headers);
     s->headers = NULL;
-    if (end == ORR_TRY_AT_ONCE) orr_part_discard(&s->part);
+    if (end == ORR_TRY_AT_ONCE) orr_download_part_discard(&s->part);
     return end;
 }

@@ -7,8 +7,8 @@
  * first Every row depends on (seed, row) alone; the test stars are rows from 2^40 on, so train's
  * size does not move them. Errors: ORR_ERR_EXISTS when a file is there and overwrite is not set; a
  * file appears whole or not at all.   Not collective: rank 0 or each rank its rows. */
-#ifndef ORR_DATA_SYNTH_H
-#define ORR_DATA_SYNTH_H
+#ifndef ORR_DATA_SYNTH_SYNTH_H
+#define ORR_DATA_SYNTH_SYNTH_H
 
 #include "core/options.h"
 #include "core/status.h"

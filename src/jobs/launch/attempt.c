@@ -4,7 +4,7 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "core/watchdog.h"
-#include "jobs/app.h"
+#include "jobs/context/context.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ static const double at_once = 0.05;
 static const double settling = 0.6;
 /* For the ends of the ranks, when the launcher's was seen: a large process takes time to go. */
 static const double last_words = 1;
-static const char key_name[] = "ORR_PULSE_KEY";
+static const char key_name[] = "ORR_HEARTBEAT_KEY";
 
 static void end_with(orr_attempt *a, int code)
 {
@@ -341,9 +341,9 @@ static orr_status set_environment(const orr_attempt *a)
     char grace[32];
 
     snprintf(grace, sizeof grace, "%g", a->grace);
-    if (setenv("ORR_PULSE", orr_supervisor_where(a->supervisor), 1) != 0 ||
+    if (setenv("ORR_HEARTBEAT", orr_supervisor_where(a->supervisor), 1) != 0 ||
         setenv(key_name, orr_supervisor_key(a->supervisor), 1) != 0 ||
-        setenv("ORR_PULSE_GRACE", grace, 1) != 0 || !hurry_launcher())
+        setenv("ORR_HEARTBEAT_GRACE", grace, 1) != 0 || !hurry_launcher())
         return orr_fail(ORR_ERR_NOMEM, "out of memory: the environment");
     return ORR_OK;
 }

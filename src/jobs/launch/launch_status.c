@@ -2,11 +2,11 @@
  * old file or the new one, and nothing waits for a disk. */
 #include "jobs/launch/launch_status.h"
 #include "core/file.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/threads.h"
-#include "jobs/json.h"
-#include "jobs/status/run_status.h"
+#include "jobs/context/run_status.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,9 +1,9 @@
 /* jobs/launch/supervisor.c - one poll loop over the ranks' connections. */
 #include "jobs/launch/supervisor.h"
+#include "core/json.h"
 #include "core/memory.h"
 #include "core/threads.h"
 #include "core/watchdog.h"
-#include "jobs/json.h"
 
 #include <arpa/inet.h>
 #include <cjson/cJSON.h>

@@ -1,4 +1,4 @@
-/* jobs/launch/supervisor.h - hears the ranks of a job (jobs/pulse.h) and writes to them.
+/* jobs/launch/supervisor.h - hears the ranks of a job (jobs/context/heartbeat.h) and writes to them.
  *
  * Listens on a port of its own, with a key of its own; a line without the key ends the connection.
  * Everything happens inside orr_supervisor_serve, which is to be called all the time; when it was
@@ -18,8 +18,8 @@ typedef struct orr_supervisor orr_supervisor;
 /* address: what the ranks call (numbers, or a name that their hosts know). */
 orr_status orr_supervisor_create(orr_supervisor **out, const char *address, int ranks);
 void orr_supervisor_destroy(orr_supervisor *s);            /* NULL is fine */
-const char *orr_supervisor_where(const orr_supervisor *s); /* ORR_PULSE */
-const char *orr_supervisor_key(const orr_supervisor *s);   /* ORR_PULSE_KEY */
+const char *orr_supervisor_where(const orr_supervisor *s); /* ORR_HEARTBEAT */
+const char *orr_supervisor_key(const orr_supervisor *s);   /* ORR_HEARTBEAT_KEY */
 /* Accepts, hears, writes "alive", for that many seconds. */
 void orr_supervisor_serve(orr_supervisor *s, double seconds);
 /* To all ranks, those that come later too.  After "end" nothing more is written. */

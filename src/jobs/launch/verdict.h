@@ -14,7 +14,7 @@
 #define ORR_JOBS_LAUNCH_VERDICT_H
 
 #include "core/text.h"
-#include "jobs/pulse.h"
+#include "jobs/context/heartbeat.h"
 
 #include <stdint.h>
 
@@ -64,7 +64,8 @@ typedef struct orr_verdict_opts {
 
 #define ORR_VERDICT_OPTS_INIT                                                                      \
     {                                                                                              \
-        .silence = 2.5, .unacked = 1.0, .rejoin = 0.3, .start = 60, .period = ORR_PULSE_MS * 1e-3  \
+        .silence = 2.5, .unacked = 1.0, .rejoin = 0.3, .start = 60,                                \
+        .period = ORR_HEARTBEAT_MS * 1e-3                                                          \
     }
 
 /* One word for each of n ranks, at the time now. */

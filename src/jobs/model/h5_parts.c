@@ -10,14 +10,14 @@
 #include <mpi.h>
 #endif
 
-hid_t orr_h5_access(const orr_app *app)
+hid_t orr_h5_access(const orr_context *context)
 {
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
 
 #if defined(ORRERY_MPI) && defined(H5_HAVE_PARALLEL)
-    if (app->size > 1) H5Pset_fapl_mpio(access, MPI_COMM_WORLD, MPI_INFO_NULL);
+    if (context->size > 1) H5Pset_fapl_mpio(access, MPI_COMM_WORLD, MPI_INFO_NULL);
 #else
-    (void)app;
+    (void)context;
 #endif
     return access;
 }

@@ -9,10 +9,10 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "data/hdf5_util.h"
-#include "jobs/app.h"
+#include "jobs/context/context.h"
 
-/* Access list for a file that all ranks of the app write together; to H5Pclose. */
-hid_t orr_h5_access(const orr_app *app);
+/* Access list for a file that all ranks of the context write together; to H5Pclose. */
+hid_t orr_h5_access(const orr_context *context);
 
 /* A dataset in a file. */
 typedef struct orr_h5_extent {

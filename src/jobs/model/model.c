@@ -1,7 +1,7 @@
 /* jobs/model/model.c - models from jobs and from files. */
 #include "jobs/model/model.h"
+#include "core/json.h"
 #include "core/memory.h"
-#include "jobs/json.h"
 #include "jobs/model/h5_parts.h"
 
 #include <stdio.h>

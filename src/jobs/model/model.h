@@ -8,7 +8,7 @@
 #include "core/config.h"
 #include "data/shard.h"
 #include "data/transform.h"
-#include "jobs/train_job.h"
+#include "jobs/model/train_job.h"
 #include "nn/loss.h"
 #include "nn/net.h"
 #include "stats/calibration.h"

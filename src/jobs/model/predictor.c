@@ -2,12 +2,12 @@
 #include "jobs/model/predictor.h"
 #include "core/memory.h"
 #include "core/timeline.h"
-#include "jobs/pulse.h"
+#include "jobs/context/heartbeat.h"
 
 #include <string.h>
 
 struct orr_predictor {
-    orr_app *app;
+    orr_context *context;
     const orr_model *model;
     orr_net *net;
     float *x;      /* ORR_EVAL_CHUNK samples as the net takes them */
@@ -37,21 +37,22 @@ static size_t scratch_bytes(const orr_model *m)
     return ((x > aux ? x : aux) + ORR_ALIGN - 1) / ORR_ALIGN * ORR_ALIGN;
 }
 
-orr_status orr_predictor_create(orr_predictor **out, orr_app *app, const orr_model *m, orr_net *net)
+orr_status orr_predictor_create(orr_predictor **out, orr_context *context, const orr_model *m,
+                                orr_net *net)
 {
     orr_predictor *p = orr_alloc(1, sizeof *p);
 
     *out = NULL;
     if (!p) return orr_fail(ORR_ERR_NOMEM, "out of memory: predictor");
-    p->app = app;
+    p->context = context;
     p->model = m;
     p->net = net;
     p->scratch_bytes = scratch_bytes(m);
     p->x = orr_alloc(ORR_EVAL_CHUNK * orr_shape_count(orr_graph_input(m->graph)), sizeof *p->x);
-    p->scratch = orr_alloc((size_t)app->threads, p->scratch_bytes);
+    p->scratch = orr_alloc((size_t)context->threads, p->scratch_bytes);
     p->aux = orr_alloc(ORR_EVAL_CHUNK * (size_t)orr_model_aux_width(m) + 1, sizeof *p->aux);
     p->picked = orr_alloc((size_t)m->n_aux + 1, sizeof *p->picked);
-    p->bytes = orr_alloc((size_t)app->size, sizeof *p->bytes);
+    p->bytes = orr_alloc((size_t)context->size, sizeof *p->bytes);
     if (!p->x || !p->scratch || !p->bytes || !p->aux || !p->picked) {
         orr_predictor_destroy(p);
         return orr_fail(ORR_ERR_NOMEM, "out of memory: %d samples to predict", ORR_EVAL_CHUNK);
@@ -84,21 +85,21 @@ void orr_predictor_heed_signals(orr_predictor *p)
 
 orr_status orr_predict_interrupted(void)
 {
-    return orr_app_signalled() ? orr_fail(ORR_ERR_INTERRUPTED, "stopped by a signal") : ORR_OK;
+    return orr_context_signalled() ? orr_fail(ORR_ERR_INTERRUPTED, "stopped by a signal") : ORR_OK;
 }
 
 /* The first of n positions that rank r takes: whole chunks. */
-static int64_t share_begin(const orr_app *app, int r, int64_t n)
+static int64_t share_begin(const orr_context *context, int r, int64_t n)
 {
     int64_t n_chunks = (n + ORR_EVAL_CHUNK - 1) / ORR_EVAL_CHUNK,
-            at = n_chunks * r / app->size * ORR_EVAL_CHUNK;
+            at = n_chunks * r / context->size * ORR_EVAL_CHUNK;
 
     return at < n ? at : n;
 }
 
-int64_t orr_predictor_share(const orr_app *app, int64_t n)
+int64_t orr_predictor_share(const orr_context *context, int64_t n)
 {
-    return share_begin(app, app->rank + 1, n) - share_begin(app, app->rank, n);
+    return share_begin(context, context->rank + 1, n) - share_begin(context, context->rank, n);
 }
 
 /* The numbers beside n samples, as the net takes them. */
@@ -128,9 +129,10 @@ static orr_status predict_chunk(orr_predictor *p, const orr_samples *s, const in
     char *scratch = p->scratch;
     int64_t span = orr_timeline_now();
 
-#pragma omp parallel for num_threads(p->app->threads) schedule(static)
-    for (int thread = 0; thread < p->app->threads; thread++)
-        for (int i = n * thread / p->app->threads; i < n * (thread + 1) / p->app->threads; i++)
+#pragma omp parallel for num_threads(p->context->threads) schedule(static)
+    for (int thread = 0; thread < p->context->threads; thread++)
+        for (int i = n * thread / p->context->threads; i < n * (thread + 1) / p->context->threads;
+             i++)
             orr_transform_apply(t, orr_samples_row(s, rows[i]), x + (size_t)i * count,
                                 scratch + (size_t)thread * step);
     make_aux(p, s, rows, n, columns);
@@ -145,9 +147,10 @@ static orr_status predict_chunk(orr_predictor *p, const orr_samples *s, const in
 orr_status orr_predictor_run(orr_predictor *p, const orr_samples *s, const int64_t *rows, int64_t n,
                              orr_real *logits, const char *phase)
 {
-    const orr_app *app = p->app;
+    const orr_context *context = p->context;
     size_t width = (size_t)p->model->outputs;
-    int64_t first = share_begin(app, app->rank, n), last = share_begin(app, app->rank + 1, n);
+    int64_t first = share_begin(context, context->rank, n),
+            last = share_begin(context, context->rank + 1, n);
     orr_progress *own = NULL, *shown;
     orr_real *mine = NULL;
     int64_t span, all;
@@ -159,30 +162,31 @@ orr_status orr_predictor_run(orr_predictor *p, const orr_samples *s, const int64
     if (st == ORR_OK && !mine)
         st = orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %lld samples",
                       (long long)(last - first));
-    if (phase && app->rank == 0) (void)orr_progress_create(&own, phase, "samples", last - first);
+    if (phase && context->rank == 0)
+        (void)orr_progress_create(&own, phase, "samples", last - first);
     shown = phase ? own : p->progress;
     all = orr_timeline_now();
     for (int64_t at = first; st == ORR_OK && at < last; at += ORR_EVAL_CHUNK) {
         int here = (int)(last - at < ORR_EVAL_CHUNK ? last - at : ORR_EVAL_CHUNK);
         if (p->heeds) {
-            orr_pulse_at("predict", at / ORR_EVAL_CHUNK);
+            orr_heartbeat_at("predict", at / ORR_EVAL_CHUNK);
             ORR_TRY_GOTO(st, stop, orr_predict_interrupted());
         }
         span = orr_timeline_unit(at / ORR_EVAL_CHUNK);
         st = predict_chunk(p, s, rows + at, here, columns, mine + (size_t)(at - first) * width);
         orr_timeline_unit_end("batch", span, at / ORR_EVAL_CHUNK);
         orr_progress_update(shown, (phase ? 0 : p->before) + at + here - first, NULL);
-        orr_app_alive(app);
+        orr_context_alive(context);
     }
 stop:
     orr_progress_end(own, NULL);
     orr_timeline_span("batches", all, -1);
     span = orr_timeline_now();
-    ORR_TRY_GOTO(st, done, orr_app_agree(p->app, st));
-    for (int r = 0; r < app->size; r++)
-        p->bytes[r] =
-            (size_t)(share_begin(app, r + 1, n) - share_begin(app, r, n)) * width * sizeof *mine;
-    st = orr_comm_allgather(app->world, mine, logits, p->bytes);
+    ORR_TRY_GOTO(st, done, orr_context_agree(p->context, st));
+    for (int r = 0; r < context->size; r++)
+        p->bytes[r] = (size_t)(share_begin(context, r + 1, n) - share_begin(context, r, n)) *
+                      width * sizeof *mine;
+    st = orr_comm_allgather(context->world, mine, logits, p->bytes);
     orr_timeline_span("gather", span, -1);
 done:
     orr_free(mine);

@@ -15,7 +15,7 @@ int orr_predict_leaf_sizes(int64_t n, int sizes[2]);
 
 typedef struct orr_predictor orr_predictor;
 /* net: planned for at least ORR_EVAL_CHUNK samples and orr_predict_leaf_sizes.  Borrows all. */
-orr_status orr_predictor_create(orr_predictor **out, orr_app *app, const orr_model *m,
+orr_status orr_predictor_create(orr_predictor **out, orr_context *context, const orr_model *m,
                                 orr_net *net);
 void orr_predictor_destroy(orr_predictor *p);
 /* Runs without a phase of their own tell this one (NULL: none), counting on from `before`. */
@@ -26,7 +26,7 @@ void orr_predictor_heed_signals(orr_predictor *p);
 /* ORR_ERR_INTERRUPTED once a signal has come to this rank, else ORR_OK.   Not collective. */
 orr_status orr_predict_interrupted(void);
 /* How many of n samples this rank predicts. */
-int64_t orr_predictor_share(const orr_app *app, int64_t n);
+int64_t orr_predictor_share(const orr_context *context, int64_t n);
 /* logits[n][outputs] on every rank, in the order of rows; phase: what rank 0's progress line is
  * called, NULL: none.  ORR_ERR_INTERRUPTED on all of them, if signals are heeded.  Collective. */
 orr_status orr_predictor_run(orr_predictor *p, const orr_samples *s, const int64_t *rows, int64_t n,

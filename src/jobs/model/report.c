@@ -1,6 +1,6 @@
 /* jobs/model/report.c - tables and JSON of scores. */
 #include "jobs/model/report.h"
-#include "jobs/json.h"
+#include "core/json.h"
 
 #include <math.h>
 #include <stdio.h>

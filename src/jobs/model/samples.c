@@ -17,20 +17,21 @@ static orr_status open_set(orr_samples *s, const char *path, int verify)
     return ORR_OK;
 }
 
-orr_status orr_samples_open(orr_samples *s, orr_app *app, const char *path, int verify)
+orr_status orr_samples_open(orr_samples *s, orr_context *context, const char *path, int verify)
 {
     orr_status st;
 
     *s = (orr_samples){ 0 };
     /* One rank hashes when asked to; all of them would read the same bytes. */
-    ORR_TRY_GOTO(st, failed, orr_app_agree(app, open_set(s, path, verify && app->rank == 0)));
-    st = orr_window_create(&s->window, app->world, orr_cache_bytes(s->set));
-    ORR_TRY_GOTO(st, failed, orr_app_agree(app, st));
-    st = orr_cache_fill(s->set, orr_window_base(s->window), orr_comm_node_rank(app->world),
-                        orr_comm_node_size(app->world));
-    ORR_TRY_GOTO(st, failed, orr_app_agree(app, st));
-    ORR_TRY_GOTO(st, failed, orr_window_fence(s->window));
-    s->cache = orr_window_base(s->window);
+    ORR_TRY_GOTO(st, failed,
+                 orr_context_agree(context, open_set(s, path, verify && context->rank == 0)));
+    st = orr_comm_window_create(&s->window, context->world, orr_cache_bytes(s->set));
+    ORR_TRY_GOTO(st, failed, orr_context_agree(context, st));
+    st = orr_cache_fill(s->set, orr_comm_window_base(s->window), orr_comm_node_rank(context->world),
+                        orr_comm_node_size(context->world));
+    ORR_TRY_GOTO(st, failed, orr_context_agree(context, st));
+    ORR_TRY_GOTO(st, failed, orr_comm_window_fence(s->window));
+    s->cache = orr_comm_window_base(s->window);
     return ORR_OK;
 failed:
     orr_samples_close(s);
@@ -39,7 +40,7 @@ failed:
 
 void orr_samples_close(orr_samples *s)
 {
-    orr_window_destroy(s->window);
+    orr_comm_window_destroy(s->window);
     orr_dataset_close(s->set);
     *s = (orr_samples){ 0 };
 }
@@ -91,25 +92,26 @@ typedef struct block_work {
 } block_work;
 
 /* Ranks take blocks in turn; everyone merges all of them in block order. */
-static orr_status share_blocks(orr_app *app, const orr_fit_rows *f, const block_work *w)
+static orr_status share_blocks(orr_context *context, const orr_fit_rows *f, const block_work *w)
 {
     int64_t n_blocks = (f->n + ORR_FIT_BLOCK - 1) / ORR_FIT_BLOCK;
     double *mine = orr_alloc(w->size + 1, sizeof(double)),
-           *all = orr_alloc(w->size * (size_t)app->size + 1, sizeof(double));
-    size_t *counts = orr_alloc((size_t)app->size, sizeof(size_t));
+           *all = orr_alloc(w->size * (size_t)context->size + 1, sizeof(double));
+    size_t *counts = orr_alloc((size_t)context->size, sizeof(size_t));
     char *x = orr_alloc(ORR_FIT_BLOCK, fit_bytes(f));
     orr_status st = ORR_OK;
 
     if (!mine || !all || !counts || !x)
         st = orr_fail(ORR_ERR_NOMEM, "out of memory: statistics of %zu numbers", w->size);
-    ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
-    for (int64_t at = 0; at < n_blocks; at += app->size) {
-        int here = (int)(n_blocks - at < app->size ? n_blocks - at : app->size);
-        for (int r = 0; r < app->size; r++)
+    ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
+    for (int64_t at = 0; at < n_blocks; at += context->size) {
+        int here = (int)(n_blocks - at < context->size ? n_blocks - at : context->size);
+        for (int r = 0; r < context->size; r++)
             counts[r] = r < here ? w->size * sizeof(double) : 0;
-        if (app->rank < here) st = w->of(w->ctx, x, gather_block(f, at + app->rank, x), mine);
-        ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
-        ORR_TRY_GOTO(st, done, orr_comm_allgather(app->world, mine, all, counts));
+        if (context->rank < here)
+            st = w->of(w->ctx, x, gather_block(f, at + context->rank, x), mine);
+        ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
+        ORR_TRY_GOTO(st, done, orr_comm_allgather(context->world, mine, all, counts));
         for (int b = 0; b < here; b++)
             w->merge(w->ctx, all + (size_t)b * w->size);
     }
@@ -144,7 +146,7 @@ static void fit_merge(void *ctx, const double *block)
         c->total[j] += block[j];
 }
 
-static orr_status fit_pass(orr_app *app, const orr_fit_rows *f, orr_transform *t)
+static orr_status fit_pass(orr_context *context, const orr_fit_rows *f, orr_transform *t)
 {
     size_t size = orr_transform_fit_size(t);
     fit_ctx c = { .transform = t,
@@ -156,18 +158,18 @@ static orr_status fit_pass(orr_app *app, const orr_fit_rows *f, orr_transform *t
                         ? ORR_OK
                         : orr_fail(ORR_ERR_NOMEM, "out of memory: statistics of %zu numbers", size);
 
-    st = orr_app_agree(app, st);
-    if (st == ORR_OK) st = share_blocks(app, f, &w);
-    if (st == ORR_OK) st = orr_app_agree(app, orr_transform_fit_end(t, c.total, f->n));
+    st = orr_context_agree(context, st);
+    if (st == ORR_OK) st = share_blocks(context, f, &w);
+    if (st == ORR_OK) st = orr_context_agree(context, orr_transform_fit_end(t, c.total, f->n));
     orr_free(c.total);
     orr_free(c.scratch);
     return st;
 }
 
-orr_status orr_samples_fit(orr_app *app, const orr_fit_rows *f, orr_transform *t)
+orr_status orr_samples_fit(orr_context *context, const orr_fit_rows *f, orr_transform *t)
 {
     while (orr_transform_n_fits(t) > 0)
-        ORR_TRY(fit_pass(app, f, t));
+        ORR_TRY(fit_pass(context, f, t));
     return ORR_OK;
 }
 
@@ -189,7 +191,8 @@ static void stats_merge(void *ctx, const double *block)
     orr_image_stats_merge(c->schema, c->total, block);
 }
 
-orr_status orr_samples_statistics(orr_app *app, const orr_fit_rows *f, orr_image_stats **out)
+orr_status orr_samples_statistics(orr_context *context, const orr_fit_rows *f,
+                                  orr_image_stats **out)
 {
     const orr_schema *schema = orr_dataset_schema(f->samples->set);
     size_t size = orr_image_stats_size(schema);
@@ -200,11 +203,11 @@ orr_status orr_samples_statistics(orr_app *app, const orr_fit_rows *f, orr_image
                         : orr_fail(ORR_ERR_NOMEM, "out of memory: statistics of %zu numbers", size);
 
     *out = NULL;
-    st = orr_app_agree(app, st);
-    if (st == ORR_OK) st = share_blocks(app, f, &w);
+    st = orr_context_agree(context, st);
+    if (st == ORR_OK) st = share_blocks(context, f, &w);
     if (st == ORR_OK) st = orr_image_stats_create(out, schema, c.total, f->n);
     orr_free(c.total);
-    return orr_app_agree(app, st);
+    return orr_context_agree(context, st);
 }
 
 /* ---- overlap ---- */
@@ -243,7 +246,7 @@ static uint64_t content_hash(const void *x, size_t bytes)
 }
 
 /* Are the two really the same?  Hashes of contents and of text ids may meet by chance. */
-static int same(const orr_part *a, int64_t row_a, const orr_part *b, int64_t row_b, int ids)
+static int same(const orr_split *a, int64_t row_a, const orr_split *b, int64_t row_b, int ids)
 {
     const orr_schema *s = orr_dataset_schema(a->samples->set),
                      *t = orr_dataset_schema(b->samples->set);
@@ -259,7 +262,7 @@ static int same(const orr_part *a, int64_t row_a, const orr_part *b, int64_t row
                   orr_schema_x_bytes(s)) == 0;
 }
 
-static orr_status report_overlap(const orr_part *parts, const mark *marks, int64_t n, int ids,
+static orr_status report_overlap(const orr_split *parts, const mark *marks, int64_t n, int ids,
                                  const char *policy)
 {
     int64_t shared = 0;
@@ -292,17 +295,18 @@ static orr_status report_overlap(const orr_part *parts, const mark *marks, int64
 }
 
 /* Marks of rows [n*part/size, ...) of the concatenated parts; all ranks then hold all of them. */
-static orr_status gather_marks(orr_app *app, const orr_part *parts, int n_parts, int64_t n, int ids,
-                               mark *marks)
+static orr_status gather_marks(orr_context *context, const orr_split *parts, int n_parts, int64_t n,
+                               int ids, mark *marks)
 {
-    size_t *bytes = orr_alloc((size_t)app->size, sizeof *bytes);
-    int64_t first = n * app->rank / app->size, last = n * (app->rank + 1) / app->size, at = 0;
+    size_t *bytes = orr_alloc((size_t)context->size, sizeof *bytes);
+    int64_t first = n * context->rank / context->size,
+            last = n * (context->rank + 1) / context->size, at = 0;
     mark *mine = orr_alloc((size_t)(last - first) + 1, sizeof *mine);
     orr_status st = ORR_OK;
 
     if (!bytes || !mine)
         st = orr_fail(ORR_ERR_NOMEM, "out of memory: leak check of %lld samples", (long long)n);
-    ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
+    ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
     for (int p = 0; p < n_parts; p++) {
         size_t x_bytes = orr_schema_x_bytes(orr_dataset_schema(parts[p].samples->set));
         for (int64_t i = 0; i < parts[p].n; i++, at++) {
@@ -316,9 +320,9 @@ static orr_status gather_marks(orr_app *app, const orr_part *parts, int n_parts,
                                 : content_hash(orr_samples_row(parts[p].samples, row), x_bytes) };
         }
     }
-    for (int r = 0; r < app->size; r++)
-        bytes[r] = (size_t)(n * (r + 1) / app->size - n * r / app->size) * sizeof *marks;
-    st = orr_comm_allgather(app->world, mine, marks, bytes);
+    for (int r = 0; r < context->size; r++)
+        bytes[r] = (size_t)(n * (r + 1) / context->size - n * r / context->size) * sizeof *marks;
+    st = orr_comm_allgather(context->world, mine, marks, bytes);
 done:
     orr_free(bytes);
     orr_free(mine);
@@ -327,7 +331,7 @@ done:
 
 /* Row numbers given as ids say nothing about two sets; ids from a column do, and so do those of one
  * set. */
-static int ids_comparable(const orr_part *parts, int n_parts)
+static int ids_comparable(const orr_split *parts, int n_parts)
 {
     for (int i = 0; i < n_parts; i++)
         if (parts[i].samples != parts[0].samples &&
@@ -337,8 +341,8 @@ static int ids_comparable(const orr_part *parts, int n_parts)
     return 1;
 }
 
-orr_status orr_parts_check_overlap(orr_app *app, const orr_part *parts, int n_parts,
-                                   const char *policy)
+orr_status orr_splits_check_overlap(orr_context *context, const orr_split *parts, int n_parts,
+                                    const char *policy)
 {
     int64_t n = 0;
     mark *marks;
@@ -350,11 +354,12 @@ orr_status orr_parts_check_overlap(orr_app *app, const orr_part *parts, int n_pa
     marks = orr_alloc((size_t)n + 1, sizeof *marks);
     if (!marks)
         st = orr_fail(ORR_ERR_NOMEM, "out of memory: leak check of %lld samples", (long long)n);
-    ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
+    ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
     for (int ids = ids_comparable(parts, n_parts); ids >= 0; ids--) {
-        ORR_TRY_GOTO(st, done, gather_marks(app, parts, n_parts, n, ids, marks));
+        ORR_TRY_GOTO(st, done, gather_marks(context, parts, n_parts, n, ids, marks));
         qsort(marks, (size_t)n, sizeof *marks, by_hash);
-        ORR_TRY_GOTO(st, done, orr_app_agree(app, report_overlap(parts, marks, n, ids, policy)));
+        ORR_TRY_GOTO(st, done,
+                     orr_context_agree(context, report_overlap(parts, marks, n, ids, policy)));
     }
 done:
     orr_free(marks);

@@ -48,11 +48,11 @@ static orr_status all_rows(orr_applied *a)
     return ORR_OK;
 }
 
-static orr_status predict(orr_applied *a, orr_app *app, const orr_args *args,
+static orr_status predict(orr_applied *a, orr_context *context, const orr_args *args,
                           const orr_apply_opts *o, const orr_apply_command *c)
 {
     orr_ensemble e = { 0 };
-    orr_ensemble_task t = { .app = app,
+    orr_ensemble_task t = { .context = context,
                             .first = &a->model,
                             .kernels = o->kernels,
                             .samples = &a->samples,
@@ -61,22 +61,22 @@ static orr_status predict(orr_applied *a, orr_app *app, const orr_args *args,
     int64_t span = orr_timeline_now();
     orr_status st;
 
-    ORR_TRY_GOTO(st, done, orr_app_agree(app, open_models(&e, a, args->words[0], o)));
+    ORR_TRY_GOTO(st, done, orr_context_agree(context, open_models(&e, a, args->words[0], o)));
     orr_timeline_span_of("load model", span, 0, args->words[0]);
     span = orr_timeline_now();
-    ORR_TRY_GOTO(st, done, orr_samples_open(&a->samples, app, args->words[1], 0));
+    ORR_TRY_GOTO(st, done, orr_samples_open(&a->samples, context, args->words[1], 0));
     orr_timeline_span_of("read", span, -1, args->words[1]);
     st = orr_predict_interrupted();
     if (st == ORR_OK) st = all_rows(a);
-    ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
+    ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
     t.rows = a->rows;
     t.n = orr_dataset_rows(a->samples.set);
     span = orr_timeline_now();
     ORR_TRY_GOTO(st, done, orr_ensemble_check(&e, &t));
     orr_timeline_span("check models", span, e.n_models);
     span = orr_timeline_now();
-    st = c->prepare && app->rank == 0 ? c->prepare(o, a) : ORR_OK;
-    ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
+    st = c->prepare && context->rank == 0 ? c->prepare(o, a) : ORR_OK;
+    ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
     if (c->prepare) orr_timeline_span("prepare", span, -1);
     tell(&e);
     st = orr_ensemble_scores(&e, &t, &a->scores);
@@ -85,21 +85,21 @@ done:
     return st;
 }
 
-orr_status orr_apply(orr_app *app, const orr_args *args, const orr_apply_command *c)
+orr_status orr_apply(orr_context *context, const orr_args *args, const orr_apply_command *c)
 {
     orr_config *config = NULL;
     orr_apply_opts o = { .model = "" };
     orr_applied a;
-    orr_status st = orr_app_agree(app, read_job(&o, &config, args, c));
+    orr_status st = orr_context_agree(context, read_job(&o, &config, args, c));
 
     memset(&a, 0, sizeof a);
-    if (st == ORR_OK) st = orr_app_runtime(app, &o.runtime);
-    if (st == ORR_OK) st = predict(&a, app, args, &o, c);
+    if (st == ORR_OK) st = orr_context_runtime(context, &o.runtime);
+    if (st == ORR_OK) st = predict(&a, context, args, &o, c);
     if (st == ORR_ERR_INTERRUPTED)
         orr_fail(st, "stopped by a signal; nothing was written; start again");
     if (st == ORR_OK) {
         int64_t span = orr_timeline_now();
-        st = orr_app_agree(app, app->rank == 0 ? c->output(app, &o, &a) : ORR_OK);
+        st = orr_context_agree(context, context->rank == 0 ? c->output(context, &o, &a) : ORR_OK);
         orr_timeline_span_of("write", span, -1, o.out);
     }
     orr_scores_free(&a.scores);

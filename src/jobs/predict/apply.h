@@ -33,12 +33,12 @@ typedef struct orr_apply_command {
      * are known (NULL: nothing); what is done with the result, on rank 0 alone. */
     orr_status (*check)(const orr_apply_opts *o);
     orr_status (*prepare)(const orr_apply_opts *o, orr_applied *a);
-    orr_status (*output)(orr_app *app, const orr_apply_opts *o, const orr_applied *a);
+    orr_status (*output)(orr_context *context, const orr_apply_opts *o, const orr_applied *a);
 } orr_apply_command;
 
 /* Reads the options, finds the models and loads the first, opens the data, checks that all fit,
  * predicts every sample once with each model, and hands the answers to output.  A signal before that
  * ends it: ORR_ERR_INTERRUPTED, nothing is written. */
-orr_status orr_apply(orr_app *app, const orr_args *args, const orr_apply_command *c);
+orr_status orr_apply(orr_context *context, const orr_args *args, const orr_apply_command *c);
 
 #endif

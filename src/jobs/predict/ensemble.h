@@ -16,11 +16,11 @@
 #define ORR_JOBS_PREDICT_ENSEMBLE_H
 
 #include "core/file.h"
-#include "jobs/cv/oof.h"
 #include "jobs/model/model.h"
 #include "jobs/model/samples.h"
 #include "jobs/model/scores.h"
-#include "jobs/stack/stack_model.h"
+#include "jobs/predict/oof.h"
+#include "jobs/predict/stack_model.h"
 
 typedef enum { ORR_ENSEMBLE_ONE, ORR_ENSEMBLE_FOLDS, ORR_ENSEMBLE_STACK } orr_ensemble_kind;
 
@@ -72,7 +72,7 @@ orr_status orr_ensemble_load(const orr_ensemble *e, int i, orr_model *m, const c
 
 /* What the models answer to. */
 typedef struct orr_ensemble_task {
-    orr_app *app;
+    orr_context *context;
     orr_model *first; /* of orr_ensemble_first; its weights are gone afterwards */
     const char *kernels;
     const orr_samples *samples;

@@ -75,9 +75,9 @@ orr_status orr_ensemble_check(const orr_ensemble *e, const orr_ensemble_task *t)
     orr_status st = orr_model_accepts(t->first, orr_dataset_schema(set), orr_dataset_path(set));
 
     for (int i = 1; st == ORR_OK && i < e->n_models; i++)
-        if (i % t->app->size == t->app->rank && (st = orr_predict_interrupted()) == ORR_OK)
+        if (i % t->context->size == t->context->rank && (st = orr_predict_interrupted()) == ORR_OK)
             st = check_member(e, t, i);
-    return orr_app_agree(t->app, st);
+    return orr_context_agree(t->context, st);
 }
 
 /* ---- one model's answers ---- */
@@ -102,9 +102,9 @@ static orr_status plan(orr_net **net, orr_predictor **predictor, const work *w, 
     ORR_TRY(orr_model_net(net, m, &limits));
     orr_free(m->weights); /* the net has them */
     m->weights = NULL;
-    ORR_TRY(orr_predictor_create(predictor, t->app, m, *net));
+    ORR_TRY(orr_predictor_create(predictor, t->context, m, *net));
     orr_predictor_heed_signals(*predictor);
-    orr_predictor_show(*predictor, w->progress, w->done * orr_predictor_share(t->app, t->n));
+    orr_predictor_show(*predictor, w->progress, w->done * orr_predictor_share(t->context, t->n));
     return ORR_OK;
 }
 
@@ -112,7 +112,7 @@ static orr_status plan(orr_net **net, orr_predictor **predictor, const work *w, 
 static orr_status score_model(work *w, orr_model *m, orr_scores *out)
 {
     const orr_ensemble_task *t = w->t;
-    orr_app *app = t->app;
+    orr_context *context = t->context;
     orr_net *net = NULL;
     orr_predictor *predictor = NULL;
     orr_real *logits = orr_alloc((size_t)t->n * (size_t)m->outputs + 1, sizeof *logits);
@@ -121,12 +121,12 @@ static orr_status score_model(work *w, orr_model *m, orr_scores *out)
                            : orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %lld samples",
                                       (long long)t->n);
 
-    ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
+    ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
     orr_timeline_span("plan", span, w->done);
     ORR_TRY_GOTO(st, done, orr_predictor_run(predictor, t->samples, t->rows, t->n, logits, NULL));
     span = orr_timeline_now();
     st = orr_scores_create(out, m, t->samples, t->rows, t->n, logits, m->threshold);
-    st = orr_app_agree(app, st);
+    st = orr_context_agree(context, st);
     orr_timeline_span("score", span, w->done);
     w->done++;
 done:
@@ -179,14 +179,14 @@ static void tell_model(const work *w, int i, int64_t span)
 static orr_status add_model(work *w, int first, int of, double *sum)
 {
     int i = w->done;
-    orr_app *app = w->t->app;
+    orr_context *context = w->t->context;
     orr_model own = { 0 };
     orr_scores s = { 0 };
     int64_t span = orr_timeline_now(), load = span;
     orr_status st = orr_predict_interrupted();
 
     if (st == ORR_OK && i) st = orr_ensemble_load(w->e, i, &own, w->t->kernels);
-    st = orr_app_agree(app, st);
+    st = orr_context_agree(context, st);
     if (st != ORR_OK) {
         orr_model_destroy(&own);
         return st;
@@ -194,7 +194,7 @@ static orr_status add_model(work *w, int first, int of, double *sum)
     if (i) orr_timeline_span("load model", load, i);
     st = score_model(w, i ? &own : w->t->first, &s);
     if (st == ORR_ERR_NUMERIC) name_model(w, i, st);
-    if (st == ORR_OK) st = orr_app_agree(app, check_finite(w, i, s.p));
+    if (st == ORR_OK) st = orr_context_agree(context, check_finite(w, i, s.p));
     if (st == ORR_OK) add_mean(sum, s.p, w->count, first, of);
     orr_scores_free(&s);
     orr_model_destroy(&own);
@@ -226,7 +226,7 @@ static orr_status join(work *w, double *out)
                                            "out of memory: answers of %d models for %lld samples",
                                            e->n_models, (long long)w->t->n);
 
-    ORR_TRY_GOTO(st, done, orr_app_agree(w->t->app, st));
+    ORR_TRY_GOTO(st, done, orr_context_agree(w->t->context, st));
     for (int i = 0; i < e->n_parts; i++) {
         double *here = stack ? p + (size_t)i * w->count : p;
         ORR_TRY_GOTO(st, done, average_part(w, &e->parts[i], column, here));
@@ -234,7 +234,7 @@ static orr_status join(work *w, double *out)
     }
     if (stack) {
         int64_t span = orr_timeline_now();
-        st = orr_app_agree(w->t->app, orr_stack_apply(&e->stack, p, w->t->n, out));
+        st = orr_context_agree(w->t->context, orr_stack_apply(&e->stack, p, w->t->n, out));
         orr_timeline_span("stack", span, -1);
     }
 done:
@@ -251,12 +251,12 @@ static orr_status score_joined(work *w, orr_scores *out)
         p ? ORR_OK
           : orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %lld samples", (long long)t->n);
 
-    st = orr_app_agree(t->app, st);
+    st = orr_context_agree(t->context, st);
     if (st == ORR_OK) st = join(w, p);
     if (st == ORR_OK) {
         int64_t span = orr_timeline_now();
-        st = orr_app_agree(t->app, orr_scores_of_answers(out, t->first, t->samples, t->rows, t->n,
-                                                         p, t->first->threshold));
+        st = orr_context_agree(t->context, orr_scores_of_answers(out, t->first, t->samples, t->rows,
+                                                                 t->n, p, t->first->threshold));
         orr_timeline_span("score", span, -1);
     }
     orr_free(p);
@@ -272,9 +272,9 @@ orr_status orr_ensemble_scores(const orr_ensemble *e, const orr_ensemble_task *t
     orr_status st;
 
     *out = (orr_scores){ 0 };
-    if (t->progress && t->app->rank == 0)
+    if (t->progress && t->context->rank == 0)
         (void)orr_progress_create(&w.progress, "predict", "samples",
-                                  e->n_models * orr_predictor_share(t->app, t->n));
+                                  e->n_models * orr_predictor_share(t->context, t->n));
     st = e->kind == ORR_ENSEMBLE_ONE ? score_model(&w, t->first, out) : score_joined(&w, out);
     orr_progress_end(w.progress, NULL);
     return st;

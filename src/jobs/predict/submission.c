@@ -2,8 +2,8 @@
 #include "jobs/predict/submission.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/table_file.h"
 #include "data/readers/columns.h"
-#include "jobs/table_file.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -16,8 +16,8 @@
 #include "data/survey/archive.h"
 #include "data/survey/catalogue.h"
 #include "data/survey/cutout.h"
-#include "jobs/app.h"
-#include "jobs/status/run_status.h"
+#include "jobs/context/context.h"
+#include "jobs/context/run_status.h"
 #include "jobs/survey/crop_record.h"
 
 typedef struct orr_crop_opts {
@@ -36,7 +36,7 @@ typedef struct orr_crop_opts {
 } orr_crop_opts;
 
 typedef struct orr_crop {
-    orr_app *app;
+    orr_context *context;
     const orr_crop_opts *o;
     orr_strings bands;      /* the channels, in order */
     char out[ORR_PATH_MAX]; /* without a slash at its end */
@@ -64,7 +64,7 @@ typedef struct orr_crop_result {
     orr_crop_piece *pieces; /* in order */
 } orr_crop_result;
 
-/* c->app, o and lock = -1 are set; the rest is zero.  Collective. */
+/* c->context, o and lock = -1 are set; the rest is zero.  Collective. */
 orr_status orr_crop_plan(orr_crop *c);
 /* Collective.  r->pieces is the caller's to orr_free, whatever came back. */
 orr_status orr_crop_parts(orr_crop *c, orr_crop_result *r);

@@ -5,7 +5,7 @@
 #include "core/memory.h"
 #include "core/progress.h"
 #include "data/shard_shared.h"
-#include "jobs/deadline.h"
+#include "jobs/context/deadline.h"
 #include "jobs/model/h5_parts.h"
 #include "jobs/survey/crop.h"
 
@@ -91,7 +91,7 @@ static orr_status read_rows(const assembly *a, int64_t first, int64_t n, orr_row
 /* ---- many shards: each by whoever takes it next ---- */
 static orr_status stop_check(const assembly *a)
 {
-    return orr_app_signalled()
+    return orr_context_signalled()
                ? orr_fail(ORR_ERR_INTERRUPTED,
                           "stopped by a signal; all cubes are kept in %s, start again to go on",
                           a->c->tmp)
@@ -108,7 +108,7 @@ static orr_status write_shards(assembly *a, orr_counter *counter, int64_t per_sh
     orr_progress *progress = NULL;
     orr_status st = alloc_rows(&buffer, &c->schema, rows < per_shard ? rows : per_shard);
 
-    if (c->app->rank == 0 && c->o->runtime.progress)
+    if (c->context->rank == 0 && c->o->runtime.progress)
         (void)orr_progress_create(&progress, "write", "shards", n_shards);
     while (st == ORR_OK && (st = orr_counter_next(counter, 1, &shard)) == ORR_OK &&
            shard < n_shards) {
@@ -122,7 +122,7 @@ static orr_status write_shards(assembly *a, orr_counter *counter, int64_t per_sh
     }
     orr_progress_end(progress, NULL);
     orr_rows_free(&buffer);
-    return orr_app_agree(c->app, st);
+    return orr_context_agree(c->context, st);
 }
 
 static orr_status make_shards(assembly *a, int *n_shards)
@@ -133,13 +133,13 @@ static orr_status make_shards(assembly *a, int *n_shards)
     orr_status st;
 
     if (n > 99999) {
-        a->c->app->agreed = ORR_ERR_OPTION;
+        a->c->context->agreed = ORR_ERR_OPTION;
         return orr_fail(ORR_ERR_OPTION,
                         "shard_mib %g would make %" PRId64 " shards, more than 99999; raise it",
                         a->c->o->shard_mib, n);
     }
     *n_shards = (int)n;
-    ORR_TRY(orr_app_agree(a->c->app, orr_counter_create(&counter, a->c->app->world)));
+    ORR_TRY(orr_context_agree(a->c->context, orr_counter_create(&counter, a->c->context->world)));
     st = write_shards(a, counter, per, n);
     orr_counter_destroy(counter);
     return st;
@@ -150,15 +150,15 @@ static orr_status make_shards(assembly *a, int *n_shards)
 static orr_status write_rounds(assembly *a, orr_shared_shard *f, orr_rows *buffer, int64_t block,
                                orr_deadline *limit)
 {
-    orr_app *app = a->c->app;
+    orr_context *context = a->c->context;
     int64_t rows = a->r->counts.cubes;
     orr_progress *progress = NULL;
     orr_status st = ORR_OK;
 
-    if (app->rank == 0 && a->c->o->runtime.progress)
+    if (context->rank == 0 && a->c->o->runtime.progress)
         (void)orr_progress_create(&progress, "write", "cubes", rows);
-    for (int64_t round = 0; round < rows; round += block * app->size) {
-        int64_t first = round + block * app->rank, left = rows - first,
+    for (int64_t round = 0; round < rows; round += block * context->size) {
+        int64_t first = round + block * context->rank, left = rows - first,
                 n = left < block ? left : block;
 
         buffer->n = 0;
@@ -182,19 +182,19 @@ static orr_status make_single(assembly *a, int *n_shards)
     orr_shared_shard *f = NULL;
     orr_rows buffer = { 0 };
     char why[ORR_ERROR_MAX];
-    hid_t access = orr_h5_access(c->app);
+    hid_t access = orr_h5_access(c->context);
     orr_status st = ORR_OK, closed;
 
     *n_shards = 1;
-    if (c->app->rank == 0)
+    if (c->context->rank == 0)
         st = orr_shared_shard_lay_out(c->set, 0, &c->schema, rows, &a->provenance);
     if (st == ORR_OK) st = alloc_rows(&buffer, &c->schema, rows < block ? rows : block);
-    st = orr_app_agree(c->app, st);
+    st = orr_context_agree(c->context, st);
     if (st == ORR_OK) {
         orr_deadline limit;
         orr_deadline_start(&limit, "writing the set with all ranks", ORR_EXIT_FAILED, 1);
         st = orr_shared_shard_open(&f, c->set, 0, &c->schema, rows, access);
-        st = orr_app_agree(c->app, st);
+        st = orr_context_agree(c->context, st);
         if (st == ORR_OK) st = write_rounds(a, f, &buffer, block, &limit);
         snprintf(why, sizeof why, "%s", orr_error_text());
         closed = orr_shared_shard_close(f);
@@ -204,13 +204,13 @@ static orr_status make_single(assembly *a, int *n_shards)
         else if (st != ORR_OK)
             orr_fail(st, "%s", why);
         if (st == ORR_OK) st = stop_check(a);
-        st = orr_app_agree(c->app, st);
-        if (c->app->rank == 0) {
+        st = orr_context_agree(c->context, st);
+        if (c->context->rank == 0) {
             snprintf(why, sizeof why, "%s", orr_error_text());
             closed = orr_shared_shard_commit(c->set, 0, st == ORR_OK);
             st = st == ORR_OK ? closed : orr_fail(st, "%s", why);
         }
-        st = orr_app_agree(c->app, st);
+        st = orr_context_agree(c->context, st);
     }
     H5Pclose(access);
     orr_rows_free(&buffer);
@@ -326,12 +326,12 @@ static orr_status begin(assembly *a)
                                       .input_sha256 = a->sums };
     memcpy(a->c->schema.units, a->r->units, sizeof a->c->schema.units);
     if (st == ORR_OK) st = check_counts(a->c, a->r);
-    if (st == ORR_OK && a->c->app->rank == 0) {
+    if (st == ORR_OK && a->c->context->rank == 0) {
         st = orr_set_create(a->c->set, 0);
         if (st == ORR_OK) st = write_list(a->c);
         if (st == ORR_OK && a->r->counts.cubes == 0) st = no_cubes(a->c);
     }
-    return orr_app_agree(a->c->app, st);
+    return orr_context_agree(a->c->context, st);
 }
 
 orr_status orr_crop_assemble(orr_crop *c, const orr_crop_result *r)
@@ -344,8 +344,8 @@ orr_status orr_crop_assemble(orr_crop *c, const orr_crop_result *r)
         st = strcmp(c->o->output, "single") == 0 ? make_single(&a, &n_shards)
                                                  : make_shards(&a, &n_shards);
     if (st == ORR_OK) {
-        if (c->app->rank == 0) st = finish_set(&a, n_shards);
-        st = orr_app_agree(c->app, st);
+        if (c->context->rank == 0) st = finish_set(&a, n_shards);
+        st = orr_context_agree(c->context, st);
     }
     orr_free(a.before);
     return st;

@@ -1,12 +1,12 @@
 /* jobs/survey/crop_parts.c - ranks take parts of the plan until none is left.
  * Parts differ in work and frames may be slow to come, so ranks reach the end far apart and meet
- * there (jobs/meeting.h). */
+ * there (jobs/context/meeting.h). */
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/progress.h"
 #include "core/timeline.h"
-#include "jobs/meeting.h"
-#include "jobs/pulse.h"
+#include "jobs/context/heartbeat.h"
+#include "jobs/context/meeting.h"
 #include "jobs/survey/crop_piece.h"
 
 #include <inttypes.h>
@@ -189,7 +189,7 @@ static void between_frames(void *ctx)
 
 static int stopped(const worker *w)
 {
-    return __atomic_load_n(&w->cropper.stop, __ATOMIC_SEQ_CST) || orr_app_signalled();
+    return __atomic_load_n(&w->cropper.stop, __ATOMIC_SEQ_CST) || orr_context_signalled();
 }
 
 static orr_status do_part(worker *w, const orr_crop_part *p)
@@ -217,7 +217,7 @@ static orr_status do_parts(worker *w)
         int64_t span = orr_timeline_now();
         st = next_part(w, &p);
         if (st != ORR_OK || !p.fields) break;
-        orr_pulse_at("crop", p.number);
+        orr_heartbeat_at("crop", p.number);
         st = do_part(w, &p);
         orr_timeline_span("part", span, p.number);
         part_free(&p);
@@ -228,7 +228,7 @@ static orr_status do_parts(worker *w)
     part_free(&w->ahead);
     if (st == ORR_OK && w->cropper.failed != ORR_OK)
         st = orr_fail(w->cropper.failed, "%s", w->cropper.why);
-    if (st == ORR_OK && orr_app_signalled())
+    if (st == ORR_OK && orr_context_signalled())
         st = orr_fail(ORR_ERR_INTERRUPTED,
                       "stopped by a signal; finished parts are kept in %s, start again to go on",
                       w->c->tmp);
@@ -246,7 +246,7 @@ static orr_status meet(worker *w, orr_status st)
     if (st == ORR_OK) st = orr_meeting_wait(w->meeting, wait_on, w);
     if (st != ORR_OK) orr_meeting_halt(w->meeting);
     if (st == ORR_OK) st = tell_progress(w);
-    return orr_app_agree(w->c->app, st);
+    return orr_context_agree(w->c->context, st);
 }
 
 /* ---- what all ranks have ---- */
@@ -259,22 +259,22 @@ static int by_first(const void *a, const void *b)
 
 static orr_status join_pieces(worker *w, size_t *bytes)
 {
-    orr_app *app = w->c->app;
+    orr_context *context = w->c->context;
     orr_crop_result *r = w->result;
     orr_crop_piece *all;
     orr_status st = ORR_OK;
     int64_t total = 0;
     size_t mine = (size_t)r->n_pieces * sizeof *r->pieces;
 
-    for (int i = 0; i < app->size; i++)
-        bytes[i] = i == app->rank ? mine : 0;
-    ORR_TRY(orr_comm_allreduce(app->world, bytes, (size_t)app->size, ORR_I64, ORR_SUM));
-    for (int i = 0; i < app->size; i++)
+    for (int i = 0; i < context->size; i++)
+        bytes[i] = i == context->rank ? mine : 0;
+    ORR_TRY(orr_comm_allreduce(context->world, bytes, (size_t)context->size, ORR_I64, ORR_SUM));
+    for (int i = 0; i < context->size; i++)
         total += (int64_t)(bytes[i] / sizeof *all);
     all = orr_alloc((size_t)total + 1, sizeof *all);
     if (!all) st = orr_fail(ORR_ERR_NOMEM, "out of memory: %" PRId64 " pieces", total);
-    st = orr_app_agree(app, st);
-    if (st == ORR_OK) st = orr_comm_allgather(app->world, r->pieces, all, bytes);
+    st = orr_context_agree(context, st);
+    if (st == ORR_OK) st = orr_comm_allgather(context->world, r->pieces, all, bytes);
     if (st == ORR_OK) {
         orr_free(r->pieces);
         r->pieces = all;
@@ -294,7 +294,7 @@ typedef struct units_found {
 /* The units of the first part that has some, whoever did it. */
 static orr_status join_units(worker *w, size_t *bytes)
 {
-    orr_app *app = w->c->app;
+    orr_context *context = w->c->context;
     orr_crop_result *r = w->result;
     units_found mine = { .part = w->units_part < 0 ? INT64_MAX : w->units_part }, *all;
     int first = 0;
@@ -302,17 +302,17 @@ static orr_status join_units(worker *w, size_t *bytes)
 
     snprintf(mine.units, sizeof mine.units, "%s", r->units);
     snprintf(mine.other, sizeof mine.other, "%s", r->other_units);
-    all = orr_alloc((size_t)app->size, sizeof *all);
-    if (!all) st = orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", app->size);
-    ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
-    for (int i = 0; i < app->size; i++)
+    all = orr_alloc((size_t)context->size, sizeof *all);
+    if (!all) st = orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", context->size);
+    ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
+    for (int i = 0; i < context->size; i++)
         bytes[i] = sizeof mine;
-    ORR_TRY_GOTO(st, done, orr_comm_allgather(app->world, &mine, all, bytes));
+    ORR_TRY_GOTO(st, done, orr_comm_allgather(context->world, &mine, all, bytes));
     r->units[0] = r->other_units[0] = '\0';
-    for (int i = 1; i < app->size; i++)
+    for (int i = 1; i < context->size; i++)
         if (all[i].part < all[first].part) first = i;
     orr_crop_note_units(r->units, r->other_units, all[first].units);
-    for (int i = 0; i < app->size; i++) {
+    for (int i = 0; i < context->size; i++) {
         orr_crop_note_units(r->units, r->other_units, all[i].units);
         orr_crop_note_units(r->units, r->other_units, all[i].other);
     }
@@ -323,15 +323,16 @@ done:
 
 static orr_status join_results(worker *w)
 {
-    orr_app *app = w->c->app;
+    orr_context *context = w->c->context;
     orr_crop_result *r = w->result;
-    size_t *bytes = orr_alloc((size_t)app->size, sizeof *bytes);
-    orr_status st = bytes ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", app->size);
+    size_t *bytes = orr_alloc((size_t)context->size, sizeof *bytes);
+    orr_status st =
+        bytes ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", context->size);
 
-    st = orr_app_agree(app, st);
+    st = orr_context_agree(context, st);
     if (st == ORR_OK)
-        st = orr_comm_allreduce(app->world, &r->counts, ORR_CROP_COUNTS, ORR_I64, ORR_SUM);
-    if (st == ORR_OK) st = orr_comm_allreduce(app->world, &r->parts_kept, 1, ORR_I64, ORR_SUM);
+        st = orr_comm_allreduce(context->world, &r->counts, ORR_CROP_COUNTS, ORR_I64, ORR_SUM);
+    if (st == ORR_OK) st = orr_comm_allreduce(context->world, &r->parts_kept, 1, ORR_I64, ORR_SUM);
     if (st == ORR_OK) st = join_pieces(w, bytes);
     if (st == ORR_OK) st = join_units(w, bytes);
     orr_free(bytes);
@@ -343,32 +344,32 @@ static orr_status start_stream(worker *w)
 {
     orr_crop *c = w->c;
     orr_download_opts share =
-        orr_download_share(&c->o->archive.download, c->app->rank, c->app->size);
+        orr_download_share(&c->o->archive.download, c->context->rank, c->context->size);
 
     w->exhausted = share.connections == 0;
-    if (share.connections == 1 && c->app->size > c->o->archive.download.connections)
+    if (share.connections == 1 && c->context->size > c->o->archive.download.connections)
         orr_log0(ORR_WARN, "crop",
                  "archive.connections is %d: only so many of the %d ranks download and crop",
-                 c->o->archive.download.connections, c->app->size);
+                 c->o->archive.download.connections, c->context->size);
     return w->exhausted ? ORR_OK : orr_crop_stream_start(&w->cropper.stream, c);
 }
 
 static orr_status begin(worker *w)
 {
-    orr_app *app = w->c->app;
+    orr_context *context = w->c->context;
     orr_status st = ORR_OK;
 
-    ORR_TRY(orr_app_agree(app, orr_counter_create(&w->parts, app->world)));
-    ORR_TRY(orr_app_agree(app, orr_counter_create(&w->frames, app->world)));
-    ORR_TRY(orr_app_agree(app, orr_counter_create(&w->aside, app->world)));
-    ORR_TRY(orr_meeting_create(&w->meeting, app));
+    ORR_TRY(orr_context_agree(context, orr_counter_create(&w->parts, context->world)));
+    ORR_TRY(orr_context_agree(context, orr_counter_create(&w->frames, context->world)));
+    ORR_TRY(orr_context_agree(context, orr_counter_create(&w->aside, context->world)));
+    ORR_TRY(orr_meeting_create(&w->meeting, context));
     if (w->c->o->stream) st = start_stream(w);
-    return orr_app_agree(app, st);
+    return orr_context_agree(context, st);
 }
 
 orr_status orr_crop_parts(orr_crop *c, orr_crop_result *r)
 {
-    int threads = c->app->threads < MOST_THREADS ? c->app->threads : MOST_THREADS;
+    int threads = c->context->threads < MOST_THREADS ? c->context->threads : MOST_THREADS;
     worker w = { .c = c, .result = r, .units_part = -1 };
     orr_status st;
 
@@ -376,7 +377,7 @@ orr_status orr_crop_parts(orr_crop *c, orr_crop_result *r)
     *r = (orr_crop_result){ 0 };
     st = begin(&w);
     if (st == ORR_OK) {
-        if (c->app->rank == 0 && c->o->runtime.progress)
+        if (c->context->rank == 0 && c->o->runtime.progress)
             (void)orr_progress_create(&w.progress, "crop", "frames", c->counts.fields * c->bands.n);
         st = meet(&w, do_parts(&w));
         orr_progress_end(w.progress, NULL);

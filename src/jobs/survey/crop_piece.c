@@ -58,7 +58,7 @@ void orr_cropper_fail(orr_cropper *k, orr_status st)
 
 static int stopping(orr_cropper *k)
 {
-    return __atomic_load_n(&k->stop, __ATOMIC_SEQ_CST) || orr_app_signalled();
+    return __atomic_load_n(&k->stop, __ATOMIC_SEQ_CST) || orr_context_signalled();
 }
 
 /* ---- one frame ---- */

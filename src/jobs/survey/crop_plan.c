@@ -1,8 +1,8 @@
 /* jobs/survey/crop_plan.c - the unfinished folder, and the catalogue sorted by field in it. */
+#include "core/json.h"
 #include "core/log.h"
 #include "core/memory.h"
-#include "jobs/json.h"
-#include "jobs/same_job.h"
+#include "jobs/context/same_job.h"
 #include "jobs/survey/crop.h"
 
 #include <cjson/cJSON.h>
@@ -244,7 +244,7 @@ static orr_status open_plan(orr_crop *c, const char *plan)
                         "%s: %" PRId64
                         " objects; a crop holds 999999999 at most, cut the catalogue",
                         c->o->catalogue.file, c->counts.objects);
-    if (c->app->rank != 0 || c->o->stream) return ORR_OK;
+    if (c->context->rank != 0 || c->o->stream) return ORR_OK;
     return orr_archive_check_places(c->archive, c->catalogue);
 }
 
@@ -262,13 +262,13 @@ orr_status orr_crop_plan(orr_crop *c)
     shape_samples(c);
     c->max_objects = (int64_t)(CUBES_BYTES / orr_schema_x_bytes(&c->schema));
     if (c->max_objects < 1) c->max_objects = 1;
-    ORR_TRY(orr_app_agree(c->app, st));
-    if (c->app->rank == 0) st = build(c, plan);
-    ORR_TRY(orr_app_agree(c->app, st));
-    ORR_TRY(orr_comm_bcast(c->app->world, &c->made, sizeof c->made, 0));
+    ORR_TRY(orr_context_agree(c->context, st));
+    if (c->context->rank == 0) st = build(c, plan);
+    ORR_TRY(orr_context_agree(c->context, st));
+    ORR_TRY(orr_comm_bcast(c->context->world, &c->made, sizeof c->made, 0));
     if (c->made) return ORR_OK;
-    ORR_TRY(orr_comm_bcast(c->app->world, c->catalogue_sha, sizeof c->catalogue_sha, 0));
-    ORR_TRY(orr_app_agree(c->app, open_plan(c, plan)));
+    ORR_TRY(orr_comm_bcast(c->context->world, c->catalogue_sha, sizeof c->catalogue_sha, 0));
+    ORR_TRY(orr_context_agree(c->context, open_plan(c, plan)));
     orr_log0(ORR_INFO, "crop",
              "%s: %" PRId64 " rows, %" PRId64 " objects in %" PRId64 " fields (%" PRId64
              " parts); %" PRId64 " rows merged with one of the same id (numbers of the target "

@@ -1,8 +1,8 @@
 /* jobs/survey/crop_record.c - records of finished parts, in and out. */
 #include "jobs/survey/crop_record.h"
 #include "core/file.h"
+#include "core/json.h"
 #include "core/memory.h"
-#include "jobs/json.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -145,7 +145,7 @@ static int asked_to_stop(void *ctx)
 {
     orr_crop_stream *s = ctx;
 
-    return atomic_load(&s->stop) || orr_app_signalled();
+    return atomic_load(&s->stop) || orr_context_signalled();
 }
 
 static void *engine(void *ctx)
@@ -174,7 +174,7 @@ orr_status orr_crop_stream_start(orr_crop_stream **out, const orr_crop *c)
     *out = NULL;
     if (!s) return orr_fail(ORR_ERR_NOMEM, "out of memory: a stream of frames");
     s->c = c;
-    s->options = orr_download_share(&c->o->archive.download, c->app->rank, c->app->size);
+    s->options = orr_download_share(&c->o->archive.download, c->context->rank, c->context->size);
     s->n_bands = c->bands.n;
     s->guess = GUESS_BYTES;
     pthread_mutex_init(&s->lock, NULL);

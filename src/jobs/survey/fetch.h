@@ -11,9 +11,9 @@
 #include "data/survey/catalogue.h"
 #include "data/survey/manifest.h"
 #include "data/survey/proof.h"
-#include "jobs/app.h"
-#include "jobs/meeting.h"
-#include "jobs/status/run_status.h"
+#include "jobs/context/context.h"
+#include "jobs/context/meeting.h"
+#include "jobs/context/run_status.h"
 
 typedef struct orr_fetch_opts {
     orr_archive_opts archive;
@@ -43,7 +43,7 @@ typedef struct orr_fetch_reason {
 } orr_fetch_reason;
 
 typedef struct orr_fetch {
-    orr_app *app;
+    orr_context *context;
     const orr_fetch_opts *o;
     const char *folder;
     orr_config *config;

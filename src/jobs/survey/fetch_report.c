@@ -35,17 +35,18 @@ void orr_fetch_reason_add(orr_fetch *f, const char *reason)
 /* Every rank's reasons, on rank 0. */
 static orr_status gather_reasons(orr_fetch *f)
 {
-    int size = f->app->size, root = f->app->rank == 0;
+    int size = f->context->size, root = f->context->rank == 0;
     size_t mine = sizeof f->reasons;
     orr_fetch_reason *all = orr_alloc((size_t)size, mine);
     size_t *bytes = orr_alloc((size_t)size, sizeof *bytes);
     orr_status st =
         all && bytes ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: report of %d ranks", size);
 
-    ORR_TRY_GOTO(st, done, orr_app_agree(f->app, st));
+    ORR_TRY_GOTO(st, done, orr_context_agree(f->context, st));
     for (int r = 0; r < size; r++)
         bytes[r] = mine;
-    ORR_TRY_GOTO(st, done, orr_comm_gather(f->app->world, f->reasons, root ? all : NULL, bytes, 0));
+    ORR_TRY_GOTO(st, done,
+                 orr_comm_gather(f->context->world, f->reasons, root ? all : NULL, bytes, 0));
     for (int i = ORR_FETCH_REASONS; root && i < size * ORR_FETCH_REASONS; i++)
         if (all[i].frames > 0) add_reason(f, all[i].kind, all[i].frames);
 done:
@@ -63,29 +64,31 @@ static void print_table(const orr_fetch *f)
     int64_t left = f->n_tasks - n[ORR_FETCH_THERE] - n[ORR_FETCH_FETCHED] - n[ORR_FETCH_MISSING] -
                    n[ORR_FETCH_FAILED];
 
-    orr_app_print(f->app, "%s: %lld frames\n", f->folder, (long long)f->n_tasks);
-    orr_app_print(f->app, "  done     %8lld  (%lld were there, %lld fetched now)\n",
-                  (long long)done, (long long)n[ORR_FETCH_THERE], (long long)n[ORR_FETCH_FETCHED]);
-    orr_app_print(f->app, "  missing  %8lld\n  failed   %8lld\n", (long long)n[ORR_FETCH_MISSING],
-                  (long long)n[ORR_FETCH_FAILED]);
-    if (left > 0) orr_app_print(f->app, "  left     %8lld\n", (long long)left);
+    orr_context_print(f->context, "%s: %lld frames\n", f->folder, (long long)f->n_tasks);
+    orr_context_print(f->context, "  done     %8lld  (%lld were there, %lld fetched now)\n",
+                      (long long)done, (long long)n[ORR_FETCH_THERE],
+                      (long long)n[ORR_FETCH_FETCHED]);
+    orr_context_print(f->context, "  missing  %8lld\n  failed   %8lld\n",
+                      (long long)n[ORR_FETCH_MISSING], (long long)n[ORR_FETCH_FAILED]);
+    if (left > 0) orr_context_print(f->context, "  left     %8lld\n", (long long)left);
     if (n[ORR_FETCH_DAMAGED] > 0)
-        orr_app_print(f->app, "  damaged  %8lld  (removed by check, and asked for again)\n",
-                      (long long)n[ORR_FETCH_DAMAGED]);
-    orr_app_print(f->app,
-                  "  %.1f MiB in %lld tries, %.1f s, %.1f MiB/s; %.1f MiB more were resumed\n", now,
-                  (long long)n[ORR_FETCH_TRIES], f->seconds,
-                  f->seconds > 0 ? now / f->seconds : 0.0, resumed);
+        orr_context_print(f->context, "  damaged  %8lld  (removed by check, and asked for again)\n",
+                          (long long)n[ORR_FETCH_DAMAGED]);
+    orr_context_print(f->context,
+                      "  %.1f MiB in %lld tries, %.1f s, %.1f MiB/s; %.1f MiB more were resumed\n",
+                      now, (long long)n[ORR_FETCH_TRIES], f->seconds,
+                      f->seconds > 0 ? now / f->seconds : 0.0, resumed);
     for (int i = 0; i < f->n_reasons; i++)
-        orr_app_print(f->app, "  %6lld  %s\n", (long long)f->reasons[i].frames, f->reasons[i].kind);
-    orr_app_print(f->app, "  %s%smanifest.csv tells of each frame\n", f->folder,
-                  f->folder[strlen(f->folder) - 1] == '/' ? "" : "/");
+        orr_context_print(f->context, "  %6lld  %s\n", (long long)f->reasons[i].frames,
+                          f->reasons[i].kind);
+    orr_context_print(f->context, "  %s%smanifest.csv tells of each frame\n", f->folder,
+                      f->folder[strlen(f->folder) - 1] == '/' ? "" : "/");
 }
 
 orr_status orr_fetch_report(orr_fetch *f)
 {
-    ORR_TRY(orr_comm_allreduce(f->app->world, f->counts, ORR_FETCH_COUNTS, ORR_I64, ORR_SUM));
-    ORR_TRY(orr_comm_allreduce(f->app->world, &f->seconds, 1, ORR_F64, ORR_MAX));
+    ORR_TRY(orr_comm_allreduce(f->context->world, f->counts, ORR_FETCH_COUNTS, ORR_I64, ORR_SUM));
+    ORR_TRY(orr_comm_allreduce(f->context->world, &f->seconds, 1, ORR_F64, ORR_MAX));
     ORR_TRY(gather_reasons(f));
     print_table(f);
     return ORR_OK;

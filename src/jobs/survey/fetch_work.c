@@ -1,12 +1,12 @@
 /* jobs/survey/fetch_work.c - a rank's part of a fetch.
  *
  * Frames are numbered field after field, band after band, and dealt one at a time by a counter.
- * Ranks end when they will, and meet (jobs/meeting.h). */
+ * Ranks end when they will, and meet (jobs/context/meeting.h). */
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/threads.h"
 #include "core/timeline.h"
-#include "jobs/pulse.h"
+#include "jobs/context/heartbeat.h"
 #include "jobs/survey/fetch.h"
 
 #include <stdio.h>
@@ -114,7 +114,7 @@ static orr_status look(orr_fetch *f, int *stop)
 {
     ORR_TRY(orr_meeting_look(f->meeting, stop));
     if (*stop) return ORR_OK;
-    if (!orr_app_signalled()) return show(f, orr_now());
+    if (!orr_context_signalled()) return show(f, orr_now());
     *stop = 1;
     return interrupted();
 }
@@ -122,7 +122,7 @@ static orr_status look(orr_fetch *f, int *stop)
 /* While others are still at work. */
 static orr_status wait_on(void *ctx)
 {
-    return orr_app_signalled() ? interrupted() : show(ctx, orr_now());
+    return orr_context_signalled() ? interrupted() : show(ctx, orr_now());
 }
 
 static orr_status start_phase(orr_fetch *f, const char *name)
@@ -133,14 +133,14 @@ static orr_status start_phase(orr_fetch *f, const char *name)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         orr_counter_destroy(*all[i]);
         *all[i] = NULL;
-        ORR_TRY(orr_app_agree(f->app, orr_counter_create(all[i], f->app->world)));
+        ORR_TRY(orr_context_agree(f->context, orr_counter_create(all[i], f->context->world)));
     }
     orr_meeting_destroy(f->meeting);
-    ORR_TRY(orr_meeting_create(&f->meeting, f->app));
+    ORR_TRY(orr_meeting_create(&f->meeting, f->context));
     f->field_number = -1;
     f->seconds = orr_now();
     f->standing.phase = name;
-    if (f->app->rank == 0 && f->o->runtime.progress)
+    if (f->context->rank == 0 && f->o->runtime.progress)
         (void)orr_progress_create(&f->progress, name, "frames", f->n_tasks);
     return ORR_OK;
 }
@@ -184,17 +184,17 @@ orr_status orr_fetch_check(orr_fetch *f)
     int stop = 0;
 
     if (!r) st = orr_fail(ORR_ERR_NOMEM, "out of memory: a frame");
-    ORR_TRY_GOTO(st, done, orr_app_agree(f->app, st));
+    ORR_TRY_GOTO(st, done, orr_context_agree(f->context, st));
     ORR_TRY_GOTO(st, done, start_phase(f, "check"));
     while ((st = look(f, &stop)) == ORR_OK && !stop &&
            (st = orr_counter_next(f->deal, 1, &task)) == ORR_OK && task < f->n_tasks) {
-        orr_pulse_at("check", task);
+        orr_heartbeat_at("check", task);
         st = check_frame(f, task, level, r);
         if (st == ORR_OK) st = count(f->frames, 1);
         if (st != ORR_OK) break;
     }
     st = end_phase(f, st);
-    st = orr_app_agree(f->app, st);
+    st = orr_context_agree(f->context, st);
 done:
     orr_free(r);
     return st;
@@ -313,7 +313,7 @@ static orr_status frame_done(void *ctx, const orr_download_task *task, orr_downl
     frame *r = task->ctx;
     orr_status st;
 
-    orr_pulse_at("fetch", task->number);
+    orr_heartbeat_at("fetch", task->number);
     end_span(f, r);
     f->counts[counts[o->end]]++;
     f->counts[ORR_FETCH_TRIES] += o->tries;
@@ -348,7 +348,8 @@ static int should_stop(void *ctx)
 
 orr_status orr_fetch_download(orr_fetch *f)
 {
-    orr_download_opts o = orr_download_share(&f->o->archive.download, f->app->rank, f->app->size);
+    orr_download_opts o =
+        orr_download_share(&f->o->archive.download, f->context->rank, f->context->size);
     orr_download_calls calls = {
         .next = next_frame, .done = frame_done, .stop = should_stop, .ctx = f
     };
@@ -356,12 +357,12 @@ orr_status orr_fetch_download(orr_fetch *f)
 
     ORR_TRY(start_phase(f, "fetch"));
     if (o.connections > 0) {
-        ORR_TRY(orr_app_agree(f->app, orr_download_start()));
+        ORR_TRY(orr_context_agree(f->context, orr_download_start()));
         st = orr_download_run(&o, &calls);
         orr_download_end_all();
     } else
-        ORR_TRY(orr_app_agree(f->app, ORR_OK));
-    if (st == ORR_ERR_INTERRUPTED && orr_app_signalled())
+        ORR_TRY(orr_context_agree(f->context, ORR_OK));
+    if (st == ORR_ERR_INTERRUPTED && orr_context_signalled())
         st = interrupted();
     else if (st == ORR_ERR_INTERRUPTED)
         st = ORR_OK; /* another rank says why */

@@ -84,22 +84,23 @@ static orr_status check_finite(orr_net *net, int64_t step)
                     (long long)step, (long long)weights, (long long)moments);
 }
 
-orr_status orr_replicas_check(orr_app *app, orr_net *net, orr_optimiser *optimiser, int64_t step)
+orr_status orr_replicas_check(orr_context *context, orr_net *net, orr_optimiser *optimiser,
+                              int64_t step)
 {
-    replica mine = { 0 }, *all = orr_alloc((size_t)app->size, sizeof *all);
-    size_t *bytes = orr_alloc((size_t)app->size, sizeof *bytes);
+    replica mine = { 0 }, *all = orr_alloc((size_t)context->size, sizeof *all);
+    size_t *bytes = orr_alloc((size_t)context->size, sizeof *bytes);
     orr_status st =
-        all && bytes ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", app->size);
+        all && bytes ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", context->size);
 
-    snprintf(mine.host, sizeof mine.host, "%s", orr_comm_host(app->world));
-    if (st == ORR_OK && app->size > 1) st = digest(mine.digest, net, optimiser);
-    ORR_TRY_GOTO(st, done, orr_app_agree(app, st));
-    for (int r = 0; r < app->size; r++)
+    snprintf(mine.host, sizeof mine.host, "%s", orr_comm_host(context->world));
+    if (st == ORR_OK && context->size > 1) st = digest(mine.digest, net, optimiser);
+    ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
+    for (int r = 0; r < context->size; r++)
         bytes[r] = sizeof mine;
-    ORR_TRY_GOTO(st, done, orr_comm_allgather(app->world, &mine, all, bytes));
-    st = judge(all, app->size, step);
+    ORR_TRY_GOTO(st, done, orr_comm_allgather(context->world, &mine, all, bytes));
+    st = judge(all, context->size, step);
     if (st == ORR_OK) st = check_finite(net, step);
-    if (st != ORR_OK) app->agreed = st; /* all saw the same digests */
+    if (st != ORR_OK) context->agreed = st; /* all saw the same digests */
 done:
     orr_free(bytes);
     orr_free(all);

@@ -10,10 +10,11 @@
 #ifndef ORR_JOBS_TRAIN_REPLICAS_H
 #define ORR_JOBS_TRAIN_REPLICAS_H
 
-#include "jobs/app.h"
+#include "jobs/context/context.h"
 #include "nn/net.h"
 #include "nn/optimiser.h"
 
-orr_status orr_replicas_check(orr_app *app, orr_net *net, orr_optimiser *optimiser, int64_t step);
+orr_status orr_replicas_check(orr_context *context, orr_net *net, orr_optimiser *optimiser,
+                              int64_t step);
 
 #endif

@@ -15,7 +15,7 @@
 enum { SUM_LOSS, SUM_CORRECT, SUM_SAMPLES, SUM_SIGNAL, SUM_ASKED, SUM_NONFINITE, N_SUMS };
 
 struct orr_stepper {
-    orr_app *app;
+    orr_context *context;
     const orr_model *model;
     orr_net *net;
     orr_optimiser *optimiser;
@@ -57,8 +57,8 @@ static orr_status send_bucket(orr_stepper *s)
     for (int r = 0; r < s->plan.n_runs; r++)
         runs[r] = orr_net_grads(s->net, r) + first;
     orr_probe_at("gradients", -1, runs[0], n * sizeof(orr_real));
-    ORR_TRY(orr_comm_reduce_begin(&s->flying[s->n_flying], s->app->world, &s->plan, s->opts.mode,
-                                  runs, runs[0], n, ORR_F32));
+    ORR_TRY(orr_comm_reduce_begin(&s->flying[s->n_flying], s->context->world, &s->plan,
+                                  s->opts.mode, runs, runs[0], n, ORR_F32));
     s->n_flying++;
     s->bucket_first = s->bucket_end;
     return ORR_OK;
@@ -87,7 +87,7 @@ static orr_status leaf_sum(void *ctx, double *in, double *out, size_t n)
     orr_stepper *s = ctx;
     int64_t span = orr_timeline_now();
     double begin = orr_now();
-    orr_status st = orr_comm_leaf_sum(s->app->world, &s->plan, in, out, n);
+    orr_status st = orr_comm_leaf_sum(s->context->world, &s->plan, in, out, n);
 
     s->wait += orr_now() - begin;
     orr_timeline_span("reduce-wait", span, s->number);
@@ -110,8 +110,8 @@ static orr_status allocate(orr_stepper *s)
     return ORR_OK;
 }
 
-orr_status orr_stepper_create(orr_stepper **out, orr_app *app, const orr_model *m, orr_net *net,
-                              orr_optimiser *optimiser, const orr_leaf_plan *plan,
+orr_status orr_stepper_create(orr_stepper **out, orr_context *context, const orr_model *m,
+                              orr_net *net, orr_optimiser *optimiser, const orr_leaf_plan *plan,
                               const orr_step_opts *o)
 {
     orr_stepper *s = orr_alloc(1, sizeof *s);
@@ -120,21 +120,21 @@ orr_status orr_stepper_create(orr_stepper **out, orr_app *app, const orr_model *
     *out = NULL;
     st = s ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: training step");
     if (s) {
-        s->app = app;
+        s->context = context;
         s->model = m;
         s->net = net;
         s->optimiser = optimiser;
         s->plan = *plan;
         s->opts = *o;
-        s->reduces = app->size > 1 || plan->n_runs > 1;
+        s->reduces = context->size > 1 || plan->n_runs > 1;
         for (int i = 0; i <= plan->n_runs; i++)
             s->local_run[i] = plan->run[i] - plan->first;
         st = allocate(s);
     }
-    ORR_TRY_GOTO(st, failed, orr_app_agree(app, st));
+    ORR_TRY_GOTO(st, failed, orr_context_agree(context, st));
     if (s->reduces) {
-        st = orr_comm_reduce_reserve(app->world, plan, orr_net_slab_count(net), ORR_F32);
-        ORR_TRY_GOTO(st, failed, orr_app_agree(app, st));
+        st = orr_comm_reduce_reserve(context->world, plan, orr_net_slab_count(net), ORR_F32);
+        ORR_TRY_GOTO(st, failed, orr_context_agree(context, st));
         orr_net_on_grad(net, on_grad, s);
     }
     orr_net_on_leaf_sum(net, leaf_sum, s);
@@ -190,11 +190,11 @@ static orr_status gather_sums(orr_stepper *s, const orr_loaded *b, const orr_rea
         row[SUM_LOSS] = s->leaf_loss[i];
         row[SUM_CORRECT] = (double)count_correct(s, b, b->leaf[i], b->leaf[i + 1], y);
         row[SUM_SAMPLES] = b->leaf[i + 1] - b->leaf[i];
-        row[SUM_SIGNAL] = i == 0 && orr_app_signalled();
+        row[SUM_SIGNAL] = i == 0 && orr_context_signalled();
         row[SUM_ASKED] = i == 0 && s->asks;
         row[SUM_NONFINITE] = i == 0 && s->nonfinite;
     }
-    ORR_TRY(orr_comm_leaf_sum(s->app->world, &s->plan, s->sums, total, N_SUMS));
+    ORR_TRY(orr_comm_leaf_sum(s->context->world, &s->plan, s->sums, total, N_SUMS));
     out->loss = total[SUM_LOSS];
     out->correct = (int64_t)total[SUM_CORRECT];
     out->samples = (int64_t)total[SUM_SAMPLES];

@@ -9,13 +9,13 @@
  *
  * Time is told apart where a rank first blocks on others: in the ends of the reductions and in the
  * small sum, and in the sums of batch norm over the batch, it waits; all before, between and after is
- * its own (jobs/status/skew.h).  Spans of the timeline: forward, loss, backward, reduce-wait (also within
+ * its own (jobs/context/skew.h).  Spans of the timeline: forward, loss, backward, reduce-wait (also within
  * the first two, for batch norm), optimiser.   Collective. */
 #ifndef ORR_JOBS_TRAIN_STEP_H
 #define ORR_JOBS_TRAIN_STEP_H
 
 #include "data/loader.h"
-#include "jobs/app.h"
+#include "jobs/context/context.h"
 #include "jobs/model/model.h"
 #include "nn/optimiser.h"
 
@@ -45,8 +45,8 @@ typedef struct orr_step_result {
  * sizes[*n] what is not there. */
 void orr_step_leaf_sizes(const orr_leaf_plan *plan, int64_t batch, int *sizes, int *n);
 
-orr_status orr_stepper_create(orr_stepper **out, orr_app *app, const orr_model *m, orr_net *net,
-                              orr_optimiser *optimiser, const orr_leaf_plan *plan,
+orr_status orr_stepper_create(orr_stepper **out, orr_context *context, const orr_model *m,
+                              orr_net *net, orr_optimiser *optimiser, const orr_leaf_plan *plan,
                               const orr_step_opts *o);
 void orr_stepper_destroy(orr_stepper *s);
 /* On rank 0: the next step tells all ranks `asked`, so that they may meet after it.  Not collective. */

@@ -3,7 +3,7 @@
 #include "core/log.h"
 #include "core/threads.h"
 #include "core/timeline.h"
-#include "jobs/pulse.h"
+#include "jobs/context/heartbeat.h"
 
 #include <math.h>
 #include <string.h>
@@ -27,7 +27,7 @@ static void tell(orr_train_watch *w)
 void orr_train_watch_enter(orr_train_watch *w, const char *phase)
 {
     w->phase_span = orr_timeline_now();
-    orr_pulse_at(phase, w->state->steps);
+    orr_heartbeat_at(phase, w->state->steps);
     w->standing.phase = phase;
     tell(w);
 }
@@ -45,10 +45,12 @@ orr_status orr_train_watch_open(orr_train_watch *w, const orr_training *t, const
     orr_standing *s = &w->standing;
     char path[ORR_PATH_MAX];
 
-    *w = (orr_train_watch){ .app = t->app, .stepper = t->stepper, .state = state, .put = -1 };
+    *w = (orr_train_watch){
+        .context = t->context, .stepper = t->stepper, .state = state, .put = -1
+    };
     *s = (orr_standing)ORR_STANDING_INIT;
-    ORR_TRY(orr_skew_create(&w->skew, t->app));
-    if (t->app->rank != 0) return ORR_OK;
+    ORR_TRY(orr_skew_create(&w->skew, t->context));
+    if (t->context->rank != 0) return ORR_OK;
     s->done = state->steps;
     s->total = o->max_steps && o->max_steps < total ? o->max_steps : total;
     s->epochs = o->epochs;
@@ -57,7 +59,7 @@ orr_status orr_train_watch_open(orr_train_watch *w, const orr_training *t, const
     s->best_metric = strcmp(o->select, "auto") == 0 ? "loss" : o->select;
     s->saved = resumed ? state->steps : -1;
     ORR_TRY(orr_run_path(run, path, ORR_STATUS_FILE));
-    orr_run_status_open(&w->status, t->app, path, "train", "steps", "samples");
+    orr_run_status_open(&w->status, t->context, path, "train", "steps", "samples");
     tell(w);
     return ORR_OK;
 }
@@ -113,10 +115,10 @@ void orr_train_watch_epoch(orr_train_watch *w, orr_text *timing)
     orr_straggler s;
 
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
-        orr_spread v = orr_spread_of(load, w->app->size, columns[i], k->room);
+        orr_spread v = orr_spread_of(load, w->context->size, columns[i], k->room);
         orr_text_printf(timing, ",%.6f,%.6f,%.6f", v.max, v.median, v.min);
     }
-    orr_straggler_find(&s, load, w->app->size, worth_naming, k->room);
+    orr_straggler_find(&s, load, w->context->size, worth_naming, k->room);
     orr_skew_mark(k, k->epoch, &k->epoch_steps);
     if (s.rank < 0) {
         orr_text_add(timing, ",,");

@@ -1,12 +1,12 @@
 /* jobs/train/train_watch.h - what a training says of itself while it goes on: its status file
- * (jobs/status/run_status.h), the ranks' seconds in timing.csv, and who is slow (jobs/status/skew.h).  Nothing of
+ * (jobs/context/run_status.h), the ranks' seconds in timing.csv, and who is slow (jobs/context/skew.h).  Nothing of
  * it is a result. */
 #ifndef ORR_JOBS_TRAIN_TRAIN_WATCH_H
 #define ORR_JOBS_TRAIN_TRAIN_WATCH_H
 
-#include "jobs/run.h"
-#include "jobs/status/run_status.h"
-#include "jobs/status/skew.h"
+#include "jobs/context/run.h"
+#include "jobs/context/run_status.h"
+#include "jobs/context/skew.h"
 #include "jobs/train/checkpoint.h"
 #include "jobs/train/step.h"
 #include "jobs/train/training.h"
@@ -18,7 +18,7 @@
     "input_median,input_min,straggler,cause"
 
 typedef struct orr_train_watch {
-    orr_app *app;
+    orr_context *context;
     orr_stepper *stepper;
     orr_skew skew;
     orr_run_status *status; /* rank 0's */

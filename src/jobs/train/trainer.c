@@ -1,17 +1,17 @@
 /* jobs/train/trainer.c - a training run from its start, or from where it stood, to its model file. */
 #include "jobs/train/trainer.h"
 #include "core/file.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/progress.h"
 #include "core/threads.h"
 #include "data/loader.h"
-#include "jobs/json.h"
+#include "jobs/context/heartbeat.h"
+#include "jobs/context/run.h"
 #include "jobs/model/predictor.h"
 #include "jobs/model/report.h"
 #include "jobs/model/scores.h"
-#include "jobs/pulse.h"
-#include "jobs/run.h"
 #include "jobs/train/checkpoint.h"
 #include "jobs/train/replicas.h"
 #include "jobs/train/saver.h"
@@ -33,7 +33,7 @@ static const char *const history_metrics[] = { "loss", "accuracy",  "auc", "f1",
                                                "rmse", "sigma_mad", "crps" };
 
 typedef struct trainer {
-    orr_app *app;
+    orr_context *context;
     const orr_train_job *job;
     orr_training training;
     orr_loader *loader;
@@ -90,7 +90,8 @@ static orr_status put_checkpoint(trainer *t, int best)
 static orr_status compare_ranks(trainer *t)
 {
     if (t->compared != t->state.steps)
-        ORR_TRY(orr_replicas_check(t->app, t->training.net, t->training.optimiser, t->state.steps));
+        ORR_TRY(
+            orr_replicas_check(t->context, t->training.net, t->training.optimiser, t->state.steps));
     t->compared = t->state.steps;
     return ORR_OK;
 }
@@ -102,8 +103,8 @@ static orr_status save(trainer *t, int best)
     orr_train_watch_enter(&t->watch, "save");
     ORR_TRY(compare_ranks(t));
     t->state.schedule = t->training.schedule.state;
-    if (t->app->rank == 0) st = put_checkpoint(t, best);
-    st = orr_app_agree(t->app, st);
+    if (t->context->rank == 0) st = put_checkpoint(t, best);
+    st = orr_context_agree(t->context, st);
     orr_train_watch_leave(&t->watch);
     if (st == ORR_OK) orr_train_watch_saved(&t->watch, !t->job->runtime.checkpoint_async);
     return st;
@@ -112,7 +113,8 @@ static orr_status save(trainer *t, int best)
 /* All that was saved has its name on the disk. */
 static orr_status settle(trainer *t)
 {
-    ORR_TRY(orr_app_agree(t->app, t->app->rank == 0 ? orr_saver_wait(t->saver) : ORR_OK));
+    ORR_TRY(
+        orr_context_agree(t->context, t->context->rank == 0 ? orr_saver_wait(t->saver) : ORR_OK));
     orr_train_watch_settled(&t->watch);
     return ORR_OK;
 }
@@ -127,18 +129,18 @@ static orr_status open_run(trainer *t)
     orr_status st = ORR_OK;
 
     t->run.lock = -1;
-    if (t->app->rank == 0) {
+    if (t->context->rank == 0) {
         st = orr_run_open(&t->run, t->job->run, t->training.job_text.s, &found);
         resume = found;
     }
-    ORR_TRY(orr_app_agree(t->app, st));
-    ORR_TRY(orr_comm_bcast(t->app->world, &resume, sizeof resume, 0));
+    ORR_TRY(orr_context_agree(t->context, st));
+    ORR_TRY(orr_comm_bcast(t->context->world, &resume, sizeof resume, 0));
     t->resumed = (int)resume;
     st = orr_path_join(path, t->job->run, "checkpoint-last.h5");
     if (st == ORR_OK && resume) st = orr_checkpoint_load(&c, path);
-    ORR_TRY(orr_app_agree(t->app, st));
+    ORR_TRY(orr_context_agree(t->context, st));
     if (resume) t->training.schedule.state = t->state.schedule;
-    if (t->app->rank == 0) {
+    if (t->context->rank == 0) {
         st = orr_run_path(&t->run, path, "log.txt");
         if (st == ORR_OK) st = orr_log_file(path);
         if (st == ORR_OK)
@@ -146,20 +148,20 @@ static orr_status open_run(trainer *t)
                                      history_header, timing_header);
         if (st == ORR_OK) st = orr_saver_create(&t->saver, t->job->runtime.checkpoint_async);
     }
-    return orr_app_agree(t->app, st);
+    return orr_context_agree(t->context, st);
 }
 
 /* ---- evaluation ---- */
 static orr_status evaluate(trainer *t, int part, orr_scores *s, const char *phase)
 {
-    const orr_part *p = &t->training.parts->part[part];
+    const orr_split *p = &t->training.parts->part[part];
     orr_status st;
 
     orr_train_watch_enter(&t->watch, "evaluate");
     ORR_TRY(orr_predictor_run(t->predictor, p->samples, p->rows, p->n, t->logits, phase));
     st = orr_scores_create(s, &t->training.model, p->samples, p->rows, p->n, t->logits,
                            t->job->train.threshold);
-    st = orr_app_agree(t->app, st);
+    st = orr_context_agree(t->context, st);
     orr_train_watch_leave(&t->watch);
     if (st != ORR_OK) orr_scores_free(s);
     return st;
@@ -217,8 +219,8 @@ static orr_status write_epoch(trainer *t, const orr_scores *v, double lr, int be
     for (size_t i = 0; i < sizeof history_metrics / sizeof *history_metrics; i++)
         orr_text_printf(&history, ",%.9g", v ? orr_scores_metric(v, history_metrics[i]) : NAN);
     orr_text_printf(&history, ",%d\n", best);
-    orr_text_printf(&timing, "%lld,%d,%d,%.6f,%.1f,%.6f", (long long)s->epoch + 1, t->app->size,
-                    t->app->threads, now - t->epoch_started, n / (now - t->epoch_started),
+    orr_text_printf(&timing, "%lld,%d,%d,%.6f,%.1f,%.6f", (long long)s->epoch + 1, t->context->size,
+                    t->context->threads, now - t->epoch_started, n / (now - t->epoch_started),
                     orr_loader_waited(t->loader) - t->waited);
     orr_train_watch_epoch(&t->watch, &timing);
     orr_text_add(&timing, "\n");
@@ -269,9 +271,9 @@ static orr_status end_epoch(trainer *t, double lr)
         best = judge(t, &v);
     }
     ORR_TRY(orr_train_watch_gather(&t->watch));
-    if (t->app->rank == 0) st = write_epoch(t, evaluates ? &v : NULL, lr, best);
+    if (t->context->rank == 0) st = write_epoch(t, evaluates ? &v : NULL, lr, best);
     orr_scores_free(&v);
-    ORR_TRY(orr_app_agree(t->app, st));
+    ORR_TRY(orr_context_agree(t->context, st));
     s->epoch++;
     s->epoch_step = s->epoch_samples = s->epoch_correct = s->epoch_skipped = 0;
     s->epoch_loss = s->epoch_norm = 0;
@@ -329,7 +331,7 @@ static orr_status after_step(trainer *t, const orr_step_result *r, double lr)
     }
     if (r->stop && !s->finished) {
         ORR_TRY(settle(t));
-        t->app->agreed = ORR_ERR_INTERRUPTED; /* every rank saw the same control word */
+        t->context->agreed = ORR_ERR_INTERRUPTED; /* every rank saw the same control word */
         return orr_fail(
             ORR_ERR_INTERRUPTED,
             "stopped by a signal after step %lld; saved; the same command goes on from there",
@@ -350,29 +352,30 @@ static orr_status train_loop(trainer *t)
     t->training.loader.first_epoch = t->state.epoch;
     t->training.loader.first_step = t->state.epoch_step;
     ORR_TRY_GOTO(st, done,
-                 orr_app_agree(t->app, orr_loader_create(&t->loader, &t->training.loader)));
-    if (t->app->rank == 0 && t->job->runtime.progress)
+                 orr_context_agree(t->context, orr_loader_create(&t->loader, &t->training.loader)));
+    if (t->context->rank == 0 && t->job->runtime.progress)
         (void)orr_progress_create(&progress, "train", "steps",
                                   t->training.steps_per_epoch * t->job->train.epochs);
     t->epoch_started = orr_now();
     while (!t->state.finished) {
         double lr = orr_schedule_lr(&t->training.schedule, t->state.steps);
         orr_train_watch_begin(&t->watch, orr_loader_waited(t->loader));
-        orr_pulse_at(t->app->quiet ? "fold" : "train", t->state.steps); /* quiet: one of many */
+        orr_heartbeat_at(t->context->quiet ? "fold" : "train",
+                         t->state.steps); /* quiet: one of many */
         ORR_TRY_GOTO(st, done, orr_loader_next(t->loader, &batch));
         if (!batch) {
             st = orr_fail(ORR_ERR_INTERNAL, "the loader ended before the run did");
             goto done;
         }
         ORR_TRY_GOTO(st, done, orr_step(t->training.stepper, batch, lr, &r));
-        orr_app_alive(t->app);
+        orr_context_alive(t->context);
         if (t->first_step == 0) {
-            t->first_step = orr_now() - t->app->started;
+            t->first_step = orr_now() - t->context->started;
             orr_log0(ORR_INFO, "train", "first step %.3f s after the start", t->first_step);
         }
         st = account(t, &r);
         if (st != ORR_OK) {
-            t->app->agreed = st; /* the sums are the same everywhere */
+            t->context->agreed = st; /* the sums are the same everywhere */
             goto done;
         }
         if (progress) {
@@ -391,7 +394,7 @@ done:
 
 /* ---- the end ---- */
 /* Says and writes down what the scores are. */
-static orr_status report_part(trainer *t, const orr_part *p, const orr_scores *s, cJSON *record)
+static orr_status report_part(trainer *t, const orr_split *p, const orr_scores *s, cJSON *record)
 {
     char path[ORR_PATH_MAX], name[64];
     const orr_model *m = &t->training.model;
@@ -401,7 +404,7 @@ static orr_status report_part(trainer *t, const orr_part *p, const orr_scores *s
     if (s->has_truth) {
         cJSON_AddItemToObject(record, p->name, orr_scores_json(s, &m->schema, NULL));
         orr_scores_table(s, &m->schema, NULL, p->name, &table);
-        orr_app_print(t->app, "%s\n", table.s ? table.s : "");
+        orr_context_print(t->context, "%s\n", table.s ? table.s : "");
         orr_text_free(&table);
     }
     snprintf(name, sizeof name, "predictions-%s.%s", p->name, is_folded(t) ? "h5" : "csv");
@@ -413,15 +416,15 @@ static orr_status report_part(trainer *t, const orr_part *p, const orr_scores *s
 
 static orr_status finish_part(trainer *t, int part, cJSON *record)
 {
-    const orr_part *p = &t->training.parts->part[part];
+    const orr_split *p = &t->training.parts->part[part];
     orr_scores s = { 0 };
     orr_status st = ORR_OK;
 
     if (p->n == 0 || (part == ORR_VALIDATION && is_folded(t))) return ORR_OK;
     ORR_TRY(evaluate(t, part, &s, NULL));
-    if (t->app->rank == 0) st = report_part(t, p, &s, record);
+    if (t->context->rank == 0) st = report_part(t, p, &s, record);
     orr_scores_free(&s);
-    return orr_app_agree(t->app, st);
+    return orr_context_agree(t->context, st);
 }
 
 static orr_status write_results(trainer *t, cJSON *record)
@@ -445,7 +448,7 @@ static orr_status calibrate(trainer *t, cJSON *record)
 
     if (strcmp(t->job->train.calibrate, "none") == 0) return ORR_OK;
     ORR_TRY(evaluate(t, ORR_VALIDATION, &s, NULL));
-    st = orr_app_agree(t->app, orr_scores_calibration(&s, &c));
+    st = orr_context_agree(t->context, orr_scores_calibration(&s, &c));
     orr_scores_free(&s);
     if (st != ORR_OK) return st;
     t->training.model.calibration = c;
@@ -472,7 +475,7 @@ static orr_status finish(trainer *t)
         st = orr_path_join(path, t->job->run, "checkpoint-best.h5");
         if (st == ORR_OK) st = orr_checkpoint_load_weights(&c, path);
     }
-    ORR_TRY_GOTO(st, done, orr_app_agree(t->app, st));
+    ORR_TRY_GOTO(st, done, orr_context_agree(t->context, st));
     cJSON_AddStringToObject(record, "orrery", ORRERY_VERSION);
     cJSON_AddNumberToObject(record, "steps", (double)t->state.steps);
     cJSON_AddNumberToObject(record, "epoch",
@@ -484,13 +487,13 @@ static orr_status finish(trainer *t)
     cJSON_AddNumberToObject(record, "training_samples",
                             (double)t->training.parts->part[ORR_TRAIN].n);
     ORR_TRY_GOTO(st, done, calibrate(t, record));
-    for (int i = 1; i < ORR_N_PARTS; i++)
+    for (int i = 1; i < ORR_N_SPLITS; i++)
         ORR_TRY_GOTO(st, done, finish_part(t, i, record));
-    if (t->app->rank == 0) st = write_results(t, record);
-    ORR_TRY_GOTO(st, done, orr_app_agree(t->app, st));
-    orr_app_print(t->app, "model: %s/model.h5 (%s %lld)\n", t->job->run,
-                  t->state.has_best ? "best epoch" : "epoch",
-                  (long long)(t->state.has_best ? t->state.best_epoch : t->state.epoch));
+    if (t->context->rank == 0) st = write_results(t, record);
+    ORR_TRY_GOTO(st, done, orr_context_agree(t->context, st));
+    orr_context_print(t->context, "model: %s/model.h5 (%s %lld)\n", t->job->run,
+                      t->state.has_best ? "best epoch" : "epoch",
+                      (long long)(t->state.has_best ? t->state.best_epoch : t->state.epoch));
 done:
     cJSON_Delete(record);
     return st;
@@ -505,10 +508,10 @@ static void describe_start(trainer *t)
              "threads each, %d leaves, reduce %s",
              t->job->run, (long long)t->training.parts->part[ORR_TRAIN].n,
              (long long)t->training.parts->part[ORR_VALIDATION].n,
-             (long long)t->training.parts->part[ORR_TEST].n, t->app->size,
-             orr_comm_n_nodes(t->app->world), t->app->threads, t->training.plan.n_leaves,
+             (long long)t->training.parts->part[ORR_TEST].n, t->context->size,
+             orr_comm_n_nodes(t->context->world), t->context->threads, t->training.plan.n_leaves,
              t->job->train.reduce);
-    if (orr_log_on(ORR_DEBUG, "train") && t->app->rank == 0 &&
+    if (orr_log_on(ORR_DEBUG, "train") && t->context->rank == 0 &&
         orr_graph_summary(t->training.model.graph, &summary) == ORR_OK)
         orr_log0(ORR_DEBUG, "train", "network\n%s", summary.s);
     orr_text_free(&summary);
@@ -530,43 +533,43 @@ static void destroy(trainer *t)
 /* statistics.h5, once a run. */
 static orr_status write_statistics(trainer *t)
 {
-    const orr_part *train = &t->training.parts->part[ORR_TRAIN];
+    const orr_split *train = &t->training.parts->part[ORR_TRAIN];
     orr_fit_rows f = { .samples = train->samples, .rows = train->rows, .n = train->n };
     orr_image_stats *stats = NULL;
     char path[ORR_PATH_MAX];
     orr_status st = ORR_OK;
 
     if (!t->job->data.statistics || t->resumed) return ORR_OK;
-    ORR_TRY(orr_samples_statistics(t->app, &f, &stats));
-    if (t->app->rank == 0) st = orr_run_path(&t->run, path, "statistics.h5");
-    if (t->app->rank == 0 && st == ORR_OK) st = orr_image_stats_save(stats, path);
+    ORR_TRY(orr_samples_statistics(t->context, &f, &stats));
+    if (t->context->rank == 0) st = orr_run_path(&t->run, path, "statistics.h5");
+    if (t->context->rank == 0 && st == ORR_OK) st = orr_image_stats_save(stats, path);
     orr_image_stats_destroy(stats);
-    return orr_app_agree(t->app, st);
+    return orr_context_agree(t->context, st);
 }
 
-static orr_status set_up(trainer *t, const orr_parts *parts)
+static orr_status set_up(trainer *t, const orr_splits *parts)
 {
-    size_t most = (size_t)orr_parts_most(parts);
+    size_t most = (size_t)orr_splits_most(parts);
     orr_status st;
 
-    ORR_TRY(orr_training_open(&t->training, t->app, t->job, parts));
-    st = orr_predictor_create(&t->predictor, t->app, &t->training.model, t->training.net);
+    ORR_TRY(orr_training_open(&t->training, t->context, t->job, parts));
+    st = orr_predictor_create(&t->predictor, t->context, &t->training.model, t->training.net);
     t->logits = orr_alloc(most * (size_t)t->training.model.outputs + 1, sizeof *t->logits);
     if (st == ORR_OK && !t->logits)
         st = orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %zu samples", most);
-    ORR_TRY(orr_app_agree(t->app, st));
+    ORR_TRY(orr_context_agree(t->context, st));
     ORR_TRY(open_run(t));
     ORR_TRY(orr_train_watch_open(&t->watch, &t->training, &t->run, &t->state, t->resumed));
     return write_statistics(t);
 }
 
-orr_status orr_train_parts(orr_app *app, const orr_train_job *job, const orr_parts *parts)
+orr_status orr_train_parts(orr_context *context, const orr_train_job *job, const orr_splits *parts)
 {
     trainer *t = orr_alloc(1, sizeof *t);
     orr_status st;
 
     if (!t) return orr_fail(ORR_ERR_NOMEM, "out of memory: trainer");
-    t->app = app;
+    t->context = context;
     t->job = job;
     t->run.lock = -1;
     st = set_up(t, parts);
@@ -581,12 +584,12 @@ orr_status orr_train_parts(orr_app *app, const orr_train_job *job, const orr_par
     return st;
 }
 
-orr_status orr_train(orr_app *app, const orr_train_job *job)
+orr_status orr_train(orr_context *context, const orr_train_job *job)
 {
-    orr_parts parts = { 0 };
-    orr_status st = orr_parts_open(&parts, app, &job->data);
+    orr_splits parts = { 0 };
+    orr_status st = orr_splits_open(&parts, context, &job->data);
 
-    if (st == ORR_OK) st = orr_train_parts(app, job, &parts);
-    orr_parts_close(&parts);
+    if (st == ORR_OK) st = orr_train_parts(context, job, &parts);
+    orr_splits_close(&parts);
     return st;
 }

@@ -1,4 +1,4 @@
-/* jobs/train/trainer.h - data-parallel training of one net by all ranks of the app.
+/* jobs/train/trainer.h - data-parallel training of one net by all ranks of the context.
  *
  * Every rank holds the whole net and works on its leaves of each batch (core/leaves.h).  As
  * backward makes ranges of the gradient slab final, buckets of them start their reduction; the last
@@ -8,15 +8,15 @@
 #ifndef ORR_JOBS_TRAIN_TRAINER_H
 #define ORR_JOBS_TRAIN_TRAINER_H
 
-#include "jobs/app.h"
-#include "jobs/train/parts.h"
-#include "jobs/train_job.h"
+#include "jobs/context/context.h"
+#include "jobs/model/train_job.h"
+#include "jobs/train/splits.h"
 
 /* Trains (or goes on with) the job's run to its end, evaluates, writes predictions and, last of
  * all, the model: a run that has model.h5 is complete. */
-orr_status orr_train(orr_app *app, const orr_train_job *job);
+orr_status orr_train(orr_context *context, const orr_train_job *job);
 /* The same on parts that the caller has made.  With a part `fold`, predictions of test and fold
  * are written in full, as .h5. */
-orr_status orr_train_parts(orr_app *app, const orr_train_job *job, const orr_parts *parts);
+orr_status orr_train_parts(orr_context *context, const orr_train_job *job, const orr_splits *parts);
 
 #endif

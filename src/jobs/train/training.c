@@ -9,7 +9,7 @@
 /* train.calibrate needs enough samples, and none that answers are wanted of out of the fold. */
 static orr_status check_calibration(const orr_training *t)
 {
-    const orr_part *p = t->parts->part;
+    const orr_split *p = t->parts->part;
 
     if (strcmp(t->job->train.calibrate, "none") == 0) return ORR_OK;
     if (p[ORR_FOLD].n && p[ORR_FOLD].rows == p[ORR_VALIDATION].rows)
@@ -38,30 +38,30 @@ static orr_status check_job(const orr_training *t)
                         strcmp(select, "eta") == 0 ? "; eta needs a target named z or redshift"
                                                    : "");
     ORR_TRY(check_calibration(t));
-    return orr_parts_check_targets(t->parts, &t->model.loss.bins);
+    return orr_splits_check_targets(t->parts, &t->model.loss.bins);
 }
 
 static orr_status check_sets(orr_training *t)
 {
-    orr_part used[ORR_N_PARTS];
+    orr_split used[ORR_N_SPLITS];
     int n_used = 0;
 
-    for (int i = 1; i < ORR_N_PARTS; i++)
+    for (int i = 1; i < ORR_N_SPLITS; i++)
         if (t->parts->part[i].n)
             ORR_TRY(orr_model_accepts(&t->model, orr_dataset_schema(t->parts->part[i].samples->set),
                                       t->parts->part[i].name));
-    for (int i = 0; i < ORR_N_PARTS; i++)
+    for (int i = 0; i < ORR_N_SPLITS; i++)
         if (t->parts->part[i].n &&
             (i != ORR_FOLD || t->parts->part[i].rows != t->parts->part[ORR_VALIDATION].rows))
             used[n_used++] = t->parts->part[i];
-    return orr_parts_check_overlap(t->app, used, n_used, t->job->data.overlap);
+    return orr_splits_check_overlap(t->context, used, n_used, t->job->data.overlap);
 }
 
 /* ---- what is trained ---- */
 static orr_status make_order(orr_training *t)
 {
     const orr_data_opts *d = &t->job->data;
-    const orr_part *train = &t->parts->part[ORR_TRAIN];
+    const orr_split *train = &t->parts->part[ORR_TRAIN];
     const orr_schema *schema = orr_dataset_schema(train->samples->set);
     const int32_t *labels = orr_dataset_labels(train->samples->set);
     orr_order_opts o = { .seed = (uint64_t)t->job->train.seed,
@@ -94,7 +94,7 @@ static orr_status make_order(orr_training *t)
 static orr_status make_net(orr_training *t)
 {
     const orr_train_opts *o = &t->job->train;
-    int sizes[2 * ORR_N_PARTS + 8], n_sizes = 0;
+    int sizes[2 * ORR_N_SPLITS + 8], n_sizes = 0;
     int64_t length = orr_order_length(t->order), tail = length % o->batch;
     orr_limits limits = { .max_leaves = t->plan.last - t->plan.first,
                           .max_runs = t->plan.n_runs,
@@ -103,7 +103,7 @@ static orr_status make_net(orr_training *t)
 
     orr_step_leaf_sizes(&t->plan, o->batch, sizes, &n_sizes);
     orr_step_leaf_sizes(&t->plan, tail, sizes, &n_sizes);
-    for (int i = 1; i < ORR_N_PARTS; i++) {
+    for (int i = 1; i < ORR_N_SPLITS; i++) {
         int more[2], n = orr_predict_leaf_sizes(t->parts->part[i].n, more);
         for (int k = 0; k < n; k++)
             sizes[n_sizes++] = more[k];
@@ -164,27 +164,27 @@ static orr_status make_plan(orr_training *t)
 {
     const orr_train_opts *o = &t->job->train;
 
-    if (t->app->size > o->leaves)
+    if (t->context->size > o->leaves)
         return orr_fail(ORR_ERR_OPTION,
                         "%d ranks for train.leaves %d: some would have nothing to do; use at most "
                         "%d ranks, or more leaves (a different sum)",
-                        t->app->size, o->leaves, o->leaves);
-    return orr_leaf_plan_init(&t->plan, o->leaves, t->app->rank, t->app->size);
+                        t->context->size, o->leaves, o->leaves);
+    return orr_leaf_plan_init(&t->plan, o->leaves, t->context->rank, t->context->size);
 }
 
 /* What the transforms must learn of the training rows. */
 static orr_status fit(orr_training *t)
 {
-    const orr_part *train = &t->parts->part[ORR_TRAIN];
+    const orr_split *train = &t->parts->part[ORR_TRAIN];
     const orr_schema *schema = orr_dataset_schema(train->samples->set);
     orr_fit_rows f = { .samples = train->samples, .rows = train->rows, .n = train->n };
 
-    ORR_TRY(orr_samples_fit(t->app, &f, t->model.transform));
+    ORR_TRY(orr_samples_fit(t->context, &f, t->model.transform));
     if (!t->model.aux_transform) return ORR_OK;
     ORR_TRY(orr_model_aux_columns(&t->model, schema, t->job->data.train, t->aux_columns));
     f.n_aux = t->model.n_aux;
     f.columns = t->aux_columns;
-    return orr_samples_fit(t->app, &f, t->model.aux_transform);
+    return orr_samples_fit(t->context, &f, t->model.aux_transform);
 }
 
 static orr_status make_stepper(orr_training *t)
@@ -197,7 +197,8 @@ static orr_status make_stepper(orr_training *t)
                          .mode = strcmp(o->reduce, "fast") == 0 ? ORR_REDUCE_FAST
                                                                 : ORR_REDUCE_ORDERED };
 
-    return orr_stepper_create(&t->stepper, t->app, &t->model, t->net, t->optimiser, &t->plan, &so);
+    return orr_stepper_create(&t->stepper, t->context, &t->model, t->net, t->optimiser, &t->plan,
+                              &so);
 }
 
 static orr_status make_model(orr_training *t)
@@ -210,15 +211,15 @@ static orr_status make_model(orr_training *t)
     return check_job(t);
 }
 
-orr_status orr_training_open(orr_training *t, orr_app *app, const orr_train_job *job,
-                             const orr_parts *parts)
+orr_status orr_training_open(orr_training *t, orr_context *context, const orr_train_job *job,
+                             const orr_splits *parts)
 {
-    *t = (orr_training){ .app = app, .job = job, .parts = parts };
-    ORR_TRY(orr_app_agree(app, make_plan(t)));
-    ORR_TRY(orr_app_agree(app, make_model(t)));
+    *t = (orr_training){ .context = context, .job = job, .parts = parts };
+    ORR_TRY(orr_context_agree(context, make_plan(t)));
+    ORR_TRY(orr_context_agree(context, make_model(t)));
     ORR_TRY(check_sets(t));
     ORR_TRY(fit(t));
-    ORR_TRY(orr_app_agree(app, make_local(t)));
+    ORR_TRY(orr_context_agree(context, make_local(t)));
     return make_stepper(t);
 }
 

@@ -11,18 +11,18 @@
 
 #include "data/augment.h"
 #include "data/loader.h"
-#include "jobs/app.h"
+#include "jobs/context/context.h"
 #include "jobs/model/model.h"
-#include "jobs/train/parts.h"
+#include "jobs/model/train_job.h"
+#include "jobs/train/splits.h"
 #include "jobs/train/step.h"
-#include "jobs/train_job.h"
 #include "nn/optimiser.h"
 #include "nn/schedule.h"
 
 typedef struct orr_training {
-    orr_app *app;
+    orr_context *context;
     const orr_train_job *job;
-    const orr_parts *parts;
+    const orr_splits *parts;
     orr_text job_text;            /* resolved job, as job.yaml and the model have it */
     int32_t *train_labels;        /* of the training rows, for balanced sampling */
     int aux_columns[ORR_MAX_AUX]; /* of the training set */
@@ -41,7 +41,7 @@ typedef struct orr_training {
 /* Also checks that the parts share no samples (data.overlap), that train.select is defined for what
  * the model answers, and that there are no more ranks than leaves.  To be closed also after a
  * failure. */
-orr_status orr_training_open(orr_training *t, orr_app *app, const orr_train_job *job,
-                             const orr_parts *parts);
+orr_status orr_training_open(orr_training *t, orr_context *context, const orr_train_job *job,
+                             const orr_splits *parts);
 void orr_training_close(orr_training *t); /* zeroed is fine */
 #endif

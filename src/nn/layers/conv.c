@@ -66,8 +66,12 @@ static orr_status describe_params(orr_layer *l, const orr_conv_shape *s, int one
 static orr_status conv_infer(orr_layer *l, int one_d)
 {
     const orr_conv_opts *o = l->opts;
-    orr_window rows = { .size = o->size[0], .stride = o->stride[0], .dilation = o->dilation[0] };
-    orr_window cols = { .size = o->size[1], .stride = o->stride[1], .dilation = o->dilation[1] };
+    orr_layer_window rows = { .size = o->size[0],
+                              .stride = o->stride[0],
+                              .dilation = o->dilation[0] };
+    orr_layer_window cols = { .size = o->size[1],
+                              .stride = o->stride[1],
+                              .dilation = o->dilation[1] };
     orr_shape in = l->in[0];
     conv *c;
 
@@ -79,10 +83,10 @@ static orr_status conv_infer(orr_layer *l, int one_d)
         return orr_fail(ORR_ERR_SHAPE, "%d groups do not divide %d channels into %d filters",
                         o->groups, in.c, o->filters);
     if (one_d)
-        rows = (orr_window){ .size = 1, .stride = 1, .dilation = 1, .out = 1 };
+        rows = (orr_layer_window){ .size = 1, .stride = 1, .dilation = 1, .out = 1 };
     else
-        ORR_TRY(orr_window_fit(&rows, in.h, &o->padding, 0));
-    ORR_TRY(orr_window_fit(&cols, in.w, &o->padding, 1));
+        ORR_TRY(orr_layer_window_fit(&rows, in.h, &o->padding, 0));
+    ORR_TRY(orr_layer_window_fit(&cols, in.w, &o->padding, 1));
     if ((int64_t)rows.size * cols.size * (in.c / o->groups) > INT32_MAX)
         return orr_fail(ORR_ERR_SHAPE, "a kernel of %d x %d x %d is too large", rows.size,
                         cols.size, in.c / o->groups);

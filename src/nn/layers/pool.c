@@ -52,12 +52,12 @@ static orr_status set_shape(orr_layer *l, const orr_pool_shape *s)
     return ORR_OK;
 }
 
-static orr_status fit(orr_window *w, int in, const orr_pool_opts *o, int axis)
+static orr_status fit(orr_layer_window *w, int in, const orr_pool_opts *o, int axis)
 {
-    *w = (orr_window){ .size = o->size[axis],
-                       .stride = o->stride[axis] ? o->stride[axis] : o->size[axis],
-                       .dilation = 1 };
-    ORR_TRY(orr_window_fit(w, in, &o->padding, axis));
+    *w = (orr_layer_window){ .size = o->size[axis],
+                             .stride = o->stride[axis] ? o->stride[axis] : o->size[axis],
+                             .dilation = 1 };
+    ORR_TRY(orr_layer_window_fit(w, in, &o->padding, axis));
     if (!w->same && 2 * w->before > w->size)
         return orr_fail(ORR_ERR_SHAPE, "padding %d is more than half of the window of %d",
                         w->before, w->size);
@@ -67,7 +67,7 @@ static orr_status fit(orr_window *w, int in, const orr_pool_opts *o, int axis)
 static orr_status pool_infer(orr_layer *l, int one_d)
 {
     const orr_pool_opts *o = l->opts;
-    orr_window rows = { .size = 1, .stride = 1, .dilation = 1, .out = 1 }, cols;
+    orr_layer_window rows = { .size = 1, .stride = 1, .dilation = 1, .out = 1 }, cols;
     orr_shape in = l->in[0];
 
     if (one_d && in.h != 1)

@@ -15,7 +15,7 @@ static orr_status read_number(const char *text, int *out)
     return ORR_OK;
 }
 
-orr_status orr_window_fit(orr_window *w, int in, const orr_strings *padding, int axis)
+orr_status orr_layer_window_fit(orr_layer_window *w, int in, const orr_strings *padding, int axis)
 {
     int64_t reach = (int64_t)(w->size - 1) * w->dilation + 1; /* from the first tap to the last */
     int64_t padded;

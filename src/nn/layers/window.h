@@ -7,13 +7,13 @@
 #include "core/options.h"
 #include "core/status.h"
 
-typedef struct orr_window {
+typedef struct orr_layer_window {
     int size, stride, dilation; /* given */
     int before, after, out;     /* found */
     int same;
-} orr_window;
+} orr_layer_window;
 
 /* axis: 0 = rows, 1 = columns, which is which number of a pair.  ORR_ERR_OPTION, ORR_ERR_SHAPE. */
-orr_status orr_window_fit(orr_window *w, int in, const orr_strings *padding, int axis);
+orr_status orr_layer_window_fit(orr_layer_window *w, int in, const orr_strings *padding, int axis);
 
 #endif

@@ -1,0 +1,91 @@
+/* jobs/cmd/cmd_evaluate.c - orrery evaluate MODEL DATA [key=value ...] */
+#include "core/file.h"
+#include "jobs/cmd/command.h"
+#include "jobs/model/report.h"
+#include "jobs/predict/apply.h"
+
+#include <string.h>
+
+static const orr_option options[] = {
+    ORR_OPTION_CHOICE(orr_apply_opts, format, "table", "table|json", "what standard output gets"),
+    ORR_OPTION_STRING(orr_apply_opts, out, "", "also write the JSON to this file"),
+    ORR_OPTION_STRING(orr_apply_opts, model, "",
+                      "of a cross-validation: the configuration to take; \"\" = the mean of all"),
+    ORR_OPTION_REAL(orr_apply_opts, threshold, "-1", -1, 1,
+                    "probability above which the positive class is named; -1 = the model's, of a "
+                    "stack 0.5"),
+    ORR_OPTION_STRINGS(orr_apply_opts, by, "target",
+                       "redshifts and densities: also in groups by these: target, or names of aux "
+                       "numbers such as [target, cModelMag_r]"),
+    ORR_OPTION_INT(orr_apply_opts, groups, "5", 1, 100,
+                   "number of those groups, with equally many samples each"),
+    ORR_OPTION_REAL(orr_apply_opts, outlier, "0.05", 0, 1e9,
+                    "redshifts in groups: |dz| beyond which one counts for eta"),
+    ORR_OPTION_BOOL(orr_apply_opts, overwrite, "false", "replace out when it exists"),
+    ORR_OPTION_CHOICE(orr_apply_opts, kernels, "cpu", "cpu|cpu-bf16|check", "kernel table"),
+    ORR_OPTION_SECTION(orr_apply_opts, runtime, orr_runtime_options, "this start only"),
+    ORR_OPTION_END,
+};
+
+static orr_status check(const orr_apply_opts *o)
+{
+    if (o->out[0] && !o->overwrite && orr_path_exists(o->out))
+        return orr_fail(ORR_ERR_EXISTS, "%s exists; remove it or say overwrite=true", o->out);
+    return ORR_OK;
+}
+
+static orr_status output(orr_context *context, const orr_apply_opts *o, const orr_applied *a)
+{
+    const char *data = orr_dataset_path(a->samples.set);
+    orr_text table = ORR_TEXT_INIT;
+    orr_groupings groups;
+    cJSON *json;
+    char *text;
+    orr_status st;
+
+    if (!orr_has_truth(&a->model, &a->samples))
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s has no labels to compare with; orrery predict needs none", data);
+    ORR_TRY(orr_groupings_create(&groups, &a->scores, &a->samples, a->rows, &o->by, o->groups,
+                                 o->outlier));
+    json = orr_scores_json(&a->scores, &a->model.schema, &groups);
+    text = cJSON_Print(json);
+    st = text ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: report");
+    orr_scores_table(&a->scores, &a->model.schema, &groups, data, &table);
+    if (st == ORR_OK) st = orr_text_status(&table);
+    if (st == ORR_OK && o->out[0]) st = orr_write_file(o->out, text, strlen(text));
+    if (st == ORR_OK && strcmp(o->format, "json") == 0)
+        orr_context_print(context, "%s\n", text);
+    else if (st == ORR_OK)
+        orr_context_print(context, "%s", table.s);
+    orr_groupings_free(&groups);
+    orr_text_free(&table);
+    cJSON_free(text);
+    cJSON_Delete(json);
+    return st;
+}
+
+static orr_status run(orr_context *context, const orr_args *args)
+{
+    static const orr_apply_command evaluate = {
+        .options = options, .usage = "orrery evaluate MODEL DATA", .check = check, .output = output
+    };
+
+    return orr_apply(context, args, &evaluate);
+}
+
+const orr_command orr_cmd_evaluate = {
+    .name = "evaluate",
+    .summary = "how good a model's answers are on a labelled shard set",
+    .usage = "[mpirun -n N] orrery evaluate MODEL DATA [key=value ...]",
+    .details =
+        "MODEL is a model.h5 or the run folder of a training, of a cross-validation (the mean over "
+        "its folds' models,\n"
+        "seeds, repeats and configurations) or of a stack; DATA a shard set that none of them was "
+        "trained on.\n"
+        "Every sample counts once; the loss is that of one model, and not defined for a mean.\n"
+        "Definitions: docs/metrics.md.",
+    .options = options,
+    .options_title = "Keys:",
+    .run = run,
+};

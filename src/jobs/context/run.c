@@ -1,0 +1,391 @@
+/* jobs/context/run.c - the run folder. */
+#include "jobs/context/run.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "core/text.h"
+#include "core/threads.h"
+#include "jobs/context/same_job.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { HEADER_MAX = 8192, ASIDE_MAX = 1000 };
+
+orr_status orr_run_path(const orr_run *r, char out[ORR_PATH_MAX], const char *name)
+{
+    return orr_path_join(out, r->dir, name);
+}
+
+static orr_status take_lock(orr_run *r, int how)
+{
+    char path[ORR_PATH_MAX];
+
+    ORR_TRY(orr_run_path(r, path, ".lock"));
+    r->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (r->lock < 0) return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
+    if (flock(r->lock, how | LOCK_NB) == 0) return ORR_OK;
+    if (errno == EWOULDBLOCK)
+        return orr_fail(ORR_ERR_EXISTS,
+                        "%s: another job is running here; wait for it, or give another run folder",
+                        r->dir);
+    r->unlocked = 1;
+    orr_log(ORR_WARN, "run", "%s: %s: nothing keeps a second job out of this folder", path,
+            strerror(errno));
+    return ORR_OK;
+}
+
+/* ---- job.yaml ---- */
+static const char job_name[] = "job.yaml";
+
+/* Under a name of its own first: starts that share the folder may do this at the same time, and
+ * each then reads what the last one has put there. */
+static orr_status write_job(const char *path, const char *job)
+{
+    char mine[ORR_PATH_MAX + 64];
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(mine, sizeof mine, "%s.%ld-%ld", path, (long)getpid(), now.tv_nsec);
+    ORR_TRY(orr_write_file(mine, job, strlen(job)));
+    return orr_commit_file(mine, path);
+}
+
+/* "job.yaml.4711-123456789", with ".tmp" or without, as write_job has it. */
+static int is_leftover(const char *name)
+{
+    size_t n = sizeof job_name - 1, digits;
+
+    if (strncmp(name, job_name, n) != 0 || name[n] != '.') return 0;
+    name += n + 1;
+    if ((digits = strspn(name, "0123456789")) == 0 || name[digits] != '-') return 0;
+    name += digits + 1;
+    if ((digits = strspn(name, "0123456789")) == 0) return 0;
+    return name[digits] == '\0' || strcmp(name + digits, ".tmp") == 0;
+}
+
+/* Of starts that were killed in write_job.  With the lock for us alone nobody is in there: whoever
+ * writes such a file has the lock, too. */
+static void remove_leftovers(const orr_run *r)
+{
+    char path[ORR_PATH_MAX];
+    DIR *d = opendir(r->dir);
+    const struct dirent *e;
+
+    while (d && (e = readdir(d)))
+        if (is_leftover(e->d_name) && orr_run_path(r, path, e->d_name) == ORR_OK)
+            (void)unlink(path);
+    if (d) closedir(d);
+}
+
+/* Compares with, or writes, job.yaml. */
+static orr_status check_job(orr_run *r, const char *job)
+{
+    char path[ORR_PATH_MAX];
+    char *then = NULL;
+    size_t bytes;
+    orr_status st;
+
+    ORR_TRY(orr_run_path(r, path, job_name));
+    if (!orr_path_exists(path)) ORR_TRY(write_job(path, job));
+    ORR_TRY(orr_read_file(&then, &bytes, path, (size_t)16 << 20));
+    st = orr_same_job(job, then, r->dir, "a run", "give another run folder, or the same job");
+    orr_free(then);
+    return st;
+}
+
+static orr_status open_folder(orr_run *r, const char *dir, const char *job, int how)
+{
+    orr_status st;
+
+    *r = (orr_run){ .lock = -1 };
+    ORR_TRY(orr_path_join(r->dir, "", dir));
+    if (orr_path_exists(dir) && !orr_path_is_dir(dir))
+        return orr_fail(ORR_ERR_EXISTS, "%s is a file; give a folder for the run", dir);
+    ORR_TRY(orr_make_dirs(dir));
+    st = take_lock(r, how);
+    if (st == ORR_OK && how == LOCK_EX && !r->unlocked) remove_leftovers(r);
+    if (st == ORR_OK) st = check_job(r, job);
+    if (st != ORR_OK) orr_run_close(r);
+    return st;
+}
+
+orr_status orr_run_open(orr_run *r, const char *dir, const char *job, int *resume)
+{
+    char path[ORR_PATH_MAX];
+
+    ORR_TRY(open_folder(r, dir, job, LOCK_EX));
+    if (orr_run_path(r, path, "checkpoint-last.h5") != ORR_OK) {
+        orr_run_close(r);
+        return ORR_ERR_ARG;
+    }
+    *resume = orr_path_exists(path);
+    return ORR_OK;
+}
+
+orr_status orr_run_share(orr_run *r, const char *dir, const char *job)
+{
+    return open_folder(r, dir, job, LOCK_SH);
+}
+
+orr_status orr_run_claim(orr_run *r, double seconds)
+{
+    const struct timespec pause = { .tv_nsec = 50000000 };
+    double end = orr_now() + seconds;
+
+    if (r->unlocked) return ORR_OK;
+    flock(r->lock, LOCK_UN); /* two that both wait to be alone would wait for each other */
+    while (flock(r->lock, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return orr_fail(ORR_ERR_IO, "%s: cannot be locked: %s", r->dir, strerror(errno));
+        if (orr_now() > end)
+            return orr_fail(ORR_ERR_EXISTS, "%s: other jobs have been at work here for %.0f s",
+                            r->dir, seconds);
+        nanosleep(&pause, NULL);
+    }
+    remove_leftovers(r);
+    return ORR_OK;
+}
+
+/* ---- tables ---- */
+
+/* Up to the end of the last whole line: the next one must not go on with half of another. */
+static int64_t whole_lines(int fd)
+{
+    char tail[HEADER_MAX];
+    off_t size = lseek(fd, 0, SEEK_END), from = size > HEADER_MAX ? size - HEADER_MAX : 0;
+    ssize_t n = pread(fd, tail, sizeof tail, from);
+    const char *end = n > 0 ? memrchr(tail, '\n', (size_t)n) : NULL;
+
+    return end ? from + (end - tail) + 1 : size;
+}
+
+/* Opens name for appending after its first `bytes` bytes (-1: after its last whole line); what a
+ * killed start wrote after them goes. */
+static orr_status open_table(FILE **out, const orr_run *r, const char *name, int64_t bytes,
+                             const char *header)
+{
+    char path[ORR_PATH_MAX];
+    int fd;
+
+    ORR_TRY(orr_run_path(r, path, name));
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0) return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
+    if (bytes < 0) bytes = whole_lines(fd);
+    if (bytes >= 0) {
+        if (lseek(fd, 0, SEEK_END) < bytes) {
+            close(fd);
+            return orr_fail(
+                ORR_ERR_FORMAT,
+                "%s: shorter than when the checkpoint was written; the run was tampered with",
+                path);
+        }
+        if (ftruncate(fd, bytes) != 0) {
+            close(fd);
+            return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
+        }
+    }
+    if (!(*out = fdopen(fd, "a"))) {
+        close(fd);
+        return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
+    }
+    if (lseek(fd, 0, SEEK_END) == 0 && header && (fputs(header, *out) == EOF || fflush(*out) != 0))
+        return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
+    return ORR_OK;
+}
+
+/* *out = the first line of a table, with its end; "" when it has none.  The caller's to orr_free. */
+static orr_status read_header(char **out, const orr_run *r, const char *name)
+{
+    char path[ORR_PATH_MAX];
+    FILE *f;
+
+    *out = NULL;
+    ORR_TRY(orr_run_path(r, path, name));
+    if (!(*out = orr_alloc(HEADER_MAX, 1)))
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", path);
+    if (!(f = fopen(path, "re"))) {
+        if (errno == ENOENT) return ORR_OK;
+        return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
+    }
+    if (!fgets(*out, HEADER_MAX, f) || !strchr(*out, '\n')) (*out)[0] = '\0';
+    fclose(f);
+    return ORR_OK;
+}
+
+/* The history's columns, when they are not ours. */
+static orr_status look_at_history(orr_run *r, int64_t bytes, const char *header)
+{
+    r->history_header = header;
+    if (bytes == 0) return ORR_OK;
+    ORR_TRY(read_header(&r->history_columns, r, "history.csv"));
+    if (r->history_columns[0] == '\0')
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s/history.csv: it has no header any more; the run was tampered with",
+                        r->dir);
+    if (strcmp(r->history_columns, header) == 0) {
+        orr_free(r->history_columns);
+        r->history_columns = NULL;
+    } else
+        orr_log(ORR_INFO, "train",
+                "%s/history.csv was begun by another version, and keeps the columns it has",
+                r->dir);
+    return ORR_OK;
+}
+
+/* timing.csv with other columns gets the first name that is free. */
+static orr_status put_timing_aside(const orr_run *r)
+{
+    char from[ORR_PATH_MAX], to[ORR_PATH_MAX], name[32];
+
+    ORR_TRY(orr_run_path(r, from, "timing.csv"));
+    for (int i = 1; i < ASIDE_MAX; i++) {
+        snprintf(name, sizeof name, "timing.%d.csv", i);
+        ORR_TRY(orr_run_path(r, to, name));
+        if (orr_path_exists(to)) continue;
+        if (rename(from, to) != 0) return orr_fail(ORR_ERR_IO, "%s: %s", from, strerror(errno));
+        orr_log(ORR_INFO, "train",
+                "%s was begun by another version, with other columns: it is %s now", from, name);
+        return ORR_OK;
+    }
+    return orr_fail(ORR_ERR_EXISTS, "%s: it has other columns, and so have %d before it", from,
+                    ASIDE_MAX - 1);
+}
+
+static orr_status open_timing(orr_run *r, const char *header)
+{
+    char *then = NULL;
+    orr_status st = read_header(&then, r, "timing.csv");
+
+    if (st == ORR_OK && then[0] && strcmp(then, header) != 0) st = put_timing_aside(r);
+    if (st == ORR_OK)
+        st = open_table(&r->timing, r, "timing.csv", then[0] ? -1 : 0, header); /* 0: cut in it */
+    orr_free(then);
+    return st;
+}
+
+/* timing.csv is for people: a run does not end for want of it. */
+static void drop_timing(orr_run *r)
+{
+    orr_log(ORR_WARN, "train", "%s; the run goes on without timing.csv", orr_error_text());
+    orr_error_clear();
+    if (r->timing) fclose(r->timing);
+    r->timing = NULL;
+}
+
+orr_status orr_run_open_tables(orr_run *r, int64_t metrics_bytes, int64_t history_bytes,
+                               const char *history_header, const char *timing_header)
+{
+    ORR_TRY(open_table(&r->metrics, r, "metrics.jsonl", metrics_bytes, NULL));
+    ORR_TRY(look_at_history(r, history_bytes, history_header));
+    ORR_TRY(open_table(&r->history, r, "history.csv", history_bytes, history_header));
+    if (open_timing(r, timing_header) != ORR_OK) drop_timing(r);
+    return ORR_OK;
+}
+
+/* Where the n-th field of a line begins, and its length; NULL when there are fewer. */
+static const char *field(const char *line, int n, size_t *len)
+{
+    for (; n > 0; n--) {
+        line += strcspn(line, ",\n");
+        if (*line++ != ',') return NULL;
+    }
+    *len = strcspn(line, ",\n");
+    return line;
+}
+
+/* Which field of `header` has that name; -1: none. */
+static int find_field(const char *header, const char *name, size_t len)
+{
+    const char *have;
+    size_t n;
+
+    for (int i = 0; (have = field(header, i, &n)); i++)
+        if (n == len && memcmp(have, name, n) == 0) return i;
+    return -1;
+}
+
+/* A line of ours under the columns that the file has. */
+static orr_status fit_history(const orr_run *r, const char *line, orr_text *out)
+{
+    const char *name, *value;
+    size_t n, len;
+
+    for (int i = 0; (name = field(r->history_columns, i, &n)); i++) {
+        int ours = find_field(r->history_header, name, n);
+        if (i) orr_text_add(out, ",");
+        if (ours >= 0 && (value = field(line, ours, &len))) orr_text_addn(out, value, len);
+    }
+    orr_text_add(out, "\n");
+    return orr_text_status(out);
+}
+
+static orr_status append(FILE *f, const orr_run *r, const char *name, const char *line)
+{
+    if (!line || !f) return ORR_OK;
+    if (fputs(line, f) == EOF || fflush(f) != 0)
+        return orr_fail(ORR_ERR_IO, "%s/%s: cannot grow: %s", r->dir, name, strerror(errno));
+    return ORR_OK;
+}
+
+orr_status orr_run_append(orr_run *r, const char *metrics_line, const char *history_line,
+                          const char *timing_line)
+{
+    orr_text fitted = ORR_TEXT_INIT;
+    orr_status st = ORR_OK;
+
+    ORR_TRY(append(r->metrics, r, "metrics.jsonl", metrics_line));
+    if (r->history_columns && history_line) {
+        st = fit_history(r, history_line, &fitted);
+        history_line = fitted.s;
+    }
+    if (st == ORR_OK) st = append(r->history, r, "history.csv", history_line);
+    orr_text_free(&fitted);
+    ORR_TRY(st);
+    if (append(r->timing, r, "timing.csv", timing_line) != ORR_OK) drop_timing(r);
+    return ORR_OK;
+}
+
+/* Does the open file still have its name?  Some network file systems give an open file that was
+ * removed another name, so that is looked for, too. */
+static orr_status check_name(const orr_run *r, int fd, const char *name)
+{
+    char path[ORR_PATH_MAX];
+    struct stat open_one, named;
+
+    if (fd < 0) return ORR_OK;
+    ORR_TRY(orr_run_path(r, path, name));
+    if (fstat(fd, &open_one) != 0) return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
+    if (open_one.st_nlink > 0 && (stat(path, &named) == 0 || errno != ENOENT)) return ORR_OK;
+    return orr_fail(ORR_ERR_IO,
+                    "%s was removed under this run; it cannot go on from what is left: remove all "
+                    "of %s, and start again",
+                    path, r->dir);
+}
+
+orr_status orr_run_sizes(orr_run *r, int64_t *metrics_bytes, int64_t *history_bytes)
+{
+    ORR_TRY(check_name(r, fileno(r->metrics), "metrics.jsonl"));
+    ORR_TRY(check_name(r, fileno(r->history), "history.csv"));
+    ORR_TRY(check_name(r, r->lock, ".lock"));
+    *metrics_bytes = lseek(fileno(r->metrics), 0, SEEK_END);
+    *history_bytes = lseek(fileno(r->history), 0, SEEK_END);
+    if (*metrics_bytes < 0 || *history_bytes < 0)
+        return orr_fail(ORR_ERR_IO, "%s: %s", r->dir, strerror(errno));
+    return ORR_OK;
+}
+
+void orr_run_close(orr_run *r)
+{
+    if (r->metrics) fclose(r->metrics);
+    if (r->history) fclose(r->history);
+    if (r->timing) fclose(r->timing);
+    orr_free(r->history_columns);
+    if (r->lock >= 0) close(r->lock);
+    *r = (orr_run){ .lock = -1 };
+}

@@ -1,0 +1,57 @@
+/* jobs/context/run.h - the folder of one training run.
+ *   job.yaml              resolved job, written once; another job is refused
+ *   metrics.jsonl         one JSON object an epoch: the truth; nothing in it depends on ranks or clocks
+ *   history.csv           the same for people and plots
+ *   timing.csv            seconds and rates of this machine, an epoch a line
+ *   timing.1.csv, ...     what versions of orrery wrote there that had other columns, the first first
+ *   status.json           what it is doing now (jobs/context/run_status.h)
+ *   checkpoint-last.h5, checkpoint-best.h5, model.h5, predictions-*.csv, report.json, log.txt
+ * Only rank 0 writes; a lock file keeps a second job out, but on file systems without locks, where
+ * users must know what they do.   Not collective, unless said.
+ *
+ * A run that another version began goes on with the columns that its history.csv has, since its
+ * checkpoint counts the bytes: values go under their names, what it has no column for is left out
+ * (metrics.jsonl has it), what this version does not know stays empty.  Nothing counts on
+ * timing.csv: with other columns it is put aside, and begun anew. */
+#ifndef ORR_JOBS_CONTEXT_RUN_H
+#define ORR_JOBS_CONTEXT_RUN_H
+
+#include "core/file.h"
+#include "core/status.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+typedef struct orr_run {
+    char dir[ORR_PATH_MAX];
+    int lock;     /* descriptor, -1 = none */
+    int unlocked; /* the file system has no locks */
+    FILE *metrics, *history, *timing;
+    const char *history_header; /* as this version has it ... */
+    char *history_columns; /* ... and as the file has it, when that is another; NULL: it is not */
+} orr_run;
+
+/* Makes or opens the folder; an existing one must hold the same job. *resume = 1 when there is a
+ * checkpoint to go on from.  ORR_ERR_EXISTS when another job has it.  What starts that were killed
+ * while they wrote job.yaml have left goes. */
+orr_status orr_run_open(orr_run *r, const char *dir, const char *job, int *resume);
+/* The same beside others who share it, each with work of its own in it. */
+orr_status orr_run_share(orr_run *r, const char *dir, const char *job);
+/* A shared run becomes this job's alone, when the others have left, for at most `seconds`: else
+ * ORR_ERR_EXISTS. */
+orr_status orr_run_claim(orr_run *r, double seconds);
+/* Opens the tables for appending, cut back to the sizes a checkpoint remembers (0: new).  Headers
+ * are literals: one line, with its end. */
+orr_status orr_run_open_tables(orr_run *r, int64_t metrics_bytes, int64_t history_bytes,
+                               const char *history_header, const char *timing_header);
+/* Appends whole lines and flushes; sizes afterwards (for the checkpoint) may be NULL. */
+orr_status orr_run_append(orr_run *r, const char *metrics_line, const char *history_line,
+                          const char *timing_line);
+/* Of the tables.  ORR_ERR_IO when they or the lock were removed under the run (rm -r that lost a race
+ * with it): what goes on there cannot be resumed. */
+orr_status orr_run_sizes(orr_run *r, int64_t *metrics_bytes, int64_t *history_bytes);
+void orr_run_close(orr_run *r);
+/* dir/name */
+orr_status orr_run_path(const orr_run *r, char out[ORR_PATH_MAX], const char *name);
+
+#endif

@@ -1,0 +1,342 @@
+/* jobs/ensemble/cv_report.c - what the folds say of each model, for people and for programs. */
+#include "core/json.h"
+#include "core/memory.h"
+#include "core/table_file.h"
+#include "jobs/ensemble/cv.h"
+#include "jobs/model/model.h"
+#include "jobs/model/report.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { N_SHOWN = 5 };
+static const char *const shown[3][N_SHOWN] = {
+    [ORR_ANSWER_CLASSES] = { "auc", "average_precision", "accuracy", "f1", "log_loss" },
+    [ORR_ANSWER_VALUES] = { "rmse", "mae", "sigma_mad", NULL, NULL },
+    [ORR_ANSWER_DENSITY] = { "sigma_mad", "crps", "rmse", "mae", NULL },
+};
+
+typedef struct reporter {
+    const orr_cv *cv;
+    orr_oof oof;
+    orr_model model; /* of the first configuration: what answers mean */
+    int64_t *rows;   /* [n] */
+    double *part;    /* [n][width] */
+    orr_text table;
+    cJSON *list;
+    int name_width;
+} reporter;
+
+/* ---- scores of one column ---- */
+typedef struct summary {
+    double pooled[N_SHOWN], mean[N_SHOWN], deviation[N_SHOWN];
+} summary;
+
+static const char *const *metrics_of(const reporter *r)
+{
+    return shown[orr_loss_answer(&r->model.loss)];
+}
+
+/* Scores over the rows of one fold (fold < 0: over all). */
+static orr_status score(reporter *r, const double *p, const int32_t *folds, int fold, orr_scores *s)
+{
+    size_t width = (size_t)r->oof.width;
+    int64_t n = 0;
+
+    for (int64_t i = 0; i < r->oof.n; i++) {
+        if (fold >= 0 && folds[i] != fold) continue;
+        memcpy(r->part + (size_t)n * width, p + (size_t)i * width, width * sizeof *p);
+        r->rows[n++] = i;
+    }
+    return orr_scores_of_answers(s, &r->model, &r->cv->train, r->rows, n, r->part,
+                                 r->model.threshold);
+}
+
+static void note(const reporter *r, const orr_scores *s, double *out)
+{
+    const char *const *names = metrics_of(r);
+
+    for (int k = 0; k < N_SHOWN; k++)
+        out[k] = names[k] ? orr_scores_metric(s, names[k]) : NAN;
+}
+
+/* Mean and standard deviation of the folds (their population's, as scikit-learn's std_test_score). */
+static void spread(const double *fold, int n_folds, summary *out)
+{
+    for (int k = 0; k < N_SHOWN; k++) {
+        double sum = 0, squares = 0;
+        for (int f = 0; f < n_folds; f++)
+            sum += fold[f * N_SHOWN + k];
+        out->mean[k] = sum / n_folds;
+        for (int f = 0; f < n_folds; f++)
+            squares +=
+                (fold[f * N_SHOWN + k] - out->mean[k]) * (fold[f * N_SHOWN + k] - out->mean[k]);
+        out->deviation[k] = sqrt(squares / n_folds);
+    }
+}
+
+static void write_down(reporter *r, cJSON *item, const char *name, const summary *s, int has_folds)
+{
+    const char *const *names = metrics_of(r);
+    cJSON *mean = has_folds ? cJSON_AddObjectToObject(item, "mean") : NULL,
+          *deviation = has_folds ? cJSON_AddObjectToObject(item, "deviation") : NULL;
+
+    orr_text_printf(&r->table, "  %-*s", r->name_width, name);
+    for (int k = 0; k < N_SHOWN && names[k]; k++) {
+        char cell[64];
+        if (has_folds)
+            snprintf(cell, sizeof cell, "%.4f (%.4f +- %.4f)", s->pooled[k], s->mean[k],
+                     s->deviation[k]);
+        else
+            snprintf(cell, sizeof cell, "%.4f", s->pooled[k]);
+        if (k < 3) orr_text_printf(&r->table, "  %-26s", cell);
+        if (!has_folds) continue;
+        orr_json_put(mean, names[k], s->mean[k]);
+        orr_json_put(deviation, names[k], s->deviation[k]);
+    }
+    while (r->table.len && r->table.s[r->table.len - 1] == ' ')
+        r->table.s[--r->table.len] = '\0';
+    orr_text_add(&r->table, "\n");
+}
+
+/* One line of the table, one object of the report.  folds NULL: pooled alone. */
+static orr_status report_column(reporter *r, const char *name, const double *p,
+                                const int32_t *folds, cJSON *item)
+{
+    int n_folds = r->oof.n_folds;
+    double *of_fold = orr_alloc((size_t)n_folds * N_SHOWN, sizeof *of_fold);
+    cJSON *list;
+    orr_scores s = { 0 };
+    summary sum;
+    orr_status st = of_fold ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: a report");
+
+    cJSON_AddItemToArray(r->list, item);
+    if (st == ORR_OK) st = score(r, p, folds, -1, &s);
+    if (st == ORR_OK) {
+        note(r, &s, sum.pooled);
+        cJSON_AddItemToObject(item, "pooled", orr_scores_json(&s, &r->model.schema, NULL));
+        orr_scores_free(&s);
+        list = folds ? cJSON_AddArrayToObject(item, "folds") : NULL;
+    }
+    for (int f = 0; st == ORR_OK && folds && f < n_folds; f++) {
+        st = score(r, p, folds, f, &s);
+        if (st != ORR_OK) break;
+        note(r, &s, of_fold + f * N_SHOWN);
+        cJSON_AddItemToArray(list, orr_scores_brief(&s));
+        orr_scores_free(&s);
+    }
+    if (st == ORR_OK && folds) spread(of_fold, n_folds, &sum);
+    if (st == ORR_OK) write_down(r, item, name, &sum, folds != NULL);
+    orr_free(of_fold);
+    return st;
+}
+
+/* ---- all columns, and each configuration's mean over seeds and repeats ---- */
+static orr_status report_models(reporter *r)
+{
+    const orr_oof *o = &r->oof;
+    char name[2 * ORR_MODEL_NAME_MAX];
+
+    for (int c = 0; c < o->n_columns; c++) {
+        cJSON *item = cJSON_CreateObject();
+        cJSON_AddStringToObject(item, "model", o->columns[c].model);
+        cJSON_AddNumberToObject(item, "seed", (double)o->columns[c].seed);
+        cJSON_AddNumberToObject(item, "repeat", o->columns[c].repeat);
+        ORR_TRY(report_column(r, orr_oof_column_name(o, c, name, sizeof name),
+                              o->p + (size_t)c * (size_t)o->n * (size_t)o->width,
+                              o->fold + (int64_t)o->columns[c].repeat * o->n, item));
+    }
+    return ORR_OK;
+}
+
+static orr_status report_means(reporter *r)
+{
+    const orr_oof *o = &r->oof;
+    int each = o->n_columns / r->cv->job->n; /* columns of a configuration, side by side */
+    size_t count = (size_t)o->n * (size_t)o->width;
+    double *mean;
+    char name[2 * ORR_MODEL_NAME_MAX];
+    orr_status st = ORR_OK;
+
+    if (each < 2) return ORR_OK;
+    if (!(mean = orr_alloc(count + 1, sizeof *mean)))
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: predictions of %lld samples",
+                        (long long)o->n);
+    for (int c = 0; st == ORR_OK && c < o->n_columns; c += each) {
+        cJSON *item = cJSON_CreateObject();
+        memset(mean, 0, count * sizeof *mean);
+        for (int k = c; k < c + each; k++)
+            for (size_t i = 0; i < count; i++)
+                mean[i] += o->p[(size_t)k * count + i] / each;
+        cJSON_AddStringToObject(item, "model", o->columns[c].model);
+        cJSON_AddNumberToObject(item, "mean_of", each);
+        snprintf(name, sizeof name, "%s, mean of %d", o->columns[c].model, each);
+        st = report_column(r, name, mean, o->n_repeats == 1 ? o->fold : NULL, item);
+    }
+    orr_free(mean);
+    return st;
+}
+
+static void begin_table(reporter *r)
+{
+    const char *const *names = metrics_of(r);
+    char name[2 * ORR_MODEL_NAME_MAX], head[64];
+
+    r->name_width = 16;
+    for (int c = 0; c < r->oof.n_columns; c++) {
+        int n = (int)strlen(orr_oof_column_name(&r->oof, c, name, sizeof name)) + 12;
+        if (n > r->name_width) r->name_width = n;
+    }
+    orr_text_printf(&r->table,
+                    "%s: %lld samples, %d folds; over all held-out samples (mean +- "
+                    "deviation over folds)\n  %-*s",
+                    r->cv->job->run, (long long)r->oof.n, r->oof.n_folds, r->name_width, "");
+    for (int k = 0; k < 3 && names[k]; k++) {
+        snprintf(head, sizeof head, "%s", names[k]);
+        orr_text_printf(&r->table, "  %-26s", head);
+    }
+    orr_text_add(&r->table, "\n");
+}
+
+/* ---- tables of predictions ---- */
+static void header(const orr_oof *o, orr_text *row)
+{
+    char name[2 * ORR_MODEL_NAME_MAX], field[2 * ORR_MODEL_NAME_MAX + ORR_DATA_NAME_MAX + 2];
+
+    for (int c = 0; c < o->n_columns; c++) {
+        orr_oof_column_name(o, c, name, sizeof name);
+        for (int k = o->n_classes == 2 ? 1 : 0; k < (o->bins.count ? 1 : o->width); k++) {
+            if (o->n_classes == 2 || o->bins.count || o->width == 1)
+                snprintf(field, sizeof field, "%s", name);
+            else if (o->n_classes)
+                snprintf(field, sizeof field, "%s/%s", name, o->class_names[k]);
+            else
+                snprintf(field, sizeof field, "%s/%d", name, k);
+            orr_text_add(row, ",");
+            orr_text_csv(row, field);
+        }
+    }
+}
+
+/* The numbers of one sample: probabilities (of two classes the second's), values, or means of
+ * densities; p[n_columns][n][width]. */
+static void numbers(const orr_oof *o, const double *p, int64_t n, int64_t i, orr_text *row)
+{
+    for (int c = 0; c < o->n_columns; c++) {
+        const double *v = p + ((size_t)c * (size_t)n + (size_t)i) * (size_t)o->width;
+        if (o->bins.count) {
+            orr_text_printf(row, ",%.17g", orr_bins_mean(&o->bins, v));
+            continue;
+        }
+        for (int k = o->n_classes == 2 ? 1 : 0; k < o->width; k++)
+            orr_text_printf(row, ",%.17g", v[k]);
+    }
+}
+
+static void truth(const orr_oof *o, int64_t i, orr_text *row)
+{
+    if (o->labels) {
+        orr_text_add(row, ",");
+        orr_text_csv(row, o->class_names[o->labels[i]]);
+    }
+    for (int k = 0; o->values && k < o->y_width; k++)
+        orr_text_printf(row, ",%.9g", (double)o->values[i * o->y_width + k]);
+}
+
+static void table_head(const orr_oof *o, orr_text *row)
+{
+    orr_text_add(row, o->labels ? "id,label" : "id");
+    for (int k = 0; o->values && k < o->y_width; k++)
+        orr_text_printf(row, o->y_width == 1 ? ",target" : ",target_%d", k);
+    for (int r = 0; r < o->n_repeats; r++)
+        orr_text_printf(row, o->n_repeats == 1 ? ",fold" : ",fold_%d", r);
+}
+
+static orr_status write_oof(const orr_oof *o, const char *path)
+{
+    orr_table_file t;
+
+    ORR_TRY(orr_table_file_open(&t, path));
+    table_head(o, &t.row);
+    header(o, &t.row);
+    orr_table_file_end_row(&t);
+    for (int64_t i = 0; i < o->n; i++) {
+        orr_text_csv(&t.row, o->id[i]);
+        truth(o, i, &t.row);
+        for (int r = 0; r < o->n_repeats; r++)
+            orr_text_printf(&t.row, ",%d", o->fold[r * o->n + i]);
+        numbers(o, o->p, o->n, i, &t.row);
+        orr_table_file_end_row(&t);
+    }
+    return orr_table_file_close(&t, ORR_OK);
+}
+
+static orr_status write_test(const orr_oof *o, const char *path)
+{
+    orr_table_file t;
+
+    if (o->n_test == 0) return ORR_OK;
+    ORR_TRY(orr_table_file_open(&t, path));
+    orr_text_add(&t.row, "id");
+    header(o, &t.row);
+    orr_table_file_end_row(&t);
+    for (int64_t i = 0; i < o->n_test; i++) {
+        orr_text_csv(&t.row, o->test_id[i]);
+        numbers(o, o->test_p, o->n_test, i, &t.row);
+        orr_table_file_end_row(&t);
+    }
+    return orr_table_file_close(&t, ORR_OK);
+}
+
+/* ---- all of it ---- */
+static orr_status make(reporter *r, cJSON *all)
+{
+    const char *run = r->cv->job->run;
+    char path[ORR_PATH_MAX];
+
+    ORR_TRY(orr_oof_read(&r->oof, run));
+    r->rows = orr_alloc((size_t)r->oof.n + 1, sizeof *r->rows);
+    r->part = orr_alloc((size_t)r->oof.n * (size_t)r->oof.width + 1, sizeof *r->part);
+    if (!r->rows || !r->part) return orr_fail(ORR_ERR_NOMEM, "out of memory: a report");
+    ORR_TRY(
+        orr_model_create(&r->model, &r->cv->job->c[0].job, orr_dataset_schema(r->cv->train.set)));
+    begin_table(r);
+    cJSON_AddNumberToObject(all, "samples", (double)r->oof.n);
+    cJSON_AddNumberToObject(all, "folds", r->oof.n_folds);
+    cJSON_AddNumberToObject(all, "repeats", r->oof.n_repeats);
+    cJSON_AddStringToObject(all, "epoch_chosen_by", r->cv->job->cv.validate);
+    r->list = cJSON_AddArrayToObject(all, "models");
+    ORR_TRY(report_models(r));
+    ORR_TRY(report_means(r));
+    ORR_TRY(orr_path_join(path, run, "oof.csv"));
+    ORR_TRY(write_oof(&r->oof, path));
+    ORR_TRY(orr_path_join(path, run, "test.csv"));
+    ORR_TRY(write_test(&r->oof, path));
+    ORR_TRY(orr_json_write(all, run, "report.json"));
+    return orr_text_status(&r->table);
+}
+
+orr_status orr_cv_report(const orr_cv *cv)
+{
+    reporter r = { .cv = cv };
+    cJSON *all = cJSON_CreateObject();
+    orr_status st = make(&r, all);
+
+    if (st == ORR_OK) {
+        orr_context_print(cv->context, "%s", r.table.s);
+        if (strcmp(cv->job->cv.validate, "fold") == 0)
+            orr_context_print(cv->context,
+                              "  each fold chose its own best epoch: these scores are too "
+                              "good (cv.validate share is honest)\n");
+        orr_context_print(cv->context, "predictions: %s/oof.h5, oof.csv%s\n", cv->job->run,
+                          r.oof.n_test ? ", test.csv" : "");
+    }
+    cJSON_Delete(all);
+    orr_text_free(&r.table);
+    orr_model_destroy(&r.model);
+    orr_oof_free(&r.oof);
+    orr_free(r.rows);
+    orr_free(r.part);
+    return st;
+}

@@ -1,0 +1,196 @@
+/* jobs/model/train_job.c - option tables of the training job. */
+#include "jobs/model/train_job.h"
+#include "core/text.h"
+
+#include <string.h>
+
+static const orr_option data_options[] = {
+    ORR_OPTION_STRING(orr_data_opts, train, NULL, "shard set to train on"),
+    ORR_OPTION_STRING(orr_data_opts, validation, "",
+                      "shard set that chooses the best epoch; \"\" = a part of train"),
+    ORR_OPTION_STRING(orr_data_opts, test, "",
+                      "shard set evaluated once, at the end; \"\" = none, or test_fraction"),
+    ORR_OPTION_REAL(orr_data_opts, validation_fraction, "0.2", 0, 0.95,
+                    "share of train kept for validation when none is named (stratified); 0 = none"),
+    ORR_OPTION_REAL(
+        orr_data_opts, test_fraction, "0", 0, 0.95,
+        "share of train kept for the final test when none is named (stratified), cut off first"),
+    ORR_OPTION_INT64(orr_data_opts, split_seed, "1", 0, 4294967295.0, "seed of those splits"),
+    ORR_OPTION_CHOICE(orr_data_opts, sampling, "shuffled", "shuffled|file|balanced",
+                      "order of an epoch; balanced draws classes by shares"),
+    ORR_OPTION_REALS(orr_data_opts, shares, "[]", 0, 1e9,
+                     "balanced: share of each class, any scale; [] = equal"),
+    ORR_OPTION_INT64(orr_data_opts, epoch_length, "0", 0, 1e15,
+                     "samples an epoch draws; 0 = rows of the training split"),
+    ORR_OPTION_CHOICE(orr_data_opts, overlap, "refuse", "refuse|warn|allow",
+                      "what happens when two splits share an id or a sample"),
+    ORR_OPTION_BOOL(orr_data_opts, verify, "false", "check every shard's sha256 before training"),
+    ORR_OPTION_NODE(orr_data_opts, transforms,
+                    "list of deterministic steps, saved with the model: standardise, "
+                    "moving_average, affine, log, asinh, sqrt, reshape"),
+    ORR_OPTION_NODE(orr_data_opts, augment,
+                    "list of random steps, training only: roll, flip, rotate90, noise, scale"),
+    ORR_OPTION_STRINGS(orr_data_opts, aux, "[]",
+                       "numbers beside a sample (magnitudes) that the net takes, by name"),
+    ORR_OPTION_NODE(orr_data_opts, aux_transforms,
+                    "steps for the vector of them, such as - standardise: {per: feature}"),
+    ORR_OPTION_BOOL(orr_data_opts, statistics, "false",
+                    "write statistics.h5: mean, variance, least and largest of each number of a "
+                    "sample over the training split"),
+    ORR_OPTION_END,
+};
+
+static const orr_option model_options[] = {
+    ORR_OPTION_STRING(orr_model_opts, name, "",
+                      "built-in model: kepler-cnn, kepler-cnn2, moons, inception, inception-mixed, "
+                      "pasquet"),
+    ORR_OPTION_NODE(orr_model_opts, layers, "or a list of layers of one's own (docs/job-file.md)"),
+    ORR_OPTION_INT(orr_model_opts, outputs, "0", 0, 1 << 20,
+                   "built-in model: units of its last layer; 0 = as published"),
+    ORR_OPTION_CHOICE(
+        orr_model_opts, kernels, "cpu", "cpu|cpu-bf16|check",
+        "cpu: oneDNN, OpenBLAS and own loops; cpu-bf16: products of bfloat16 numbers, "
+        "sums and weights float32; check: plain C, slow, the oracle"),
+    ORR_OPTION_END,
+};
+
+static const orr_option bins_options[] = {
+    ORR_OPTION_INT(orr_bins, count, "0", 0, 4096, "equal bins; 0 = no density"),
+    ORR_OPTION_REAL(orr_bins, min, "0", -1e30, 1e30, "lower edge of the first bin"),
+    ORR_OPTION_REAL(orr_bins, max, "1", -1e30, 1e30, "upper edge of the last bin"),
+    ORR_OPTION_END,
+};
+
+static const orr_option train_options[] = {
+    ORR_OPTION_INT64(orr_train_opts, epochs, "10", 1, 1e9, "passes over the training split"),
+    ORR_OPTION_INT64(orr_train_opts, batch, "32", 1, 1e7, "samples of a batch, over all ranks"),
+    ORR_OPTION_INT(orr_train_opts, leaves, "8", 1, ORR_MAX_LEAVES,
+                   "slices a batch is cut into; sums follow a tree over them, so results depend on "
+                   "this and not on ranks"),
+    ORR_OPTION_CHOICE(orr_train_opts, reduce, "ordered", "ordered|fast",
+                      "ordered: same bytes on any number of ranks; fast: MPI's own order"),
+    ORR_OPTION_INT64(orr_train_opts, seed, "1", 0, 9e15,
+                     "seed of weights, order, augmentation and dropout"),
+    ORR_OPTION_REAL(orr_train_opts, lr, "0.001", 0, 1000,
+                    "learning rate (its maximum for onecycle and cosine)"),
+    ORR_OPTION_CHOICE(
+        orr_train_opts, loss, "auto", "auto|bce|ce|mse|expected_mse|crps",
+        "auto: bce for one output and two classes, ce for classes and bins, else mse; "
+        "with bins also expected_mse (of the density's mean) and crps"),
+    ORR_OPTION_SECTION(orr_train_opts, bins, bins_options,
+                       "the net answers with a density over bins of the target"),
+    ORR_OPTION_CHOICE(
+        orr_train_opts, calibrate, "none", "none|pit",
+        "with bins; pit: densities are passed through a map that makes their PIT flat "
+        "on the validation part; it is fitted once, on the best epoch, and saved with "
+        "the model"),
+    ORR_OPTION_REAL(orr_train_opts, pos_weight, "1", 0, 1e9, "bce: weight of the positive class"),
+    ORR_OPTION_REAL(orr_train_opts, clip_norm, "0", 0, 1e30,
+                    "largest L2 norm of the gradient over all parameters; 0 = no clipping"),
+    ORR_OPTION_SECTION(orr_train_opts, optimiser, orr_optimiser_options, "how weights move"),
+    ORR_OPTION_SECTION(orr_train_opts, schedule, orr_schedule_options,
+                       "how the learning rate moves"),
+    ORR_OPTION_CHOICE(
+        orr_train_opts, select, "auto",
+        "auto|loss|accuracy|balanced_accuracy|auc|average_precision|f1|recall|rmse|mae|"
+        "sigma_mad|eta|crps",
+        "validation metric that names the best epoch; auto = loss"),
+    ORR_OPTION_INT64(orr_train_opts, patience, "0", 0, 1e9,
+                     "stop after this many evaluations without a better one; 0 = never"),
+    ORR_OPTION_INT64(orr_train_opts, evaluate_every, "1", 1, 1e9,
+                     "epochs between evaluations of the validation split"),
+    ORR_OPTION_INT64(orr_train_opts, checkpoint_steps, "0", 0, 1e15,
+                     "steps between checkpoints; 0 = at the end of each epoch"),
+    ORR_OPTION_INT64(orr_train_opts, max_steps, "0", 0, 1e15,
+                     "stop after this many steps; 0 = epochs decide"),
+    ORR_OPTION_BOOL(orr_train_opts, drop_last, "false",
+                    "leave out the smaller last batch of an epoch"),
+    ORR_OPTION_INT64(orr_train_opts, nonfinite_limit, "5", 1, 1e9,
+                     "steps in a row with NaN or Inf (each is skipped) after which the run stops; "
+                     "it stands at its last checkpoint"),
+    ORR_OPTION_REAL(orr_train_opts, bucket_mib, "4", 0.001, 4096,
+                    "gradient bytes that start on their way together, MiB"),
+    ORR_OPTION_REAL(orr_train_opts, threshold, "0.5", 0, 1,
+                    "probability above which the positive class is named"),
+    ORR_OPTION_END,
+};
+
+const orr_option orr_train_job_options[] = {
+    ORR_OPTION_STRING(orr_train_job, run, NULL,
+                      "folder of the run; an existing run is gone on with"),
+    ORR_OPTION_SECTION(orr_train_job, data, data_options, "samples"),
+    ORR_OPTION_SECTION(orr_train_job, model, model_options, "network"),
+    ORR_OPTION_SECTION(orr_train_job, train, train_options, "training"),
+    ORR_OPTION_SECTION(orr_train_job, runtime, orr_runtime_options,
+                       "this start only, not part of the run"),
+    ORR_OPTION_END,
+};
+
+/* Only densities can be calibrated, and only on samples that the net was not trained on. */
+static orr_status check_calibration(const orr_train_job *job)
+{
+    if (strcmp(job->train.calibrate, "none") == 0) return ORR_OK;
+    if (job->train.bins.count == 0)
+        return orr_fail(
+            ORR_ERR_OPTION,
+            "train.calibrate is %s, which is for densities: give train.bins, or leave it "
+            "out",
+            job->train.calibrate);
+    if (job->data.validation[0] == '\0' && job->data.validation_fraction == 0)
+        return orr_fail(
+            ORR_ERR_OPTION,
+            "train.calibrate is %s, which is fitted on the validation part, and there is "
+            "none: give data.validation or data.validation_fraction",
+            job->train.calibrate);
+    return ORR_OK;
+}
+
+orr_status orr_train_job_read(orr_train_job *job, const orr_config *c)
+{
+    const orr_node *root = orr_config_root(c);
+    char where[512];
+
+    ORR_TRY(orr_options_read(job, orr_train_job_options, root, ""));
+    if ((job->model.name[0] != '\0') == (job->model.layers != NULL)) {
+        const orr_node *model = orr_node_get(root, "model");
+        return orr_fail(ORR_ERR_OPTION, "%s: model needs either name or layers%s",
+                        orr_node_where(model ? model : root, where, sizeof where),
+                        job->model.layers ? ", not both" : "");
+    }
+    if (job->model.layers && job->model.outputs)
+        return orr_fail(ORR_ERR_OPTION, "model.outputs is for built-in models; write the units of "
+                                        "the last layer in model.layers");
+    if (job->train.bins.count && !(job->train.bins.max > job->train.bins.min))
+        return orr_fail(ORR_ERR_OPTION, "train.bins: max %g is not above min %g",
+                        job->train.bins.max, job->train.bins.min);
+    ORR_TRY(check_calibration(job));
+    if (job->run[0] == '\0') return orr_fail(ORR_ERR_OPTION, "run: give the folder of the run");
+    if (job->train.batch < job->train.leaves)
+        return orr_fail(
+            ORR_ERR_OPTION,
+            "train.batch is %lld and train.leaves %d: a batch cannot have more leaves than samples",
+            (long long)job->train.batch, job->train.leaves);
+    return ORR_OK;
+}
+
+orr_status orr_train_job_dump(const orr_train_job *job, orr_text *out)
+{
+    orr_option rows[8];
+    int n = 0;
+
+    for (const orr_option *o = orr_train_job_options; o->type != ORR_OPT_END; o++)
+        if (strcmp(o->key, "runtime") != 0 && strcmp(o->key, "run") != 0) rows[n++] = *o;
+    rows[n] = (orr_option)ORR_OPTION_END;
+    return orr_options_dump(job, rows, out, 0);
+}
+
+int orr_select_maximise(const char *select)
+{
+    static const char *const smaller[] = {
+        "auto", "loss", "rmse", "mae", "sigma_mad", "eta", "crps"
+    };
+
+    for (size_t i = 0; i < sizeof smaller / sizeof *smaller; i++)
+        if (strcmp(select, smaller[i]) == 0) return 0;
+    return 1;
+}

@@ -1,0 +1,77 @@
+/* jobs/model/train_job.h - the training job file: its sections, as structs, and their option tables.
+ * Strings and nodes in them are borrowed from the configuration.   Not collective. */
+#ifndef ORR_JOBS_MODEL_TRAIN_JOB_H
+#define ORR_JOBS_MODEL_TRAIN_JOB_H
+
+#include "core/bins.h"
+#include "core/options.h"
+#include "jobs/context/context.h"
+#include "nn/optimiser.h"
+#include "nn/schedule.h"
+
+typedef struct orr_data_opts {
+    const char *train, *validation, *test; /* shard sets; "" = none */
+    double validation_fraction;            /* of train, when no validation set is named */
+    double test_fraction;                  /* of train, when no test set is named */
+    int64_t split_seed;
+    const char *sampling; /* shuffled | file | balanced */
+    orr_reals shares;     /* balanced: share of each class */
+    int64_t epoch_length; /* samples an epoch draws; 0 = as many as there are */
+    const char *overlap;  /* refuse | warn | allow */
+    int verify;
+    const orr_node *transforms, *augment;
+    orr_strings aux;                /* numbers beside a sample that the net takes, by name */
+    const orr_node *aux_transforms; /* of the vector of them */
+    int statistics;                 /* write statistics.h5 */
+} orr_data_opts;
+
+typedef struct orr_model_opts {
+    const char *name;       /* a built-in model, or "" */
+    const orr_node *layers; /* or one's own */
+    int outputs;            /* built-in: units of its last layer; 0 = as published */
+    const char *kernels;    /* cpu | cpu-bf16 | check */
+} orr_model_opts;
+
+typedef struct orr_train_opts {
+    int64_t epochs, batch;
+    int leaves;
+    const char *reduce; /* ordered | fast */
+    int64_t seed;
+    double lr;
+    const char *loss;      /* auto | bce | ce | mse | expected_mse | crps */
+    orr_bins bins;         /* of a density over the target; count 0 = none */
+    const char *calibrate; /* none | pit */
+    double pos_weight;
+    double clip_norm; /* 0 = none */
+    orr_optimiser_opts optimiser;
+    orr_schedule_opts schedule;
+    const char *select;       /* metric that names the best epoch */
+    int64_t patience;         /* early stopping: epochs without improvement; 0 = off */
+    int64_t evaluate_every;   /* epochs */
+    int64_t checkpoint_steps; /* 0: at epoch ends alone */
+    int64_t max_steps;        /* 0 = no bound */
+    int drop_last;
+    int64_t nonfinite_limit; /* skipped steps in a row before the run gives up */
+    double bucket_mib;
+    double threshold; /* of the positive class, for counts */
+} orr_train_opts;
+
+typedef struct orr_train_job {
+    const char *run;
+    orr_data_opts data;
+    orr_model_opts model;
+    orr_train_opts train;
+    orr_runtime_opts runtime;
+} orr_train_job;
+
+extern const orr_option orr_train_job_options[];
+
+/* Reads and checks what can be checked without data. */
+orr_status orr_train_job_read(orr_train_job *job, const orr_config *c);
+/* The resolved job as YAML, without `run` and `runtime`: no result depends on them, and a run's
+ * folder may be moved. */
+orr_status orr_train_job_dump(const orr_train_job *job, orr_text *out);
+/* Is a larger value of this metric better? */
+int orr_select_maximise(const char *select);
+
+#endif
