@@ -143,10 +143,10 @@ const char *orr_loss_name(const orr_loss *l)
     return kind_names[l->kind];
 }
 
-orr_answer orr_loss_answer(const orr_loss *l)
+orr_output_type orr_loss_output_type(const orr_loss *l)
 {
-    if (is_density(l->kind)) return ORR_ANSWER_DENSITY;
-    return l->kind == ORR_LOSS_MSE ? ORR_ANSWER_VALUES : ORR_ANSWER_CLASSES;
+    if (is_density(l->kind)) return ORR_OUTPUT_DENSITY;
+    return l->kind == ORR_LOSS_MSE ? ORR_OUTPUT_VALUES : ORR_OUTPUT_CLASSES;
 }
 
 /* One sample: returns its loss; *dx = its derivative / n_global.  dx may be NULL. */

@@ -17,6 +17,7 @@
 
 #include "core/bins.h"
 #include "core/leaves.h"
+#include "core/output_type.h"
 #include "core/status.h"
 #include "nn/real.h"
 #include "nn/shape.h"
@@ -37,9 +38,6 @@ typedef enum {
 } orr_loss_kind;
 
 enum { ORR_MAX_BINS = 4096 }; /* of a density: 2 to this */
-
-/* What the net's output means. */
-typedef enum { ORR_ANSWER_CLASSES, ORR_ANSWER_VALUES, ORR_ANSWER_DENSITY } orr_answer;
 
 typedef struct orr_loss {
     orr_loss_kind kind;
@@ -63,7 +61,7 @@ typedef struct orr_loss_spec {
 /* ORR_ERR_SHAPE says what does not fit, ORR_ERR_OPTION with the nearest name. */
 orr_status orr_loss_init(orr_loss *l, const orr_loss_spec *spec);
 const char *orr_loss_name(const orr_loss *l); /* the word of the job file, never auto */
-orr_answer orr_loss_answer(const orr_loss *l);
+orr_output_type orr_loss_output_type(const orr_loss *l);
 
 /* labels[n] (classes), values[n][outputs] (mse) or values[n] (densities).  leaf_sums[i] (double, local leaves) = sum of the samples' losses of
  * leaf i, not divided; per_sample (may be NULL) [n] each sample's; dx (may be NULL) [n][outputs] = gradient of the loss

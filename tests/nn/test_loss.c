@@ -209,16 +209,16 @@ static void test_auto_and_names(void **state)
         int outputs, n_classes, width, n_bins;
         orr_loss_kind kind;
         const char *called;
-        orr_answer answer;
+        orr_output_type output_type;
     } cases[] = {
-        { "auto", 1, 2, 0, 0, ORR_LOSS_BCE, "bce", ORR_ANSWER_CLASSES },
-        { "auto", 2, 2, 0, 0, ORR_LOSS_CE, "ce", ORR_ANSWER_CLASSES },
-        { "auto", 5, 5, 0, 0, ORR_LOSS_CE, "ce", ORR_ANSWER_CLASSES },
-        { "auto", 3, 0, 3, 0, ORR_LOSS_MSE, "mse", ORR_ANSWER_VALUES },
-        { "auto", 8, 0, 1, 8, ORR_LOSS_BINNED_CE, "ce", ORR_ANSWER_DENSITY },
-        { "ce", 8, 0, 1, 8, ORR_LOSS_BINNED_CE, "ce", ORR_ANSWER_DENSITY },
-        { "crps", 8, 0, 1, 8, ORR_LOSS_CRPS, "crps", ORR_ANSWER_DENSITY },
-        { "expected_mse", 8, 0, 1, 8, ORR_LOSS_EXPECTED_MSE, "expected_mse", ORR_ANSWER_DENSITY },
+        { "auto", 1, 2, 0, 0, ORR_LOSS_BCE, "bce", ORR_OUTPUT_CLASSES },
+        { "auto", 2, 2, 0, 0, ORR_LOSS_CE, "ce", ORR_OUTPUT_CLASSES },
+        { "auto", 5, 5, 0, 0, ORR_LOSS_CE, "ce", ORR_OUTPUT_CLASSES },
+        { "auto", 3, 0, 3, 0, ORR_LOSS_MSE, "mse", ORR_OUTPUT_VALUES },
+        { "auto", 8, 0, 1, 8, ORR_LOSS_BINNED_CE, "ce", ORR_OUTPUT_DENSITY },
+        { "ce", 8, 0, 1, 8, ORR_LOSS_BINNED_CE, "ce", ORR_OUTPUT_DENSITY },
+        { "crps", 8, 0, 1, 8, ORR_LOSS_CRPS, "crps", ORR_OUTPUT_DENSITY },
+        { "expected_mse", 8, 0, 1, 8, ORR_LOSS_EXPECTED_MSE, "expected_mse", ORR_OUTPUT_DENSITY },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -232,7 +232,7 @@ static void test_auto_and_names(void **state)
         assert_int_equal(orr_loss_init(&l, &s), ORR_OK);
         assert_int_equal(l.kind, cases[i].kind);
         assert_string_equal(orr_loss_name(&l), cases[i].called);
-        assert_int_equal(orr_loss_answer(&l), cases[i].answer);
+        assert_int_equal(orr_loss_output_type(&l), cases[i].output_type);
     }
 }
 

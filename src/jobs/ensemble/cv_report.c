@@ -12,9 +12,9 @@
 
 enum { N_SHOWN = 5 };
 static const char *const shown[3][N_SHOWN] = {
-    [ORR_ANSWER_CLASSES] = { "auc", "average_precision", "accuracy", "f1", "log_loss" },
-    [ORR_ANSWER_VALUES] = { "rmse", "mae", "sigma_mad", NULL, NULL },
-    [ORR_ANSWER_DENSITY] = { "sigma_mad", "crps", "rmse", "mae", NULL },
+    [ORR_OUTPUT_CLASSES] = { "auc", "average_precision", "accuracy", "f1", "log_loss" },
+    [ORR_OUTPUT_VALUES] = { "rmse", "mae", "sigma_mad", NULL, NULL },
+    [ORR_OUTPUT_DENSITY] = { "sigma_mad", "crps", "rmse", "mae", NULL },
 };
 
 typedef struct reporter {
@@ -35,7 +35,7 @@ typedef struct summary {
 
 static const char *const *metrics_of(const reporter *r)
 {
-    return shown[orr_loss_answer(&r->model.loss)];
+    return shown[orr_loss_output_type(&r->model.loss)];
 }
 
 /* Scores over the rows of one fold (fold < 0: over all). */
@@ -49,8 +49,8 @@ static orr_status score(reporter *r, const double *p, const int32_t *folds, int 
         memcpy(r->part + (size_t)n * width, p + (size_t)i * width, width * sizeof *p);
         r->rows[n++] = i;
     }
-    return orr_scores_of_answers(s, &r->model, &r->cv->train, r->rows, n, r->part,
-                                 r->model.threshold);
+    return orr_scores_of_predictions(s, &r->model, &r->cv->train, r->rows, n, r->part,
+                                     r->model.threshold);
 }
 
 static void note(const reporter *r, const orr_scores *s, double *out)

@@ -35,7 +35,7 @@ static orr_status make_grouping(orr_grouping *g, const orr_scores *s, const orr_
                                 const int64_t *rows, const char *name, int n_groups, double outlier)
 {
     double *by = orr_alloc((size_t)s->n + 1, sizeof *by);
-    const double *density = s->answer == ORR_ANSWER_DENSITY ? s->p : NULL;
+    const double *density = s->output_type == ORR_OUTPUT_DENSITY ? s->p : NULL;
     orr_status st = ORR_OK;
 
     *g = (orr_grouping){ .n = n_groups };
@@ -60,7 +60,7 @@ orr_status orr_groupings_create(orr_groupings *out, const orr_scores *s, const o
     orr_status st = ORR_OK;
 
     *out = (orr_groupings){ 0 };
-    if (!s->has_truth || (!s->is_redshift && s->answer != ORR_ANSWER_DENSITY)) return ORR_OK;
+    if (!s->has_truth || (!s->is_redshift && s->output_type != ORR_OUTPUT_DENSITY)) return ORR_OK;
     if (by->n > ORR_MAX_GROUPINGS)
         return orr_fail(ORR_ERR_OPTION, "by: at most %d names", ORR_MAX_GROUPINGS);
     for (int i = 0; st == ORR_OK && i < by->n; i++) {

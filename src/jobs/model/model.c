@@ -11,7 +11,7 @@ static const char format[] = "orrery-model-1";
 
 int orr_model_n_classes(const orr_model *m)
 {
-    if (orr_loss_answer(&m->loss) != ORR_ANSWER_CLASSES) return 0;
+    if (orr_loss_output_type(&m->loss) != ORR_OUTPUT_CLASSES) return 0;
     return m->loss.kind == ORR_LOSS_BCE ? 2 : m->outputs;
 }
 
@@ -310,7 +310,7 @@ static orr_status read_calibration(orr_model *m, orr_h5_file *f)
     orr_calibration *c = &m->calibration;
 
     if (n < 0) return ORR_OK;
-    if (orr_loss_answer(&m->loss) != ORR_ANSWER_DENSITY)
+    if (orr_loss_output_type(&m->loss) != ORR_OUTPUT_DENSITY)
         return orr_fail(ORR_ERR_FORMAT, "%s: holds a calibration, but answers with no density",
                         f->path);
     if (n < 4 || n > 2 * ORR_CALIBRATION_KNOTS || n % 2)

@@ -46,7 +46,7 @@ static int columns(const orr_model *m)
 
 static int is_density(const orr_model *m)
 {
-    return orr_loss_answer(&m->loss) == ORR_ANSWER_DENSITY;
+    return orr_loss_output_type(&m->loss) == ORR_OUTPUT_DENSITY;
 }
 
 static void csv_header(FILE *f, const orr_model *m, int truth)

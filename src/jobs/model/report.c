@@ -40,7 +40,7 @@ static void add_values(cJSON *o, const orr_scores *s)
     orr_json_put(o, "sigma_mad", s->is_redshift ? s->redshift.sigma_mad : s->regression.sigma_mad);
     if (s->is_redshift) orr_json_put(o, "eta", s->redshift.eta);
     orr_json_put(o, "r2", s->regression.r2);
-    if (s->answer != ORR_ANSWER_DENSITY) return;
+    if (s->output_type != ORR_OUTPUT_DENSITY) return;
     orr_json_put(o, "crps", s->redshift.crps);
     orr_json_put(o, "pit_mean", s->redshift.pit_mean);
     orr_json_put(o, "pit_deviation", s->redshift.pit_deviation);
@@ -106,7 +106,7 @@ static void add_groupings(cJSON *o, const orr_scores *s, const orr_groupings *gr
         cJSON *list = cJSON_AddArrayToObject(by, g->name);
         for (int k = 0; k < g->n; k++)
             cJSON_AddItemToArray(list, group_json(&g->groups[k], g->edges[k], g->edges[k + 1],
-                                                  s->answer == ORR_ANSWER_DENSITY));
+                                                  s->output_type == ORR_OUTPUT_DENSITY));
     }
 }
 
@@ -121,7 +121,7 @@ cJSON *orr_scores_json(const orr_scores *s, const orr_schema *schema, const orr_
         add_classes(o, s->classification, schema);
     } else if (s->has_truth) {
         orr_json_put(o, "mse", s->regression.mse);
-        if (s->answer == ORR_ANSWER_DENSITY) add_pit(o, &s->redshift);
+        if (s->output_type == ORR_OUTPUT_DENSITY) add_pit(o, &s->redshift);
         add_groupings(o, s, groups);
     }
     return o;
@@ -201,7 +201,7 @@ static void grouping_table(const orr_grouping *g, int density, orr_text *t)
 
 static void value_table(const orr_scores *s, const orr_groupings *groups, orr_text *out)
 {
-    int density = s->answer == ORR_ANSWER_DENSITY;
+    int density = s->output_type == ORR_OUTPUT_DENSITY;
 
     table_row(out, "rmse", s->regression.rmse);
     table_row(out, "mae", s->regression.mae);

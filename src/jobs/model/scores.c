@@ -1,4 +1,4 @@
-/* jobs/model/scores.c - answers, loss and metrics of predictions. */
+/* jobs/model/scores.c - predictions, loss and metrics of predictions. */
 #include "jobs/model/scores.h"
 #include "core/memory.h"
 #include "jobs/model/predictor.h"
@@ -25,7 +25,7 @@ int orr_named_class(const double *p, int n_classes, double threshold)
 /* Numbers that a target has. */
 static size_t truth_width(const orr_model *m)
 {
-    return orr_loss_answer(&m->loss) == ORR_ANSWER_VALUES ? (size_t)m->outputs : 1;
+    return orr_loss_output_type(&m->loss) == ORR_OUTPUT_VALUES ? (size_t)m->outputs : 1;
 }
 
 /* Labels or values of n rows, in their order. */
@@ -67,7 +67,7 @@ static double mean_loss(const orr_model *m, int64_t n, const orr_real *logits,
 }
 
 /* Probabilities of all classes (bce: of 0 and of 1), values, or densities with their means. */
-static void fill_answers(orr_scores *s, const orr_model *m, const orr_real *logits)
+static void fill_predictions(orr_scores *s, const orr_model *m, const orr_real *logits)
 {
     for (int64_t i = 0; i < s->n; i++) {
         const orr_real *x = logits + (size_t)i * (size_t)m->outputs;
@@ -89,9 +89,9 @@ static orr_status judge_values(orr_scores *s, const orr_model *m)
     const double *point = orr_scores_point(s);
 
     ORR_TRY(orr_regression_metrics(s->truth, point, s->n, (int)truth_width(m), &s->regression));
-    if (s->answer == ORR_ANSWER_DENSITY || s->is_redshift)
+    if (s->output_type == ORR_OUTPUT_DENSITY || s->is_redshift)
         ORR_TRY(orr_redshift_metrics(point, s->truth, s->n,
-                                     s->answer == ORR_ANSWER_DENSITY ? s->p : NULL, &s->bins,
+                                     s->output_type == ORR_OUTPUT_DENSITY ? s->p : NULL, &s->bins,
                                      ORR_OUTLIER, &s->redshift));
     return ORR_OK;
 }
@@ -104,7 +104,7 @@ static orr_status judge(orr_scores *s, const orr_model *m, const orr_samples *sa
     int32_t *labels = NULL;
     orr_status st;
 
-    if (s->answer == ORR_ANSWER_CLASSES)
+    if (s->output_type == ORR_OUTPUT_CLASSES)
         labels = orr_alloc(n + 1, sizeof *labels);
     else
         s->truth = orr_alloc(n * truth_width(m) + 1, sizeof *s->truth);
@@ -120,22 +120,22 @@ static orr_status judge(orr_scores *s, const orr_model *m, const orr_samples *sa
     return st;
 }
 
-/* Room for the answers. */
+/* Room for the predictions. */
 static orr_status begin(orr_scores *s, const orr_model *m, int64_t n)
 {
     int n_classes = orr_model_n_classes(m);
 
     *s = (orr_scores){ .n = n,
-                       .answer = orr_loss_answer(&m->loss),
+                       .output_type = orr_loss_output_type(&m->loss),
                        .n_classes = n_classes,
                        .n_columns = n_classes ? n_classes : m->outputs,
                        .bins = m->loss.bins,
                        .is_redshift = orr_schema_is_redshift(&m->schema),
                        .loss = NAN };
     s->p = orr_alloc((size_t)n * (size_t)s->n_columns + 1, sizeof *s->p);
-    if (s->answer == ORR_ANSWER_DENSITY) s->point = orr_alloc((size_t)n + 1, sizeof *s->point);
-    if (!s->p || (s->answer == ORR_ANSWER_DENSITY && !s->point))
-        return orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %lld samples", (long long)n);
+    if (s->output_type == ORR_OUTPUT_DENSITY) s->point = orr_alloc((size_t)n + 1, sizeof *s->point);
+    if (!s->p || (s->output_type == ORR_OUTPUT_DENSITY && !s->point))
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: predictions of %lld samples", (long long)n);
     return ORR_OK;
 }
 
@@ -145,15 +145,16 @@ orr_status orr_scores_create(orr_scores *s, const orr_model *m, const orr_sample
 {
     orr_status st = begin(s, m, n);
 
-    if (st == ORR_OK) fill_answers(s, m, logits);
+    if (st == ORR_OK) fill_predictions(s, m, logits);
     if (st == ORR_OK && orr_has_truth(m, samples))
         st = judge(s, m, samples, rows, logits, threshold);
     if (st != ORR_OK) orr_scores_free(s);
     return st;
 }
 
-orr_status orr_scores_of_answers(orr_scores *s, const orr_model *m, const orr_samples *samples,
-                                 const int64_t *rows, int64_t n, const double *p, double threshold)
+orr_status orr_scores_of_predictions(orr_scores *s, const orr_model *m, const orr_samples *samples,
+                                     const int64_t *rows, int64_t n, const double *p,
+                                     double threshold)
 {
     orr_status st = begin(s, m, n);
 
@@ -213,7 +214,8 @@ static double value_metric(const orr_scores *s, const char *name)
     if (strcmp(name, "sigma_mad") == 0)
         return s->is_redshift ? s->redshift.sigma_mad : s->regression.sigma_mad;
     if (strcmp(name, "eta") == 0) return s->is_redshift ? s->redshift.eta : NAN;
-    if (strcmp(name, "crps") == 0) return s->answer == ORR_ANSWER_DENSITY ? s->redshift.crps : NAN;
+    if (strcmp(name, "crps") == 0)
+        return s->output_type == ORR_OUTPUT_DENSITY ? s->redshift.crps : NAN;
     return NAN;
 }
 
@@ -226,15 +228,15 @@ double orr_scores_metric(const orr_scores *s, const char *name)
 
 int orr_metric_defined(const char *name, const orr_model *m)
 {
-    orr_answer answer = orr_loss_answer(&m->loss);
+    orr_output_type output_type = orr_loss_output_type(&m->loss);
 
     if (strcmp(name, "auto") == 0 || strcmp(name, "loss") == 0) return 1;
     if (strcmp(name, "rmse") == 0 || strcmp(name, "mae") == 0 || strcmp(name, "sigma_mad") == 0)
-        return answer != ORR_ANSWER_CLASSES;
+        return output_type != ORR_OUTPUT_CLASSES;
     if (strcmp(name, "eta") == 0)
-        return answer != ORR_ANSWER_CLASSES && orr_schema_is_redshift(&m->schema);
-    if (strcmp(name, "crps") == 0) return answer == ORR_ANSWER_DENSITY;
-    return answer == ORR_ANSWER_CLASSES;
+        return output_type != ORR_OUTPUT_CLASSES && orr_schema_is_redshift(&m->schema);
+    if (strcmp(name, "crps") == 0) return output_type == ORR_OUTPUT_DENSITY;
+    return output_type == ORR_OUTPUT_CLASSES;
 }
 
 double orr_density_quantile(const orr_bins *bins, const double *p, double q)

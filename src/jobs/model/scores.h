@@ -1,6 +1,6 @@
-/* jobs/model/scores.h - what is known of a set's predictions: answers, loss, metrics.
- * Answers are classes (probabilities), values, or densities over bins of one value, whose mean is
- * the point estimate; a calibrated model's densities are calibrated here, while `loss` is that of the
+/* jobs/model/scores.h - what is known of a set's predictions: their numbers, loss, metrics.
+ * By the model's output type (core/output_type.h) they are probabilities of classes, values, or
+ * densities over bins of one value, whose mean is the point estimate; a calibrated model's densities are calibrated here, while `loss` is that of the
  * net.  A value that is a redshift by its name (orr_schema_is_redshift) also gets the metrics of
  * photometric redshifts (stats/redshift.h); a density gets PIT and CRPS whatever its value is.
  * Not collective: every rank computes the same. */
@@ -14,7 +14,7 @@
 
 typedef struct orr_scores {
     int64_t n;
-    orr_answer answer;
+    orr_output_type output_type;
     int n_classes; /* classes */
     int n_columns; /* of p */
     orr_bins bins; /* densities */
@@ -33,10 +33,11 @@ typedef struct orr_scores {
 orr_status orr_scores_create(orr_scores *s, const orr_model *m, const orr_samples *samples,
                              const int64_t *rows, int64_t n, const orr_real *logits,
                              double threshold);
-/* The same of answers that are known already, p[n][n_columns]: averages of several models, or read
+/* The same of predictions that are known already, p[n][n_columns]: averages of several models, or read
  * from a file.  The loss stays NaN. */
-orr_status orr_scores_of_answers(orr_scores *s, const orr_model *m, const orr_samples *samples,
-                                 const int64_t *rows, int64_t n, const double *p, double threshold);
+orr_status orr_scores_of_predictions(orr_scores *s, const orr_model *m, const orr_samples *samples,
+                                     const int64_t *rows, int64_t n, const double *p,
+                                     double threshold);
 void orr_scores_free(orr_scores *s);
 /* The map that makes the PIT of these densities flat (stats/calibration.h): they must come from a
  * model that has none yet, and the set must say what is right.  ORR_ERR_ARG for too few samples. */
@@ -45,12 +46,12 @@ orr_status orr_scores_calibration(const orr_scores *s, orr_calibration *out);
 const double *orr_scores_point(const orr_scores *s);
 /* A metric by the name `select` uses; NaN when it is not defined here. */
 double orr_scores_metric(const orr_scores *s, const char *name);
-/* Is a metric of that name defined for such answers? */
+/* Is a metric of that name defined for what this model predicts? */
 int orr_metric_defined(const char *name, const orr_model *m);
 /* The class that probabilities p[n_classes] name: the largest, of two classes the second when it
  * exceeds the threshold. */
 int orr_named_class(const double *p, int n_classes, double threshold);
-/* Have the set's samples answers to compare with? */
+/* Have the set's samples a truth to compare with? */
 int orr_has_truth(const orr_model *m, const orr_samples *samples);
 /* The q quantile of a density p[bins->count], linear inside a bin. */
 double orr_density_quantile(const orr_bins *bins, const double *p, double q);

@@ -15,7 +15,7 @@ static orr_status same_answers(const orr_model *a, const orr_model *b, const cha
     static const char *const kinds[] = { "classes", "values", "densities" };
     int x = orr_model_n_classes(a), y = orr_model_n_classes(b);
     const orr_bins *u = &a->loss.bins, *v = &b->loss.bins;
-    orr_answer ka = orr_loss_answer(&a->loss), kb = orr_loss_answer(&b->loss);
+    orr_output_type ka = orr_loss_output_type(&a->loss), kb = orr_loss_output_type(&b->loss);
     char name[2][ORR_DATA_NAME_MAX];
 
     if (ka != kb)
@@ -32,12 +32,12 @@ static orr_status same_answers(const orr_model *a, const orr_model *b, const cha
                    orr_class_name(&b->schema, i, name[1], sizeof name[1])) != 0)
             return orr_fail(ORR_ERR_SHAPE, "class %d is \"%s\" for %s and \"%s\" for %s", i,
                             name[0], pa, name[1], pb);
-    if (ka == ORR_ANSWER_DENSITY && (u->count != v->count || u->min != v->min || u->max != v->max))
+    if (ka == ORR_OUTPUT_DENSITY && (u->count != v->count || u->min != v->min || u->max != v->max))
         return orr_fail(ORR_ERR_SHAPE,
                         "%s has %d bins from %g to %g and %s %d from %g to %g: there is no mean "
                         "of such densities",
                         pa, u->count, u->min, u->max, pb, v->count, v->min, v->max);
-    if (ka == ORR_ANSWER_VALUES && a->outputs != b->outputs)
+    if (ka == ORR_OUTPUT_VALUES && a->outputs != b->outputs)
         return orr_fail(ORR_ERR_SHAPE,
                         "%s answers with %d values and %s with %d: there is no mean of them", pa,
                         a->outputs, pb, b->outputs);
@@ -255,8 +255,9 @@ static orr_status score_joined(work *w, orr_scores *out)
     if (st == ORR_OK) st = join(w, p);
     if (st == ORR_OK) {
         int64_t span = orr_timeline_now();
-        st = orr_context_agree(t->context, orr_scores_of_answers(out, t->first, t->samples, t->rows,
-                                                                 t->n, p, t->first->threshold));
+        st = orr_context_agree(t->context,
+                               orr_scores_of_predictions(out, t->first, t->samples, t->rows, t->n,
+                                                         p, t->first->threshold));
         orr_timeline_span("score", span, -1);
     }
     orr_free(p);

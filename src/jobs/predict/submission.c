@@ -261,7 +261,7 @@ static orr_status match_one(orr_submission *s, const orr_model *m, int classes)
 static orr_status match_columns(orr_submission *s, const orr_model *m)
 {
     int n = s->n_columns - 1, classes = orr_model_n_classes(m),
-        density = orr_loss_answer(&m->loss) == ORR_ANSWER_DENSITY,
+        density = orr_loss_output_type(&m->loss) == ORR_OUTPUT_DENSITY,
         answers = classes   ? classes
                   : density ? 1
                             : m->outputs;

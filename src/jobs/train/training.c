@@ -34,7 +34,7 @@ static orr_status check_job(const orr_training *t)
 
     if (!orr_metric_defined(select, &t->model))
         return orr_fail(ORR_ERR_OPTION, "train.select is %s, which is not defined for %s%s", select,
-                        what[orr_loss_answer(&t->model.loss)],
+                        what[orr_loss_output_type(&t->model.loss)],
                         strcmp(select, "eta") == 0 ? "; eta needs a target named z or redshift"
                                                    : "");
     ORR_TRY(check_calibration(t));
