@@ -11,7 +11,7 @@
 #include "core/memory.h"
 #include "core/options.h"
 #include "core/threads.h"
-#include "data/readers/table.h"
+#include "data/formats/table.h"
 #include "data/synth/synth.h"
 
 #include <stdio.h>

@@ -4,7 +4,7 @@
  * columns_dump FILE TABLE BATCH NAME:int|real|text ...   With no names: the names that there are.
  * A failure prints its sentence to stderr and exits 1. */
 #include "core/memory.h"
-#include "data/readers/columns.h"
+#include "data/formats/columns.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,28 +16,28 @@ enum { MAX = 64 };
 static orr_status ask(orr_columns *c, char *word, int64_t batch, orr_column_request *r)
 {
     char *colon = strrchr(word, ':');
-    orr_shard_column_type guess;
+    orr_value_type guess;
 
     if (!colon) return orr_fail(ORR_ERR_ARG, "%s: no type", word);
     *colon = '\0';
-    r->type = !strcmp(colon + 1, "int")    ? ORR_COLUMN_INT
-              : !strcmp(colon + 1, "real") ? ORR_COLUMN_REAL
-                                           : ORR_COLUMN_TEXT;
+    r->type = !strcmp(colon + 1, "int")    ? ORR_VALUE_INT
+              : !strcmp(colon + 1, "real") ? ORR_VALUE_REAL
+                                           : ORR_VALUE_TEXT;
     ORR_TRY(orr_columns_find(c, word, "test.column", &r->column));
     ORR_TRY(orr_columns_type(c, r->column, &guess));
     printf("%s:%s ", word,
-           guess == ORR_COLUMN_INT    ? "int"
-           : guess == ORR_COLUMN_REAL ? "real"
-                                      : "text");
+           guess == ORR_VALUE_INT    ? "int"
+           : guess == ORR_VALUE_REAL ? "real"
+                                     : "text");
     if (!(r->values = orr_alloc((size_t)batch, sizeof(orr_column_text)))) return ORR_ERR_NOMEM;
     return ORR_OK;
 }
 
 static void print(const orr_column_request *r, int64_t i)
 {
-    if (r->type == ORR_COLUMN_INT)
+    if (r->type == ORR_VALUE_INT)
         printf("%" PRId64, ((const int64_t *)r->values)[i]);
-    else if (r->type == ORR_COLUMN_REAL)
+    else if (r->type == ORR_VALUE_REAL)
         printf("%a", ((const double *)r->values)[i]);
     else
         for (const char *p = ((orr_column_text *)r->values)[i]; *p; p++)

@@ -2,8 +2,8 @@
  * memory that runs out.  FITS and npy: tests/data/columns.py. */
 #include "reader_cases.h"
 
-#include "data/readers/columns.h"
-#include "data/readers/values.h"
+#include "data/formats/columns.h"
+#include "data/formats/values.h"
 
 #include <math.h>
 
@@ -17,8 +17,8 @@ static orr_status open_text(orr_columns **c, const char *text)
 }
 
 /* Reads one column of a text; n is how many rows there were. */
-static orr_status read_one(const char *text, const char *name, orr_shard_column_type type,
-                           void *values, int64_t *n)
+static orr_status read_one(const char *text, const char *name, orr_value_type type, void *values,
+                           int64_t *n)
 {
     orr_columns *c = NULL;
     orr_column_request r = { .type = type, .values = values };
@@ -77,12 +77,12 @@ static void test_integers(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         snprintf(text, sizeof text, "id,x\n%s,1\n", good[i].text);
-        if (read_one(text, "ID", ORR_COLUMN_INT, v, &n) != ORR_OK) fail_msg("%s", orr_error_text());
+        if (read_one(text, "ID", ORR_VALUE_INT, v, &n) != ORR_OK) fail_msg("%s", orr_error_text());
         assert_true(n == 1 && v[0] == good[i].value);
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         snprintf(text, sizeof text, "x,id\n1,5\n\n2,%s\n", bad[i][0]);
-        case_expect(read_one(text, "id", ORR_COLUMN_INT, v, &n), ORR_ERR_FORMAT,
+        case_expect(read_one(text, "id", ORR_VALUE_INT, v, &n), ORR_ERR_FORMAT,
                     "@/c.csv:4: column id: \"");
         if (!strstr(orr_error_text(), bad[i][1]))
             fail_msg("got \"%s\", expected \"%s\"", orr_error_text(), bad[i][1]);
@@ -97,23 +97,23 @@ static void test_reals_and_texts(void **state)
 
     (void)state;
     assert_int_equal(read_one("a;b\n1.5;\" x \"\n;nan\nNULL;null\n-1e3; y\ninf;\"a;\"\"b\"\n", "a",
-                              ORR_COLUMN_REAL, v, &n),
+                              ORR_VALUE_REAL, v, &n),
                      ORR_OK);
     assert_int_equal(n, 5);
     assert_true(v[0] == 1.5 && isnan(v[1]) && isnan(v[2]) && v[3] == -1000 && isinf(v[4]));
     assert_int_equal(read_one("a;b\n1.5;\" x \"\n;nan\nNULL;null\n-1e3; y\ninf;\"a;\"\"b\"\n", "b",
-                              ORR_COLUMN_TEXT, t, &n),
+                              ORR_VALUE_TEXT, t, &n),
                      ORR_OK);
     assert_string_equal(t[0], "x");
     assert_string_equal(t[1], "");
     assert_string_equal(t[2], "");
     assert_string_equal(t[3], "y");
     assert_string_equal(t[4], "a;\"b");
-    case_expect(read_one("a,b\n1,2\nx,3\n", "a", ORR_COLUMN_REAL, v, &n), ORR_ERR_FORMAT,
+    case_expect(read_one("a,b\n1,2\nx,3\n", "a", ORR_VALUE_REAL, v, &n), ORR_ERR_FORMAT,
                 "@/c.csv:3: column a: \"x\" is not a number");
     case_expect(read_one("a,b\n1,"
                          "12345678901234567890123456789012345678901234567890123456789012345\n",
-                         "b", ORR_COLUMN_TEXT, t, &n),
+                         "b", ORR_VALUE_TEXT, t, &n),
                 ORR_ERR_FORMAT, "is longer than 64 bytes");
 }
 
@@ -157,7 +157,7 @@ static void test_bad_rows(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        case_expect(read_one(bad[i][0], "a", ORR_COLUMN_INT, v, &n), ORR_ERR_FORMAT, bad[i][1]);
+        case_expect(read_one(bad[i][0], "a", ORR_VALUE_INT, v, &n), ORR_ERR_FORMAT, bad[i][1]);
 }
 
 /* Any batch gives the same rows; two requests may share a column. */
@@ -174,18 +174,18 @@ static void test_batches(void **state)
         int64_t ids[600], first, n, at = 0;
         orr_column_text texts[600];
         double x[600];
-        orr_column_request r[3] = { { .type = ORR_COLUMN_INT, .values = ids },
-                                    { .type = ORR_COLUMN_TEXT, .values = texts },
-                                    { .type = ORR_COLUMN_REAL, .values = x } };
-        orr_shard_column_type type;
+        orr_column_request r[3] = { { .type = ORR_VALUE_INT, .values = ids },
+                                    { .type = ORR_VALUE_TEXT, .values = texts },
+                                    { .type = ORR_VALUE_REAL, .values = x } };
+        orr_value_type type;
         orr_columns *c;
 
         assert_int_equal(open_text(&c, text), ORR_OK);
         assert_int_equal(orr_columns_find(c, "x", "o", &r[2].column), ORR_OK);
         assert_int_equal(orr_columns_type(c, 0, &type), ORR_OK);
-        assert_int_equal(type, ORR_COLUMN_INT);
+        assert_int_equal(type, ORR_VALUE_INT);
         assert_int_equal(orr_columns_type(c, 1, &type), ORR_OK);
-        assert_int_equal(type, ORR_COLUMN_REAL);
+        assert_int_equal(type, ORR_VALUE_REAL);
         do {
             assert_int_equal(orr_columns_next(c, r, 3, batch, &first, &n), ORR_OK);
             assert_int_equal(first, at);
@@ -213,7 +213,7 @@ static void test_memory(void **state)
         orr_status st;
 
         orr_alloc_fail_at(k);
-        st = read_one("a,b\n1,2\n", "b", ORR_COLUMN_INT, v, &n);
+        st = read_one("a,b\n1,2\n", "b", ORR_VALUE_INT, v, &n);
         orr_alloc_fail_at(0);
         assert_true(st == ORR_OK || st == ORR_ERR_NOMEM);
         failed += st != ORR_OK;

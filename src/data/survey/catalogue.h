@@ -1,6 +1,6 @@
 /* data/survey/catalogue.h - what a survey catalogue asks for: objects, and the fields they lie in.
  *
- * Build reads the catalogue once (readers/columns.h), merges rows with one id, sets aside rows that
+ * Build reads the catalogue once (formats/columns.h), merges rows with one id, sets aside rows that
  * cannot be used, sorts objects by field and writes all of it into one SQLite file, so that memory
  * stays small whatever the catalogue's size.  Any number of processes then open the file to read.
  *

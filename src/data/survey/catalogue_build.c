@@ -6,8 +6,8 @@
 #include "data/survey/catalogue_build.h"
 #include "core/file.h"
 #include "core/memory.h"
-#include "data/readers/classes.h"
-#include "data/readers/id_text.h"
+#include "data/formats/classes.h"
+#include "data/formats/id_text.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #define ORR_DATA_SURVEY_CATALOGUE_BUILD_H
 
 #include "core/file.h"
-#include "data/readers/classes.h"
+#include "data/formats/classes.h"
 #include "data/survey/catalogue_private.h"
 
 #ifdef __cplusplus

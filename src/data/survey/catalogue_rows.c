@@ -1,9 +1,9 @@
 /* data/survey/catalogue_rows.c - rows of a catalogue: which columns are read, and what a row must
  * be like to become an object. */
 #include "core/memory.h"
-#include "data/readers/id_text.h"
-#include "data/readers/number.h"
-#include "data/readers/values.h"
+#include "data/formats/id_text.h"
+#include "data/formats/number.h"
+#include "data/formats/values.h"
 #include "data/survey/catalogue_build.h"
 
 #include <inttypes.h>
@@ -25,10 +25,10 @@ typedef struct {
 } batch;
 
 static orr_status want(orr_build *b, batch *q, const char *name, const char *option,
-                       orr_shard_column_type type, void *values)
+                       orr_value_type type, void *values)
 {
     orr_column_request *r = &q->requests[q->n];
-    size_t bytes = type == ORR_COLUMN_TEXT ? sizeof(orr_column_text) : sizeof(double);
+    size_t bytes = type == ORR_VALUE_TEXT ? sizeof(orr_column_text) : sizeof(double);
 
     ORR_TRY(orr_columns_find(b->columns, name, option, &r->column));
     if (!(r->values = orr_alloc(BATCH, bytes)))
@@ -43,16 +43,16 @@ static orr_status make_batch(orr_build *b, batch *q)
 {
     const orr_catalogue_opts *o = b->o;
 
-    ORR_TRY(want(b, q, o->id, "catalogue.id", ORR_COLUMN_TEXT, &q->id));
-    ORR_TRY(want(b, q, o->ra, "catalogue.ra", ORR_COLUMN_REAL, &q->ra));
-    ORR_TRY(want(b, q, o->dec, "catalogue.dec", ORR_COLUMN_REAL, &q->dec));
-    if (*o->label) ORR_TRY(want(b, q, o->label, "catalogue.label", ORR_COLUMN_TEXT, &q->label));
+    ORR_TRY(want(b, q, o->id, "catalogue.id", ORR_VALUE_TEXT, &q->id));
+    ORR_TRY(want(b, q, o->ra, "catalogue.ra", ORR_VALUE_REAL, &q->ra));
+    ORR_TRY(want(b, q, o->dec, "catalogue.dec", ORR_VALUE_REAL, &q->dec));
+    if (*o->label) ORR_TRY(want(b, q, o->label, "catalogue.label", ORR_VALUE_TEXT, &q->label));
     for (int i = 0; i < b->n_y; i++)
-        ORR_TRY(want(b, q, o->target.v[i], "catalogue.target", ORR_COLUMN_REAL, &q->y[i]));
+        ORR_TRY(want(b, q, o->target.v[i], "catalogue.target", ORR_VALUE_REAL, &q->y[i]));
     for (int i = 0; i < b->n_aux; i++)
-        ORR_TRY(want(b, q, o->aux.v[i], "catalogue.aux", ORR_COLUMN_REAL, &q->aux[i]));
+        ORR_TRY(want(b, q, o->aux.v[i], "catalogue.aux", ORR_VALUE_REAL, &q->aux[i]));
     for (int i = 0; i < b->n_fields; i++)
-        ORR_TRY(want(b, q, b->fields[i], "the archive's templates", ORR_COLUMN_TEXT, &q->field[i]));
+        ORR_TRY(want(b, q, b->fields[i], "the archive's templates", ORR_VALUE_TEXT, &q->field[i]));
     return ORR_OK;
 }
 

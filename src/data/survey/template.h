@@ -9,7 +9,7 @@
 #define ORR_DATA_SURVEY_TEMPLATE_H
 
 #include "core/status.h"
-#include "data/readers/columns.h"
+#include "data/formats/columns.h"
 
 #ifdef __cplusplus
 extern "C" {

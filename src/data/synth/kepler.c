@@ -3,7 +3,7 @@
  * rely on the phase of a transit. */
 #include "core/memory.h"
 #include "core/rng.h"
-#include "data/readers/number.h"
+#include "data/formats/number.h"
 #include "data/synth/out.h"
 #include "data/synth/synth.h"
 

@@ -3,7 +3,7 @@
  * a generator of its own. */
 #include "core/memory.h"
 #include "core/numpy_random.h"
-#include "data/readers/number.h"
+#include "data/formats/number.h"
 #include "data/synth/out.h"
 #include "data/synth/synth.h"
 

@@ -8,7 +8,7 @@
 #include "core/memory.h"
 #include "core/progress.h"
 #include "core/timeline.h"
-#include "data/readers/table.h"
+#include "data/formats/table.h"
 #include "data/shard.h"
 #include "jobs/cmd/command.h"
 

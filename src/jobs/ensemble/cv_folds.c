@@ -1,7 +1,7 @@
 /* jobs/ensemble/cv_folds.c - who is in which fold. */
 #include "core/log.h"
 #include "core/memory.h"
-#include "data/readers/columns.h"
+#include "data/formats/columns.h"
 #include "jobs/ensemble/cv.h"
 #include "jobs/model/ids.h"
 #include "stats/kfold.h"
@@ -37,8 +37,8 @@ static orr_status take_rows(id_table *t, const orr_column_text *id, const orr_co
 static orr_status read_blocks(id_table *t, orr_columns *c)
 {
     orr_column_text *id = orr_alloc(BLOCK, sizeof *id), *value = orr_alloc(BLOCK, sizeof *value);
-    orr_column_request want[2] = { { .type = ORR_COLUMN_TEXT, .values = id },
-                                   { .type = ORR_COLUMN_TEXT, .values = value } };
+    orr_column_request want[2] = { { .type = ORR_VALUE_TEXT, .values = id },
+                                   { .type = ORR_VALUE_TEXT, .values = value } };
     int64_t first, n = 1;
     orr_status st = id && value ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: %s", t->path);
 

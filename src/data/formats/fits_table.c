@@ -1,0 +1,219 @@
+/* data/formats/fits_table.c - the header of a FITS binary table, by cfitsio.  Source: FITS
+ * standard 4.0, section 7.3. */
+#include "core/memory.h"
+#include "core/text.h"
+#include "data/formats/records.h"
+#include "data/formats/values.h"
+
+#include <fitsio.h>
+#include <stdio.h>
+#include <string.h>
+
+static orr_status fail_fits(const char *path, const char *doing, int status)
+{
+    char text[FLEN_STATUS], line[FLEN_ERRMSG];
+
+    fits_get_errstatus(status, text);
+    while (fits_read_errmsg(line)) { /* cfitsio keeps them for whoever asks */
+    }
+    return orr_fail(ORR_ERR_FORMAT, "%s: %s: %s (cfitsio %d)", path, doing, text, status);
+}
+
+static void name_of(fitsfile *f, char name[FLEN_VALUE])
+{
+    int status = 0;
+
+    fits_write_errmark();
+    *name = '\0';
+    if (fits_read_key(f, TSTRING, "EXTNAME", name, NULL, &status)) *name = '\0';
+    fits_clear_errmark();
+}
+
+/* What tables there are, for the sentence that says the one asked for is not among them. */
+static orr_status fail_no_table(fitsfile *f, const char *path, const char *table)
+{
+    orr_text list = { .max = 600 };
+    char name[FLEN_VALUE];
+    orr_status st;
+    int n = 0;
+
+    for (int i = 2, type, status = 0; !fits_movabs_hdu(f, i, &type, &status); i++) {
+        if (type != BINARY_TBL) continue;
+        name_of(f, name);
+        orr_text_printf(&list, "%s%d%s%s%s", n++ ? ", " : "", i - 1, *name ? " (" : "", name,
+                        *name ? ")" : "");
+    }
+    fits_clear_errmsg();
+    if (n == 0)
+        st = orr_fail(ORR_ERR_FORMAT, "%s: the FITS file has no binary table", path);
+    else
+        st = orr_fail(ORR_ERR_OPTION, "%s: no binary table \"%.60s\"; there are: %s", path, table,
+                      list.s ? list.s : "");
+    orr_text_free(&list);
+    return st;
+}
+
+/* Moves to the table that was asked for. */
+static orr_status find_table(fitsfile *f, const char *path, const char *table)
+{
+    int type = 0, status = 0, wanted = 0;
+    int64_t number;
+
+    if (*table && !orr_integer_parse(table, strlen(table), &number))
+        wanted = number > 0 && number < 100000 ? (int)number + 1 : -1;
+    for (int i = 2; !fits_movabs_hdu(f, i, &type, &status); i++) {
+        char name[FLEN_VALUE];
+
+        if (type != BINARY_TBL) continue;
+        name_of(f, name);
+        if (!*table || i == wanted || (*name && !strcasecmp(name, table))) return ORR_OK;
+    }
+    fits_clear_errmsg();
+    return fail_no_table(f, path, table);
+}
+
+/* Type codes of cfitsio, and how values lie in the file. */
+static const struct {
+    int code;
+    orr_field_kind kind;
+    orr_elem elem;
+    size_t bytes;
+    const char *name;
+} kinds[] = {
+    { TBYTE, ORR_FIELD_NUMBER, ORR_ELEM_U1, 1, "" },
+    { TSHORT, ORR_FIELD_NUMBER, ORR_ELEM_I2, 2, "" },
+    { TLONG, ORR_FIELD_NUMBER, ORR_ELEM_I4, 4, "" },
+    { TINT32BIT, ORR_FIELD_NUMBER, ORR_ELEM_I4, 4, "" },
+    { TLONGLONG, ORR_FIELD_NUMBER, ORR_ELEM_I8, 8, "" },
+    { TFLOAT, ORR_FIELD_NUMBER, ORR_ELEM_F4, 4, "" },
+    { TDOUBLE, ORR_FIELD_NUMBER, ORR_ELEM_F8, 8, "" },
+    { TLOGICAL, ORR_FIELD_LOGICAL, ORR_ELEM_U1, 1, "" },
+    { TCOMPLEX, ORR_FIELD_OTHER, ORR_ELEM_F4, 8, "complex numbers" },
+    { TDBLCOMPLEX, ORR_FIELD_OTHER, ORR_ELEM_F8, 16, "complex numbers" },
+};
+
+static void read_null(fitsfile *f, int i, orr_field *out)
+{
+    char key[FLEN_KEYWORD];
+    LONGLONG null = 0;
+    int status = 0;
+
+    snprintf(key, sizeof key, "TNULL%d", i + 1);
+    fits_write_errmark();
+    out->has_null = !fits_read_key(f, TLONGLONG, key, &null, NULL, &status);
+    fits_clear_errmark();
+    out->null = null;
+}
+
+/* Bytes that column i takes in a row are added to *at. */
+static orr_status read_column(fitsfile *f, const char *path, int i, LONGLONG row_bytes,
+                              orr_field *out, size_t *at)
+{
+    char type[FLEN_VALUE], key[FLEN_KEYWORD], form[FLEN_VALUE] = "";
+    LONGLONG repeat = 0, width = 0;
+    int code = 0, status = 0;
+    size_t k = 0;
+
+    fits_get_bcolparmsll(f, i + 1, out->name, NULL, type, &repeat, &out->scale, &out->zero, NULL,
+                         NULL, &status);
+    fits_get_coltypell(f, i + 1, &code, &repeat, &width, &status);
+    snprintf(key, sizeof key, "TFORM%d", i + 1);
+    fits_read_key(f, TSTRING, key, form, NULL, &status);
+    if (status || repeat < 0) return fail_fits(path, "a column of the table", status);
+    if (repeat / 8 > row_bytes) /* bits are the smallest; then no product of it overflows */
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: column %s has %lld values, more than a row of %lld bytes can hold",
+                        path, out->name, (long long)repeat, (long long)row_bytes);
+    out->offset = *at;
+    out->count = repeat;
+    if (code < 0 || code == TBIT) {
+        int is_bits = code == TBIT;
+
+        out->kind = ORR_FIELD_OTHER;
+        out->kind_name = is_bits ? "bits" : "of variable length";
+        *at += is_bits ? ((size_t)repeat + 7) / 8 : (strchr(form, 'Q') ? 16u : 8u);
+        return ORR_OK;
+    }
+    if (code == TSTRING) {
+        out->kind = ORR_FIELD_TEXT8;
+        out->elem = ORR_ELEM_TEXT;
+        out->bytes = width > 0 ? (size_t)width : 0;
+        out->count = width > 0 ? repeat / width : 0;
+        *at += (size_t)repeat;
+        return ORR_OK;
+    }
+    while (k < sizeof kinds / sizeof *kinds && kinds[k].code != code)
+        k++;
+    if (k == sizeof kinds / sizeof *kinds)
+        return orr_fail(ORR_ERR_UNSUPPORTED, "%s: column %s has the FITS type %.20s", path,
+                        out->name, form);
+    out->kind = kinds[k].kind;
+    out->elem = kinds[k].elem;
+    out->bytes = kinds[k].bytes;
+    out->kind_name = kinds[k].name;
+    out->swap = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+    out->is_scaled = out->scale != 1 || out->zero != 0;
+    if (out->kind == ORR_FIELD_NUMBER && out->elem >= ORR_ELEM_I1) read_null(f, i, out);
+    *at += (size_t)repeat * out->bytes;
+    return ORR_OK;
+}
+
+static orr_status read_table(orr_records *r, fitsfile *f, const char *path)
+{
+    LONGLONG rows = 0, row_bytes = 0, start = 0;
+    int status = 0, n = 0, cap = 0, packed = 0;
+    size_t at = 0;
+
+    fits_get_num_rowsll(f, &rows, &status);
+    fits_get_num_cols(f, &n, &status);
+    fits_read_key(f, TLONGLONG, "NAXIS1", &row_bytes, NULL, &status);
+    fits_get_hduaddrll(f, NULL, &start, NULL, &status);
+    if (status) return fail_fits(path, "the header of the table", status);
+    fits_read_key(f, TLOGICAL, "ZTABLE", &packed, NULL, &status);
+    fits_clear_errmsg();
+    if (packed)
+        return orr_fail(ORR_ERR_UNSUPPORTED,
+                        "%s: the table is packed column by column (ZTABLE); unpack it with funpack",
+                        path);
+    if (row_bytes <= 0 || (size_t)row_bytes > r->bytes.n)
+        return orr_fail(ORR_ERR_FORMAT, "%s: a row of the table has %lld bytes, the file %zu", path,
+                        (long long)row_bytes, r->bytes.n);
+    for (int i = 0; i < n; i++) {
+        orr_field *field;
+
+        ORR_TRY(orr_records_add(r, &field, &cap));
+        ORR_TRY(read_column(f, path, i, row_bytes, field, &at));
+    }
+    if (n == 0 || (size_t)row_bytes != at)
+        return orr_fail(ORR_ERR_FORMAT, "%s: the columns take %zu bytes, and a row has %lld", path,
+                        at, (long long)row_bytes);
+    if (rows <= 0) return orr_fail(ORR_ERR_FORMAT, "%s: the table has no rows", path);
+    if ((size_t)start > r->bytes.n || (size_t)rows > (r->bytes.n - (size_t)start) / at)
+        return orr_fail(
+            ORR_ERR_FORMAT,
+            "%s: truncated: %zu bytes, and the table's %lld rows end behind them; fetch "
+            "the file again",
+            path, r->bytes.n, (long long)rows);
+    r->data = r->bytes.p + start;
+    r->stride = at;
+    r->rows = rows;
+    return ORR_OK;
+}
+
+orr_status orr_fits_read_header(orr_records *r, const char *path, const char *table)
+{
+    void *bytes = (void *)r->bytes.p; /* opened for reading alone */
+    size_t n = r->bytes.n;
+    fitsfile *f = NULL;
+    int status = 0;
+    orr_status st;
+
+    if (fits_open_memfile(&f, "table.fits", READONLY, &bytes, &n, 0, NULL, &status))
+        return fail_fits(path, "not a FITS file that can be read", status);
+    st = find_table(f, path, table);
+    if (st == ORR_OK) st = read_table(r, f, path);
+    status = 0;
+    fits_close_file(f, &status);
+    fits_clear_errmsg();
+    return st;
+}

@@ -1,0 +1,289 @@
+/* data/formats/hdf5_reader.c - datasets of HDF5 files that other programs wrote: any float or
+ * integer type by HDF5's own conversion, any layout and filter the library knows; text (for ids) of
+ * fixed or variable length. */
+#include "core/memory.h"
+#include "core/text.h"
+#include "data/formats/array.h"
+#include "data/hdf5_util.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TEXT_MAX = 4096 };
+
+void orr_array_close(orr_array *a)
+{
+    if (a->h5_type > 0) H5Tclose(a->h5_type);
+    if (a->h5_dataset > 0) H5Dclose(a->h5_dataset);
+    if (a->h5_file > 0) H5Fclose(a->h5_file);
+    orr_bytes_close(&a->bytes);
+    orr_free(a->owned);
+    orr_free(a->what);
+    *a = (orr_array){ 0 };
+}
+
+static orr_status set_integer(orr_array *a, hid_t type)
+{
+    static const orr_elem elems[2][9] = {
+        { [1] = ORR_ELEM_U1, [2] = ORR_ELEM_U2, [4] = ORR_ELEM_U4, [8] = ORR_ELEM_U8 },
+        { [1] = ORR_ELEM_I1, [2] = ORR_ELEM_I2, [4] = ORR_ELEM_I4, [8] = ORR_ELEM_I8 },
+    };
+    size_t bytes = H5Tget_size(a->h5_type);
+
+    if (bytes != 1 && bytes != 2 && bytes != 4 && bytes != 8)
+        return orr_fail(ORR_ERR_UNSUPPORTED, "%s: integers of %zu bytes", a->what, bytes);
+    a->elem = elems[H5Tget_sign(type) == H5T_SGN_2][bytes];
+    a->elem_bytes = bytes;
+    return ORR_OK;
+}
+
+static orr_status set_float(orr_array *a, hid_t type)
+{
+    int wide = H5Tget_size(type) > 4;
+
+    a->h5_type = H5Tcopy(wide ? H5T_NATIVE_DOUBLE : H5T_NATIVE_FLOAT);
+    a->elem = wide ? ORR_ELEM_F8 : ORR_ELEM_F4;
+    a->elem_bytes = wide ? 8 : 4;
+    return ORR_OK;
+}
+
+static orr_status set_enum(orr_array *a, hid_t type)
+{
+    hid_t super = H5Tget_super(type);
+    orr_status st;
+
+    a->h5_type = H5Tget_native_type(type, H5T_DIR_ASCEND);
+    st = super < 0 ? orr_h5_fail(ORR_ERR_FORMAT, "%s: bad type", a->what) : set_integer(a, super);
+    if (super >= 0) H5Tclose(super);
+    return st;
+}
+
+/* Text of fixed length is read as it lies; of variable length, by load_text. */
+static orr_status set_text(orr_array *a, hid_t type)
+{
+    a->elem = ORR_ELEM_TEXT;
+    a->h5_type = H5Tcopy(type);
+    a->elem_bytes = H5Tis_variable_str(type) > 0 ? 0 : H5Tget_size(type);
+    if (a->elem_bytes > TEXT_MAX)
+        return orr_fail(ORR_ERR_UNSUPPORTED, "%s: texts of %zu bytes; up to %d are read", a->what,
+                        a->elem_bytes, TEXT_MAX);
+    return ORR_OK;
+}
+
+static orr_status set_type(orr_array *a)
+{
+    hid_t type = H5Dget_type(a->h5_dataset);
+    orr_status st;
+
+    if (type < 0) return orr_h5_fail(ORR_ERR_FORMAT, "%s: bad type", a->what);
+    switch (H5Tget_class(type)) {
+    case H5T_FLOAT:
+        st = set_float(a, type);
+        break;
+    case H5T_INTEGER:
+        a->h5_type = H5Tget_native_type(type, H5T_DIR_ASCEND);
+        st = set_integer(a, type);
+        break;
+    case H5T_ENUM:
+        st = set_enum(a, type);
+        break;
+    case H5T_STRING:
+        st = set_text(a, type);
+        break;
+    case H5T_COMPOUND:
+        st = orr_fail(
+            ORR_ERR_UNSUPPORTED,
+            "%s: a compound type (records with named fields); save the fields as plain datasets",
+            a->what);
+        break;
+    default:
+        st = orr_fail(ORR_ERR_UNSUPPORTED,
+                      "%s: neither numbers nor text; save the dataset as float32", a->what);
+    }
+    H5Tclose(type);
+    if (st == ORR_OK && a->h5_type <= 0) st = orr_h5_fail(ORR_ERR_FORMAT, "%s: bad type", a->what);
+    return st;
+}
+
+static orr_status set_dims(orr_array *a)
+{
+    hsize_t dims[ORR_ARRAY_DIMS], chunk[ORR_ARRAY_DIMS];
+    hid_t space = H5Dget_space(a->h5_dataset), dcpl;
+    int n = space < 0 ? -1 : H5Sget_simple_extent_ndims(space);
+    orr_status st = ORR_OK;
+    size_t bytes = a->elem_bytes;
+
+    if (n < 0)
+        st = orr_h5_fail(ORR_ERR_FORMAT, "%s: bad dataspace", a->what);
+    else if (n > ORR_ARRAY_DIMS)
+        st = orr_fail(ORR_ERR_UNSUPPORTED, "%s: %d axes; up to %d are read", a->what, n,
+                      ORR_ARRAY_DIMS);
+    else if (H5Sget_simple_extent_dims(space, dims, NULL) < 0)
+        st = orr_h5_fail(ORR_ERR_FORMAT, "%s: bad dataspace", a->what);
+    if (space >= 0) H5Sclose(space);
+    if (st != ORR_OK) return st;
+    a->n_dims = n;
+    for (int i = 0; i < n; i++) {
+        a->dims[i] = (int64_t)dims[i];
+        if (__builtin_mul_overflow(bytes, (size_t)dims[i], &bytes)) bytes = 0;
+    }
+    a->h5_chunk_rows = 1;
+    if ((dcpl = H5Dget_create_plist(a->h5_dataset)) >= 0) {
+        if (n > 0 && H5Pget_layout(dcpl) == H5D_CHUNKED && H5Pget_chunk(dcpl, n, chunk) == n)
+            a->h5_chunk_rows = (int64_t)chunk[0];
+        H5Pclose(dcpl);
+    }
+    return orr_array_layout(a, 0, bytes);
+}
+
+/* Texts of variable length into fixed places of the longest one. */
+static orr_status load_text(orr_array *a)
+{
+    size_t n, longest = 1;
+    hid_t space = -1;
+    char **texts = NULL;
+    orr_status st = ORR_OK;
+
+    a->elem_bytes = sizeof *texts;
+    ORR_TRY(set_dims(a));
+    n = (size_t)(a->dims[0] * orr_array_row_values(a));
+    space = H5Dget_space(a->h5_dataset);
+    if (!(texts = orr_alloc(n, sizeof *texts)))
+        ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_NOMEM, "%s: out of memory: %zu texts", a->what, n));
+    if (H5Dread(a->h5_dataset, a->h5_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, texts) < 0)
+        ORR_TRY_GOTO(
+            st, done,
+            orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot be read; fetch the file again", a->what));
+    for (size_t i = 0; i < n; i++) {
+        size_t bytes = texts[i] ? strnlen(texts[i], TEXT_MAX + 1) : 0;
+
+        if (bytes > TEXT_MAX)
+            ORR_TRY_GOTO(st, done,
+                         orr_fail(ORR_ERR_UNSUPPORTED, "%s: a text of more than %d bytes", a->what,
+                                  TEXT_MAX));
+        longest = bytes > longest ? bytes : longest;
+    }
+    if (!(a->owned = orr_alloc(n, longest)))
+        ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_NOMEM, "%s: out of memory: %zu texts", a->what, n));
+    for (size_t i = 0; i < n; i++)
+        if (texts[i]) memcpy((char *)a->owned + i * longest, texts[i], strlen(texts[i]));
+    a->elem_bytes = longest;
+    a->data = a->owned;
+done:
+    if (texts && space >= 0) H5Dvlen_reclaim(a->h5_type, space, H5P_DEFAULT, texts);
+    if (space >= 0) H5Sclose(space);
+    orr_free(texts);
+    return st;
+}
+
+/* Names of what the root holds, for a message. */
+static herr_t add_name(hid_t group, const char *name, const H5L_info_t *info, void *to)
+{
+    orr_text *text = to;
+
+    (void)group;
+    (void)info;
+    orr_text_printf(text, "%s%s", text->len ? ", " : "", name);
+    return 0;
+}
+
+static orr_status fail_missing(hid_t file, const char *path, const char *dataset)
+{
+    orr_text names = { .max = 4096 };
+    orr_status st;
+
+    H5Literate(file, H5_INDEX_NAME, H5_ITER_INC, NULL, add_name, &names);
+    st = orr_fail(ORR_ERR_FORMAT, "%s: no dataset %.200s; it holds: %.500s", path, dataset,
+                  names.s ? names.s : "nothing");
+    orr_text_free(&names);
+    return st;
+}
+
+/* Does the path lead to a dataset?  H5Lexists wants every step of it to be there. */
+static int is_dataset(hid_t file, const char *dataset)
+{
+    char path[1024];
+    H5O_info_t info;
+
+    if (strlen(dataset) >= sizeof path) return 0;
+    memcpy(path, dataset, strlen(dataset) + 1);
+    for (char *slash = path + 1; *path && (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        if (H5Lexists(file, path, H5P_DEFAULT) <= 0) return 0;
+        *slash = '/';
+    }
+    if (!*path || H5Lexists(file, path, H5P_DEFAULT) <= 0) return 0;
+    return H5Oget_info_by_name(file, path, &info, H5P_DEFAULT) >= 0 &&
+           info.type == H5O_TYPE_DATASET;
+}
+
+static orr_status open_dataset(orr_array *a, const char *path, const char *dataset)
+{
+    hid_t file;
+
+    ORR_TRY(orr_h5_open(&file, path));
+    a->h5_file = file;
+    if (!is_dataset(file, dataset)) return fail_missing(file, path, dataset);
+    a->h5_dataset = H5Dopen2(file, dataset, H5P_DEFAULT);
+    if (a->h5_dataset < 0) return orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot be opened", a->what);
+    ORR_TRY(set_type(a));
+    return a->elem_bytes ? set_dims(a) : load_text(a);
+}
+
+orr_status orr_hdf5_open(orr_array *a, const char *path, const char *dataset)
+{
+    orr_h5_quiet q;
+    orr_status st;
+
+    *a = (orr_array){ 0 };
+    if (access(path, R_OK) != 0) return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
+    ORR_TRY(orr_array_name(a, path, dataset));
+    orr_h5_quiet_begin(&q);
+    st = open_dataset(a, path, dataset);
+    if (st != ORR_OK) orr_array_close(a);
+    orr_h5_quiet_end(&q);
+    return st;
+}
+
+const char *orr_hdf5_find(const char *path, const char *const *names)
+{
+    const char *found = NULL;
+    orr_h5_quiet q;
+    hid_t file;
+
+    orr_h5_quiet_begin(&q);
+    if (orr_h5_open(&file, path) == ORR_OK) {
+        for (; *names && !found; names++)
+            if (is_dataset(file, *names)) found = *names;
+        H5Fclose(file);
+    } else {
+        orr_error_clear();
+    }
+    orr_h5_quiet_end(&q);
+    return found;
+}
+
+orr_status orr_hdf5_read(const orr_array *a, int64_t first, int64_t n, void *buf)
+{
+    hsize_t start[ORR_ARRAY_DIMS] = { (hsize_t)first }, count[ORR_ARRAY_DIMS] = { (hsize_t)n };
+    hid_t file_space, memory_space;
+    orr_h5_quiet q;
+    orr_status st = ORR_OK;
+
+    for (int i = 1; i < a->n_dims; i++)
+        count[i] = (hsize_t)a->dims[i];
+    orr_h5_quiet_begin(&q);
+    file_space = H5Dget_space(a->h5_dataset);
+    memory_space = H5Screate_simple(a->n_dims, count, NULL);
+    if (file_space < 0 || memory_space < 0 ||
+        H5Sselect_hyperslab(file_space, H5S_SELECT_SET, start, NULL, count, NULL) < 0 ||
+        H5Dread(a->h5_dataset, a->h5_type, memory_space, file_space, H5P_DEFAULT, buf) < 0)
+        st = orr_h5_fail(ORR_ERR_FORMAT,
+                         "%s: rows %lld to %lld cannot be read; fetch the file again", a->what,
+                         (long long)first, (long long)(first + n - 1));
+    if (memory_space >= 0) H5Sclose(memory_space);
+    if (file_space >= 0) H5Sclose(file_space);
+    orr_h5_quiet_end(&q);
+    return st;
+}

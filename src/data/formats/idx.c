@@ -1,0 +1,54 @@
+/* data/formats/idx.c - the idx format of MNIST: big-endian, a type byte, an axis count, the axes,
+ * the data. Source: Y. LeCun, "The MNIST database of handwritten digits", file formats section. */
+#include "data/formats/array.h"
+
+static int64_t big_endian32(const unsigned char *p)
+{
+    return (int64_t)p[0] << 24 | (int64_t)p[1] << 16 | (int64_t)p[2] << 8 | (int64_t)p[3];
+}
+
+static orr_status set_type(orr_array *a, int type)
+{
+    static const struct {
+        int type;
+        orr_elem elem;
+        size_t bytes;
+    } known[] = { { 0x08, ORR_ELEM_U1, 1 }, { 0x09, ORR_ELEM_I1, 1 }, { 0x0b, ORR_ELEM_I2, 2 },
+                  { 0x0c, ORR_ELEM_I4, 4 }, { 0x0d, ORR_ELEM_F4, 4 }, { 0x0e, ORR_ELEM_F8, 8 } };
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (known[i].type == type) {
+            a->elem = known[i].elem;
+            a->elem_bytes = known[i].bytes;
+            a->swap = known[i].bytes > 1 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+            return ORR_OK;
+        }
+    return orr_fail(ORR_ERR_FORMAT, "%s: not an idx file (type byte 0x%02x)", a->what,
+                    (unsigned)type);
+}
+
+static orr_status read_header(orr_array *a)
+{
+    const unsigned char *b = (const unsigned char *)a->bytes.p;
+    size_t start;
+
+    if (a->bytes.n < 4 || b[0] || b[1])
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: not an idx file (it does not begin with two zero bytes)", a->what);
+    ORR_TRY(set_type(a, b[2]));
+    if (b[3] < 1 || b[3] > ORR_ARRAY_DIMS)
+        return orr_fail(ORR_ERR_FORMAT, "%s: %d axes; 1 to %d are read", a->what, b[3],
+                        ORR_ARRAY_DIMS);
+    start = 4 + 4 * (size_t)b[3];
+    if (a->bytes.n < start)
+        return orr_fail(ORR_ERR_FORMAT, "%s: truncated within the header", a->what);
+    for (a->n_dims = 0; a->n_dims < b[3]; a->n_dims++)
+        a->dims[a->n_dims] = big_endian32(b + 4 + 4 * (size_t)a->n_dims);
+    a->data = a->bytes.p + start;
+    return orr_array_layout(a, 0, a->bytes.n - start);
+}
+
+orr_status orr_idx_open(orr_array *a, const char *path)
+{
+    return orr_array_open_file(a, path, read_header);
+}

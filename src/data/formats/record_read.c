@@ -1,0 +1,273 @@
+/* data/formats/record_read.c - records become samples: they are read where they lie, so any thread
+ * reads any row. */
+#include "core/memory.h"
+#include "data/formats/id_text.h"
+#include "data/formats/number.h"
+#include "data/formats/record_table.h"
+#include "data/formats/values.h"
+
+#include <omp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The file that row `row` of all lies in, and its number there. */
+static const orr_records *file_of(const orr_record_table *s, int64_t *row)
+{
+    int i = 0;
+
+    while (i + 1 < s->n_files && *row >= s->first[i + 1])
+        i++;
+    *row -= s->first[i];
+    return &s->files[i];
+}
+
+static orr_status fail_value(const orr_records *r, const orr_field *f, int64_t row, int64_t element,
+                             const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+static orr_status fail_value(const orr_records *r, const orr_field *f, int64_t row, int64_t element,
+                             const char *format, ...)
+{
+    char text[400], which[32] = "";
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    if (f->count > 1) snprintf(which, sizeof which, "[%lld]", (long long)element);
+    return orr_fail(ORR_ERR_FORMAT, "%s: row %lld: column %s%s%s", r->what, (long long)row + 1,
+                    f->name, which, text);
+}
+
+const orr_field *orr_pick_field(const orr_records *r, const orr_picks *p, int64_t place,
+                                int64_t *element)
+{
+    int i = 0;
+
+    for (; i + 1 < p->n && place >= p->list[i].n; i++)
+        place -= p->list[i].n;
+    *element = p->list[i].element + place;
+    return &r->fields[p->list[i].field];
+}
+
+static orr_status fail_number(const orr_records *r, const orr_picks *p, int64_t row, size_t place,
+                              orr_x_type type, double v)
+{
+    int64_t element;
+    const orr_field *f = orr_pick_field(r, p, (int64_t)place, &element);
+    char why[128];
+
+    orr_values_fault(why, sizeof why, type, v);
+    return fail_value(r, f, row, element, " %s", why);
+}
+
+static void read_picks(const orr_records *r, const orr_picks *p, int64_t row, double *out)
+{
+    const char *record = orr_record(r, row);
+
+    for (int i = 0; i < p->n; i++) {
+        const orr_pick *k = &p->list[i];
+
+        orr_field_reals(&r->fields[k->field], record, k->element, k->n, out);
+        out += k->n;
+    }
+}
+
+static orr_status store(const orr_record_table *s, const orr_records *r, const orr_picks *p,
+                        int64_t row, orr_x_type type, double *v, void *dst)
+{
+    size_t n = (size_t)p->values, bad;
+
+    read_picks(r, p, row, v);
+    if (p == &s->x && s->base.zscore) {
+        if (!s->base.keep_nan && (bad = orr_values_first_nonfinite(v, n)) < n)
+            return fail_number(r, p, row, bad, type, v[bad]);
+        orr_values_zscore(v, n);
+    }
+    bad = orr_values_store(dst, type, v, n, s->base.keep_nan);
+    return bad == n ? ORR_OK : fail_number(r, p, row, bad, type, v[bad]);
+}
+
+static orr_status read_class(const orr_record_table *s, const orr_records *r, int64_t row,
+                             int32_t *out)
+{
+    const orr_field *f = &r->fields[s->label.field];
+    char text[ORR_FIELD_TEXT], why[256];
+    size_t n = orr_field_text(f, orr_record(r, row), s->label.element, text);
+    double v = 0;
+    int is_number;
+
+    if (n >= sizeof text) n = sizeof text - 1;
+    is_number = orr_number_parse(text, text + n, &v);
+    *out = orr_classes_label(&s->base.classes, text, n, v, is_number);
+    if (*out >= 0) return ORR_OK;
+    orr_classes_fault(&s->base.classes, why, sizeof why);
+    return fail_value(r, f, row, s->label.element, ": \"%.60s\" %s", text, why);
+}
+
+/* The id as a text of 1 to ORR_ID_TEXT_MAX bytes. */
+static orr_status id_text(const orr_record_table *s, const orr_records *r, int64_t row,
+                          char text[ORR_FIELD_TEXT], size_t *n)
+{
+    const orr_field *f = &r->fields[s->id.field];
+
+    *n = orr_field_text(f, orr_record(r, row), s->id.element, text);
+    if (*n > 0 && *n <= ORR_ID_TEXT_MAX) return ORR_OK;
+    return fail_value(r, f, row, s->id.element, ": an id of %zu bytes; 1 to %d are possible", *n,
+                      ORR_ID_TEXT_MAX);
+}
+
+static orr_status read_id(const orr_record_table *s, const orr_records *r, int64_t row, char *dst)
+{
+    const orr_schema *schema = &s->base.schema;
+    char text[ORR_FIELD_TEXT];
+    int64_t v;
+    size_t n;
+
+    ORR_TRY(id_text(s, r, row, text, &n));
+    if (schema->id_type == ORR_ID_INT && orr_id_integer(text, n, &v)) {
+        memcpy(dst, &v, sizeof v);
+        return ORR_OK;
+    }
+    if (schema->id_type == ORR_ID_INT || n > (size_t)schema->id_bytes)
+        return fail_value(r, &r->fields[s->id.field], row, s->id.element,
+                          ": the label range did not cover the id \"%.64s\"", text);
+    memset(dst, 0, (size_t)schema->id_bytes);
+    memcpy(dst, text, n);
+    return ORR_OK;
+}
+
+/* One call of orr_table_read. */
+typedef struct {
+    const orr_record_table *s;
+    orr_rows *out;
+    int64_t first, *rows; /* rows: with where */
+    double *scratch;
+    size_t stride, x_bytes, y_bytes, id_bytes;
+} job;
+
+static orr_status do_row(const job *j, int64_t i, double *v)
+{
+    const orr_record_table *s = j->s;
+    const orr_schema *schema = &s->base.schema;
+    const orr_rows *o = j->out;
+    int64_t row = j->rows ? j->rows[i] : j->first + i, all = row;
+    const orr_records *r = file_of(s, &row);
+    char *y = (char *)o->y + (o->y ? (size_t)i * j->y_bytes : 0);
+
+    if (o->x)
+        ORR_TRY(store(s, r, &s->x, row, schema->x_type, v, (char *)o->x + (size_t)i * j->x_bytes));
+    if (o->y && schema->y_type == ORR_Y_CLASS) ORR_TRY(read_class(s, r, row, (int32_t *)y));
+    if (o->y && schema->y_type == ORR_Y_VALUE) ORR_TRY(store(s, r, &s->y, row, ORR_X_F32, v, y));
+    if (o->aux && schema->n_aux)
+        ORR_TRY(store(s, r, &s->aux, row, ORR_X_F32, v, o->aux + i * schema->n_aux));
+    if (o->id && s->base.has_id)
+        ORR_TRY(read_id(s, r, row, (char *)o->id + (size_t)i * j->id_bytes));
+    else if (o->id && j->rows)
+        ((int64_t *)o->id)[i] = s->base.id_start + all;
+    return ORR_OK;
+}
+
+/* As in csv_read.c: the lowest bad row is found, then done again for its sentence. */
+static orr_status do_rows(const job *j, int64_t n, int threads)
+{
+    _Atomic int64_t bad = n;
+
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
+    for (int64_t i = 0; i < n; i++) {
+        int64_t now = atomic_load_explicit(&bad, memory_order_relaxed);
+
+        if (i > now ||
+            do_row(j, i, j->scratch + (size_t)omp_get_thread_num() * j->stride) == ORR_OK)
+            continue;
+        while (i < now && !atomic_compare_exchange_weak(&bad, &now, i)) {
+        }
+    }
+    return bad == n ? ORR_OK : do_row(j, bad, j->scratch);
+}
+
+orr_status orr_record_table_read(const orr_table *t, int64_t first, int64_t n, orr_rows *rows,
+                                 int threads)
+{
+    const orr_record_table *s = (const orr_record_table *)t;
+    job j = { .s = s, .out = rows, .first = first };
+    orr_status st = ORR_OK;
+
+    if (threads > n) threads = (int)n;
+    j.x_bytes = orr_schema_x_bytes(&t->schema);
+    j.y_bytes = orr_schema_y_bytes(&t->schema);
+    j.id_bytes = orr_schema_id_bytes(&t->schema);
+    j.stride = (size_t)(s->x.values > s->y.values ? s->x.values : s->y.values);
+    if (j.stride < ORR_MAX_AUX) j.stride = ORR_MAX_AUX;
+    j.stride = (j.stride + 15) & ~(size_t)7;
+    j.scratch = orr_alloc(j.stride * (size_t)threads, sizeof *j.scratch);
+    if (t->where.n) j.rows = orr_alloc((size_t)n, sizeof *j.rows);
+    if (!j.scratch || (t->where.n && !j.rows))
+        ORR_TRY_GOTO(
+            st, done,
+            orr_fail(ORR_ERR_NOMEM, "%s: out of memory: %lld rows", t->inputs[0], (long long)n));
+    if (j.rows) orr_selection_rows(&s->selection, first, n, j.rows);
+    st = do_rows(&j, n, threads);
+done:
+    orr_free(j.scratch);
+    orr_free(j.rows);
+    return st;
+}
+
+orr_status orr_record_table_label_range(const orr_table *t, int64_t first, int64_t n,
+                                        int32_t *max_label, int *max_id_bytes)
+{
+    const orr_record_table *s = (const orr_record_table *)t;
+
+    for (int64_t i = first; (t->has_label || t->has_id) && i < first + n; i++) {
+        char text[ORR_FIELD_TEXT];
+        int64_t row = i, v;
+        const orr_records *r;
+        int32_t label;
+        size_t bytes;
+
+        if (t->where.n) orr_selection_rows(&s->selection, i, 1, &row);
+        r = file_of(s, &row);
+        if (t->has_label) {
+            ORR_TRY(read_class(s, r, row, &label));
+            if (label > *max_label) *max_label = label;
+        }
+        if (!t->has_id) continue;
+        ORR_TRY(id_text(s, r, row, text, &bytes));
+        if (!orr_id_integer(text, bytes, &v) && (int)bytes > *max_id_bytes)
+            *max_id_bytes = (int)bytes;
+    }
+    return ORR_OK;
+}
+
+/* ---- filter ---- */
+
+static int passes(const orr_record_table *s, const orr_records *r, int64_t row)
+{
+    const orr_where *w = &s->base.where;
+
+    for (int i = 0; i < w->n; i++) {
+        const orr_condition *c = &w->list[i];
+        char text[ORR_FIELD_TEXT];
+        size_t n = orr_field_text(&r->fields[c->column], orr_record(r, row), c->element, text);
+        double v = 0;
+        int is_number = n < sizeof text && orr_number_parse(text, text + n, &v);
+
+        if (n >= sizeof text || orr_classes_find(&c->values, text, n, v, is_number) < 0) return 0;
+    }
+    return 1;
+}
+
+orr_status orr_record_table_filter(orr_record_table *s)
+{
+    int64_t rows = s->first[s->n_files];
+
+    if (!s->base.where.n) return orr_table_set_rows(&s->base, rows, rows);
+    ORR_TRY(orr_selection_init(&s->selection, rows));
+    for (int i = 0; i < s->n_files; i++)
+        for (int64_t row = 0; row < s->files[i].rows; row++)
+            if (passes(s, &s->files[i], row)) orr_selection_take(&s->selection, s->first[i] + row);
+    orr_selection_end(&s->selection);
+    return orr_table_set_rows(&s->base, rows, s->selection.kept);
+}

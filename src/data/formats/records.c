@@ -1,0 +1,367 @@
+/* data/formats/records.c - fields of records, and their values. */
+#include "data/formats/records.h"
+#include "core/memory.h"
+#include "core/options.h"
+#include "data/formats/number.h"
+#include "data/formats/values.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+int orr_records_is_fits(const orr_bytes *b)
+{
+    return b->n >= 9 && !memcmp(b->p, "SIMPLE  =", 9);
+}
+
+int orr_records_is_npy(const orr_bytes *b)
+{
+    return b->n >= 6 && !memcmp(b->p, "\x93NUMPY", 6);
+}
+
+void orr_records_close(orr_records *r)
+{
+    orr_free(r->what);
+    orr_free(r->fields);
+    orr_bytes_close(&r->bytes);
+    *r = (orr_records){ 0 };
+}
+
+orr_status orr_records_open(orr_records *r, orr_bytes *bytes, const char *path, const char *table)
+{
+    orr_status st = ORR_OK;
+
+    *r = (orr_records){ .bytes = *bytes };
+    *bytes = (orr_bytes){ 0 };
+    if (!(r->what = orr_strdup(path)))
+        ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_NOMEM, "%s: out of memory", path));
+    if (orr_records_is_fits(&r->bytes))
+        ORR_TRY_GOTO(st, done, orr_fits_read_header(r, path, table));
+    else if (orr_records_is_npy(&r->bytes))
+        ORR_TRY_GOTO(st, done, orr_npy_read_records(r));
+    else
+        ORR_TRY_GOTO(st, done,
+                     orr_fail(ORR_ERR_FORMAT, "%s: neither a FITS file nor a npy file", path));
+done:
+    if (st != ORR_OK) orr_records_close(r);
+    return st;
+}
+
+orr_status orr_records_add(orr_records *r, orr_field **field, int *cap)
+{
+    int want = *cap ? 2 * *cap : 64;
+    orr_field *more;
+
+    if (r->n_fields == *cap) {
+        if (!(more = orr_realloc(r->fields, (size_t)*cap, (size_t)want, sizeof *more)))
+            return orr_fail(ORR_ERR_NOMEM, "%s: out of memory: %d fields", r->what, want);
+        r->fields = more;
+        *cap = want;
+    }
+    *field = &r->fields[r->n_fields++];
+    **field = (orr_field){ .scale = 1, .count = 1 };
+    return ORR_OK;
+}
+
+/* ---- names ---- */
+
+int orr_records_find(const orr_records *r, const char *name, int *twice)
+{
+    int found = -1;
+
+    *twice = 0;
+    for (int i = 0; i < r->n_fields; i++)
+        if (!strcmp(r->fields[i].name, name)) return i;
+    for (int i = 0; i < r->n_fields; i++)
+        if (!strcasecmp(r->fields[i].name, name)) {
+            *twice = found >= 0;
+            found = i;
+        }
+    return *twice ? -1 : found;
+}
+
+const char *orr_nearest_name(const char *word, const char *const *names, int n)
+{
+    char **lower = orr_alloc((size_t)n + 1, sizeof *lower);
+    const char *near = NULL;
+    int ready = lower != NULL;
+
+    for (int i = 0; ready && i <= n; i++) {
+        ready = (lower[i] = orr_strdup(i < n ? names[i] : word)) != NULL;
+        for (char *p = lower[i]; ready && *p; p++)
+            if (*p >= 'A' && *p <= 'Z') *p = (char)(*p - 'A' + 'a');
+    }
+    if (ready) near = orr_nearest(lower[n], (const char *const *)lower, n);
+    for (int i = 0; ready && near && i < n; i++)
+        if (near == lower[i]) {
+            near = names[i];
+            break;
+        }
+    for (int i = 0; lower && i <= n; i++)
+        orr_free(lower[i]);
+    orr_free(lower);
+    return near;
+}
+
+static orr_status fail_missing(const orr_records *r, const char *word, const char *option,
+                               int twice)
+{
+    const char **names, *near;
+
+    if (twice)
+        return orr_fail(ORR_ERR_OPTION,
+                        "%s: several columns are called \"%.60s\" but for upper and lower case; "
+                        "write %s as the file has it",
+                        r->what, word, option);
+    if (!(names = orr_alloc((size_t)r->n_fields, sizeof *names)))
+        return orr_fail(ORR_ERR_NOMEM, "%s: out of memory: names of columns", r->what);
+    for (int i = 0; i < r->n_fields; i++)
+        names[i] = r->fields[i].name;
+    near = orr_nearest_name(word, names, r->n_fields);
+    orr_free(names);
+    return orr_fail(ORR_ERR_OPTION, "%s: no column \"%.60s\" for %s%s%s%s", r->what, word, option,
+                    near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+}
+
+orr_status orr_records_pick(const orr_records *r, const char *word, const char *option, int *field,
+                            int64_t *element)
+{
+    size_t n = strlen(word);
+    const char *open = strrchr(word, '[');
+    char name[ORR_FIELD_NAME];
+    int twice;
+
+    *element = -1;
+    if ((*field = orr_records_find(r, word, &twice)) >= 0) return ORR_OK;
+    if (!open || n < 4 || word[n - 1] != ']' || (size_t)(open - word) >= sizeof name)
+        return fail_missing(r, word, option, twice);
+    if (orr_integer_parse(open + 1, n - 2 - (size_t)(open - word), element))
+        return fail_missing(r, word, option, 0);
+    snprintf(name, sizeof name, "%.*s", (int)(open - word), word);
+    if ((*field = orr_records_find(r, name, &twice)) < 0)
+        return fail_missing(r, name, option, twice);
+    if (*element < 0 || *element >= r->fields[*field].count)
+        return orr_fail(ORR_ERR_OPTION, "%s: %s is %.60s; the values of %s go from 0 to %lld",
+                        r->what, option, word, r->fields[*field].name,
+                        (long long)r->fields[*field].count - 1);
+    return ORR_OK;
+}
+
+orr_status orr_field_check(const orr_records *r, const orr_field *f, const char *option)
+{
+    if (f->kind == ORR_FIELD_OTHER)
+        return orr_fail(ORR_ERR_UNSUPPORTED, "%s: column %s (%s) is %s, which is not read", r->what,
+                        f->name, option, f->kind_name);
+    if (f->count < 1)
+        return orr_fail(ORR_ERR_FORMAT, "%s: column %s (%s) holds no values", r->what, f->name,
+                        option);
+    return ORR_OK;
+}
+
+orr_value_type orr_field_type(const orr_field *f)
+{
+    if (f->kind == ORR_FIELD_TEXT8 || f->kind == ORR_FIELD_UCS4) return ORR_VALUE_TEXT;
+    if (f->kind == ORR_FIELD_LOGICAL) return ORR_VALUE_INT;
+    if (f->elem < ORR_ELEM_I1 || f->scale != 1 || f->zero != floor(f->zero) ||
+        fabs(f->zero) > 18446744073709551616.0)
+        return ORR_VALUE_REAL;
+    return ORR_VALUE_INT;
+}
+
+/* ---- values ---- */
+
+static const char *value_at(const orr_field *f, const char *record, int64_t element)
+{
+    return record + f->offset + (size_t)element * f->bytes;
+}
+
+/* The integer as it is stored. */
+static int64_t raw_integer(const orr_field *f, const char *p, int *is_huge)
+{
+    uint64_t b;
+    double v;
+    int64_t i;
+
+    *is_huge = 0;
+    if (f->elem != ORR_ELEM_I8 && f->elem != ORR_ELEM_U8) { /* exact as a double */
+        orr_elem_read(&v, f->elem, f->swap, p, 1, f->bytes);
+        return (int64_t)v;
+    }
+    memcpy(&b, p, sizeof b);
+    if (f->swap) b = __builtin_bswap64(b);
+    *is_huge = f->elem == ORR_ELEM_U8 && b > INT64_MAX;
+    memcpy(&i, &b, sizeof i);
+    return i;
+}
+
+static int is_null(const orr_field *f, const char *p)
+{
+    int is_huge;
+
+    return f->has_null && raw_integer(f, p, &is_huge) == f->null;
+}
+
+/* A text without its padding, as UTF-8; what does not fit is counted and left out. */
+static size_t plain_text(const orr_field *f, const char *p, char out[ORR_FIELD_TEXT])
+{
+    size_t n = strnlen(p, f->bytes);
+
+    while (n > 0 && p[n - 1] == ' ')
+        n--;
+    while (n > 0 && *p == ' ') {
+        p++;
+        n--;
+    }
+    memcpy(out, p, n < ORR_FIELD_TEXT ? n : ORR_FIELD_TEXT - 1);
+    out[n < ORR_FIELD_TEXT ? n : ORR_FIELD_TEXT - 1] = '\0';
+    return n;
+}
+
+static size_t utf8(uint32_t c, char out[4])
+{
+    if (c < 0x80) {
+        out[0] = (char)c;
+        return 1;
+    }
+    if (c < 0x800) {
+        out[0] = (char)(0xc0 | c >> 6);
+        out[1] = (char)(0x80 | (c & 63));
+        return 2;
+    }
+    if (c < 0x10000) {
+        out[0] = (char)(0xe0 | c >> 12);
+        out[1] = (char)(0x80 | (c >> 6 & 63));
+        out[2] = (char)(0x80 | (c & 63));
+        return 3;
+    }
+    out[0] = (char)(0xf0 | (c >> 18 & 7));
+    out[1] = (char)(0x80 | (c >> 12 & 63));
+    out[2] = (char)(0x80 | (c >> 6 & 63));
+    out[3] = (char)(0x80 | (c & 63));
+    return 4;
+}
+
+static size_t unicode_text(const orr_field *f, const char *p, char out[ORR_FIELD_TEXT])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i + 4 <= f->bytes; i += 4) {
+        char code[4];
+        uint32_t c;
+        size_t k;
+
+        memcpy(&c, p + i, sizeof c);
+        if (f->swap) c = __builtin_bswap32(c);
+        if (c == 0) break;
+        k = utf8(c, code);
+        if (n + k < ORR_FIELD_TEXT) memcpy(out + n, code, k);
+        n += k;
+    }
+    out[n < ORR_FIELD_TEXT ? n : ORR_FIELD_TEXT - 1] = '\0';
+    return n;
+}
+
+static int is_text(const orr_field *f)
+{
+    return f->kind == ORR_FIELD_TEXT8 || f->kind == ORR_FIELD_UCS4;
+}
+
+static size_t raw_text(const orr_field *f, const char *p, char out[ORR_FIELD_TEXT])
+{
+    return f->kind == ORR_FIELD_UCS4 ? unicode_text(f, p, out) : plain_text(f, p, out);
+}
+
+static double one_real(const orr_field *f, const char *p)
+{
+    char text[ORR_FIELD_TEXT];
+    int is_huge;
+    size_t n;
+    double v;
+
+    if (f->kind == ORR_FIELD_LOGICAL) return *p == 'T' ? 1 : *p == 'F' ? 0 : NAN;
+    if (is_text(f)) {
+        n = raw_text(f, p, text);
+        return n < ORR_FIELD_TEXT && !orr_text_is_null(text, n) &&
+                       orr_number_parse(text, text + n, &v)
+                   ? v
+                   : NAN;
+    }
+    if (is_null(f, p)) return NAN;
+    if (f->is_scaled && f->elem == ORR_ELEM_I8 &&
+        orr_field_type(f) == ORR_VALUE_INT) /* rounded once */
+        return (double)((__int128)raw_integer(f, p, &is_huge) + (__int128)f->zero);
+    orr_elem_read(&v, f->elem, f->swap, p, 1, f->bytes);
+    return f->is_scaled ? v * f->scale + f->zero : v;
+}
+
+void orr_field_reals(const orr_field *f, const char *record, int64_t element, int64_t n,
+                     double *out)
+{
+    const char *p = value_at(f, record, element);
+
+    if (f->kind == ORR_FIELD_NUMBER && !f->is_scaled && !f->has_null) {
+        orr_elem_read(out, f->elem, f->swap, p, (size_t)n, f->bytes);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++)
+        out[i] = one_real(f, p + (size_t)i * f->bytes);
+}
+
+const char *orr_field_int(const orr_field *f, const char *record, int64_t element, int64_t *out)
+{
+    const char *p = value_at(f, record, element);
+    char text[ORR_FIELD_TEXT];
+    int is_huge;
+    double v;
+
+    if (is_text(f)) {
+        size_t n = raw_text(f, p, text);
+
+        return n < ORR_FIELD_TEXT ? orr_integer_parse(text, n, out) : "is not a whole number";
+    }
+    if (f->kind == ORR_FIELD_NUMBER && is_null(f, p)) return "is null";
+    if (orr_field_type(f) == ORR_VALUE_INT && f->kind == ORR_FIELD_NUMBER) {
+        __int128 sum = raw_integer(f, p, &is_huge);
+
+        sum += (__int128)f->zero;
+        if (is_huge || sum > INT64_MAX || sum < INT64_MIN) return "does not fit into 64 bits";
+        *out = (int64_t)sum;
+        return NULL;
+    }
+    v = one_real(f, p);
+    if (isnan(v)) return "is null";
+    if (v != floor(v)) return "is not a whole number";
+    if (fabs(v) >= 9007199254740992.0)
+        return "is too large for a float64 to hold all its digits; store it as an integer or a "
+               "text";
+    *out = (int64_t)v;
+    return NULL;
+}
+
+size_t orr_field_text(const orr_field *f, const char *record, int64_t element,
+                      char out[ORR_FIELD_TEXT])
+{
+    const char *p = value_at(f, record, element);
+    int64_t i;
+    double v;
+    size_t n;
+
+    if (is_text(f)) {
+        n = raw_text(f, p, out);
+        if (n < ORR_FIELD_TEXT && orr_text_is_null(out, n)) n = 0;
+    } else if (orr_field_type(f) == ORR_VALUE_INT) {
+        n = orr_field_int(f, record, element, &i)
+                ? 0
+                : (size_t)snprintf(out, ORR_FIELD_TEXT, "%" PRId64, i);
+    } else {
+        v = one_real(f, p);
+        n = isnan(v)                                  ? 0
+            : f->elem <= ORR_ELEM_F4 && !f->is_scaled ? orr_number_print_float(out, (float)v)
+                                                      : orr_number_print_double(out, v);
+    }
+    if (n < ORR_FIELD_TEXT) out[n] = '\0';
+    return n;
+}
