@@ -6,9 +6,9 @@
  *     grid THREADS                answers: seconds best iterations, then all [C][fold] AUC, then log loss
  *
  * FILE: int64 n, d, n_classes, n_folds, n_c; double x[n][d]; int32 y[n], fold[n]; double c[n_c]. */
-#include "stats/logistic.h"
+#include "stats/logistic/logistic.h"
 #include "core/memory.h"
-#include "stats/logistic_grid.h"
+#include "stats/logistic/grid.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* stats/argsort.c - values laid on a grid of 2^22 steps between their least and largest, sorted by
  * radix; those that share a step by the same again, within it. */
-#include "stats/argsort.h"
+#include "stats/argsort_private.h"
 
 #include <math.h>
 

@@ -1,12 +1,93 @@
-/* stats/metrics.c - classification: counts first, then everything that follows from them. */
+/* stats/metrics.c - classification: areas under curves from one sort; counts, then everything that
+ * follows from them.
+ * Source: Mann and Whitney 1947 (the rank sum is the area); average precision as scikit-learn's step
+ * sum, without interpolation.  Everything up to the last division is counted in integers, so ties and
+ * order cost no accuracy. */
 #include "stats/metrics.h"
 
 #include "core/memory.h"
-#include "stats/ranking.h"
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 
+static const int64_t max_rows = UINT32_MAX; /* 2 * positives * negatives stays below 2^63 */
+
+typedef struct scored {
+    double score;     /* no NaN */
+    int64_t positive; /* 0 or 1 */
+} scored;
+
+/* ---- areas under curves ---- */
+static int falling(const void *a, const void *b)
+{
+    double x = ((const scored *)a)->score;
+    double y = ((const scored *)b)->score;
+
+    return (x < y) - (x > y);
+}
+
+/* Sorts s by falling score; *auc and *ap as metrics.h defines them. */
+static void rank_areas(scored *s, int64_t n, double *auc, double *ap)
+{
+    int64_t above = 0; /* positives down to the previous tie group */
+    int64_t twice_u =
+        0; /* 2 for each (positive, negative) pair in the right order, 1 for each tied one */
+    double precisions = 0;
+
+    qsort(s, (size_t)n, sizeof *s, falling);
+    for (int64_t i = 0, end; i < n; i = end) {
+        int64_t tied = 0;
+        for (end = i; end < n && s[end].score == s[i].score; end++)
+            tied += s[end].positive;
+        twice_u += (end - i - tied) * (2 * above + tied);
+        above += tied;
+        precisions += (double)tied * ((double)above / (double)end);
+    }
+    *auc = above && n > above ? (double)twice_u / (double)(2 * above * (n - above)) : NAN;
+    *ap = above ? precisions / (double)above : NAN;
+}
+
+static orr_status both(const int32_t *y, const double *score, int64_t n, double *auc, double *ap)
+{
+    scored *s;
+
+    *auc = *ap = NAN;
+    if (n < 0 || n > max_rows)
+        return orr_fail(ORR_ERR_ARG, "ROC: %lld rows, possible are 0 to %lld", (long long)n,
+                        (long long)max_rows);
+    if (!(s = orr_alloc((size_t)n, sizeof *s)))
+        return orr_fail(ORR_ERR_NOMEM, "ROC: no memory to sort %lld scores", (long long)n);
+    for (int64_t i = 0; i < n; i++) {
+        if ((y[i] & ~1) || isnan(score[i])) {
+            orr_free(s);
+            if (isnan(score[i]))
+                return orr_fail(ORR_ERR_NUMERIC, "ROC: the score of row %lld is NaN", (long long)i);
+            return orr_fail(ORR_ERR_ARG, "ROC: the label of row %lld is %d, not 0 or 1",
+                            (long long)i, (int)y[i]);
+        }
+        s[i] = (scored){ .score = score[i], .positive = y[i] };
+    }
+    rank_areas(s, n, auc, ap);
+    orr_free(s);
+    return ORR_OK;
+}
+
+orr_status orr_roc_auc(const int32_t *y, const double *score, int64_t n, double *auc)
+{
+    double ap;
+
+    return both(y, score, n, auc, &ap);
+}
+
+orr_status orr_average_precision(const int32_t *y, const double *score, int64_t n, double *ap)
+{
+    double auc;
+
+    return both(y, score, n, &auc, ap);
+}
+
+/* ---- all of a classification ---- */
 static orr_status check(const int32_t *y, const double *p, int64_t n, int n_classes,
                         double threshold)
 {
@@ -100,14 +181,14 @@ static void from_counts(orr_classification *m)
 
 /* One class against the rest, class by class; a class that is missing makes a mean over the classes
  * NaN. */
-static void from_ranks(orr_classification *m, const int32_t *y, const double *p, orr_scored *s)
+static void from_ranks(orr_classification *m, const int32_t *y, const double *p, scored *s)
 {
     double aucs = 0, aps = 0, ap = NAN;
 
     for (int c = 0; c < m->n_classes; c++) {
         for (int64_t i = 0; i < m->n; i++)
-            s[i] = (orr_scored){ .score = p[i * m->n_classes + c], .positive = y[i] == c };
-        orr_ranking(s, m->n, &m->classes[c].auc, &ap);
+            s[i] = (scored){ .score = p[i * m->n_classes + c], .positive = y[i] == c };
+        rank_areas(s, m->n, &m->classes[c].auc, &ap);
         aucs += m->classes[c].auc;
         aps += ap;
     }
@@ -115,7 +196,7 @@ static void from_ranks(orr_classification *m, const int32_t *y, const double *p,
     m->average_precision = m->n_classes == 2 ? ap : aps / m->n_classes;
 }
 
-static orr_status allocate(orr_classification **out, orr_scored **scratch, int64_t n, int n_classes)
+static orr_status allocate(orr_classification **out, scored **scratch, int64_t n, int n_classes)
 {
     orr_classification *m = orr_alloc(1, sizeof *m);
     size_t k = (size_t)n_classes;
@@ -136,7 +217,7 @@ orr_status orr_classification_create(orr_classification **out, const int32_t *y,
 {
     orr_status st = ORR_OK;
     orr_classification *m = NULL;
-    orr_scored *scratch = NULL;
+    scored *scratch = NULL;
 
     *out = NULL;
     ORR_TRY(check(y, p, n, n_classes, threshold));

@@ -4,7 +4,7 @@
 #include "stats/redshift.h"
 
 #include "core/memory.h"
-#include "stats/spread.h"
+#include "stats/spread_private.h"
 
 #include <math.h>
 

@@ -2,7 +2,7 @@
 #include "stats/metrics.h"
 
 #include "core/memory.h"
-#include "stats/spread.h"
+#include "stats/spread_private.h"
 
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /* stats/spread.c - medians by sorting. */
-#include "stats/spread.h"
+#include "stats/spread_private.h"
 
 #include <math.h>
 #include <stdlib.h>

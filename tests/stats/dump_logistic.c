@@ -2,8 +2,8 @@
  * cases in a raw binary file and prints one line of numbers each, for logistic.py beside it.  A
  * case: int64 {kind, n, k}, double parameter, then what the kind needs. */
 #include "stats/blend.h"
-#include "stats/logistic.h"
-#include "stats/logistic_grid.h"
+#include "stats/logistic/grid.h"
+#include "stats/logistic/logistic.h"
 #include "tests/stats/dump.h"
 
 #include <inttypes.h>

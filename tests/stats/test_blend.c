@@ -1,7 +1,7 @@
 /* tests/stats/test_blend.c - blends worked out by hand, refusals, and the order of odd numbers. */
 #include "stats/blend.h"
 
-#include "stats/argsort.h"
+#include "stats/argsort_private.h"
 #include "stats/check.h"
 #include "stats/metrics.h"
 

@@ -10,7 +10,7 @@
 #define ORR_JOBS_ENSEMBLE_STACK_FIT_H
 
 #include "jobs/ensemble/stack_join.h"
-#include "stats/logistic_grid.h"
+#include "stats/logistic/grid.h"
 
 /* What combines all columns; candidates are the columns and then these. */
 enum { ORR_STACK_MEAN, ORR_STACK_RANKS, ORR_STACK_WEIGHTED, ORR_STACK_STACK, ORR_STACK_N_WAYS };

@@ -11,7 +11,7 @@
 #include "core/file.h"
 #include "data/shard.h"
 #include "jobs/predict/oof.h"
-#include "stats/logistic.h"
+#include "stats/logistic/logistic.h"
 
 typedef struct orr_stack_column {
     /* Folder of the cross-validation, as found from the working folder; or its file of predictions

@@ -1,4 +1,4 @@
-/* stats/logistic.h - L2-regularised logistic regression, two classes or more, in double.
+/* stats/logistic/logistic.h - L2-regularised logistic regression, two classes or more, in double.
  *
  * Minimises 0.5 w'w + C sum_i logloss_i over weights w and free intercepts b: scikit-learn's
  * LogisticRegression(penalty="l2", C, fit_intercept=True, solver="lbfgs"), with no weights of rows
@@ -17,8 +17,8 @@
  * four to eight times; memory beside them, with p unknowns: p^2 / 2 numbers a leaf here, 8 p^2 +
  * 256 p a thread for Newton's method; p and 280 p for L-BFGS.
  */
-#ifndef ORR_STATS_LOGISTIC_H
-#define ORR_STATS_LOGISTIC_H
+#ifndef ORR_STATS_LOGISTIC_LOGISTIC_H
+#define ORR_STATS_LOGISTIC_LOGISTIC_H
 
 #include "core/leaves.h"
 #include "core/status.h"

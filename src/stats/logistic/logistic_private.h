@@ -1,15 +1,16 @@
-/* stats/logistic_private.h - what the files of logistic regression share.  Private to this folder.
+/* stats/logistic/logistic_private.h - what the files of logistic regression share.  Private to this
+ * folder.
  *
  * Within, an unknown theta[k][p] is p = d + 1 numbers a vector, weights and then the intercept, of
  * columns moved by their centres; the objective is the mean loss + 0.5 lambda w'w, lambda = 1 / (C
  * n).  Sums over rows are one array: loss, its line part, gradient [k][p], and, when asked for, the
  * Hessian's upper triangles [pair of vectors a <= b][i <= j].   Collective where the problem's
  * reduce is. */
-#ifndef ORR_STATS_LOGISTIC_PRIVATE_H
-#define ORR_STATS_LOGISTIC_PRIVATE_H
+#ifndef ORR_STATS_LOGISTIC_LOGISTIC_PRIVATE_H
+#define ORR_STATS_LOGISTIC_LOGISTIC_PRIVATE_H
 
 #include "core/status.h"
-#include "stats/logistic_kernels.h"
+#include "stats/logistic/kernels_private.h"
 
 #include <stddef.h>
 #include <stdint.h>

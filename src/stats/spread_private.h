@@ -1,8 +1,8 @@
-/* stats/spread.h - what regression.c and redshift.c share: medians.  Private to this folder.
+/* stats/spread_private.h - what regression.c and redshift.c share: medians.  Private to this folder.
  * sigma_mad is the scaled median absolute deviation of photometric redshift work (Hoaglin,
  * Mosteller and Tukey 1983).   Not collective. */
-#ifndef ORR_STATS_SPREAD_H
-#define ORR_STATS_SPREAD_H
+#ifndef ORR_STATS_SPREAD_PRIVATE_H
+#define ORR_STATS_SPREAD_PRIVATE_H
 
 #include <stdint.h>
 

@@ -1,9 +1,9 @@
-/* stats/logistic_sums.c - loss, gradient and Hessian: blocks of rows into lanes, lanes into leaves,
+/* stats/logistic/sums.c - loss, gradient and Hessian: blocks of rows into lanes, lanes into leaves,
  * leaves along the tree.  Threads share out whole leaves.
  *
  * The loss of rows is sum(line) + log(product(factor)): one logarithm for many rows, whose product
  * stays below 2^768. */
-#include "stats/logistic_private.h"
+#include "stats/logistic/logistic_private.h"
 
 #include "core/leaves.h"
 #include "core/memory.h"

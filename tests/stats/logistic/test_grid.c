@@ -1,9 +1,9 @@
-/* tests/stats/test_logistic_grid.c - tasks in any order on any threads, each C as a fit of its own,
+/* tests/stats/logistic/test_grid.c - tasks in any order on any threads, each C as a fit of its own,
  * the choice, refusals. */
-#include "stats/logistic_grid.h"
+#include "stats/logistic/grid.h"
 
 #include "stats/check.h"
-#include "stats/logistic.h"
+#include "stats/logistic/logistic.h"
 #include "stats/metrics.h"
 
 #include <math.h>

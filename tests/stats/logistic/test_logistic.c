@@ -1,6 +1,6 @@
-/* tests/stats/test_logistic.c - the same bits for any ranks and threads, what is refused, and what
+/* tests/stats/logistic/test_logistic.c - the same bits for any ranks and threads, what is refused, and what
  * can be worked out by hand; logistic.py compares answers with scikit-learn's. */
-#include "stats/logistic.h"
+#include "stats/logistic/logistic.h"
 
 #include "stats/check.h"
 

@@ -1,4 +1,4 @@
-/* stats/logistic_grid.h - grid search over C: scikit-learn's GridSearchCV(LogisticRegression(),
+/* stats/logistic/grid.h - grid search over C: scikit-learn's GridSearchCV(LogisticRegression(),
  * {"C": ...}, scoring="roc_auc" or "roc_auc_ovr"), refit left to orr_logistic_fit.
  *
  * For each fold and each C the model is fitted on the other folds' rows and scored on the fold's:

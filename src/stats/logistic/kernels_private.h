@@ -1,4 +1,4 @@
-/* stats/logistic_kernels.h - the loops of logistic regression over one block of rows, for the
+/* stats/logistic/kernels_private.h - the loops of logistic regression over one block of rows, for the
  * instruction set at hand.  Private to this folder.
  *
  * A block holds up to ORR_LOGIT_ROWS rows as z[row / 8][p][8], so that it is read from end to end:
@@ -7,8 +7,8 @@
  * zeros up to whole lanes.  labels (more classes): the class's number, -1 past the end.  Row r is
  * added to lane r % 8 of every sum, in every instruction set.  n is rounded up to whole lanes.
  * Other arrays of a block are [ORR_LOGIT_ROWS].   Not collective. */
-#ifndef ORR_STATS_LOGISTIC_KERNELS_H
-#define ORR_STATS_LOGISTIC_KERNELS_H
+#ifndef ORR_STATS_LOGISTIC_KERNELS_PRIVATE_H
+#define ORR_STATS_LOGISTIC_KERNELS_PRIVATE_H
 
 enum { ORR_LOGIT_ROWS = 256, ORR_LOGIT_LANES = 8 };
 

@@ -1,9 +1,9 @@
-/* stats/logistic_kernels.c - each loop written once, compiled for AVX-512, AVX2 and the rest, and
+/* stats/logistic/kernels.c - each loop written once, compiled for AVX-512, AVX2 and the rest, and
  * picked at run time; ORR_ISA_MAX (compile time) lowers the choice.
  *
  * exp: Cody & Waite 1980, range reduction by powers of two and a Taylor polynomial of degree 13 on
  * |r| <= ln(2)/2, within 2 units of the last place. */
-#include "stats/logistic_kernels.h"
+#include "stats/logistic/kernels_private.h"
 
 #include <stddef.h>
 #include <stdint.h>
