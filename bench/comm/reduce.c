@@ -27,7 +27,7 @@ static const size_t sizes[] = { 64 << 10, 256 << 10, 1 << 20, 4 << 20, 11 << 20,
 typedef struct {
     orr_comm *shared, *messages;
     orr_leaf_plan plan;
-    float *run[ORR_MAX_RUNS], *result;
+    float *segment[ORR_MAX_SEGMENTS], *result;
     int rank, size, repeats;
     double seconds[N_WAYS][MAX_REPEATS];
 } bench;
@@ -36,8 +36,8 @@ static orr_status reduce_once(bench *b, orr_comm *c, orr_reduce_mode mode, size_
 {
     orr_reduction *r;
 
-    ORR_TRY(
-        orr_comm_reduce_begin(&r, c, &b->plan, mode, (void *const *)b->run, b->result, n, ORR_F32));
+    ORR_TRY(orr_comm_reduce_begin(&r, c, &b->plan, mode, (void *const *)b->segment, b->result, n,
+                                  ORR_F32));
     return orr_comm_reduce_end(r);
 }
 
@@ -54,7 +54,7 @@ static orr_status one(bench *b, int way, size_t n)
     default:
         break;
     }
-    if (MPI_Allreduce(b->run[0], b->result, (int)n, MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD) !=
+    if (MPI_Allreduce(b->segment[0], b->result, (int)n, MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD) !=
         MPI_SUCCESS)
         return orr_fail(ORR_ERR_COMM, "MPI_Allreduce");
     return ORR_OK;
@@ -112,10 +112,11 @@ static orr_status set_up(bench *b, int argc, char **argv)
     ORR_TRY(orr_comm_reduce_reserve(b->shared, &b->plan, most, ORR_F32));
     ORR_TRY(orr_comm_reduce_reserve(b->messages, &b->plan, most, ORR_F32));
     if (!(b->result = orr_alloc(most, sizeof(float)))) return orr_fail(ORR_ERR_NOMEM, "result");
-    for (int i = 0; i < b->plan.n_runs || i == 0; i++) {
-        if (!(b->run[i] = orr_alloc(most, sizeof(float)))) return orr_fail(ORR_ERR_NOMEM, "run");
+    for (int i = 0; i < b->plan.n_segments || i == 0; i++) {
+        if (!(b->segment[i] = orr_alloc(most, sizeof(float))))
+            return orr_fail(ORR_ERR_NOMEM, "segment");
         for (size_t j = 0; j < most; j++)
-            b->run[i][j] = (float)(j % 1021) + (float)b->rank;
+            b->segment[i][j] = (float)(j % 1021) + (float)b->rank;
     }
     return ORR_OK;
 }
@@ -148,8 +149,8 @@ int main(int argc, char **argv)
     }
     orr_comm_destroy(b.shared);
     orr_comm_destroy(b.messages);
-    for (int i = 0; i < ORR_MAX_RUNS; i++)
-        orr_free(b.run[i]);
+    for (int i = 0; i < ORR_MAX_SEGMENTS; i++)
+        orr_free(b.segment[i]);
     orr_free(b.result);
     MPI_Finalize();
     return 0;

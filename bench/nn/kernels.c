@@ -10,10 +10,10 @@
  * At the end, or alone with "dense": dense layers by the own tiles beside OpenBLAS, one leaf a
  * call, turn by turn; the table of nn/kernels/cpu/openblas.c comes from it.  OPENBLAS_CORETYPE
  * picks OpenBLAS's kernels where it does not know the processor. */
-#include "nn/kernels.h"
 #include "core/leaves.h"
 #include "core/memory.h"
 #include "core/rng.h"
+#include "nn/backend.h"
 #include "nn/kernels/cpu/cpu.h"
 #include "nn/kernels/cpu/openblas.h"
 
@@ -28,9 +28,9 @@ enum { MAX_REPEATS = 20001, LEAVES = 8 };
 
 typedef struct bench {
     double seconds, peak_gflops, peak_gbs;
-    const orr_kernels *k;
+    orr_backend *be;
     orr_batch b;
-    int leaf[LEAVES + 1], run[2];
+    int leaf[LEAVES + 1], segment[2];
     orr_limits limits;
     int sizes[2];
 } bench;
@@ -101,71 +101,73 @@ static void report(const char *name, const work *w, void (*call)(const work *), 
 
 static void linear_forward(const work *w)
 {
-    w->f->k->linear_forward(&w->f->b, w->in, w->out, w->a->x, w->a->w, w->a->bias, w->a->y);
+    w->f->k->ops->linear_forward(f->k, &w->f->b, w->in, w->out, w->a->x, w->a->w, w->a->bias,
+                                 w->a->y);
 }
 static void linear_data(const work *w)
 {
-    w->f->k->linear_backward_data(&w->f->b, w->in, w->out, w->a->dy, w->a->w, w->a->dx);
+    w->f->k->ops->linear_backward_data(f->k, &w->f->b, w->in, w->out, w->a->dy, w->a->w, w->a->dx);
 }
 static void linear_params(const work *w)
 {
-    w->f->k->linear_backward_params(&w->f->b, w->in, w->out, w->a->x, w->a->dy, &w->a->dw,
-                                    &w->a->db);
+    w->f->k->ops->linear_backward_params(f->k, &w->f->b, w->in, w->out, w->a->x, w->a->dy,
+                                         &w->a->dw, &w->a->db);
 }
 static void conv_forward(const work *w)
 {
-    w->f->k->conv_forward(w->plan, &w->f->b, w->a->x, w->a->w, w->a->bias, w->a->y);
+    w->f->k->ops->conv_forward(f->k, w->plan, &w->f->b, w->a->x, w->a->w, w->a->bias, w->a->y);
 }
 static void conv_data(const work *w)
 {
-    w->f->k->conv_backward_data(w->plan, &w->f->b, w->a->dy, w->a->w, w->a->dx);
+    w->f->k->ops->conv_backward_data(f->k, w->plan, &w->f->b, w->a->dy, w->a->w, w->a->dx);
 }
 static void conv_params(const work *w)
 {
-    w->f->k->conv_backward_params(w->plan, &w->f->b, w->a->x, w->a->dy, &w->a->dw, &w->a->db);
+    w->f->k->ops->conv_backward_params(f->k, w->plan, &w->f->b, w->a->x, w->a->dy, &w->a->dw,
+                                       &w->a->db);
 }
 static void pool_forward(const work *w)
 {
-    w->f->k->max_pool_forward(w->f->b.n, w->pool, w->a->x, w->a->y, w->a->arg);
+    w->f->k->ops->max_pool_forward(f->k, w->f->b.n, w->pool, w->a->x, w->a->y, w->a->arg);
 }
 static void pool_backward(const work *w)
 {
-    w->f->k->max_pool_backward(w->f->b.n, w->pool, w->a->dy, w->a->arg, w->a->dx);
+    w->f->k->ops->max_pool_backward(f->k, w->f->b.n, w->pool, w->a->dy, w->a->arg, w->a->dx);
 }
 static void relu_forward(const work *w)
 {
-    w->f->k->act_forward(ORR_RELU, 0, w->n, w->a->x, w->a->y);
+    w->f->k->ops->act_forward(f->k, ORR_RELU, 0, w->n, w->a->x, w->a->y);
 }
 static void relu_backward(const work *w)
 {
-    w->f->k->act_backward(ORR_RELU, 0, w->n, w->a->x, w->a->y, w->a->dy, w->a->dx);
+    w->f->k->ops->act_backward(f->k, ORR_RELU, 0, w->n, w->a->x, w->a->y, w->a->dy, w->a->dx);
 }
 static void tanh_forward(const work *w)
 {
-    w->f->k->act_forward(ORR_TANH, 0, w->n, w->a->x, w->a->y);
+    w->f->k->ops->act_forward(f->k, ORR_TANH, 0, w->n, w->a->x, w->a->y);
 }
 static void norm_moments(const work *w)
 {
-    w->f->k->norm_moments(w->n / w->c, w->c, w->a->x, w->a->mean, w->a->m2);
+    w->f->k->ops->norm_moments(f->k, w->n / w->c, w->c, w->a->x, w->a->mean, w->a->m2);
 }
 static void norm_forward(const work *w)
 {
-    w->f->k->norm_forward(w->n / w->c, w->c, w->a->x, w->a->bias, w->a->w, w->a->w, w->a->bias,
-                          w->a->y);
+    w->f->k->ops->norm_forward(f->k, w->n / w->c, w->c, w->a->x, w->a->bias, w->a->w, w->a->w,
+                               w->a->bias, w->a->y);
 }
 static void norm_sums(const work *w)
 {
-    w->f->k->norm_backward_sums(w->n / w->c, w->c, w->a->x, w->a->bias, w->a->w, w->a->dy,
-                                w->a->mean, w->a->m2);
+    w->f->k->ops->norm_backward_sums(f->k, w->n / w->c, w->c, w->a->x, w->a->bias, w->a->w,
+                                     w->a->dy, w->a->mean, w->a->m2);
 }
 static void norm_data(const work *w)
 {
-    w->f->k->norm_backward_data(w->n / w->c, w->c, w->a->x, w->a->bias, w->a->w, w->a->w,
-                                w->a->bias, w->a->bias, w->a->dy, w->a->dx);
+    w->f->k->ops->norm_backward_data(f->k, w->n / w->c, w->c, w->a->x, w->a->bias, w->a->w, w->a->w,
+                                     w->a->bias, w->a->bias, w->a->dy, w->a->dx);
 }
 static void dropout(const work *w)
 {
-    w->f->k->dropout(&w->f->b, w->n / w->f->b.n, 0.5, 1, w->a->x, w->a->y);
+    w->f->k->ops->dropout(f->k, &w->f->b, w->n / w->f->b.n, 0.5, 1, w->a->x, w->a->y);
 }
 
 static float *floats(size_t n, uint64_t seed)
@@ -210,19 +212,19 @@ static void set_batch(bench *f, int n)
 
     for (int i = 0; i <= LEAVES; i++)
         f->leaf[i] = (int)orr_leaf_begin(n, LEAVES, i);
-    f->run[1] = LEAVES;
+    f->segment[1] = LEAVES;
     f->b = (orr_batch){ .n = n,
                         .n_leaves = LEAVES,
                         .leaf = f->leaf,
-                        .n_runs = 1,
-                        .run = f->run,
+                        .n_segments = 1,
+                        .segment = f->segment,
                         .n_global = n,
                         .keys = keys };
     f->sizes[0] = n / LEAVES;
     f->sizes[1] = n / LEAVES + 1;
     f->limits = (orr_limits){ .max_samples = n,
                               .max_leaves = LEAVES,
-                              .max_runs = 1,
+                              .max_segments = 1,
                               .n_leaf_sizes = 2,
                               .leaf_sizes = f->sizes,
                               .training = 1 };
@@ -255,7 +257,7 @@ static void bench_conv(bench *f, int n, orr_conv_shape s)
     char name[96];
 
     set_batch(f, n);
-    if (f->k->conv_plan(&w.plan, &s, &f->limits) != ORR_OK) {
+    if (f->k->ops->conv_plan(f->k, &w.plan, &s, &f->limits) != ORR_OK) {
         fprintf(stderr, "%s\n", orr_error_text());
         exit(1);
     }
@@ -264,7 +266,7 @@ static void bench_conv(bench *f, int n, orr_conv_shape s)
     report(name, &w, conv_forward, flop, bytes);
     report("    data gradient", &w, conv_data, flop, bytes);
     report("    parameter gradient", &w, conv_params, flop, bytes);
-    f->k->conv_unplan(w.plan);
+    f->k->ops->conv_unplan(f->k, w.plan);
     free_arrays(&a);
 }
 
@@ -278,19 +280,20 @@ static orr_conv_shape same(int side, int c, int k, int size)
 
 static void avg_forward(const work *w)
 {
-    w->f->k->avg_pool_forward(w->f->b.n, w->pool, w->a->x, w->a->y);
+    w->f->k->ops->avg_pool_forward(f->k, w->f->b.n, w->pool, w->a->x, w->a->y);
 }
 static void avg_backward(const work *w)
 {
-    w->f->k->avg_pool_backward(w->f->b.n, w->pool, w->a->dy, w->a->dx);
+    w->f->k->ops->avg_pool_backward(f->k, w->f->b.n, w->pool, w->a->dy, w->a->dx);
 }
 static void leaky_forward(const work *w)
 {
-    w->f->k->act_forward(ORR_LEAKY_RELU, 0.3, w->n, w->a->x, w->a->y);
+    w->f->k->ops->act_forward(f->k, ORR_LEAKY_RELU, 0.3, w->n, w->a->x, w->a->y);
 }
 static void leaky_backward(const work *w)
 {
-    w->f->k->act_backward(ORR_LEAKY_RELU, 0.3, w->n, w->a->x, w->a->y, w->a->dy, w->a->dy);
+    w->f->k->ops->act_backward(f->k, ORR_LEAKY_RELU, 0.3, w->n, w->a->x, w->a->y, w->a->dy,
+                               w->a->dy);
 }
 
 static void bench_average(bench *f, int n, orr_pool_shape s)
@@ -371,7 +374,7 @@ static void bench_rows(bench *f, size_t rows, int c)
  * arrays. */
 static void add_call(const work *w)
 {
-    w->f->k->add(w->n, w->a->x, w->a->dx, w->a->y);
+    w->f->k->ops->add(f->k, w->n, w->a->x, w->a->dx, w->a->y);
 }
 
 static void measure_peaks(bench *f)
@@ -460,7 +463,7 @@ static void bench_dense(bench *f)
             work w = { .f = f, .a = &a, .in = in, .out = out };
             set_batch(f, n);
             f->leaf[1] = n;
-            f->run[1] = f->b.n_leaves = 1;
+            f->segment[1] = f->b.n_leaves = 1;
             printf("%4d -> %4d, leaf %3d:", in, out, n);
             compare(&w, orr_blas_takes_forward(n, in, out) ? "forward*" : "forward ",
                     (void (*const[])(const work *)){ tiles_forward, blas_forward });
@@ -477,7 +480,7 @@ int main(int argc, char **argv)
     static bench f;
 
     if (argc > 1) omp_set_num_threads((int)strtol(argv[1], NULL, 10));
-    if (orr_kernels_find(&f.k, argc > 4 ? argv[4] : "cpu") != ORR_OK) {
+    if (orr_backend_create(&f.k, argc > 4 ? argv[4] : "cpu") != ORR_OK) {
         fprintf(stderr, "%s\n", orr_error_text());
         return 1;
     }

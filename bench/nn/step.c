@@ -42,8 +42,9 @@ typedef struct bench {
     orr_loss loss;
     const model *m;
     const char *kernels;
+    orr_backend *backend;
     orr_batch b;
-    int leaf[ORR_MAX_LEAVES + 1], run[2], sizes[2];
+    int leaf[ORR_MAX_LEAVES + 1], segment[2], sizes[2];
     double leaf_sums[ORR_MAX_LEAVES];
     float *x, *aux, *dy;
     int32_t *labels;
@@ -74,7 +75,7 @@ static orr_status prepare(bench *f, int n, int leaves)
 
     for (int i = 0; i <= leaves; i++)
         f->leaf[i] = (int)orr_leaf_begin(n, leaves, i);
-    f->run[1] = leaves;
+    f->segment[1] = leaves;
     f->sizes[0] = n / leaves;
     f->sizes[1] = n / leaves + 1;
     f->x = orr_alloc((size_t)n * per_sample, sizeof *f->x);
@@ -92,23 +93,22 @@ static orr_status prepare(bench *f, int n, int leaves)
     f->b = (orr_batch){ .n = n,
                         .n_leaves = leaves,
                         .leaf = f->leaf,
-                        .n_runs = 1,
-                        .run = f->run,
+                        .n_segments = 1,
+                        .segment = f->segment,
                         .n_global = n,
                         .keys = f->keys };
     const orr_limits limits = { .max_samples = n,
                                 .max_leaves = leaves,
-                                .max_runs = 1,
+                                .max_segments = 1,
                                 .n_leaf_sizes = 2,
                                 .leaf_sizes = f->sizes,
                                 .training = 1 };
     const orr_optimiser_opts adam = {
         .kind = "adam", .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .epsilon_form = "torch"
     };
-    const orr_kernels *k;
-    ORR_TRY(orr_kernels_find(&k, f->kernels));
+    ORR_TRY(orr_backend_create(&f->backend, f->kernels));
     ORR_TRY(orr_model_build(&f->graph, m->name, m->input, m->n_aux, 0));
-    ORR_TRY(orr_net_create(&f->net, f->graph, k, &limits));
+    ORR_TRY(orr_net_create(&f->net, f->graph, f->backend, &limits));
     orr_net_init(f->net, 1);
     const orr_loss_spec loss = { .name = m->classes > 2 ? "ce" : "bce",
                                  .output = orr_graph_output(f->graph),
@@ -192,6 +192,7 @@ int main(int argc, char **argv)
     if (st != ORR_OK) fprintf(stderr, "%s\n", orr_error_text());
     orr_optimiser_destroy(f.adam);
     orr_net_destroy(f.net);
+    orr_backend_destroy(f.backend);
     orr_graph_destroy(f.graph);
     orr_free(f.x);
     orr_free(f.aux);

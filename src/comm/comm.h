@@ -117,21 +117,21 @@ typedef enum {
     ORR_REDUCE_FAST     /* any order: own sums, then MPI's; on one node as ordered, quicker there */
 } orr_reduce_mode;
 
-/* Starts summing n elements (ORR_F32 or ORR_F64).  runs[i], i < plan->n_runs, is this rank's sum of
- * its i-th run; the sum over all ranks arrives in result (n elements; may be runs[0], else overlaps
- * no run) on every rank.  A rank without leaves brings no run.  runs and result are on loan until
- * the end; runs other than result are only read.  At most ORR_MAX_REDUCTIONS at once; all ranks
+/* Starts summing n elements (ORR_F32 or ORR_F64).  segments[i], i < plan->n_segments, is this rank's sum of
+ * its i-th segment; the sum over all ranks arrives in result (n elements; may be segments[0], else overlaps
+ * no segment) on every rank.  A rank without leaves brings no segment.  segments and result are on loan until
+ * the end; segments other than result are only read.  At most ORR_MAX_REDUCTIONS at once; all ranks
  * begin them in the same order.  All memory was set aside by orr_comm_reduce_reserve: no allocation
  * here.   Collective.
- * Ordered: each rank adds every rank's runs of its 1/N of the elements along
+ * Ordered: each rank adds every rank's segments of its 1/N of the elements along
  * the tree, then all get all parts: through shared memory when all ranks are on one node, else
- * through messages, 2 (N-1)/N n elements each way when a rank has one run, as a ring moves.  Small
- * n: all runs to all ranks.
+ * through messages, 2 (N-1)/N n elements each way when a rank has one segment, as a ring moves.  Small
+ * n: all segments to all ranks.
  * When it fails, *out is NULL if nothing was begun (a caller's mistake);
  * otherwise the communicator is broken. */
 orr_status orr_comm_reduce_begin(orr_reduction **out, orr_comm *c, const orr_leaf_plan *plan,
-                                 orr_reduce_mode mode, void *const *runs, void *result, size_t n,
-                                 orr_dtype t);
+                                 orr_reduce_mode mode, void *const *segments, void *result,
+                                 size_t n, orr_dtype t);
 /* ORR_OK done, ORR_PENDING, or an error; drives the progress of all reductions of the communicator:
  * nothing moves between calls.  Not collective. */
 orr_status orr_comm_reduce_test(orr_reduction *r);

@@ -83,7 +83,7 @@ static orr_status check_plan(const orr_comm *c, const orr_leaf_plan *plan)
     orr_leaf_plan p;
 
     ORR_TRY(orr_leaf_plan_init(&p, plan->n_leaves, c->rank, c->size));
-    if (p.first != plan->first || p.last != plan->last || p.n_runs != plan->n_runs)
+    if (p.first != plan->first || p.last != plan->last || p.n_segments != plan->n_segments)
         return orr_fail(ORR_ERR_ARG,
                         "reduce: the plan gives leaves %d to %d, rank %d of %d has %d to %d",
                         plan->first, plan->last, c->rank, c->size, p.first, p.last);
@@ -170,22 +170,22 @@ static orr_reduction *free_slot(orr_reducer *red)
     return NULL;
 }
 
-/* This rank's own sum, run after run, in result. */
-static void add_own_runs(orr_reduction *r)
+/* This rank's own sum, segment after segment, in result. */
+static void add_own_segments(orr_reduction *r)
 {
-    if (r->n_runs == 0)
+    if (r->n_segments == 0)
         memset(r->result, 0, r->n * r->width);
-    else if (r->result != r->runs[0])
-        memcpy(r->result, r->runs[0], r->n * r->width);
-    for (int i = 1; i < r->n_runs; i++)
-        orr_reduce_add(r->result, r->result, r->runs[i], r->n, r->type);
+    else if (r->result != r->segments[0])
+        memcpy(r->result, r->segments[0], r->n * r->width);
+    for (int i = 1; i < r->n_segments; i++)
+        orr_reduce_add(r->result, r->result, r->segments[i], r->n, r->type);
 }
 
 static orr_status begin_fast(orr_reduction *r)
 {
     r->path = REDUCE_FAST;
     r->n_requests = 0;
-    add_own_runs(r);
+    add_own_segments(r);
     for (size_t first = 0; first < r->n; first += ORR_PIECE) {
         size_t m = r->n - first < ORR_PIECE ? r->n - first : ORR_PIECE;
         r->peer[r->n_requests] = -1;
@@ -221,9 +221,10 @@ static orr_status launch(orr_reducer *red, orr_reduction *r, orr_reduce_mode mod
 {
     int missing;
 
-    if (r->n == 0 || red->c->size == 1) { /* all leaves are here: one run */
+    if (r->n == 0 || red->c->size == 1) { /* all leaves are here: one segment */
         r->path = REDUCE_DONE;
-        if (r->n > 0 && r->result != r->runs[0]) memcpy(r->result, r->runs[0], r->n * r->width);
+        if (r->n > 0 && r->result != r->segments[0])
+            memcpy(r->result, r->segments[0], r->n * r->width);
         return ORR_OK;
     }
     if (red->pipe) { /* the fast mode too: nothing measured is quicker */
@@ -238,19 +239,19 @@ static orr_status launch(orr_reducer *red, orr_reduction *r, orr_reduce_mode mod
     return orr_net_begin(r, red);
 }
 
-static void describe(orr_reduction *r, orr_comm *c, const orr_reduce_tree *t, void *const *runs,
-                     int n_runs)
+static void describe(orr_reduction *r, orr_comm *c, const orr_reduce_tree *t, void *const *segments,
+                     int n_segments)
 {
     r->c = c;
     r->tree = t;
-    r->n_runs = n_runs;
-    for (int i = 0; i < n_runs; i++)
-        r->runs[i] = runs[i];
+    r->n_segments = n_segments;
+    for (int i = 0; i < n_segments; i++)
+        r->segments[i] = segments[i];
 }
 
 orr_status orr_comm_reduce_begin(orr_reduction **out, orr_comm *c, const orr_leaf_plan *plan,
-                                 orr_reduce_mode mode, void *const *runs, void *result, size_t n,
-                                 orr_dtype t)
+                                 orr_reduce_mode mode, void *const *segments, void *result,
+                                 size_t n, orr_dtype t)
 {
     orr_reducer *red = c->reducer;
     orr_reduce_tree *tree;
@@ -272,7 +273,7 @@ orr_status orr_comm_reduce_begin(orr_reduction **out, orr_comm *c, const orr_lea
                         n, plan->n_leaves, red ? red->in_flight : 0, red ? red->reserved : 0);
     if (!(r = free_slot(red)))
         return orr_fail(ORR_ERR_ARG, "reduce: more than %d reductions at once", ORR_MAX_REDUCTIONS);
-    describe(r, c, tree, runs, plan->n_runs);
+    describe(r, c, tree, segments, plan->n_segments);
     r->result = result;
     r->n = n;
     r->type = t;
@@ -337,15 +338,15 @@ orr_status orr_comm_reduce_end(orr_reduction *r)
 
 /* ---- a few values a leaf ---- */
 
-/* All ranks' runs to all ranks in one blocking call; for communicators over several nodes. */
+/* All ranks' segments to all ranks in one blocking call; for communicators over several nodes. */
 static orr_status leaf_sum_net(orr_reducer *red, const orr_reduce_tree *t,
                                const orr_leaf_plan *plan, const double *in, double *out, size_t n)
 {
     orr_comm *c = red->c;
     orr_status st = ORR_OK;
-    size_t own = (size_t)plan->n_runs, size = (size_t)c->size;
-    size_t want = (own + (size_t)t->n_runs) * n +
-                  size; /* doubles: own runs, everyone's, and a byte count a rank */
+    size_t own = (size_t)plan->n_segments, size = (size_t)c->size;
+    size_t want = (own + (size_t)t->n_segments) * n +
+                  size; /* doubles: own segments, everyone's, and a byte count a rank */
     double *mine, *all;
     size_t *bytes;
 
@@ -362,13 +363,13 @@ static orr_status leaf_sum_net(orr_reducer *red, const orr_reduce_tree *t,
     bytes = (size_t *)red->leaf_scratch;
     mine = red->leaf_scratch + size;
     all = mine + own * n;
-    for (int i = 0; i < plan->n_runs; i++)
-        memcpy(mine + (size_t)i * n, in + (size_t)(plan->run[i] - plan->first) * n,
+    for (int i = 0; i < plan->n_segments; i++)
+        memcpy(mine + (size_t)i * n, in + (size_t)(plan->segment[i] - plan->first) * n,
                n * sizeof *mine);
     for (int r = 0; r < c->size; r++)
-        bytes[r] = (size_t)(t->first_run[r + 1] - t->first_run[r]) * n * sizeof *all;
+        bytes[r] = (size_t)(t->first_segment[r + 1] - t->first_segment[r]) * n * sizeof *all;
     ORR_TRY(c->ops->allgather(c, mine, all, bytes));
-    for (int g = 0; g < t->n_runs; g++)
+    for (int g = 0; g < t->n_segments; g++)
         red->source[g] = all + (size_t)g * n;
     orr_reduce_tree_fold(t, red->source, red->scratch, out, n, ORR_F64);
     return ORR_OK;
@@ -378,11 +379,11 @@ static orr_status leaf_sum_node(orr_reducer *red, const orr_reduce_tree *t,
                                 const orr_leaf_plan *plan, double *in, double *out, size_t n)
 {
     orr_reduction *r = &red->slot[LEAF_SLOT];
-    void *runs[ORR_MAX_RUNS];
+    void *segments[ORR_MAX_SEGMENTS];
 
-    for (int i = 0; i < plan->n_runs; i++)
-        runs[i] = in + (size_t)(plan->run[i] - plan->first) * n;
-    describe(r, red->c, t, runs, plan->n_runs);
+    for (int i = 0; i < plan->n_segments; i++)
+        segments[i] = in + (size_t)(plan->segment[i] - plan->first) * n;
+    describe(r, red->c, t, segments, plan->n_segments);
     r->result = (char *)out;
     r->n = n;
     r->type = ORR_F64;
@@ -403,9 +404,9 @@ orr_status orr_comm_leaf_sum(orr_comm *c, const orr_leaf_plan *plan, double *in,
     ORR_TRY(check_plan(c, plan));
     if (n == 0) return ORR_OK;
     ORR_TRY(prepare(c, plan->n_leaves, &t));
-    for (int i = 0; i < plan->n_runs; i++) {
-        double *run = in + (size_t)(plan->run[i] - plan->first) * n;
-        orr_leaf_sum_f64(run, run, n, plan->run[i + 1] - plan->run[i], n);
+    for (int i = 0; i < plan->n_segments; i++) {
+        double *segment = in + (size_t)(plan->segment[i] - plan->first) * n;
+        orr_leaf_sum_f64(segment, segment, n, plan->segment[i + 1] - plan->segment[i], n);
     }
     return c->size > 1 && !c->reducer->pipe ? leaf_sum_net(c->reducer, t, plan, in, out, n)
                                             : leaf_sum_node(c->reducer, t, plan, in, out, n);

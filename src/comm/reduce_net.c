@@ -1,10 +1,10 @@
 /* comm/reduce_net.c - ordered sums through messages.
  *
  * The elements are cut into one part a rank.  Exchange: every rank sends each part of each of its
- * runs to the part's owner, who adds them along the tree.  Share: every owner sends its sum to all.
- * With one run a rank that is 2 (N-1)/N n elements each way, what a ring moves.  Short reductions
- * send all runs to all ranks, packed, and every rank adds everything: one step instead of two.
- * Messages rather than MPI_Ialltoallv and MPI_Iallgatherv: runs need no packing into one buffer,
+ * segments to the part's owner, who adds them along the tree.  Share: every owner sends its sum to all.
+ * With one segment a rank that is 2 (N-1)/N n elements each way, what a ring moves.  Short reductions
+ * send all segments to all ranks, packed, and every rank adds everything: one step instead of two.
+ * Messages rather than MPI_Ialltoallv and MPI_Iallgatherv: segments need no packing into one buffer,
  * counts no int, and a rank that stays away can be named. */
 #include "comm/reduce_private.h"
 
@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-enum { SHORT_BYTES = 16 << 10 /* of one run */ };
+enum { SHORT_BYTES = 16 << 10 /* of one segment */ };
 
 static int pieces_of(size_t bytes)
 {
@@ -33,19 +33,19 @@ static size_t part_bytes(const orr_reduction *r, int rank)
 /* Enough for the longest and for many short ones: see the arena's use in orr_net_begin. */
 size_t orr_net_arena_bytes(const orr_reduce_tree *t, int rank, size_t bytes)
 {
-    size_t slots = ORR_MAX_REDUCTIONS, runs = (size_t)t->n_runs;
+    size_t slots = ORR_MAX_REDUCTIONS, segments = (size_t)t->n_segments;
     size_t in_parts = bytes / (size_t)t->size + slots * 33 * sizeof(double);
     size_t in_short = bytes < slots * SHORT_BYTES ? bytes : slots * SHORT_BYTES;
-    size_t own = (size_t)(t->first_run[rank + 1] - t->first_run[rank]);
+    size_t own = (size_t)(t->first_segment[rank + 1] - t->first_segment[rank]);
 
-    return runs * (in_parts + in_short) + own * in_short + slots * (runs + 2) * ORR_ALIGN;
+    return segments * (in_parts + in_short) + own * in_short + slots * (segments + 2) * ORR_ALIGN;
 }
 
 int orr_net_max_requests(const orr_reduce_tree *t, int rank, size_t bytes)
 {
     int pieces = pieces_of(bytes / (size_t)t->size + 33 * sizeof(double)) + 1;
-    int own = t->first_run[rank + 1] - t->first_run[rank];
-    int exchange = pieces * ((t->size - 1) * own + t->n_runs);
+    int own = t->first_segment[rank + 1] - t->first_segment[rank];
+    int exchange = pieces * ((t->size - 1) * own + t->n_segments);
     int share = 2 * pieces * (t->size - 1);
     int fast = pieces_of(bytes) + 1;
 
@@ -91,38 +91,38 @@ static orr_status post_pieces(orr_reduction *r, post *one, const char *buf, size
     return ORR_OK;
 }
 
-static int runs_of(const orr_reduction *r, int rank)
+static int segments_of(const orr_reduction *r, int rank)
 {
-    return r->tree->first_run[rank + 1] - r->tree->first_run[rank];
+    return r->tree->first_segment[rank + 1] - r->tree->first_segment[rank];
 }
 
-/* Bytes of one run that this rank receives. */
-static size_t run_bytes(const orr_reduction *r)
+/* Bytes of one segment that this rank receives. */
+static size_t segment_bytes(const orr_reduction *r)
 {
     return r->small ? r->n * r->width : part_bytes(r, r->c->rank);
 }
 
 /* Runs of one rank lie one after the other, ranks in order, each rank's at a fresh line. */
-static orr_status receive_runs(orr_reduction *r)
+static orr_status receive_segments(orr_reduction *r)
 {
-    size_t one = run_bytes(r);
+    size_t one = segment_bytes(r);
     char *at = r->received;
 
     for (int rank = 0; rank < r->c->size; rank++) {
         if (rank == r->c->rank) continue;
         if (r->small) { /* they come packed, in one message */
-            ORR_TRY(post_pieces(r, post_receive, at, (size_t)runs_of(r, rank) * one, rank));
+            ORR_TRY(post_pieces(r, post_receive, at, (size_t)segments_of(r, rank) * one, rank));
         } else {
-            for (int i = 0; i < runs_of(r, rank); i++)
+            for (int i = 0; i < segments_of(r, rank); i++)
                 ORR_TRY(post_pieces(r, post_receive, at + (size_t)i * one, one, rank));
         }
-        at += round_up((size_t)runs_of(r, rank) * one);
+        at += round_up((size_t)segments_of(r, rank) * one);
     }
     return ORR_OK;
 }
 
 /* Each rank starts with its neighbour, so that not all send to rank 0 first. */
-static orr_status send_runs(orr_reduction *r, const char *packed)
+static orr_status send_segments(orr_reduction *r, const char *packed)
 {
     int size = r->c->size;
 
@@ -130,12 +130,12 @@ static orr_status send_runs(orr_reduction *r, const char *packed)
         int to = (r->c->rank + k) % size;
         size_t first = orr_part_begin(r->n, to, size) * r->width;
         if (r->small) {
-            ORR_TRY(post_pieces(r, post_send, packed, (size_t)r->n_runs * r->n * r->width, to));
+            ORR_TRY(post_pieces(r, post_send, packed, (size_t)r->n_segments * r->n * r->width, to));
             continue;
         }
-        for (int i = 0; i < r->n_runs; i++)
-            ORR_TRY(
-                post_pieces(r, post_send, (const char *)r->runs[i] + first, part_bytes(r, to), to));
+        for (int i = 0; i < r->n_segments; i++)
+            ORR_TRY(post_pieces(r, post_send, (const char *)r->segments[i] + first,
+                                part_bytes(r, to), to));
     }
     return ORR_OK;
 }
@@ -149,30 +149,30 @@ orr_status orr_net_begin(orr_reduction *r, orr_reducer *red)
     r->n_requests = 0;
     r->small = r->n * r->width <= SHORT_BYTES;
     for (int rank = 0; rank < r->c->size; rank++)
-        if (rank != r->c->rank) total += round_up((size_t)runs_of(r, rank) * run_bytes(r));
+        if (rank != r->c->rank) total += round_up((size_t)segments_of(r, rank) * segment_bytes(r));
     r->received = take(red, total);
-    if (r->small) packed = take(red, (size_t)r->n_runs * r->n * r->width);
+    if (r->small) packed = take(red, (size_t)r->n_segments * r->n * r->width);
     if (!r->received || (r->small && !packed))
         return orr_fail(ORR_ERR_INTERNAL, "reduce: %zu elements do not fit what was set aside",
                         r->n);
-    for (int i = 0; r->small && i < r->n_runs; i++)
-        memcpy(packed + (size_t)i * r->n * r->width, r->runs[i], r->n * r->width);
-    ORR_TRY(receive_runs(r));
-    return send_runs(r, packed);
+    for (int i = 0; r->small && i < r->n_segments; i++)
+        memcpy(packed + (size_t)i * r->n * r->width, r->segments[i], r->n * r->width);
+    ORR_TRY(receive_segments(r));
+    return send_segments(r, packed);
 }
 
-static void add_runs(orr_reduction *r, orr_reducer *red)
+static void add_segments(orr_reduction *r, orr_reducer *red)
 {
-    size_t one = run_bytes(r);
+    size_t one = segment_bytes(r);
     size_t first = r->small ? 0 : orr_part_begin(r->n, r->c->rank, r->c->size) * r->width;
     const char *at = r->received;
 
     for (int rank = 0; rank < r->c->size; rank++) {
-        const void **source = red->source + r->tree->first_run[rank];
-        for (int i = 0; i < runs_of(r, rank); i++)
+        const void **source = red->source + r->tree->first_segment[rank];
+        for (int i = 0; i < segments_of(r, rank); i++)
             source[i] =
-                rank == r->c->rank ? (const char *)r->runs[i] + first : at + (size_t)i * one;
-        if (rank != r->c->rank) at += round_up((size_t)runs_of(r, rank) * one);
+                rank == r->c->rank ? (const char *)r->segments[i] + first : at + (size_t)i * one;
+        if (rank != r->c->rank) at += round_up((size_t)segments_of(r, rank) * one);
     }
     orr_reduce_tree_fold(r->tree, red->source, red->scratch, r->result + first, one / r->width,
                          r->type);
@@ -205,7 +205,7 @@ orr_status orr_net_advance(orr_reduction *r, orr_reducer *red, int *missing)
             return ORR_OK;
         }
         if (r->phase == NET_SHARE) break;
-        add_runs(r, red);
+        add_segments(r, red);
         if (r->small) break;
         r->phase = NET_SHARE;
         ORR_TRY(share(r));

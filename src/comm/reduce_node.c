@@ -1,14 +1,14 @@
 /* comm/reduce_node.c - ordered sums among ranks that share memory.
  *
  * The elements of all reductions, in the order in which they were begun, form one stream that is
- * cut into chunks.  A chunk passes three stages on every rank: in   the rank copies its runs of the
- * chunk into the window, but for the part that it adds itself; sum  when every rank's runs are in,
+ * cut into chunks.  A chunk passes three stages on every rank: in   the rank copies its segments of the
+ * chunk into the window, but for the part that it adds itself; sum  when every rank's segments are in,
  * it adds its part along the tree into its result and into the window; out  when every rank's part
  * is summed, it copies the other parts into its result. The window has a few chunks of room, so
  * that ranks need not move in step; a chunk's room is used again once every rank has passed its out
  * stage.  A chunk is small enough to stay in the cache from the first stage to the last: main
- * memory sees each run read once and each result written once.  Short reductions skip the out
- * stage: every rank brings all of its runs in and adds everything.
+ * memory sees each segment read once and each result written once.  Short reductions skip the out
+ * stage: every rank brings all of its segments in and adds everything.
  *
  * The stages are driven by begin, test and end; the ranks meet in counters in the window alone, no
  * MPI call is made. */
@@ -21,8 +21,8 @@
 
 enum {
     N_ROOMS = 4,
-    CHUNK_BYTES = 256 << 10, /* of one rank: its runs of one chunk */
-    SHORT_BYTES = 16 << 10   /* all ranks' runs together: below this everyone adds everything */
+    CHUNK_BYTES = 256 << 10, /* of one rank: its segments of one chunk */
+    SHORT_BYTES = 16 << 10   /* all ranks' segments together: below this everyone adds everything */
 };
 
 /* Chunks that a rank has finished with, by stage; a line of its own for each, since others poll it.
@@ -96,8 +96,8 @@ void orr_node_pipe_add(orr_node_pipe *p, orr_reduction *r)
     cursor *all[] = { &p->in, &p->sum, &p->out };
 
     r->next = NULL;
-    r->chunk = CHUNK_BYTES / ((size_t)r->tree->max_runs * r->width) / 16 * 16;
-    r->small = r->n * r->width * (size_t)r->tree->n_runs <= SHORT_BYTES;
+    r->chunk = CHUNK_BYTES / ((size_t)r->tree->max_segments * r->width) / 16 * 16;
+    r->small = r->n * r->width * (size_t)r->tree->n_segments <= SHORT_BYTES;
     if (p->last) p->last->next = r;
     p->last = r;
     for (int i = 0; i < 3; i++)
@@ -144,8 +144,8 @@ static void stage_in(orr_node_pipe *p)
 
     p->labels[(size_t)(p->in.chunk % N_ROOMS) * (size_t)p->c->size + (size_t)p->c->rank] =
         (label){ (int64_t)r->n, (int64_t)p->in.first, r->tree->n_leaves, (int32_t)r->type };
-    for (int i = 0; i < r->n_runs; i++) {
-        const char *from = (const char *)r->runs[i] + p->in.first * w;
+    for (int i = 0; i < r->n_segments; i++) {
+        const char *from = (const char *)r->segments[i] + p->in.first * w;
         memcpy(to, from, mine * w);
         memcpy(to + after * w, from + after * w, (n - after) * w);
         to += r->chunk * w;
@@ -184,10 +184,10 @@ static void stage_sum(orr_node_pipe *p, orr_reducer *red)
     char *result = r->result + (p->sum.first + begin) * w;
 
     for (int rank = 0; rank < p->c->size; rank++)
-        for (int g = t->first_run[rank]; g < t->first_run[rank + 1]; g++) {
-            size_t i = (size_t)(g - t->first_run[rank]);
+        for (int g = t->first_segment[rank]; g < t->first_segment[rank + 1]; g++) {
+            size_t i = (size_t)(g - t->first_segment[rank]);
             red->source[g] = rank == p->c->rank
-                                 ? (const char *)r->runs[i] + (p->sum.first + begin) * w
+                                 ? (const char *)r->segments[i] + (p->sum.first + begin) * w
                                  : area(p, p->sum.chunk, rank) + (i * r->chunk + begin) * w;
         }
     orr_reduce_tree_fold(t, red->source, red->scratch, result, end - begin, r->type);

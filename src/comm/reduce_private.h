@@ -19,8 +19,8 @@ struct orr_reduction {
     orr_comm *c;
     reduce_path path;
     const orr_reduce_tree *tree;
-    const void *runs[ORR_MAX_RUNS];
-    int n_runs;
+    const void *segments[ORR_MAX_SEGMENTS];
+    int n_segments;
     char *result;
     size_t n, width; /* elements, and bytes of one */
     orr_dtype type;
@@ -29,9 +29,9 @@ struct orr_reduction {
     size_t chunk;        /* elements that go through the pipe at a time */
     /* reduce_net.c and the fast mode */
     net_phase phase;
-    int small; /* all runs to all ranks */
+    int small; /* all segments to all ranks */
     int tag;
-    char *received; /* other ranks' runs of this rank's part, in order of run number */
+    char *received; /* other ranks' segments of this rank's part, in order of segment number */
     char *requests;
     int n_requests;
     int *peer; /* of each request */
@@ -41,7 +41,7 @@ struct orr_reducer {
     orr_comm *c;
     orr_reduce_tree *trees;
     orr_node_pipe *pipe; /* NULL: messages */
-    const void **source; /* of each run, while folding */
+    const void **source; /* of each segment, while folding */
     char *scratch;       /* for the fold */
     size_t reserved;     /* bytes of elements in flight that memory was set aside for */
     size_t in_flight;    /* bytes of elements begun since none was in flight */

@@ -1,4 +1,4 @@
-/* comm/reduce_tree.c - the sequence of additions above the runs, and carrying it out block by
+/* comm/reduce_tree.c - the sequence of additions above the segments, and carrying it out block by
  * block. */
 #include "comm/reduce_tree.h"
 
@@ -7,36 +7,36 @@
 #include <string.h>
 
 typedef struct {
-    int begin[ORR_MAX_LEAVES], end[ORR_MAX_LEAVES]; /* of each run, in leaves */
-    int at[ORR_MAX_LEAVES];                         /* run that begins at a leaf */
+    int begin[ORR_MAX_LEAVES], end[ORR_MAX_LEAVES]; /* of each segment, in leaves */
+    int at[ORR_MAX_LEAVES];                         /* segment that begins at a leaf */
 } run_table;
 
-/* Numbers the runs of all ranks; there are at most as many as leaves. */
+/* Numbers the segments of all ranks; there are at most as many as leaves. */
 static orr_status list_runs(orr_reduce_tree *t, run_table *table)
 {
     for (int r = 0; r < t->size; r++) {
         orr_leaf_plan p;
         ORR_TRY(orr_leaf_plan_init(&p, t->n_leaves, r, t->size));
-        t->first_run[r] = t->n_runs;
-        for (int i = 0; i < p.n_runs; i++) {
-            table->begin[t->n_runs] = p.run[i];
-            table->end[t->n_runs] = p.run[i + 1];
-            table->at[p.run[i]] = t->n_runs++;
+        t->first_segment[r] = t->n_segments;
+        for (int i = 0; i < p.n_segments; i++) {
+            table->begin[t->n_segments] = p.segment[i];
+            table->end[t->n_segments] = p.segment[i + 1];
+            table->at[p.segment[i]] = t->n_segments++;
         }
-        if (p.n_runs > t->max_runs) t->max_runs = p.n_runs;
+        if (p.n_segments > t->max_segments) t->max_segments = p.n_segments;
     }
-    t->first_run[t->size] = t->n_runs;
+    t->first_segment[t->size] = t->n_segments;
     return ORR_OK;
 }
 
 /* Steps for the node over leaves [a, b). */
 static void list_steps(orr_reduce_tree *t, const run_table *table, int a, int b)
 {
-    int run = table->at[a];
+    int segment = table->at[a];
     int mid;
 
-    if (table->begin[run] == a && table->end[run] == b) {
-        t->op[t->n_ops++] = (int16_t)run;
+    if (table->begin[segment] == a && table->end[segment] == b) {
+        t->op[t->n_ops++] = (int16_t)segment;
         return;
     }
     mid = a + orr_leaf_split(b - a);
@@ -55,10 +55,10 @@ orr_status orr_reduce_tree_create(orr_reduce_tree **out, int n_leaves, int size)
     if (t && table) {
         t->n_leaves = n_leaves;
         t->size = size;
-        t->first_run = orr_alloc((size_t)size + 1, sizeof *t->first_run);
+        t->first_segment = orr_alloc((size_t)size + 1, sizeof *t->first_segment);
         t->op = orr_alloc(2 * (size_t)ORR_MAX_LEAVES, sizeof *t->op);
     }
-    if (!t || !table || !t->first_run || !t->op) {
+    if (!t || !table || !t->first_segment || !t->op) {
         st = orr_fail(ORR_ERR_NOMEM, "sum of %d leaves over %d ranks", n_leaves, size);
         goto done;
     }
@@ -75,7 +75,7 @@ done:
 void orr_reduce_tree_destroy(orr_reduce_tree *t)
 {
     if (!t) return;
-    orr_free(t->first_run);
+    orr_free(t->first_segment);
     orr_free(t->op);
     orr_free(t);
 }

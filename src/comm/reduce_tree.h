@@ -1,4 +1,4 @@
-/* comm/reduce_tree.h - the part of core/leaves.h's tree that lies above the runs of all ranks, as a
+/* comm/reduce_tree.h - the part of core/leaves.h's tree that lies above the segments of all ranks, as a
  * fixed sequence. Private to comm/.   Not collective. */
 #ifndef ORR_COMM_REDUCE_TREE_H
 #define ORR_COMM_REDUCE_TREE_H
@@ -14,17 +14,18 @@ enum {
 typedef struct orr_reduce_tree {
     struct orr_reduce_tree *next;
     int n_leaves, size;
-    int n_runs;     /* of all ranks, numbered from left to right */
-    int max_runs;   /* of one rank */
-    int *first_run; /* size + 1 entries: rank r has runs [first_run[r], first_run[r + 1]) */
-    int16_t *op;    /* n_ops steps on a stack: >= 0 pushes that run, -1 adds the upper two */
+    int n_segments;   /* of all ranks, numbered from left to right */
+    int max_segments; /* of one rank */
+    int *
+        first_segment; /* size + 1 entries: rank r has segments [first_segment[r], first_segment[r + 1]) */
+    int16_t *op; /* n_ops steps on a stack: >= 0 pushes that segment, -1 adds the upper two */
     int n_ops;
 } orr_reduce_tree;
 
 orr_status orr_reduce_tree_create(orr_reduce_tree **out, int n_leaves, int size);
 void orr_reduce_tree_destroy(orr_reduce_tree *t); /* one, not its next; NULL is fine */
 
-/* out[j] = sum along the tree of source[run][j], j < n, in elements of type dt (ORR_F32 or
+/* out[j] = sum along the tree of source[segment][j], j < n, in elements of type dt (ORR_F32 or
  * ORR_F64).  Sources are only read; out may be one of them.  scratch holds ORR_TREE_DEPTH *
  * ORR_TREE_BLOCK bytes. */
 void orr_reduce_tree_fold(const orr_reduce_tree *t, const void *const *source, void *scratch,

@@ -4,17 +4,17 @@
 #include <string.h>
 
 /* Appends to p the maximal nodes of tree [a, b) within [p->first, p->last). */
-static void find_runs(orr_leaf_plan *p, int a, int b)
+static void find_segments(orr_leaf_plan *p, int a, int b)
 {
     if (b <= p->first || a >= p->last) return;
     if (a >= p->first && b <= p->last) {
-        p->run[p->n_runs++] = a;
-        p->run[p->n_runs] = b;
+        p->segment[p->n_segments++] = a;
+        p->segment[p->n_segments] = b;
         return;
     }
     int mid = a + orr_leaf_split(b - a);
-    find_runs(p, a, mid);
-    find_runs(p, mid, b);
+    find_segments(p, a, mid);
+    find_segments(p, mid, b);
 }
 
 orr_status orr_leaf_plan_init(orr_leaf_plan *p, int n_leaves, int rank, int size)
@@ -28,7 +28,7 @@ orr_status orr_leaf_plan_init(orr_leaf_plan *p, int n_leaves, int rank, int size
     p->n_leaves = n_leaves;
     p->first = (int)((int64_t)n_leaves * rank / size);
     p->last = (int)((int64_t)n_leaves * (rank + 1) / size);
-    if (p->first < p->last) find_runs(p, 0, n_leaves);
+    if (p->first < p->last) find_segments(p, 0, n_leaves);
     return ORR_OK;
 }
 

@@ -7,9 +7,9 @@
  * Every ordered sum over leaves follows one binary tree.  A node over m leaves adds (left) +
  * (right), where left holds the first h leaves, h the largest power of two below m.  The shape of a
  * node depends on m alone, and the root on L alone, so the sum has the same bits however the leaves
- * were dealt.  A rank's leaves decompose into runs: the maximal nodes of the root's tree that lie
- * within them, left to right.  A rank sums each run by itself; the runs of all ranks are then
- * summed along the rest of the tree (comm/reduce).  With L and N powers of two a rank has one run.
+ * were dealt.  A rank's leaves decompose into segments: the maximal nodes of the root's tree that lie
+ * within them, left to right.  A rank sums each segment by itself; the segments of all ranks are then
+ * summed along the rest of the tree (comm/reduce).  With L and N powers of two a rank has one segment.
  * Not collective. */
 #ifndef ORR_CORE_LEAVES_H
 #define ORR_CORE_LEAVES_H
@@ -23,13 +23,13 @@
 extern "C" {
 #endif
 
-enum { ORR_MAX_LEAVES = 1024, ORR_MAX_RUNS = 24 /* 2 * (log2(1024) + 1), and some */ };
+enum { ORR_MAX_LEAVES = 1024, ORR_MAX_SEGMENTS = 24 /* 2 * (log2(1024) + 1), and some */ };
 
 typedef struct orr_leaf_plan {
-    int n_leaves;              /* L */
-    int first, last;           /* this rank's leaves [first, last) */
-    int n_runs;                /* 0 when the rank owns no leaf */
-    int run[ORR_MAX_RUNS + 1]; /* run i = leaves [run[i], run[i+1]) of the L */
+    int n_leaves;                      /* L */
+    int first, last;                   /* this rank's leaves [first, last) */
+    int n_segments;                    /* 0 when the rank owns no leaf */
+    int segment[ORR_MAX_SEGMENTS + 1]; /* segment i = leaves [segment[i], segment[i+1]) of the L */
 } orr_leaf_plan;
 
 /* ORR_ERR_OPTION unless 1 <= n_leaves <= ORR_MAX_LEAVES and 0 <= rank < size. */
@@ -58,8 +58,8 @@ typedef struct orr_batch {
     int n;                /* local samples */
     int n_leaves;         /* local leaves */
     const int *leaf;      /* n_leaves + 1: leaf i = local samples [leaf[i], leaf[i+1]) */
-    int n_runs;           /* local runs; parameter gradients are summed within each */
-    const int *run;       /* n_runs + 1: run i = local leaves [run[i], run[i+1]) */
+    int n_segments;       /* local segments; parameter gradients are summed within each */
+    const int *segment;   /* n_segments + 1: segment i = local leaves [segment[i], segment[i+1]) */
     int64_t n_global;     /* samples of the whole batch: what a mean divides by */
     const uint64_t *keys; /* n stream keys (core/rng), one a sample; NULL when evaluating */
 } orr_batch;

@@ -2,10 +2,10 @@
  *
  * A kind is one static const orr_layer_kind in its own file under nn/layers/, listed once in
  * nn/layers/kinds.c.  A layer is shape logic and bookkeeping; every loop over samples is a call of
- * the kernel table (nn/kernels.h).
+ * the kernel table (nn/backend.h).
  *
- * Parameter gradients: backward writes, for each run r of the batch, this layer's part of slab
- * grads[r] (overwrites it: the sum over the run's leaves in tree order, core/leaves.h).  What a
+ * Parameter gradients: backward writes, for each segment r of the batch, this layer's part of slab
+ * grads[r] (overwrites it: the sum over the segment's leaves in tree order, core/leaves.h).  What a
  * layer wants to know about the whole batch (batch norm's moments) it leaves in its `stat` range of
  * the same slabs during forward; the ranges travel with the gradients, and update_state gets the
  * sums over all leaves after the step.
@@ -25,7 +25,7 @@ extern "C" {
 
 enum { ORR_MAX_INPUTS = 16, ORR_MAX_PARAMS = 2, ORR_MAX_SCRATCH = 8, ORR_NAME_MAX = 64 };
 
-struct orr_kernels;
+struct orr_backend;
 typedef struct orr_layer orr_layer;
 
 /* A named tensor of a layer: in memory as this table says, in files as PyTorch has it. */
@@ -45,7 +45,7 @@ typedef struct orr_pass {
     const orr_batch *batch;
     int training;
     const orr_real *params; /* slabs: add tensor_info.offset */
-    orr_real *const *grads; /* batch->n_runs slabs, training only */
+    orr_real *const *grads; /* batch->n_segments slabs, training only */
     orr_real *state;
     const orr_real
         *aux; /* [n][n_aux] as orr_net_forward got them, for the layer kind aux; forward */
@@ -62,7 +62,7 @@ typedef struct orr_pass {
 /* What a net was planned for. */
 typedef struct orr_limits {
     int max_samples; /* local samples of one pass */
-    int max_leaves, max_runs;
+    int max_leaves, max_segments;
     int n_leaf_sizes; /* every leaf size that may come, for kernels that prepare one plan a size */
     const int *leaf_sizes;
     int training;
@@ -82,13 +82,13 @@ typedef struct orr_layer_kind {
      * the layer's name and input before the sentence. */
     orr_status (*infer)(orr_layer *l);
     /* Sets aside scratch and prepares kernels; nothing is allocated after it.  NULL: no need. */
-    orr_status (*plan)(orr_layer *l, const struct orr_kernels *k, const orr_limits *limits);
-    orr_status (*forward)(orr_layer *l, const struct orr_kernels *k, const orr_pass *p);
-    orr_status (*backward)(orr_layer *l, const struct orr_kernels *k, const orr_pass *p);
+    orr_status (*plan)(orr_layer *l, struct orr_backend *be, const orr_limits *limits);
+    orr_status (*forward)(orr_layer *l, struct orr_backend *be, const orr_pass *p);
+    orr_status (*backward)(orr_layer *l, struct orr_backend *be, const orr_pass *p);
     /* stat = sums over all leaves of what forward left; n_leaves = leaves with samples in the whole
      * batch. */
     orr_status (*update_state)(orr_layer *l, const orr_real *stat, orr_real *state, int n_leaves);
-    void (*unplan)(orr_layer *l, const struct orr_kernels *k); /* undoes plan */
+    void (*unplan)(orr_layer *l, struct orr_backend *be); /* undoes plan */
     void (*destroy)(orr_layer *l); /* frees self; NULL: orr_free(self) is enough */
 } orr_layer_kind;
 
@@ -112,11 +112,11 @@ struct orr_layer {
 
 /* For plan: n elements of `size` bytes from the kernel table, verified and freed by the net.  NULL
  * when there are none. */
-void *orr_layer_scratch(orr_layer *l, const struct orr_kernels *k, size_t n, size_t size);
-/* Where each run's gradient of the tensor at `offset` goes; out holds batch->n_runs pointers. */
+void *orr_layer_scratch(orr_layer *l, struct orr_backend *be, size_t n, size_t size);
+/* Where each segment's gradient of the tensor at `offset` goes; out holds batch->n_segments pointers. */
 static inline void orr_pass_grads(const orr_pass *p, size_t offset, orr_real **out)
 {
-    for (int r = 0; r < p->batch->n_runs; r++)
+    for (int r = 0; r < p->batch->n_segments; r++)
         out[r] = p->grads[r] + offset;
 }
 

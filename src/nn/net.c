@@ -6,13 +6,13 @@
 
 #include <string.h>
 
-void *orr_layer_scratch(orr_layer *l, const orr_kernels *k, size_t n, size_t size)
+void *orr_layer_scratch(orr_layer *l, orr_backend *be, size_t n, size_t size)
 {
     size_t bytes;
     void *p;
 
     if (l->n_scratch == ORR_MAX_SCRATCH || __builtin_mul_overflow(n, size, &bytes)) return NULL;
-    if (!(p = k->alloc(bytes))) return NULL;
+    if (!(p = be->ops->alloc(be, bytes))) return NULL;
     return l->scratch[l->n_scratch++] = p;
 }
 
@@ -20,11 +20,12 @@ void *orr_layer_scratch(orr_layer *l, const orr_kernels *k, size_t n, size_t siz
 
 static orr_status check_limits(const orr_limits *l)
 {
-    if (l->max_samples < 1 || l->max_leaves < 1 || l->max_runs < 1 || l->max_runs > ORR_MAX_RUNS ||
-        l->n_leaf_sizes < 0 || (l->n_leaf_sizes && !l->leaf_sizes))
-        return orr_fail(ORR_ERR_ARG,
-                        "a net for %d samples, %d leaves, %d runs (at most %d), %d leaf sizes",
-                        l->max_samples, l->max_leaves, l->max_runs, ORR_MAX_RUNS, l->n_leaf_sizes);
+    if (l->max_samples < 1 || l->max_leaves < 1 || l->max_segments < 1 ||
+        l->max_segments > ORR_MAX_SEGMENTS || l->n_leaf_sizes < 0 ||
+        (l->n_leaf_sizes && !l->leaf_sizes))
+        return orr_fail(
+            ORR_ERR_ARG, "a net for %d samples, %d leaves, %d segments (at most %d), %d leaf sizes",
+            l->max_samples, l->max_leaves, l->max_segments, ORR_MAX_SEGMENTS, l->n_leaf_sizes);
     return ORR_OK;
 }
 
@@ -82,22 +83,23 @@ static orr_status get_reals(orr_real **out, const orr_net *net, size_t n, const 
 {
     size_t bytes;
 
-    if (__builtin_mul_overflow(n, sizeof **out, &bytes) || !(*out = net->k->alloc(bytes)))
+    if (__builtin_mul_overflow(n, sizeof **out, &bytes) ||
+        !(*out = net->be->ops->alloc(net->be, bytes)))
         return orr_fail(ORR_ERR_NOMEM, "net: %zu numbers for %s", n, what);
     return ORR_OK;
 }
 
 static orr_status make_slabs(orr_net *net)
 {
-    int runs = net->limits.training ? net->limits.max_runs : 0;
+    int segments = net->limits.training ? net->limits.max_segments : 0;
 
     ORR_TRY(get_reals(&net->params, net, net->n_params, "parameters"));
     memset(net->params, 0, net->n_params * sizeof *net->params);
     ORR_TRY(get_reals(&net->state, net, net->n_state, "state"));
     memset(net->state, 0, net->n_state * sizeof *net->state);
-    if (!(net->grads = orr_alloc((size_t)runs, sizeof *net->grads)))
-        return orr_fail(ORR_ERR_NOMEM, "net: %d slabs", runs);
-    for (int r = 0; r < runs; r++) {
+    if (!(net->grads = orr_alloc((size_t)segments, sizeof *net->grads)))
+        return orr_fail(ORR_ERR_NOMEM, "net: %d slabs", segments);
+    for (int r = 0; r < segments; r++) {
         ORR_TRY(get_reals(&net->grads[r], net, net->n_slab, "gradients"));
         memset(net->grads[r], 0, net->n_slab * sizeof **net->grads);
     }
@@ -123,13 +125,12 @@ static orr_status plan_layers(orr_net *net)
 {
     for (int i = 0; i < net->g->n; i++) {
         orr_layer *l = net->g->layers[i];
-        if (l->kind->plan) ORR_TRY(l->kind->plan(l, net->k, &net->limits));
+        if (l->kind->plan) ORR_TRY(l->kind->plan(l, net->be, &net->limits));
     }
     return ORR_OK;
 }
 
-orr_status orr_net_create(orr_net **out, orr_graph *g, const orr_kernels *k,
-                          const orr_limits *limits)
+orr_status orr_net_create(orr_net **out, orr_graph *g, orr_backend *be, const orr_limits *limits)
 {
     orr_status st = ORR_OK;
     orr_net *net = NULL;
@@ -141,7 +142,7 @@ orr_status orr_net_create(orr_net **out, orr_graph *g, const orr_kernels *k,
     if (!(net = orr_alloc(1, sizeof *net)))
         return orr_fail(ORR_ERR_NOMEM, "net: %zu bytes", sizeof *net);
     net->g = g;
-    net->k = k;
+    net->be = be;
     g->has_net = 1;
     ORR_TRY_GOTO(st, done, copy_limits(net, limits));
     ORR_TRY_GOTO(st, done, lay_out_slabs(net));
@@ -158,16 +159,16 @@ done:
 
 static void free_reals(const orr_net *net, orr_real *p)
 {
-    if (p) net->k->free(p);
+    if (p) net->be->ops->free(net->be, p);
 }
 
 static void unplan_layers(orr_net *net)
 {
     for (int i = 0; i < net->g->n; i++) {
         orr_layer *l = net->g->layers[i];
-        if (l->kind->unplan) l->kind->unplan(l, net->k);
+        if (l->kind->unplan) l->kind->unplan(l, net->be);
         while (l->n_scratch)
-            net->k->free(l->scratch[--l->n_scratch]);
+            net->be->ops->free(net->be, l->scratch[--l->n_scratch]);
     }
     net->g->has_net = 0;
 }
@@ -180,7 +181,7 @@ void orr_net_destroy(orr_net *net)
         free_reals(net, net->slots[i]);
     orr_free(net->slots);
     orr_plan_free(&net->plan);
-    for (int r = 0; net->grads && net->limits.training && r < net->limits.max_runs; r++)
+    for (int r = 0; net->grads && net->limits.training && r < net->limits.max_segments; r++)
         free_reals(net, net->grads[r]);
     orr_free(net->grads);
     free_reals(net, net->params);
@@ -200,15 +201,16 @@ static orr_status check_batch(const orr_net *net, const orr_batch *b, int traini
     if (training && !l->training)
         return orr_fail(ORR_ERR_ARG, "training with a net that was made for evaluation");
     if (b->n < 0 || b->n > l->max_samples || b->n_leaves < 0 || b->n_leaves > l->max_leaves ||
-        b->n_runs < 0 || b->n_runs > l->max_runs)
-        return orr_fail(ORR_ERR_ARG,
-                        "a batch of %d samples, %d leaves, %d runs for a net of at most %d, %d, %d",
-                        b->n, b->n_leaves, b->n_runs, l->max_samples, l->max_leaves, l->max_runs);
+        b->n_segments < 0 || b->n_segments > l->max_segments)
+        return orr_fail(
+            ORR_ERR_ARG,
+            "a batch of %d samples, %d leaves, %d segments for a net of at most %d, %d, %d", b->n,
+            b->n_leaves, b->n_segments, l->max_samples, l->max_leaves, l->max_segments);
     if (b->n_leaves ? b->leaf[0] != 0 || b->leaf[b->n_leaves] != b->n : b->n != 0)
         return orr_fail(ORR_ERR_ARG, "the %d leaves do not hold the %d samples", b->n_leaves, b->n);
-    if (training &&
-        (b->n_runs ? b->run[0] != 0 || b->run[b->n_runs] != b->n_leaves : b->n_leaves != 0))
-        return orr_fail(ORR_ERR_ARG, "the %d runs do not hold the %d leaves", b->n_runs,
+    if (training && (b->n_segments ? b->segment[0] != 0 || b->segment[b->n_segments] != b->n_leaves
+                                   : b->n_leaves != 0))
+        return orr_fail(ORR_ERR_ARG, "the %d segments do not hold the %d leaves", b->n_segments,
                         b->n_leaves);
     for (int i = 0; i < b->n_leaves; i++) {
         int size = b->leaf[i + 1] - b->leaf[i], known = size == 0 || l->n_leaf_sizes == 0;
@@ -258,18 +260,18 @@ static const orr_real *input_of(const orr_net *net, int node, const orr_real *x)
 
 static void poison(const orr_net *net, orr_real *x, size_t n)
 {
-    if (net->k->poison) net->k->poison(x, n);
+    if (net->be->ops->poison) net->be->ops->poison(net->be, x, n);
 }
 
 static void poison_stats(const orr_net *net, const orr_batch *b, const orr_layer *l)
 {
-    for (int r = 0; r < b->n_runs; r++)
+    for (int r = 0; r < b->n_segments; r++)
         poison(net, net->grads[r] + l->stat_offset, l->stat_count);
 }
 
 static void poison_grads(const orr_net *net, const orr_batch *b, const orr_layer *l)
 {
-    for (int r = 0; r < b->n_runs; r++)
+    for (int r = 0; r < b->n_segments; r++)
         for (int k = 0; k < l->n_params; k++)
             poison(net, net->grads[r] + l->params[k].offset, l->params[k].count);
 }
@@ -278,7 +280,7 @@ static void poison_grads(const orr_net *net, const orr_batch *b, const orr_layer
  * machine's fault has put there must not stay. */
 static void clear_padding(const orr_net *net, const orr_batch *b, const orr_layer *l)
 {
-    for (int r = 0; r < b->n_runs; r++)
+    for (int r = 0; r < b->n_segments; r++)
         for (int k = 0; k < l->n_params; k++) {
             size_t count = l->params[k].count;
             memset(net->grads[r] + l->params[k].offset + count, 0,
@@ -290,7 +292,7 @@ static void clear_stat_padding(const orr_net *net, const orr_batch *b, const orr
 {
     size_t count = l->stat_count, end = with_padding(count);
 
-    for (int r = 0; r < b->n_runs; r++)
+    for (int r = 0; r < b->n_segments; r++)
         memset(net->grads[r] + l->stat_offset + count, 0, (end - count) * sizeof **net->grads);
 }
 
@@ -317,7 +319,7 @@ orr_status orr_net_forward(orr_net *net, const orr_batch *b, const orr_real *x, 
             poison_stats(net, b, l);
             clear_stat_padding(net, b, l);
         }
-        ORR_TRY(l->kind->forward(l, net->k, &p));
+        ORR_TRY(l->kind->forward(l, net->be, &p));
     }
     net->x = x;
     net->forward_done = training;
@@ -344,11 +346,12 @@ static orr_status layer_backward(orr_net *net, orr_pass *p, int i, const orr_rea
     }
     poison_grads(net, p->batch, l);
     clear_padding(net, p->batch, l);
-    ORR_TRY(l->kind->backward(l, net->k, p));
+    ORR_TRY(l->kind->backward(l, net->be, p));
     for (int k = 0; k < l->n_in; k++) {
         if (!dx[k].add) continue;
         orr_real *sum = net->slots[net->plan.y_grad[l->inputs[k]]];
-        net->k->add((size_t)p->batch->n * orr_shape_count(l->in[k]), sum, p->dx[k], sum);
+        net->be->ops->add(net->be, (size_t)p->batch->n * orr_shape_count(l->in[k]), sum, p->dx[k],
+                          sum);
     }
     return ORR_OK;
 }
@@ -427,9 +430,11 @@ orr_real *orr_net_params(orr_net *net)
     return net->params;
 }
 
-orr_real *orr_net_grads(orr_net *net, int run)
+orr_real *orr_net_grads(orr_net *net, int segment)
 {
-    return run >= 0 && net->limits.training && run < net->limits.max_runs ? net->grads[run] : NULL;
+    return segment >= 0 && net->limits.training && segment < net->limits.max_segments
+               ? net->grads[segment]
+               : NULL;
 }
 
 orr_real *orr_net_state(orr_net *net)
@@ -453,17 +458,17 @@ size_t orr_net_activation_bytes_unshared(const orr_net *net)
 
 static orr_status verify_one(const orr_net *net, const void *p, const char *what, int i)
 {
-    orr_status st = net->k->verify(p);
+    orr_status st = net->be->ops->verify(net->be, p);
 
     return st == ORR_OK ? st : orr_fail_prefix(st, "%s %d: ", what, i);
 }
 
 orr_status orr_net_verify(const orr_net *net)
 {
-    if (!net->k->verify) return ORR_OK;
+    if (!net->be->ops->verify) return ORR_OK;
     ORR_TRY(verify_one(net, net->params, "parameter slab", 0));
     ORR_TRY(verify_one(net, net->state, "state slab", 0));
-    for (int r = 0; net->limits.training && r < net->limits.max_runs; r++)
+    for (int r = 0; net->limits.training && r < net->limits.max_segments; r++)
         ORR_TRY(verify_one(net, net->grads[r], "gradient slab", r));
     for (int i = 0; i < net->plan.n_slots; i++)
         ORR_TRY(verify_one(net, net->slots[i], "activation buffer", i));

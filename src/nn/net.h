@@ -1,8 +1,8 @@
 /* nn/net.h - a graph with memory: slabs, activations, forward and backward.
  *
  * Slabs.  params: all trainable parameters in backward order (the last layer's first), so that a
- * range of it becomes final as backward moves on.  grads[run]: the same layout, followed by the
- * layers' batch statistics; one slab a run. state: running moments.  Every slab is ORR_ALIGN-ed;
+ * range of it becomes final as backward moves on.  grads[segment]: the same layout, followed by the
+ * layers' batch statistics; one slab a segment. state: running moments.  Every slab is ORR_ALIGN-ed;
  * each tensor starts at a multiple of 16 elements (gaps hold 0). Memory: everything is planned and
  * allocated by orr_net_create; forward, backward and update_state allocate nothing. Activations
  * share memory by liveness: in evaluation a buffer is reused once its last reader ran; in training
@@ -15,8 +15,8 @@
 
 #include "core/leaves.h"
 #include "core/status.h"
+#include "nn/backend.h"
 #include "nn/graph.h"
-#include "nn/kernels.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -24,8 +24,7 @@ extern "C" {
 
 typedef struct orr_net orr_net;
 
-orr_status orr_net_create(orr_net **out, orr_graph *g, const orr_kernels *k,
-                          const orr_limits *limits);
+orr_status orr_net_create(orr_net **out, orr_graph *g, orr_backend *be, const orr_limits *limits);
 void orr_net_destroy(orr_net *net);
 
 /* Draws all parameters: torch's default init unless the layer says otherwise (init: glorot, he;
@@ -39,7 +38,7 @@ void orr_net_init(orr_net *net, uint64_t seed);
 orr_status orr_net_forward(orr_net *net, const orr_batch *b, const orr_real *x, const orr_real *aux,
                            int training, const orr_real **y);
 /* After a training forward with the same batch.  dy[n][output] is the gradient of the loss.  Fills
- * grads(run). */
+ * grads(segment). */
 orr_status orr_net_backward(orr_net *net, const orr_batch *b, const orr_real *dy);
 /* The gradient of x that the last backward left, NULL unless the net was created with
  * limits.input_grad. */
@@ -52,7 +51,7 @@ void orr_net_on_grad(orr_net *net, orr_grad_ready callback, void *ctx);
 /* For whole-batch norm (orr_pass.leaf_sum); NULL: local leaves are the whole batch. */
 void orr_net_on_leaf_sum(orr_net *net, orr_status (*leaf_sum)(void *, double *, double *, size_t),
                          void *ctx);
-/* After the step: slab = grads summed over the runs of all ranks; n_leaves = leaves of the batch
+/* After the step: slab = grads summed over the segments of all ranks; n_leaves = leaves of the batch
  * that held samples. */
 orr_status orr_net_update_state(orr_net *net, const orr_real *slab, int n_leaves);
 
@@ -61,7 +60,7 @@ size_t orr_net_slab_count(
     const orr_net *net); /* elements of a grads slab: params, then statistics */
 size_t orr_net_state_count(const orr_net *net);
 orr_real *orr_net_params(orr_net *net);
-orr_real *orr_net_grads(orr_net *net, int run);
+orr_real *orr_net_grads(orr_net *net, int segment);
 orr_real *orr_net_state(orr_net *net);
 size_t orr_net_activation_bytes(
     const orr_net *net); /* what the memory plan took, and what it would be unshared */

@@ -10,7 +10,7 @@ enum { ORR_SLAB_STEP = 16 }; /* elements: every tensor starts at a multiple */
 
 struct orr_net {
     orr_graph *g;
-    const orr_kernels *k;
+    orr_backend *be;
     orr_limits limits; /* leaf_sizes is a copy of its own */
     int *leaf_sizes;
     size_t n_params, n_slab, n_state; /* elements */

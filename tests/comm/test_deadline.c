@@ -106,13 +106,13 @@ static orr_status call_leaf_sum(orr_comm *c, orr_comm_window *w, const orr_leaf_
 static orr_status reduce(orr_comm *c, const orr_leaf_plan *plan, orr_reduce_mode mode)
 {
     enum { N = 100000 };
-    static float run[ORR_MAX_RUNS][N], result[N]; /* MPI may go on using them */
-    void *runs[ORR_MAX_RUNS];
+    static float segment[ORR_MAX_SEGMENTS][N], result[N]; /* MPI may go on using them */
+    void *segments[ORR_MAX_SEGMENTS];
     orr_reduction *r;
 
-    for (int i = 0; i < plan->n_runs; i++)
-        runs[i] = run[i];
-    ORR_TRY(orr_comm_reduce_begin(&r, c, plan, mode, runs, result, N, ORR_F32));
+    for (int i = 0; i < plan->n_segments; i++)
+        segments[i] = segment[i];
+    ORR_TRY(orr_comm_reduce_begin(&r, c, plan, mode, segments, result, N, ORR_F32));
     return orr_comm_reduce_end(r);
 }
 

@@ -26,10 +26,10 @@ typedef struct {
     orr_leaf_plan plan;
     size_t n, width;
     orr_dtype type;
-    char *leaves; /* of this rank, one after the other; each run is summed into its first */
+    char *leaves; /* of this rank, one after the other; each segment is summed into its first */
     char *oracle; /* sum of all leaves */
-    char *result; /* apart from the runs */
-    void *runs[ORR_MAX_RUNS];
+    char *result; /* apart from the segments */
+    void *segments[ORR_MAX_SEGMENTS];
 } job;
 
 static void put(job *b, char *to, size_t j, double v)
@@ -63,13 +63,13 @@ static void set_up(job *b, orr_comm *c, int n_leaves, size_t n, orr_dtype t)
         for (size_t j = 0; j < n; j++)
             put(b, all + (size_t)i * row, j, value_at(key, j));
     }
-    if (b->plan.n_runs > 0)
+    if (b->plan.n_segments > 0)
         memcpy(b->leaves, all + (size_t)b->plan.first * row,
                (size_t)(b->plan.last - b->plan.first) * row);
     tree_sum(b, b->oracle, all, n_leaves);
-    for (int i = 0; i < b->plan.n_runs; i++) {
-        b->runs[i] = b->leaves + (size_t)(b->plan.run[i] - b->plan.first) * row;
-        tree_sum(b, b->runs[i], b->runs[i], b->plan.run[i + 1] - b->plan.run[i]);
+    for (int i = 0; i < b->plan.n_segments; i++) {
+        b->segments[i] = b->leaves + (size_t)(b->plan.segment[i] - b->plan.first) * row;
+        tree_sum(b, b->segments[i], b->segments[i], b->plan.segment[i + 1] - b->plan.segment[i]);
     }
     memset(b->result, 0x77, (n + 1) * width);
     orr_free(all);
@@ -93,27 +93,27 @@ static void check_result(const job *b, const char *result)
 static void reduce_whole(job *b)
 {
     int64_t allocs, copy_bytes = (int64_t)(b->n * b->width);
-    char *before = b->plan.n_runs ? orr_alloc(b->n + 1, b->width) : NULL;
+    char *before = b->plan.n_segments ? orr_alloc(b->n + 1, b->width) : NULL;
     orr_reduction *r = NULL;
 
     ranks_ok(orr_comm_reduce_reserve(b->c, &b->plan, b->n, b->type));
-    if (before) memcpy(before, b->runs[0], (size_t)copy_bytes);
+    if (before) memcpy(before, b->segments[0], (size_t)copy_bytes);
     allocs = orr_alloc_count();
-    ranks_ok(orr_comm_reduce_begin(&r, b->c, &b->plan, ORR_REDUCE_ORDERED, b->runs, b->result, b->n,
-                                   b->type));
+    ranks_ok(orr_comm_reduce_begin(&r, b->c, &b->plan, ORR_REDUCE_ORDERED, b->segments, b->result,
+                                   b->n, b->type));
     ranks_ok(orr_comm_reduce_end(r));
     assert_int_equal(orr_alloc_count(), allocs);
     check_result(b, b->result);
     for (size_t i = 0; i < b->width; i++)
         assert_int_equal((unsigned char)b->result[b->n * b->width + i],
                          0x77); /* not beyond its end */
-    if (before) {               /* runs were only read; now into the first of them */
-        assert_memory_equal(before, b->runs[0], (size_t)copy_bytes);
+    if (before) {               /* segments were only read; now into the first of them */
+        assert_memory_equal(before, b->segments[0], (size_t)copy_bytes);
         orr_free(before);
     }
-    char *result = b->plan.n_runs ? b->runs[0] : b->result;
-    ranks_ok(orr_comm_reduce_begin(&r, b->c, &b->plan, ORR_REDUCE_ORDERED, b->runs, result, b->n,
-                                   b->type));
+    char *result = b->plan.n_segments ? b->segments[0] : b->result;
+    ranks_ok(orr_comm_reduce_begin(&r, b->c, &b->plan, ORR_REDUCE_ORDERED, b->segments, result,
+                                   b->n, b->type));
     ranks_ok(orr_comm_reduce_end(r));
     check_result(b, result);
 }
@@ -189,10 +189,10 @@ static void buckets(orr_comm *c, int n_leaves, orr_dtype t, int round)
     ranks_ok(orr_comm_leaf_sum(c, &b.plan, in, out, 3)); /* its own memory is there from now on */
     allocs = orr_alloc_count();
     for (int i = 0; i < N; i++) {
-        void *runs[ORR_MAX_RUNS];
-        for (int k = 0; k < b.plan.n_runs; k++)
-            runs[k] = (char *)b.runs[k] + edge[i] * b.width;
-        ranks_ok(orr_comm_reduce_begin(&r[i], c, &b.plan, ORR_REDUCE_ORDERED, runs,
+        void *segments[ORR_MAX_SEGMENTS];
+        for (int k = 0; k < b.plan.n_segments; k++)
+            segments[k] = (char *)b.segments[k] + edge[i] * b.width;
+        ranks_ok(orr_comm_reduce_begin(&r[i], c, &b.plan, ORR_REDUCE_ORDERED, segments,
                                        b.result + edge[i] * b.width, edge[i + 1] - edge[i], t));
         orr_status st = orr_comm_reduce_test(r[(i * 5 + round) % (i + 1)]);
         assert_true(st == ORR_OK || st == ORR_PENDING);
@@ -233,8 +233,8 @@ static void test_fast(void **state)
             job b;
             set_up(&b, c, 12, 3001, f64 ? ORR_F64 : ORR_F32);
             ranks_ok(orr_comm_reduce_reserve(c, &b.plan, b.n, b.type));
-            ranks_ok(orr_comm_reduce_begin(&r, c, &b.plan, ORR_REDUCE_FAST, b.runs, b.result, b.n,
-                                           b.type));
+            ranks_ok(orr_comm_reduce_begin(&r, c, &b.plan, ORR_REDUCE_FAST, b.segments, b.result,
+                                           b.n, b.type));
             ranks_ok(orr_comm_reduce_end(r));
             for (size_t j = 0; j < b.n; j++) {
                 double got = f64 ? ((double *)b.result)[j] : (double)((float *)b.result)[j];
@@ -288,7 +288,7 @@ static void test_mistakes(void **state)
     (void)state;
     set_up(&b, c, 4, 100, ORR_F32);
     assert_int_equal(
-        orr_comm_reduce_begin(&r, c, &b.plan, ORR_REDUCE_ORDERED, b.runs, b.result, 1, ORR_F32),
+        orr_comm_reduce_begin(&r, c, &b.plan, ORR_REDUCE_ORDERED, b.segments, b.result, 1, ORR_F32),
         ORR_ERR_ARG); /* nothing set aside */
     assert_int_equal(orr_comm_reduce_reserve(c, &b.plan, 100, ORR_I32), ORR_ERR_ARG);
     if (size > 1) { /* one rank differs: all are told */
@@ -301,9 +301,9 @@ static void test_mistakes(void **state)
                          ORR_ERR_ARG);
     }
     ranks_ok(orr_comm_reduce_reserve(c, &b.plan, 100, ORR_F32));
-    ranks_ok(
-        orr_comm_reduce_begin(&r, c, &b.plan, ORR_REDUCE_ORDERED, b.runs, b.result, 60, ORR_F32));
-    assert_int_equal(orr_comm_reduce_begin(&second, c, &b.plan, ORR_REDUCE_ORDERED, b.runs,
+    ranks_ok(orr_comm_reduce_begin(&r, c, &b.plan, ORR_REDUCE_ORDERED, b.segments, b.result, 60,
+                                   ORR_F32));
+    assert_int_equal(orr_comm_reduce_begin(&second, c, &b.plan, ORR_REDUCE_ORDERED, b.segments,
                                            b.result, 41, ORR_F32),
                      ORR_ERR_ARG);
     assert_null(second);
@@ -325,7 +325,7 @@ static void test_mismatch(void **state)
     (void)state;
     set_up(&b, c, 4, 100, ORR_F32);
     ranks_ok(orr_comm_reduce_reserve(c, &b.plan, 100, ORR_F32));
-    st = orr_comm_reduce_begin(&r, c, &b.plan, ORR_REDUCE_ORDERED, b.runs, b.result,
+    st = orr_comm_reduce_begin(&r, c, &b.plan, ORR_REDUCE_ORDERED, b.segments, b.result,
                                orr_comm_rank(c) == 0 ? 50 : 49, ORR_F32);
     if (st == ORR_OK) st = orr_comm_reduce_end(r);
     assert_int_equal(st, orr_comm_size(c) > 1 ? ORR_ERR_ARG : ORR_OK);

@@ -19,7 +19,7 @@ static int is_node_within(int n_leaves, int first, int last, int a, int b)
     return a >= first && b <= last && is_node(0, n_leaves, a, b);
 }
 
-/* No node of the tree holds this run and still lies within the rank's leaves. */
+/* No node of the tree holds this segment and still lies within the rank's leaves. */
 static int is_maximal(const orr_leaf_plan *p, int a, int b)
 {
     for (int lo = p->first; lo <= a; lo++)
@@ -37,14 +37,14 @@ static void check_plan(int n_leaves, int rank, int size, int *next)
     assert_int_equal(p.first, *next); /* no leaf lost, none doubled */
     assert_true(p.last >= p.first && p.last - p.first <= (n_leaves + size - 1) / size);
     *next = p.last;
-    assert_int_equal(p.n_runs > 0, p.last > p.first);
-    if (!p.n_runs) return;
-    assert_int_equal(p.run[0], p.first);
-    assert_int_equal(p.run[p.n_runs], p.last);
-    for (int i = 0; i < p.n_runs; i++) {
-        assert_true(p.run[i] < p.run[i + 1]);
-        assert_true(is_node(0, n_leaves, p.run[i], p.run[i + 1]));
-        assert_true(is_maximal(&p, p.run[i], p.run[i + 1]));
+    assert_int_equal(p.n_segments > 0, p.last > p.first);
+    if (!p.n_segments) return;
+    assert_int_equal(p.segment[0], p.first);
+    assert_int_equal(p.segment[p.n_segments], p.last);
+    for (int i = 0; i < p.n_segments; i++) {
+        assert_true(p.segment[i] < p.segment[i + 1]);
+        assert_true(is_node(0, n_leaves, p.segment[i], p.segment[i + 1]));
+        assert_true(is_maximal(&p, p.segment[i], p.segment[i + 1]));
     }
 }
 
@@ -72,15 +72,15 @@ static void runs_stay_within_their_bound(void **state)
                 orr_leaf_plan p;
 
                 assert_ok(orr_leaf_plan_init(&p, l, r, n));
-                if (p.n_runs > most) most = p.n_runs;
+                if (p.n_segments > most) most = p.n_segments;
             }
-    assert_true(most > 8 && most <= ORR_MAX_RUNS);
+    assert_true(most > 8 && most <= ORR_MAX_SEGMENTS);
     for (int n = 1; n <= 64; n *= 2)
         for (int r = 0; r < n; r++) {
             orr_leaf_plan p;
 
             assert_ok(orr_leaf_plan_init(&p, 64, r, n));
-            assert_int_equal(p.n_runs, 1); /* powers of two */
+            assert_int_equal(p.n_segments, 1); /* powers of two */
         }
 }
 
@@ -152,41 +152,42 @@ static void fill(float *x, size_t n, uint64_t seed)
 DEFINE_TREE(tree, float)
 DEFINE_TREE(tree_f64, double)
 
-/* Sums of runs, by first leaf; last[a] = 0 where no run begins. */
+/* Sums of segments, by first leaf; last[a] = 0 where no segment begins. */
 typedef struct {
     int last[MAX_L];
     float sum[MAX_L][WIDTH];
-} all_runs;
+} all_segments;
 
-/* What comm does: follow the tree down to the runs, add on the way back. */
-static void combine(float out[WIDTH], const all_runs *runs, int a, int b)
+/* What comm does: follow the tree down to the segments, add on the way back. */
+static void combine(float out[WIDTH], const all_segments *segments, int a, int b)
 {
     float left[WIDTH], right[WIDTH];
 
-    if (runs->last[a] == b) {
-        memcpy(out, runs->sum[a], sizeof left);
+    if (segments->last[a] == b) {
+        memcpy(out, segments->sum[a], sizeof left);
         return;
     }
-    assert_true(b - a > 1); /* else a leaf that no run holds */
+    assert_true(b - a > 1); /* else a leaf that no segment holds */
     int mid = a + orr_leaf_split(b - a);
-    combine(left, runs, a, mid);
-    combine(right, runs, mid, b);
+    combine(left, segments, a, mid);
+    combine(right, segments, mid, b);
     for (int j = 0; j < WIDTH; j++)
         out[j] = left[j] + right[j];
 }
 
-static void sum_runs_of_rank(all_runs *runs, const float *x, int n_leaves, int rank, int size)
+static void sum_segments_of_rank(all_segments *segments, const float *x, int n_leaves, int rank,
+                                 int size)
 {
     float mine[MAX_L * WIDTH];
     orr_leaf_plan p;
 
     assert_ok(orr_leaf_plan_init(&p, n_leaves, rank, size));
-    for (int i = 0; i < p.n_runs; i++) {
-        int a = p.run[i], m = p.run[i + 1] - a;
+    for (int i = 0; i < p.n_segments; i++) {
+        int a = p.segment[i], m = p.segment[i + 1] - a;
 
         memcpy(mine, x + (size_t)a * WIDTH, (size_t)m * WIDTH * sizeof *mine);
-        orr_leaf_sum_f32(runs->sum[a], mine, WIDTH, m, WIDTH);
-        runs->last[a] = a + m;
+        orr_leaf_sum_f32(segments->sum[a], mine, WIDTH, m, WIDTH);
+        segments->last[a] = a + m;
     }
 }
 
@@ -201,11 +202,11 @@ static void ranks_do_not_change_the_sum(void **state)
         memcpy(copy, x, sizeof copy);
         orr_leaf_sum_f32(one, copy, WIDTH, l, WIDTH);
         for (int n = 1; n <= MAX_N; n++) {
-            all_runs runs = { 0 };
+            all_segments segments = { 0 };
 
             for (int r = 0; r < n; r++)
-                sum_runs_of_rank(&runs, x, l, r, n);
-            combine(many, &runs, 0, l);
+                sum_segments_of_rank(&segments, x, l, r, n);
+            combine(many, &segments, 0, l);
             assert_memory_equal(many, one, sizeof one);
         }
         float plain = 0;

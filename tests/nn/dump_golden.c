@@ -40,7 +40,7 @@ typedef struct golden {
     FILE *manifest;
     orr_shape input;
     int n, outputs;
-    const orr_kernels *k;
+    orr_backend *be;
     orr_graph *g;
     orr_net *net;
     orr_optimiser *adam;
@@ -135,7 +135,7 @@ static orr_status save_batch(golden *t)
     int numbers[2] = { t->n, t->s.n_aux };
     orr_real labels[MAX_SAMPLES + 1];
 
-    t->k->transpose(t->n, in.h * in.w, in.c, t->x, t->file);
+    t->be->ops->transpose(t->be, t->n, in.h * in.w, in.c, t->x, t->file);
     if (in.h > 1)
         ORR_TRY(save(t, "batch", "x", t->file, image, 4));
     else
@@ -168,15 +168,15 @@ static orr_status step(golden *t, int i)
 
 static orr_status train(golden *t)
 {
-    int dims[2] = { t->n, t->outputs }, leaf[2] = { 0, t->n }, run[2] = { 0, 1 }, steps = STEPS;
+    int dims[2] = { t->n, t->outputs }, leaf[2] = { 0, t->n }, segment[2] = { 0, 1 }, steps = STEPS;
     orr_real losses[STEPS];
     const orr_real *y;
 
     t->batch = (orr_batch){ .n = t->n,
                             .n_leaves = 1,
                             .leaf = leaf,
-                            .n_runs = 1,
-                            .run = run,
+                            .n_segments = 1,
+                            .segment = segment,
                             .n_global = t->n,
                             .keys = t->keys };
     make_data(t);
@@ -197,15 +197,15 @@ static orr_status prepare(golden *t, const char *model, const char *table)
     orr_optimiser_opts o;
     orr_limits limits = { .max_samples = t->n,
                           .max_leaves = 1,
-                          .max_runs = 1,
+                          .max_segments = 1,
                           .n_leaf_sizes = 1,
                           .leaf_sizes = &t->n,
                           .training = 1 };
     size_t most;
 
-    ORR_TRY(orr_kernels_find(&t->k, table));
+    ORR_TRY(orr_backend_create(&t->be, table));
     ORR_TRY(orr_model_build(&t->g, model, t->input, t->s.n_aux, 0));
-    ORR_TRY(orr_net_create(&t->net, t->g, t->k, &limits));
+    ORR_TRY(orr_net_create(&t->net, t->g, t->be, &limits));
     orr_net_init(t->net, SEED);
     ORR_TRY(orr_options_read(&o, orr_optimiser_options, NULL, "optimiser"));
     o.kind = "adam";
@@ -249,6 +249,7 @@ done:
     if (st != ORR_OK) fprintf(stderr, "%s\n", orr_error_text());
     orr_optimiser_destroy(t->adam);
     orr_net_destroy(t->net);
+    orr_backend_destroy(t->be);
     orr_graph_destroy(t->g);
     orr_free(t->x);
     orr_free(t->aux);

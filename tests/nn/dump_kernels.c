@@ -4,7 +4,7 @@
 
 #include "core/leaves.h"
 #include "core/memory.h"
-#include "nn/kernels.h"
+#include "nn/backend.h"
 
 #include <math.h>
 
@@ -15,25 +15,26 @@ static size_t count4(int a, int b, int c, int d)
     return (size_t)a * (size_t)b * (size_t)c * (size_t)d;
 }
 
-static const orr_kernels *K; /* set once by main */
+static orr_backend *K; /* set once by main */
 
 typedef struct batch_memory {
     orr_batch b;
-    int leaf[MAX_LEAVES + 1], run[MAX_LEAVES + 1];
+    int leaf[MAX_LEAVES + 1], segment[MAX_LEAVES + 1];
 } batch_memory;
 
-/* ints: n, n_leaves, n_runs, leaf[n_leaves + 1], run[n_runs + 1]; returns the ints after them */
+/* ints: n, n_leaves, n_segments, leaf[n_leaves + 1], segment[n_segments + 1]; returns the ints after them */
 static const int64_t *read_batch(const int64_t *i, batch_memory *m)
 {
-    m->b =
-        (orr_batch){ .n = (int)i[0], .n_leaves = (int)i[1], .n_runs = (int)i[2], .n_global = i[0] };
+    m->b = (orr_batch){
+        .n = (int)i[0], .n_leaves = (int)i[1], .n_segments = (int)i[2], .n_global = i[0]
+    };
     m->b.leaf = m->leaf;
-    m->b.run = m->run;
+    m->b.segment = m->segment;
     i += 3;
     for (int l = 0; l <= m->b.n_leaves; l++)
         m->leaf[l] = (int)*i++;
-    for (int r = 0; r <= m->b.n_runs; r++)
-        m->run[r] = (int)*i++;
+    for (int r = 0; r <= m->b.n_segments; r++)
+        m->segment[r] = (int)*i++;
     return i;
 }
 
@@ -41,27 +42,27 @@ static const int64_t *read_batch(const int64_t *i, batch_memory *m)
 static orr_real *in(const test_case *c, int j)
 {
     if (c->len[j] == 0) return NULL;
-    orr_real *x = K->alloc((size_t)c->len[j] * sizeof *x);
+    orr_real *x = K->ops->alloc(K, (size_t)c->len[j] * sizeof *x);
     for (int64_t e = 0; x && e < c->len[j]; e++)
         x[e] = (orr_real)c->a[j][e];
     return x;
 }
 static orr_real *room(size_t n)
 {
-    return K->alloc(n * sizeof(orr_real));
+    return K->ops->alloc(K, n * sizeof(orr_real));
 }
 
 /* Writes x as doubles, looks at its guards, and frees it. */
 static int give(FILE *out, orr_real *x, size_t n)
 {
     double *d = orr_alloc(n, sizeof *d);
-    int ok = d && x && (!K->verify || K->verify(x) == ORR_OK);
+    int ok = d && x && (!K->ops->verify || K->ops->verify(K, x) == ORR_OK);
 
     for (size_t e = 0; ok && e < n; e++)
         d[e] = (double)x[e];
     ok = ok && case_write(out, d, n);
     orr_free(d);
-    K->free(x);
+    K->ops->free(K, x);
     return ok;
 }
 
@@ -69,24 +70,24 @@ static int linear(const test_case *c, FILE *out)
 {
     batch_memory m;
     const int64_t *i = read_batch(c->i, &m);
-    int n_in = (int)i[0], n_out = (int)i[1], runs = m.b.n_runs;
+    int n_in = (int)i[0], n_out = (int)i[1], segments = m.b.n_segments;
     size_t n_w = count4(n_in, n_out, 1, 1);
     orr_real *x = in(c, 0), *w = in(c, 1), *bias = in(c, 2), *dy = in(c, 3), *dw[MAX_LEAVES],
              *db[MAX_LEAVES];
     orr_real *y = room(count4(m.b.n, n_out, 1, 1)), *dx = room(count4(m.b.n, n_in, 1, 1));
     int ok = 1;
 
-    K->linear_forward(&m.b, n_in, n_out, x, w, bias, y);
-    K->linear_backward_data(&m.b, n_in, n_out, dy, w, dx);
-    for (int r = 0; r < runs; r++) {
+    K->ops->linear_forward(K, &m.b, n_in, n_out, x, w, bias, y);
+    K->ops->linear_backward_data(K, &m.b, n_in, n_out, dy, w, dx);
+    for (int r = 0; r < segments; r++) {
         dw[r] = room(n_w);
         db[r] = room((size_t)n_out);
     }
-    K->linear_backward_params(&m.b, n_in, n_out, x, dy, dw, db);
+    K->ops->linear_backward_params(K, &m.b, n_in, n_out, x, dy, dw, db);
     ok &= give(out, y, count4(m.b.n, n_out, 1, 1)) & give(out, dx, count4(m.b.n, n_in, 1, 1));
-    for (int r = 0; r < runs; r++)
+    for (int r = 0; r < segments; r++)
         ok &= give(out, dw[r], n_w) & give(out, db[r], (size_t)n_out);
-    K->free(x), K->free(w), K->free(bias), K->free(dy);
+    K->ops->free(K, x), K->ops->free(K, w), K->ops->free(K, bias), K->ops->free(K, dy);
     return ok;
 }
 
@@ -100,7 +101,7 @@ static int conv(const test_case *c, FILE *out)
     int leaf_sizes[MAX_LEAVES], ok = 1;
     orr_limits limits = { .max_samples = m.b.n,
                           .max_leaves = m.b.n_leaves,
-                          .max_runs = m.b.n_runs,
+                          .max_segments = m.b.n_segments,
                           .n_leaf_sizes = m.b.n_leaves,
                           .leaf_sizes = leaf_sizes,
                           .training = 1 };
@@ -108,24 +109,24 @@ static int conv(const test_case *c, FILE *out)
 
     for (int l = 0; l < m.b.n_leaves; l++)
         leaf_sizes[l] = m.leaf[l + 1] - m.leaf[l];
-    if (K->conv_plan(&plan, &s, &limits) != ORR_OK) return 0;
+    if (K->ops->conv_plan(K, &plan, &s, &limits) != ORR_OK) return 0;
     size_t n_w = count4(s.k, s.r, s.s, s.c / s.groups);
     size_t n_x = count4(m.b.n, s.h, s.w, s.c), n_y = count4(m.b.n, s.ho, s.wo, s.k);
     orr_real *x = in(c, 0), *w = in(c, 1), *bias = in(c, 2), *dy = in(c, 3), *dw[MAX_LEAVES],
              *db[MAX_LEAVES];
     orr_real *y = room(n_y), *dx = room(n_x);
-    K->conv_forward(plan, &m.b, x, w, bias, y);
-    K->conv_backward_data(plan, &m.b, dy, w, dx);
-    for (int r = 0; r < m.b.n_runs; r++) {
+    K->ops->conv_forward(K, plan, &m.b, x, w, bias, y);
+    K->ops->conv_backward_data(K, plan, &m.b, dy, w, dx);
+    for (int r = 0; r < m.b.n_segments; r++) {
         dw[r] = room(n_w);
         db[r] = room((size_t)s.k);
     }
-    K->conv_backward_params(plan, &m.b, x, dy, dw, db);
+    K->ops->conv_backward_params(K, plan, &m.b, x, dy, dw, db);
     ok &= give(out, y, n_y) & give(out, dx, n_x);
-    for (int r = 0; r < m.b.n_runs; r++)
+    for (int r = 0; r < m.b.n_segments; r++)
         ok &= give(out, dw[r], n_w) & give(out, db[r], (size_t)s.k);
-    K->conv_unplan(plan);
-    K->free(x), K->free(w), K->free(bias), K->free(dy);
+    K->ops->conv_unplan(K, plan);
+    K->ops->free(K, x), K->ops->free(K, w), K->ops->free(K, bias), K->ops->free(K, dy);
     return ok;
 }
 
@@ -139,15 +140,15 @@ static int pool(const test_case *c, FILE *out, int is_max)
     orr_real *x = in(c, 0), *dy = in(c, 1), *y = room(n_y), *dx = room(n_x);
 
     if (is_max) {
-        uint16_t *arg = K->alloc(n_y * sizeof *arg);
-        K->max_pool_forward(n, &s, x, y, arg);
-        K->max_pool_backward(n, &s, dy, arg, dx);
-        K->free(arg);
+        uint16_t *arg = K->ops->alloc(K, n_y * sizeof *arg);
+        K->ops->max_pool_forward(K, n, &s, x, y, arg);
+        K->ops->max_pool_backward(K, n, &s, dy, arg, dx);
+        K->ops->free(K, arg);
     } else {
-        K->avg_pool_forward(n, &s, x, y);
-        K->avg_pool_backward(n, &s, dy, dx);
+        K->ops->avg_pool_forward(K, n, &s, x, y);
+        K->ops->avg_pool_backward(K, n, &s, dy, dx);
     }
-    K->free(x), K->free(dy);
+    K->ops->free(K, x), K->ops->free(K, dy);
     return give(out, y, n_y) & give(out, dx, n_x);
 }
 
@@ -158,9 +159,9 @@ static int act(const test_case *c, FILE *out)
     size_t n = (size_t)c->len[0];
     orr_real *x = in(c, 0), *dy = in(c, 1), *y = room(n), *dx = room(n);
 
-    K->act_forward(a, c->r[0], n, x, y);
-    K->act_backward(a, c->r[0], n, a == ORR_SILU ? x : NULL, y, dy, dx);
-    K->free(x), K->free(dy);
+    K->ops->act_forward(K, a, c->r[0], n, x, y);
+    K->ops->act_backward(K, a, c->r[0], n, a == ORR_SILU ? x : NULL, y, dy, dx);
+    K->ops->free(K, x), K->ops->free(K, dy);
     return give(out, y, n) & give(out, dx, n);
 }
 
@@ -174,14 +175,14 @@ static int prelu(const test_case *c, FILE *out)
              *dw[MAX_LEAVES];
     orr_real *scratch = room(count4(m.b.n_leaves, ch, 1, 1));
 
-    for (int r = 0; r < m.b.n_runs; r++)
+    for (int r = 0; r < m.b.n_segments; r++)
         dw[r] = room((size_t)width);
-    K->prelu_forward((size_t)m.b.n * rows, ch, shared, x, w, y);
-    K->prelu_backward(&m.b, rows, ch, shared, x, w, dy, dx, dw, scratch);
+    K->ops->prelu_forward(K, (size_t)m.b.n * rows, ch, shared, x, w, y);
+    K->ops->prelu_backward(K, &m.b, rows, ch, shared, x, w, dy, dx, dw, scratch);
     ok = give(out, y, n) & give(out, dx, n);
-    for (int r = 0; r < m.b.n_runs; r++)
+    for (int r = 0; r < m.b.n_segments; r++)
         ok &= give(out, dw[r], (size_t)width);
-    K->free(x), K->free(w), K->free(dy), K->free(scratch);
+    K->ops->free(K, x), K->ops->free(K, w), K->ops->free(K, dy), K->ops->free(K, scratch);
     return ok;
 }
 
@@ -191,9 +192,9 @@ static int softmax(const test_case *c, FILE *out)
     int ch = (int)c->i[1];
     orr_real *x = in(c, 0), *dy = in(c, 1), *y = room(n), *dx = room(n);
 
-    K->softmax_forward(rows, ch, x, y);
-    K->softmax_backward(rows, ch, y, dy, dx);
-    K->free(x), K->free(dy);
+    K->ops->softmax_forward(K, rows, ch, x, y);
+    K->ops->softmax_backward(K, rows, ch, y, dy, dx);
+    K->ops->free(K, x), K->ops->free(K, dy);
     return give(out, y, n) & give(out, dx, n);
 }
 
@@ -209,25 +210,26 @@ static int norm(const test_case *c, FILE *out)
     double *m = orr_alloc(4 * n_c, sizeof *m), *m2 = m + n_c, *sum_dy = m2 + n_c,
            *sum_dyx = sum_dy + n_c;
 
-    K->norm_moments(rows, ch, x, m, m2);
+    K->ops->norm_moments(K, rows, ch, x, m, m2);
     for (size_t j = 0; j < n_c; j++) {
         mean[j] = (orr_real)m[j];
         m2[j] /= (double)rows;
         inv[j] = (orr_real)(1 / sqrt(m2[j] + c->r[0]));
     }
-    K->norm_forward(rows, ch, x, mean, inv, gamma, beta, y);
-    K->norm_backward_sums(rows, ch, x, mean, inv, dy, sum_dy, sum_dyx);
+    K->ops->norm_forward(K, rows, ch, x, mean, inv, gamma, beta, y);
+    K->ops->norm_backward_sums(K, rows, ch, x, mean, inv, dy, sum_dy, sum_dyx);
     for (size_t j = 0; j < n_c; j++) {
         mean_dy[j] = (orr_real)(sum_dy[j] / (double)rows);
         mean_dyx[j] = (orr_real)(sum_dyx[j] / (double)rows);
     }
-    K->norm_backward_data(rows, ch, x, mean, inv, gamma, mean_dy, mean_dyx, dy, dx);
+    K->ops->norm_backward_data(K, rows, ch, x, mean, inv, gamma, mean_dy, mean_dyx, dy, dx);
     ok = give(out, y, n) & give(out, dx, n);
     ok &= case_write(out, sum_dyx, n_c) & case_write(out, sum_dy, n_c);
     ok &= case_write(out, m, n_c) & case_write(out, m2, n_c);
     orr_free(m);
-    K->free(x), K->free(gamma), K->free(beta), K->free(dy);
-    K->free(mean), K->free(inv), K->free(mean_dy), K->free(mean_dyx);
+    K->ops->free(K, x), K->ops->free(K, gamma), K->ops->free(K, beta), K->ops->free(K, dy);
+    K->ops->free(K, mean), K->ops->free(K, inv), K->ops->free(K, mean_dy),
+        K->ops->free(K, mean_dyx);
     return ok;
 }
 
@@ -258,7 +260,7 @@ static int answer(const test_case *c, FILE *out)
 
 int main(int argc, char **argv)
 {
-    if (argc < 4 || orr_kernels_find(&K, argv[3]) != ORR_OK) {
+    if (argc < 4 || orr_backend_create(&K, argv[3]) != ORR_OK) {
         fprintf(stderr, "usage: %s CASES ANSWERS TABLE: %s\n", argv[0], orr_error_text());
         return 2;
     }

@@ -7,11 +7,11 @@
 int main(void)
 {
     static nn_answer a;
-    const orr_kernels *k;
+    orr_backend *be = nn_backend("check");
 
-    if (orr_kernels_find(&k, "check") != ORR_OK) return 1;
+    if (!be) return 1;
     for (int i = 0; i < n_nn_cases; i++) {
-        if (nn_case_answer(&a, &nn_cases[i], (uint64_t)i, k) != ORR_OK) {
+        if (nn_case_answer(&a, &nn_cases[i], (uint64_t)i, be) != ORR_OK) {
             fprintf(stderr, "case %d: %s\n", i, orr_error_text());
             return 1;
         }

@@ -13,6 +13,10 @@
 
 #include <cmocka.h>
 
+orr_backend check_backend = { .ops = &orr_backend_check };
+orr_backend cpu_backend = { .ops = &orr_backend_cpu };
+orr_backend bf16_backend = { .ops = &orr_backend_cpu_bf16 };
+
 const test_batch batches[N_BATCHES] = {
     { 1, { 5 }, 1, { 0, 1 } },
     { 7, { 0, 3, 2, 0, 4, 1, 2 }, 3, { 0, 4, 6, 7 } },
@@ -23,7 +27,7 @@ const test_batch batches[N_BATCHES] = {
 static const int leaf_sizes[] = { 0, 1, 2, 3, 4, 5, 13 };
 const orr_limits limits = { .max_samples = MAX_SAMPLES,
                             .max_leaves = MAX_TEST_LEAVES,
-                            .max_runs = 4,
+                            .max_segments = 4,
                             .n_leaf_sizes = 7,
                             .leaf_sizes = leaf_sizes,
                             .training = 1 };
@@ -38,8 +42,8 @@ const orr_batch *make_batch(batch_memory *m, const test_batch *t)
     m->b = (orr_batch){ .n = m->leaf[t->n_leaves],
                         .n_leaves = t->n_leaves,
                         .leaf = m->leaf,
-                        .n_runs = t->n_runs,
-                        .run = t->runs,
+                        .n_segments = t->n_segments,
+                        .segment = t->segments,
                         .n_global = m->leaf[t->n_leaves],
                         .keys = m->keys };
     return &m->b;
@@ -104,7 +108,7 @@ void free_result(result *r)
     }
 }
 
-void run_layer(const orr_kernels *k, const weighted *l, const orr_batch *b, const inputs *in,
+void run_layer(orr_backend *be, const weighted *l, const orr_batch *b, const inputs *in,
                int with_bias, result *r)
 {
     const float *bias = with_bias ? in->bias : NULL;
@@ -112,45 +116,48 @@ void run_layer(const orr_kernels *k, const weighted *l, const orr_batch *b, cons
     void *plan;
 
     if (!l->conv) {
-        k->linear_forward(b, l->in, l->out, in->x, in->w, bias, r->y);
-        k->linear_backward_data(b, l->in, l->out, in->dy, in->w, r->dx);
-        k->linear_backward_params(b, l->in, l->out, in->x, in->dy, r->dw, db);
+        be->ops->linear_forward(be, b, l->in, l->out, in->x, in->w, bias, r->y);
+        be->ops->linear_backward_data(be, b, l->in, l->out, in->dy, in->w, r->dx);
+        be->ops->linear_backward_params(be, b, l->in, l->out, in->x, in->dy, r->dw, db);
         return;
     }
-    assert_int_equal(k->conv_plan(&plan, l->conv, &limits), ORR_OK);
+    assert_int_equal(be->ops->conv_plan(be, &plan, l->conv, &limits), ORR_OK);
     int64_t allocations = orr_alloc_count();
-    k->conv_forward(plan, b, in->x, in->w, bias, r->y);
-    k->conv_backward_data(plan, b, in->dy, in->w, r->dx);
-    k->conv_backward_params(plan, b, in->x, in->dy, r->dw, db);
-    if (k != &orr_kernels_check) assert_int_equal(orr_alloc_count(), allocations);
-    k->conv_unplan(plan);
+    be->ops->conv_forward(be, plan, b, in->x, in->w, bias, r->y);
+    be->ops->conv_backward_data(be, plan, b, in->dy, in->w, r->dx);
+    be->ops->conv_backward_params(be, plan, b, in->x, in->dy, r->dw, db);
+    if (be != &check_backend) assert_int_equal(orr_alloc_count(), allocations);
+    be->ops->conv_unplan(be, plan);
 }
 
-/* Every leaf by itself gives the same bits, and the tree over the leaves' gradients the run's. */
-void check_leaves(const orr_kernels *k, const char *name, const weighted *l, const orr_batch *b,
+/* Every leaf by itself gives the same bits, and the tree over the leaves' gradients the segment's. */
+void check_leaves(orr_backend *be, const char *name, const weighted *l, const orr_batch *b,
                   const inputs *in, const result *all)
 {
-    const int one_run[2] = { 0, 1 };
+    const int one_segment[2] = { 0, 1 };
     float *dw = floats(MAX_TEST_LEAVES * l->n_w, 0), *db = floats(MAX_TEST_LEAVES * l->n_b, 0);
     result r = new_result(l);
 
     for (int i = 0; i < b->n_leaves; i++) {
         size_t s = (size_t)b->leaf[i];
         int n = b->leaf[i + 1] - b->leaf[i], leaf[2] = { 0, n };
-        orr_batch one = {
-            .n = n, .n_leaves = 1, .leaf = leaf, .n_runs = 1, .run = one_run, .n_global = b->n
-        };
+        orr_batch one = { .n = n,
+                          .n_leaves = 1,
+                          .leaf = leaf,
+                          .n_segments = 1,
+                          .segment = one_segment,
+                          .n_global = b->n };
         inputs part = { in->x + s * l->n_x, in->w, in->bias, in->dy + s * l->n_y };
-        run_layer(k, l, &one, &part, 1, &r);
+        run_layer(be, l, &one, &part, 1, &r);
         same(name, (size_t)n * l->n_y, r.y, all->y + s * l->n_y);
         same(name, (size_t)n * l->n_x, r.dx, all->dx + s * l->n_x);
         memcpy(dw + i * l->n_w, r.dw[0], l->n_w * sizeof *dw);
         memcpy(db + i * l->n_b, r.db[0], l->n_b * sizeof *db);
     }
-    for (int i = 0; i < b->n_runs; i++) {
-        int m = b->run[i + 1] - b->run[i];
-        orr_leaf_sum_f32(r.dw[0], dw + b->run[i] * l->n_w, l->n_w, m, l->n_w);
-        orr_leaf_sum_f32(r.db[0], db + b->run[i] * l->n_b, l->n_b, m, l->n_b);
+    for (int i = 0; i < b->n_segments; i++) {
+        int m = b->segment[i + 1] - b->segment[i];
+        orr_leaf_sum_f32(r.dw[0], dw + b->segment[i] * l->n_w, l->n_w, m, l->n_w);
+        orr_leaf_sum_f32(r.db[0], db + b->segment[i] * l->n_b, l->n_b, m, l->n_b);
         same(name, l->n_w, all->dw[i], r.dw[0]);
         same(name, l->n_b, all->db[i], r.db[0]);
     }
@@ -164,7 +171,7 @@ void compare(const char *name, const weighted *l, const orr_batch *b, const resu
 {
     near(name, (size_t)b->n * l->n_y, got->y, want->y, tol[0]);
     near(name, (size_t)b->n * l->n_x, got->dx, want->dx, tol[1]);
-    for (int i = 0; i < b->n_runs; i++) {
+    for (int i = 0; i < b->n_segments; i++) {
         near(name, l->n_w, got->dw[i], want->dw[i], tol[2]);
         near(name, l->n_b, got->db[i], want->db[i], tol[2]);
     }
@@ -175,14 +182,14 @@ void identical(const char *name, const weighted *l, const orr_batch *b, const re
 {
     same(name, (size_t)b->n * l->n_y, got->y, want->y);
     same(name, (size_t)b->n * l->n_x, got->dx, want->dx);
-    for (int i = 0; i < b->n_runs; i++) {
+    for (int i = 0; i < b->n_segments; i++) {
         same(name, l->n_w, got->dw[i], want->dw[i]);
         same(name, l->n_b, got->db[i], want->db[i]);
     }
 }
 
 /* tol: forward, data gradient, parameter gradient */
-void exercise(const orr_kernels *k, const char *name, const weighted *l, const double tol[3])
+void exercise(orr_backend *be, const char *name, const weighted *l, const double tol[3])
 {
     inputs in = { floats(MAX_SAMPLES * l->n_x, 1), floats(l->n_w, 2), floats(l->n_b, 3),
                   floats(MAX_SAMPLES * l->n_y, 4) };
@@ -192,17 +199,17 @@ void exercise(const orr_kernels *k, const char *name, const weighted *l, const d
         const orr_batch *b = make_batch(&m, &batches[i]);
         result check = new_result(l), one = new_result(l), two = new_result(l);
         omp_set_num_threads(1);
-        run_layer(&orr_kernels_check, l, b, &in, 1, &check);
-        run_layer(k, l, b, &in, 1, &one);
+        run_layer(&check_backend, l, b, &in, 1, &check);
+        run_layer(be, l, b, &in, 1, &one);
         compare(name, l, b, &one, &check, tol);
         omp_set_num_threads(2);
-        run_layer(k, l, b, &in, 1, &two);
+        run_layer(be, l, b, &in, 1, &two);
         assert_int_equal(omp_get_max_threads(), 2);
         identical(name, l, b, &two, &one);
-        check_leaves(k, name, l, b, &in, &one);
+        check_leaves(be, name, l, b, &in, &one);
         if (i == 0) { /* without a bias */
-            run_layer(&orr_kernels_check, l, b, &in, 0, &check);
-            run_layer(k, l, b, &in, 0, &two);
+            run_layer(&check_backend, l, b, &in, 0, &check);
+            run_layer(be, l, b, &in, 0, &two);
             near(name, (size_t)b->n * l->n_y, two.y, check.y, tol[0]);
         }
         free_result(&check);
@@ -304,7 +311,7 @@ void conv_room(const orr_conv_shape *s, double tol[3])
     tol[2] = room(13.0 * s->ho * s->wo);
 }
 
-void conv_table(const orr_kernels *k)
+void conv_table(orr_backend *be)
 {
     for (size_t i = 0; i < (size_t)n_conv_cases; i++) {
         orr_conv_shape s = shape_of(&conv_cases[i]);
@@ -314,6 +321,6 @@ void conv_table(const orr_kernels *k)
         if (!conv_case_runs(&s)) continue;
         conv_text(&s, name, sizeof name);
         conv_room(&s, tol);
-        exercise(k, name, &l, tol);
+        exercise(be, name, &l, tol);
     }
 }

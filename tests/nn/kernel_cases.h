@@ -4,7 +4,7 @@
 #define ORR_TESTS_NN_KERNEL_CASES_H
 
 #include "core/leaves.h"
-#include "nn/kernels.h"
+#include "nn/backend.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -12,7 +12,7 @@
 enum { MAX_SAMPLES = 40, MAX_TEST_LEAVES = 16, N_BATCHES = 4 };
 
 typedef struct test_batch {
-    int n_leaves, sizes[MAX_TEST_LEAVES], n_runs, runs[4];
+    int n_leaves, sizes[MAX_TEST_LEAVES], n_segments, segments[4];
 } test_batch;
 
 typedef struct batch_memory {
@@ -41,6 +41,9 @@ typedef struct conv_case {
         groups;
 } conv_case;
 
+/* Back ends without state of their own. */
+extern orr_backend check_backend, cpu_backend, bf16_backend;
+
 extern const test_batch batches[N_BATCHES];
 extern const orr_limits limits; /* that all of them keep */
 extern const conv_case conv_cases[];
@@ -59,10 +62,10 @@ void same(const char *what, size_t n, const float *got, const float *want);
 
 result new_result(const weighted *l); /* NaN everywhere */
 void free_result(result *r);
-void run_layer(const orr_kernels *k, const weighted *l, const orr_batch *b, const inputs *in,
+void run_layer(orr_backend *be, const weighted *l, const orr_batch *b, const inputs *in,
                int with_bias, result *r);
-/* Every leaf by itself gives the same bits, and the tree over the leaves' gradients the run's. */
-void check_leaves(const orr_kernels *k, const char *name, const weighted *l, const orr_batch *b,
+/* Every leaf by itself gives the same bits, and the tree over the leaves' gradients the segment's. */
+void check_leaves(orr_backend *be, const char *name, const weighted *l, const orr_batch *b,
                   const inputs *in, const result *all);
 /* tol: forward, data gradient, parameter gradient */
 void compare(const char *name, const weighted *l, const orr_batch *b, const result *got,
@@ -70,12 +73,12 @@ void compare(const char *name, const weighted *l, const orr_batch *b, const resu
 void identical(const char *name, const weighted *l, const orr_batch *b, const result *got,
                const result *want);
 /* All of it, against check, with one thread and with two. */
-void exercise(const orr_kernels *k, const char *name, const weighted *l, const double tol[3]);
+void exercise(orr_backend *be, const char *name, const weighted *l, const double tol[3]);
 
 orr_conv_shape shape_of(const conv_case *c);
 weighted weighted_of(const orr_conv_shape *s); /* borrows s */
 void conv_text(const orr_conv_shape *s, char *out, size_t size);
 void conv_room(const orr_conv_shape *s, double tol[3]);
-void conv_table(const orr_kernels *k); /* exercise for all of conv_cases */
+void conv_table(orr_backend *be); /* exercise for all of conv_cases */
 
 #endif

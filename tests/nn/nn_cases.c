@@ -5,6 +5,7 @@
 #include "core/rng.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define VECTOR(C)                                                                                  \
     {                                                                                              \
@@ -166,12 +167,12 @@ orr_status nn_batch_init(nn_batch *t, int rank, int size)
     t->first_sample = nn_leaf_begin[t->plan.first];
     for (int i = t->plan.first; i <= t->plan.last; i++)
         t->leaf[i - t->plan.first] = nn_leaf_begin[i] - t->first_sample;
-    for (int i = 0; i <= t->plan.n_runs; i++)
-        t->run[i] = t->plan.run[i] - t->plan.first;
+    for (int i = 0; i <= t->plan.n_segments; i++)
+        t->segment[i] = t->plan.segment[i] - t->plan.first;
     t->b = (orr_batch){ .n_leaves = t->plan.last - t->plan.first,
                         .leaf = t->leaf,
-                        .n_runs = t->plan.n_runs,
-                        .run = t->run,
+                        .n_segments = t->plan.n_segments,
+                        .segment = t->segment,
                         .n_global = nn_leaf_begin[NN_LEAVES],
                         .keys = t->keys };
     t->b.n = t->leaf[t->b.n_leaves];
@@ -189,13 +190,13 @@ const orr_real *nn_batch_aux(nn_batch *t, int n_aux)
     return n_aux ? t->aux : NULL;
 }
 
-void nn_batch_three_runs(nn_batch *t)
+void nn_batch_three_segments(nn_batch *t)
 {
-    const int run[] = { 0, 3, 4, 6 };
+    const int segment[] = { 0, 3, 4, 6 };
 
     for (int i = 0; i < 4; i++)
-        t->run[i] = run[i];
-    t->b.n_runs = 3;
+        t->segment[i] = segment[i];
+    t->b.n_segments = 3;
 }
 
 orr_status nn_case_graph(orr_graph **out, const nn_case *c)
@@ -206,19 +207,31 @@ orr_status nn_case_graph(orr_graph **out, const nn_case *c)
     return orr_graph_parse_text(out, c->input, c->n_aux, text);
 }
 
-orr_status nn_case_net(orr_net **out, orr_graph *g, const orr_kernels *k, int training)
+orr_backend *nn_backend(const char *name)
+{
+    enum { MOST = 8 };
+    static orr_backend *made[MOST];
+    int i = 0;
+
+    while (i < MOST && made[i] && strcmp(made[i]->ops->name, name) != 0)
+        i++;
+    if (i < MOST && !made[i]) (void)orr_backend_create(&made[i], name);
+    return i < MOST ? made[i] : NULL;
+}
+
+orr_status nn_case_net(orr_net **out, orr_graph *g, orr_backend *be, int training)
 {
     static const int sizes[] = { 1, 2, 3 };
     orr_limits limits = { .max_samples = nn_leaf_begin[NN_LEAVES],
                           .max_leaves = NN_LEAVES,
-                          .max_runs = 6,
+                          .max_segments = 6,
                           .n_leaf_sizes = 3,
                           .leaf_sizes = sizes,
                           .training = training,
                           .input_grad = training };
     orr_net_tensor t;
 
-    ORR_TRY(orr_net_create(out, g, k, &limits));
+    ORR_TRY(orr_net_create(out, g, be, &limits));
     orr_net_init(*out, 11);
     for (int i = 0; i < orr_net_n_tensors(*out); i++) {
         orr_net_tensor_info(*out, i, &t);
@@ -243,7 +256,7 @@ static orr_status add_part(nn_answer *a, const char *name, const orr_real *v, si
     return ORR_OK;
 }
 
-/* The sum over runs goes into the first run's slab. */
+/* The sum over segments goes into the first segment's slab. */
 static orr_status add_tensors(nn_answer *a, orr_net *net, const nn_batch *batch)
 {
     orr_status st = ORR_OK;
@@ -252,7 +265,7 @@ static orr_status add_tensors(nn_answer *a, orr_net *net, const nn_batch *batch)
     int holding = 0;
 
     if (!file) return orr_fail(ORR_ERR_NOMEM, "an answer");
-    for (int r = 1; r < batch->b.n_runs; r++)
+    for (int r = 1; r < batch->b.n_segments; r++)
         for (size_t i = 0; i < orr_net_slab_count(net); i++)
             sum[i] += orr_net_grads(net, r)[i];
     for (int i = 0; i < NN_LEAVES; i++)
@@ -268,7 +281,7 @@ done:
     return st;
 }
 
-orr_status nn_case_answer(nn_answer *a, const nn_case *c, uint64_t stream, const orr_kernels *k)
+orr_status nn_case_answer(nn_answer *a, const nn_case *c, uint64_t stream, orr_backend *be)
 {
     orr_status st = ORR_OK;
     orr_graph *g = NULL;
@@ -281,9 +294,9 @@ orr_status nn_case_answer(nn_answer *a, const nn_case *c, uint64_t stream, const
     a->n_parts = 0;
     a->begin[0] = 0;
     ORR_TRY_GOTO(st, done, nn_batch_init(&batch, 0, 1));
-    nn_batch_three_runs(&batch);
+    nn_batch_three_segments(&batch);
     ORR_TRY_GOTO(st, done, nn_case_graph(&g, c));
-    ORR_TRY_GOTO(st, done, nn_case_net(&net, g, k, 1));
+    ORR_TRY_GOTO(st, done, nn_case_net(&net, g, be, 1));
     n_x = (size_t)batch.b.n * orr_shape_count(c->input);
     n_y = (size_t)batch.b.n * orr_shape_count(orr_graph_output(g));
     aux = nn_batch_aux(&batch, c->n_aux);

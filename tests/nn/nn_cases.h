@@ -26,7 +26,7 @@ enum { NN_LEAVES = 6, NN_MAX_SAMPLES = 16, NN_MAX_AUX = 4 };
 typedef struct nn_batch {
     orr_batch b;
     orr_leaf_plan plan;
-    int leaf[NN_LEAVES + 1], run[ORR_MAX_RUNS + 1];
+    int leaf[NN_LEAVES + 1], segment[ORR_MAX_SEGMENTS + 1];
     uint64_t keys[NN_MAX_SAMPLES];
     int first_sample; /* in the whole batch */
     orr_real aux[NN_MAX_SAMPLES * NN_MAX_AUX];
@@ -37,18 +37,20 @@ extern const int nn_leaf_begin[NN_LEAVES + 1];
 orr_status nn_batch_init(nn_batch *t, int rank, int size);
 /* Numbers beside the batch's samples, n_aux each; NULL when n_aux is 0. */
 const orr_real *nn_batch_aux(nn_batch *t, int n_aux);
-/* The same samples with several runs whatever the tree says: leaves 0-2, 3, 4-5. */
-void nn_batch_three_runs(nn_batch *t);
+/* The same samples with several segments whatever the tree says: leaves 0-2, 3, 4-5. */
+void nn_batch_three_segments(nn_batch *t);
 
 /* Uniform in [-1, 1), exact in float; a function of both arguments. */
 double nn_number(uint64_t stream, uint64_t i);
 orr_status nn_case_graph(orr_graph **out, const nn_case *c);
+/* Made once by name, and kept until the program ends; NULL with a sentence when it cannot be. */
+orr_backend *nn_backend(const char *name);
 /* A net for the case's batches, its parameters drawn and then moved off their special values. */
-orr_status nn_case_net(orr_net **out, orr_graph *g, const orr_kernels *k, int training);
+orr_status nn_case_net(orr_net **out, orr_graph *g, orr_backend *be, int training);
 void nn_fill(orr_real *x, size_t n, uint64_t stream);
 
 /* Everything a net answers about a case, part after part: outputs in training, gradient of the
- * input, each parameter's gradient (summed over runs, PyTorch's order), state after the update,
+ * input, each parameter's gradient (summed over segments, PyTorch's order), state after the update,
  * outputs in evaluation. */
 enum { NN_MAX_PARTS = 48, NN_ANSWER_MAX = 1 << 19 };
 typedef struct nn_answer {
@@ -57,6 +59,6 @@ typedef struct nn_answer {
     char name[NN_MAX_PARTS][64];
     double v[NN_ANSWER_MAX];
 } nn_answer;
-orr_status nn_case_answer(nn_answer *a, const nn_case *c, uint64_t stream, const orr_kernels *k);
+orr_status nn_case_answer(nn_answer *a, const nn_case *c, uint64_t stream, orr_backend *be);
 
 #endif

@@ -71,23 +71,24 @@ static void test_round(void **state)
 
 static void test_refused(void **state)
 {
-    const orr_kernels *k = &orr_kernels_cpu;
+    orr_backend *be = &cpu_backend;
 
     (void)state;
     hide_bf16 = 1;
-    orr_status st = orr_kernels_find(&k, "cpu-bf16");
+    orr_status st = orr_backend_create(&be, "cpu-bf16");
     hide_bf16 = 0;
     assert_int_equal(st, ORR_ERR_UNSUPPORTED);
-    assert_null(k);
+    assert_null(be);
     assert_non_null(strstr(orr_error_text(), "neither AVX512-BF16 nor AMX"));
-    assert_int_equal(orr_kernels_find(&k, "cpu-bf17"), ORR_ERR_OPTION);
+    assert_int_equal(orr_backend_create(&be, "cpu-bf17"), ORR_ERR_OPTION);
     assert_non_null(strstr(orr_error_text(), "cpu-bf16"));
     if (skipped()) {
-        assert_int_equal(orr_kernels_find(&k, "cpu-bf16"), ORR_ERR_UNSUPPORTED);
+        assert_int_equal(orr_backend_create(&be, "cpu-bf16"), ORR_ERR_UNSUPPORTED);
         return;
     }
-    assert_int_equal(orr_kernels_find(&k, "cpu-bf16"), ORR_OK);
-    assert_string_equal(k->name, "cpu-bf16");
+    assert_int_equal(orr_backend_create(&be, "cpu-bf16"), ORR_OK);
+    assert_string_equal(be->ops->name, "cpu-bf16");
+    orr_backend_destroy(be);
 }
 
 static float *rounded(size_t n, const float *x)
@@ -114,7 +115,7 @@ static int close_to(size_t n, const float *got, const float *want, double tol)
  * fp32 kernels'.  The gradient of the bias sums dy as it is. */
 static int exercise_bf16(const char *name, const weighted *l, const double tol[3])
 {
-    const orr_kernels *k = &orr_kernels_cpu_bf16;
+    orr_backend *be = &bf16_backend;
     inputs in = { floats(MAX_SAMPLES * l->n_x, 1), floats(l->n_w, 2), floats(l->n_b, 3),
                   floats(MAX_SAMPLES * l->n_y, 4) };
     inputs half = { rounded(MAX_SAMPLES * l->n_x, in.x), rounded(l->n_w, in.w), in.bias,
@@ -126,18 +127,18 @@ static int exercise_bf16(const char *name, const weighted *l, const double tol[3
         const orr_batch *b = make_batch(&m, &batches[i]);
         result plain = new_result(l), want = new_result(l), one = new_result(l),
                two = new_result(l);
-        run_layer(&orr_kernels_check, l, b, &in, 1, &plain);
-        run_layer(&orr_kernels_check, l, b, &half, 1, &want);
+        run_layer(&check_backend, l, b, &in, 1, &plain);
+        run_layer(&check_backend, l, b, &half, 1, &want);
         omp_set_num_threads(1);
-        run_layer(k, l, b, &in, 1, &one);
+        run_layer(be, l, b, &in, 1, &one);
         is_half = !close_to(b->n * l->n_y, one.y, plain.y, tol[0]);
-        for (int r = 0; r < b->n_runs; r++)
+        for (int r = 0; r < b->n_segments; r++)
             memcpy(want.db[r], plain.db[r], l->n_b * sizeof(float));
         compare(name, l, b, &one, is_half ? &want : &plain, tol);
         omp_set_num_threads(2);
-        run_layer(k, l, b, &in, 1, &two);
+        run_layer(be, l, b, &in, 1, &two);
         identical(name, l, b, &two, &one);
-        check_leaves(k, name, l, b, &in, &one);
+        check_leaves(be, name, l, b, &in, &one);
         free_result(&plain);
         free_result(&want);
         free_result(&one);
@@ -189,7 +190,7 @@ static void test_plan_fails_cleanly(void **state)
     if (skipped()) return;
     for (;; n++) {
         orr_alloc_fail_at(n);
-        orr_status st = orr_kernels_cpu_bf16.conv_plan(&plan, &s, &limits);
+        orr_status st = bf16_backend.ops->conv_plan(&bf16_backend, &plan, &s, &limits);
         orr_alloc_fail_at(0);
         if (st == ORR_OK) break;
         assert_int_equal(st, ORR_ERR_NOMEM);
@@ -197,7 +198,7 @@ static void test_plan_fails_cleanly(void **state)
         assert_true(n < 500);
     }
     assert_true(n > 10);
-    orr_kernels_cpu_bf16.conv_unplan(plan);
+    bf16_backend.ops->conv_unplan(&bf16_backend, plan);
 }
 
 /* ---- training: which corner holds the blob? ---- */
@@ -231,13 +232,16 @@ static void make_batch_of_blobs(uint64_t step, float *x, int32_t *labels)
 static double train(const char *table, uint64_t seed)
 {
     enum { STEPS = 120, LAST = 20 };
-    static const int leaf[] = { 0, 4, 8, 12, 16 }, run[] = { 0, 4 }, size = 4;
-    const orr_batch b = {
-        .n = BATCH, .n_leaves = 4, .leaf = leaf, .n_runs = 1, .run = run, .n_global = BATCH
-    };
+    static const int leaf[] = { 0, 4, 8, 12, 16 }, segment[] = { 0, 4 }, size = 4;
+    const orr_batch b = { .n = BATCH,
+                          .n_leaves = 4,
+                          .leaf = leaf,
+                          .n_segments = 1,
+                          .segment = segment,
+                          .n_global = BATCH };
     const orr_limits small = { .max_samples = BATCH,
                                .max_leaves = 4,
-                               .max_runs = 1,
+                               .max_segments = 1,
                                .n_leaf_sizes = 1,
                                .leaf_sizes = &size,
                                .training = 1 };
@@ -247,17 +251,17 @@ static double train(const char *table, uint64_t seed)
     float x[BATCH * PER_SAMPLE], dy[BATCH * CLASSES];
     int32_t labels[BATCH];
     double sums[4], mean = 0;
-    const orr_kernels *k;
+    orr_backend *be;
     const float *y;
     orr_graph *g;
     orr_net *net;
     orr_optimiser *o;
     orr_loss loss;
 
-    assert_int_equal(orr_kernels_find(&k, table), ORR_OK);
+    assert_int_equal(orr_backend_create(&be, table), ORR_OK);
     assert_int_equal(orr_graph_parse_text(&g, (orr_shape){ SIDE, SIDE, CHANNELS }, 0, net_text),
                      ORR_OK);
-    assert_int_equal(orr_net_create(&net, g, k, &small), ORR_OK);
+    assert_int_equal(orr_net_create(&net, g, be, &small), ORR_OK);
     orr_net_init(net, seed);
     assert_int_equal(orr_loss_init(&loss, &(orr_loss_spec){ .name = "ce",
                                                             .output = orr_graph_output(g),
@@ -276,11 +280,12 @@ static double train(const char *table, uint64_t seed)
     }
     orr_optimiser_destroy(o);
     orr_net_destroy(net);
+    orr_backend_destroy(be);
     orr_graph_destroy(g);
     return mean;
 }
 
-/* Noise: how far runs in fp32 that differ by their start alone lie apart. */
+/* Noise: how far trainings in fp32 that differ by their start alone lie apart. */
 static void test_training(void **state)
 {
     enum { SEEDS = 4 };

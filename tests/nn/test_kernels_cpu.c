@@ -1,11 +1,11 @@
 /* tests/nn/test_kernels_cpu.c - the cpu table against the check table, and bit for bit against
- * itself: a batch of leaves against the leaves one by one, one thread against two, a run's gradient
+ * itself: a batch of leaves against the leaves one by one, one thread against two, a segment's gradient
  * against the tree over its leaves'. */
 #include "kernel_cases.h"
 
 #include "core/leaves.h"
 #include "core/memory.h"
-#include "nn/kernels.h"
+#include "nn/backend.h"
 #include "nn/kernels/cpu/conv_direct.h"
 #include "nn/kernels/cpu/cpu.h"
 
@@ -36,7 +36,7 @@ static void test_linear(void **state)
                        .n_b = (size_t)n_out };
         char name[64];
         snprintf(name, sizeof name, "linear %d -> %d", n_in, n_out);
-        exercise(&orr_kernels_cpu, name, &l, (const double[]){ room(n_in), room(n_out), room(24) });
+        exercise(&cpu_backend, name, &l, (const double[]){ room(n_in), room(n_out), room(24) });
     }
 }
 
@@ -47,8 +47,10 @@ typedef struct own_plan {
     float *dw, *db;
 } own_plan;
 
-static orr_status own_conv_plan(void **plan, const orr_conv_shape *s, const orr_limits *lim)
+static orr_status own_conv_plan(orr_backend *be, void **plan, const orr_conv_shape *s,
+                                const orr_limits *lim)
 {
+    (void)be;
     own_plan *p = orr_alloc(1, sizeof *p);
 
     *plan = p;
@@ -60,27 +62,31 @@ static orr_status own_conv_plan(void **plan, const orr_conv_shape *s, const orr_
     return ORR_OK;
 }
 
-static void own_conv_forward(void *plan, const orr_batch *b, const float *x, const float *w,
-                             const float *bias, float *y)
+static void own_conv_forward(orr_backend *be, void *plan, const orr_batch *b, const float *x,
+                             const float *w, const float *bias, float *y)
 {
+    (void)be;
     own_plan *p = plan;
 
     orr_direct_pack(&p->forward, w, bias, 0);
     orr_direct_run(&p->forward, b->n, x, y);
 }
 
-static void own_conv_backward_data(void *plan, const orr_batch *b, const float *dy, const float *w,
-                                   float *dx)
+static void own_conv_backward_data(orr_backend *be, void *plan, const orr_batch *b, const float *dy,
+                                   const float *w, float *dx)
 {
+    (void)be;
     own_plan *p = plan;
 
     orr_direct_pack(&p->backward, w, NULL, 1);
     orr_direct_run(&p->backward, b->n, dy, dx);
 }
 
-static void own_conv_backward_params(void *plan, const orr_batch *b, const float *x,
-                                     const float *dy, float *const *dw, float *const *db)
+static void own_conv_backward_params(orr_backend *be, void *plan, const orr_batch *b,
+                                     const float *x, const float *dy, float *const *dw,
+                                     float *const *db)
 {
+    (void)be;
     own_plan *p = plan;
     size_t size = (size_t)p->s.k * p->s.r * p->s.s * (p->s.c / p->s.groups), k = (size_t)p->s.k,
            rows = (size_t)p->s.ho * p->s.wo;
@@ -89,14 +95,18 @@ static void own_conv_backward_params(void *plan, const orr_batch *b, const float
     for (int i = 0; i < b->n_leaves; i++)
         orr_cpu_channel_sums(rows * (size_t)(b->leaf[i + 1] - b->leaf[i]), p->s.k,
                              dy + rows * k * b->leaf[i], p->db + k * i);
-    for (int r = 0; r < b->n_runs; r++) {
-        orr_leaf_sum_f32(dw[r], p->dw + size * b->run[r], size, b->run[r + 1] - b->run[r], size);
-        if (db) orr_leaf_sum_f32(db[r], p->db + k * b->run[r], k, b->run[r + 1] - b->run[r], k);
+    for (int r = 0; r < b->n_segments; r++) {
+        orr_leaf_sum_f32(dw[r], p->dw + size * b->segment[r], size,
+                         b->segment[r + 1] - b->segment[r], size);
+        if (db)
+            orr_leaf_sum_f32(db[r], p->db + k * b->segment[r], k, b->segment[r + 1] - b->segment[r],
+                             k);
     }
 }
 
-static void own_conv_unplan(void *plan)
+static void own_conv_unplan(orr_backend *be, void *plan)
 {
+    (void)be;
     own_plan *p = plan;
 
     orr_direct_release(&p->forward);
@@ -106,23 +116,23 @@ static void own_conv_unplan(void *plan)
     orr_free(p);
 }
 
-static const orr_kernels own = { .name = "own",
-                                 .conv_plan = own_conv_plan,
-                                 .conv_forward = own_conv_forward,
-                                 .conv_backward_data = own_conv_backward_data,
-                                 .conv_backward_params = own_conv_backward_params,
-                                 .conv_unplan = own_conv_unplan };
+static const orr_backend_ops own_ops = { .name = "own",
+                                         .conv_plan = own_conv_plan,
+                                         .conv_forward = own_conv_forward,
+                                         .conv_backward_data = own_conv_backward_data,
+                                         .conv_backward_params = own_conv_backward_params,
+                                         .conv_unplan = own_conv_unplan };
 
 static void test_conv(void **state)
 {
     (void)state;
-    conv_table(&orr_kernels_cpu);
+    conv_table(&cpu_backend);
 }
 
 static void test_conv_own(void **state)
 {
     (void)state;
-    conv_table(&own);
+    conv_table(&(orr_backend){ .ops = &own_ops });
 }
 
 static void test_conv_plan_fails_cleanly(void **state)
@@ -134,7 +144,7 @@ static void test_conv_plan_fails_cleanly(void **state)
         int n = 1;
         for (;; n++) {
             orr_alloc_fail_at(n);
-            orr_status st = orr_kernels_cpu.conv_plan(&plan, &s, &limits);
+            orr_status st = cpu_backend.ops->conv_plan(&cpu_backend, &plan, &s, &limits);
             orr_alloc_fail_at(0);
             if (st == ORR_OK) break;
             assert_int_equal(st, ORR_ERR_NOMEM);
@@ -142,7 +152,7 @@ static void test_conv_plan_fails_cleanly(void **state)
             assert_true(n < 500);
         }
         assert_true(n > 3);
-        orr_kernels_cpu.conv_unplan(plan);
+        cpu_backend.ops->conv_unplan(&cpu_backend, plan);
     }
 }
 
@@ -161,13 +171,13 @@ typedef struct pooled {
     uint16_t *arg;
 } pooled;
 
-static void run_pool(const orr_kernels *k, int n, const orr_pool_shape *s, const float *x,
+static void run_pool(orr_backend *be, int n, const orr_pool_shape *s, const float *x,
                      const float *dy, pooled *r)
 {
-    k->max_pool_forward(n, s, x, r->y, r->arg);
-    k->max_pool_backward(n, s, dy, r->arg, r->dx);
-    k->avg_pool_forward(n, s, x, r->avg);
-    k->avg_pool_backward(n, s, dy, r->avg_dx);
+    be->ops->max_pool_forward(be, n, s, x, r->y, r->arg);
+    be->ops->max_pool_backward(be, n, s, dy, r->arg, r->dx);
+    be->ops->avg_pool_forward(be, n, s, x, r->avg);
+    be->ops->avg_pool_backward(be, n, s, dy, r->avg_dx);
 }
 
 static pooled new_pooled(size_t in, size_t out)
@@ -198,25 +208,25 @@ static void test_pool(void **state)
         for (size_t e = 0; e < N * in; e += 5) /* ties */
             x[e] = 0.5f;
         x[N * in / 2] = NAN;
-        run_pool(&orr_kernels_check, N, s, x, dy, &want);
+        run_pool(&check_backend, N, s, x, dy, &want);
         omp_set_num_threads(1);
-        run_pool(&orr_kernels_cpu, N, s, x, dy, &one);
+        run_pool(&cpu_backend, N, s, x, dy, &one);
         assert_memory_equal(one.arg, want.arg, N * out * sizeof *want.arg);
         assert_memory_equal(one.y, want.y, N * out * sizeof *want.y);
         near("max pool gradient", N * in, one.dx, want.dx, room(s->r * s->s));
         x[N * in / 2] = 0.0f;
-        run_pool(&orr_kernels_check, N, s, x, dy, &want);
-        run_pool(&orr_kernels_cpu, N, s, x, dy, &one);
+        run_pool(&check_backend, N, s, x, dy, &want);
+        run_pool(&cpu_backend, N, s, x, dy, &one);
         near("average pool", N * out, one.avg, want.avg, 2e-7);
         near("average pool gradient", N * in, one.avg_dx, want.avg_dx, room(s->r * s->s));
         omp_set_num_threads(2);
-        run_pool(&orr_kernels_cpu, N, s, x, dy, &two);
+        run_pool(&cpu_backend, N, s, x, dy, &two);
         same("max pool", N * out, two.y, one.y);
         same("max pool gradient", N * in, two.dx, one.dx);
         same("average pool", N * out, two.avg, one.avg);
         same("average pool gradient", N * in, two.avg_dx, one.avg_dx);
         for (int n = 0; n < N; n++) {
-            run_pool(&orr_kernels_cpu, 1, s, x + n * in, dy + n * out, &two);
+            run_pool(&cpu_backend, 1, s, x + n * in, dy + n * out, &two);
             same("max pool of one sample", out, two.y, one.y + n * out);
             same("max pool gradient of one sample", in, two.dx, one.dx + n * in);
             same("average pool gradient of one sample", in, two.avg_dx, one.avg_dx + n * in);
@@ -246,32 +256,33 @@ static void test_activation(void **state)
         for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
             const double alpha = a == ORR_ELU ? 1.25 : 0.125;
             size_t n = lengths[i];
-            orr_kernels_check.act_forward(a, alpha, n, x, want);
+            check_backend.ops->act_forward(&check_backend, a, alpha, n, x, want);
             omp_set_num_threads(1);
-            orr_kernels_cpu.act_forward(a, alpha, n, x, y);
+            cpu_backend.ops->act_forward(&cpu_backend, a, alpha, n, x, y);
             for (size_t e = 0; e < n; e++)
                 if (!(fabsf(y[e] - want[e]) <= 1e-6f * fabsf(want[e]) + 2e-36f))
                     fail_msg("activation %d of %.9g is %.9g, not %.9g", a, (double)x[e],
                              (double)y[e], (double)want[e]);
-            orr_kernels_check.act_backward(a, alpha, n, x, want, dy, got);
-            orr_kernels_cpu.act_backward(a, alpha, n, x, want, dy, dx);
+            check_backend.ops->act_backward(&check_backend, a, alpha, n, x, want, dy, got);
+            cpu_backend.ops->act_backward(&cpu_backend, a, alpha, n, x, want, dy, dx);
             near("activation gradient", n, dx, got, 3e-6);
             omp_set_num_threads(2);
-            orr_kernels_cpu.act_forward(a, alpha, n, x, got);
+            cpu_backend.ops->act_forward(&cpu_backend, a, alpha, n, x, got);
             same("activation on two threads", n, got, y);
             if (n > 90) { /* an element's bits do not depend on its place */
-                orr_kernels_cpu.act_forward(a, alpha, 50, x + 33, got);
+                cpu_backend.ops->act_forward(&cpu_backend, a, alpha, 50, x + 33, got);
                 same("activation of a part", 50, got, y + 33);
-                orr_kernels_cpu.act_backward(a, alpha, 50, x + 33, want + 33, dy + 33, got);
+                cpu_backend.ops->act_backward(&cpu_backend, a, alpha, 50, x + 33, want + 33,
+                                              dy + 33, got);
                 same("activation gradient of a part", 50, got, dx + 33);
             }
             memcpy(got, x, n * sizeof *got);
-            orr_kernels_cpu.act_forward(a, alpha, n, got, got);
+            cpu_backend.ops->act_forward(&cpu_backend, a, alpha, n, got, got);
             same("activation in place", n, got, y);
         }
     x[3] = NAN;
     for (int a = ORR_RELU; a <= ORR_TANH; a++) {
-        orr_kernels_cpu.act_forward(a, 1, 5, x, y);
+        cpu_backend.ops->act_forward(&cpu_backend, a, 1, 5, x, y);
         assert_true(isnan(y[3]) && !isnan(y[4]));
     }
     orr_free(x);
@@ -303,15 +314,19 @@ static void test_prelu(void **state)
         int c = channels[i / N_BATCHES % 4], shared = i / N_BATCHES / 4;
         size_t n = (size_t)b->n * ROWS * c;
         omp_set_num_threads(1 + i % 2);
-        orr_kernels_check.prelu_forward((size_t)b->n * ROWS, c, shared, x, w, y[0]);
-        orr_kernels_cpu.prelu_forward((size_t)b->n * ROWS, c, shared, x, w, y[1]);
+        check_backend.ops->prelu_forward(&check_backend, (size_t)b->n * ROWS, c, shared, x, w,
+                                         y[0]);
+        cpu_backend.ops->prelu_forward(&cpu_backend, (size_t)b->n * ROWS, c, shared, x, w, y[1]);
         same("prelu", n, y[1], y[0]);
-        orr_kernels_check.prelu_backward(b, ROWS, c, shared, x, w, dy, dx[0], dw[0], scratch);
-        orr_kernels_cpu.prelu_backward(b, ROWS, c, shared, x, w, dy, dx[1], dw[1], scratch);
+        check_backend.ops->prelu_backward(&check_backend, b, ROWS, c, shared, x, w, dy, dx[0],
+                                          dw[0], scratch);
+        cpu_backend.ops->prelu_backward(&cpu_backend, b, ROWS, c, shared, x, w, dy, dx[1], dw[1],
+                                        scratch);
         same("prelu gradient", n, dx[1], dx[0]);
-        for (int r = 0; r < b->n_runs; r++)
+        for (int r = 0; r < b->n_segments; r++)
             near("prelu slope", shared ? 1 : (size_t)c, dw[1][r], dw[0][r], 1e-4);
-        orr_kernels_cpu.prelu_backward(b, ROWS, c, shared, x, w, dy, NULL, dw[1], scratch);
+        cpu_backend.ops->prelu_backward(&cpu_backend, b, ROWS, c, shared, x, w, dy, NULL, dw[1],
+                                        scratch);
     }
     for (int t = 0; t < 2; t++) {
         orr_free(y[t]);
@@ -337,12 +352,12 @@ static void test_softmax_dropout(void **state)
         int c = widths[i];
         for (int e = 0; e < ROWS * c; e++)
             x[e] *= e % 3 ? 1.0f : 30.0f;
-        orr_kernels_check.softmax_forward(ROWS, c, x, y[0]);
-        orr_kernels_cpu.softmax_forward(ROWS, c, x, y[1]);
+        check_backend.ops->softmax_forward(&check_backend, ROWS, c, x, y[0]);
+        cpu_backend.ops->softmax_forward(&cpu_backend, ROWS, c, x, y[1]);
         near("softmax", (size_t)ROWS * c, y[1], y[0], 1e-6);
-        orr_kernels_check.softmax_backward(ROWS, c, y[0], dy, x);
+        check_backend.ops->softmax_backward(&check_backend, ROWS, c, y[0], dy, x);
         memcpy(y[1], x, (size_t)ROWS * c * sizeof *x);
-        orr_kernels_cpu.softmax_backward(ROWS, c, y[0], dy, x);
+        cpu_backend.ops->softmax_backward(&cpu_backend, ROWS, c, y[0], dy, x);
         near("softmax gradient", (size_t)ROWS * c, x, y[1], 1e-6);
     }
     for (int i = 0; i < N_BATCHES; i++) {
@@ -351,8 +366,8 @@ static void test_softmax_dropout(void **state)
         const orr_batch *b = make_batch(&m, &batches[i]);
         for (int j = 0; j < 4; j++) {
             size_t most = (size_t)(MANY / b->n), n = sizes[j] < most ? sizes[j] : most;
-            orr_kernels_check.dropout(b, n, 0.3, 4, dy, y[0]);
-            orr_kernels_cpu.dropout(b, n, 0.3, 4, dy, y[1]);
+            check_backend.ops->dropout(&check_backend, b, n, 0.3, 4, dy, y[0]);
+            cpu_backend.ops->dropout(&cpu_backend, b, n, 0.3, 4, dy, y[1]);
             near("dropout", b->n * n, y[1], y[0], 3e-7);
         }
     }
@@ -370,15 +385,15 @@ typedef struct normed {
     float *y, *dx;
 } normed;
 
-static void run_norm(const orr_kernels *k, size_t rows, int c, const float *x, const float *dy,
+static void run_norm(orr_backend *be, size_t rows, int c, const float *x, const float *dy,
                      const float *p, normed *r)
 {
     const float *mean = p, *inv = p + c, *gamma = p + 2 * c, *beta = p + 3 * c;
 
-    k->norm_moments(rows, c, x, r->mean, r->m2);
-    k->norm_forward(rows, c, x, mean, inv, gamma, beta, r->y);
-    k->norm_backward_sums(rows, c, x, mean, inv, dy, r->a, r->b);
-    k->norm_backward_data(rows, c, x, mean, inv, gamma, p + 4 * c, p + 5 * c, dy, r->dx);
+    be->ops->norm_moments(be, rows, c, x, r->mean, r->m2);
+    be->ops->norm_forward(be, rows, c, x, mean, inv, gamma, beta, r->y);
+    be->ops->norm_backward_sums(be, rows, c, x, mean, inv, dy, r->a, r->b);
+    be->ops->norm_backward_data(be, rows, c, x, mean, inv, gamma, p + 4 * c, p + 5 * c, dy, r->dx);
 }
 
 static void test_norm(void **state)
@@ -399,11 +414,11 @@ static void test_norm(void **state)
     for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
         int c = channels[i];
         size_t rows = c > 130 ? 100 : NORM_ROWS;
-        run_norm(&orr_kernels_check, rows, c, x, dy, p, &check);
+        run_norm(&check_backend, rows, c, x, dy, p, &check);
         omp_set_num_threads(1);
-        run_norm(&orr_kernels_cpu, rows, c, x, dy, p, &one);
+        run_norm(&cpu_backend, rows, c, x, dy, p, &one);
         omp_set_num_threads(2);
-        run_norm(&orr_kernels_cpu, rows, c, x, dy, p, &two);
+        run_norm(&cpu_backend, rows, c, x, dy, p, &two);
         near("norm forward", rows * c, one.y, check.y, 2e-6);
         near("norm data gradient", rows * c, one.dx, check.dx, 3e-6);
         same("norm forward on two threads", rows * c, two.y, one.y);
@@ -417,11 +432,11 @@ static void test_norm(void **state)
                         one.b[j] == two.b[j]);
         }
         /* a row's bits do not depend on its place */
-        run_norm(&orr_kernels_cpu, 5, c, x + 77 * (rows > 100) * c, dy + 77 * (rows > 100) * c, p,
+        run_norm(&cpu_backend, 5, c, x + 77 * (rows > 100) * c, dy + 77 * (rows > 100) * c, p,
                  &two);
         same("norm of some rows", 5 * (size_t)c, two.y, one.y + 77 * (rows > 100) * c);
         same("norm gradient of some rows", 5 * (size_t)c, two.dx, one.dx + 77 * (rows > 100) * c);
-        run_norm(&orr_kernels_cpu, 0, c, x, dy, p, &two);
+        run_norm(&cpu_backend, 0, c, x, dy, p, &two);
         assert_true(two.mean[0] == 0 && two.m2[0] == 0 && two.a[0] == 0 && two.b[0] == 0);
     }
     for (int i = 0; i < 3; i++) {
@@ -441,15 +456,15 @@ static void test_move(void **state)
 
     (void)state;
     omp_set_num_threads(2);
-    orr_kernels_check.add(MANY, x, z, a);
-    orr_kernels_cpu.add(MANY, x, z, b);
+    check_backend.ops->add(&check_backend, MANY, x, z, a);
+    cpu_backend.ops->add(&cpu_backend, MANY, x, z, b);
     same("add", MANY, b, a);
-    orr_kernels_check.copy_channels(1000, 6, x, 10, a, 7);
-    orr_kernels_cpu.copy_channels(1000, 6, x, 10, b, 7);
+    check_backend.ops->copy_channels(&check_backend, 1000, 6, x, 10, a, 7);
+    cpu_backend.ops->copy_channels(&cpu_backend, 1000, 6, x, 10, b, 7);
     for (int r = 0; r < 1000; r++)
         same("copy_channels", 6, b + 7 * r, a + 7 * r);
-    orr_kernels_check.transpose(3, 101, 67, x, a);
-    orr_kernels_cpu.transpose(3, 101, 67, x, b);
+    check_backend.ops->transpose(&check_backend, 3, 101, 67, x, a);
+    cpu_backend.ops->transpose(&cpu_backend, 3, 101, 67, x, b);
     same("transpose", 3 * 101 * 67, b, a);
     orr_free(x);
     orr_free(z);

@@ -3,7 +3,7 @@
  * between it and the own tiles. */
 #include "core/memory.h"
 #include "core/rng.h"
-#include "nn/kernels.h"
+#include "nn/backend.h"
 #include "nn/kernels/cpu/cpu.h"
 #include "nn/kernels/cpu/openblas.h"
 
@@ -18,6 +18,9 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+static orr_backend check_backend = { .ops = &orr_backend_check };
+static orr_backend cpu_backend = { .ops = &orr_backend_cpu };
 
 typedef struct layer {
     int in, out;
@@ -83,8 +86,8 @@ static void by_table(const layer *l, const float *bias, const orr_batch *b, int 
 {
     const float *x = l->x + (size_t)first * l->in, *dy = l->dy + (size_t)first * l->out;
 
-    orr_kernels_cpu.linear_forward(b, l->in, l->out, x, l->w, bias, r->y);
-    orr_kernels_cpu.linear_backward_data(b, l->in, l->out, dy, l->w, r->dx);
+    cpu_backend.ops->linear_forward(&cpu_backend, b, l->in, l->out, x, l->w, bias, r->y);
+    cpu_backend.ops->linear_backward_data(&cpu_backend, b, l->in, l->out, dy, l->w, r->dx);
 }
 
 static void by_tiles(const layer *l, const float *bias, const orr_batch *b, int first, result *r)
@@ -99,8 +102,8 @@ static void by_check(const layer *l, const float *bias, const orr_batch *b, int 
 {
     const float *x = l->x + (size_t)first * l->in, *dy = l->dy + (size_t)first * l->out;
 
-    orr_kernels_check.linear_forward(b, l->in, l->out, x, l->w, bias, r->y);
-    orr_kernels_check.linear_backward_data(b, l->in, l->out, dy, l->w, r->dx);
+    check_backend.ops->linear_forward(&check_backend, b, l->in, l->out, x, l->w, bias, r->y);
+    check_backend.ops->linear_backward_data(&check_backend, b, l->in, l->out, dy, l->w, r->dx);
 }
 
 static void near(const char *what, size_t n, const float *got, const float *want, int terms)

@@ -113,7 +113,7 @@ static void check_problem(problem *p, const orr_real *dy, const char *name)
     tolerance = 1.5 * pow(DBL_EPSILON, 0.9) * size / step() + size * pow(step(), 4);
     OK(orr_net_backward(p->net, &p->batch->b, dy));
     memcpy(dx, orr_net_input_grad(p->net), p->n_x * sizeof *dx);
-    for (int r = 0; r < p->batch->b.n_runs; r++)
+    for (int r = 0; r < p->batch->b.n_segments; r++)
         for (size_t i = 0; i < n; i++)
             dw[i] += orr_net_grads(p->net, r)[i];
     OK(orr_net_verify(p->net));
@@ -130,20 +130,20 @@ static void check_problem(problem *p, const orr_real *dy, const char *name)
     orr_free(dw);
 }
 
-static void check_case(const nn_case *c, int index, int three_runs)
+static void check_case(const nn_case *c, int index, int three_segments)
 {
-    const orr_kernels *k;
+    orr_backend *be;
     orr_graph *g;
     nn_batch batch;
     problem p = { .batch = &batch };
     orr_real *dy;
     char name[128];
 
-    OK(orr_kernels_find(&k, "check"));
+    assert_non_null(be = nn_backend("check"));
     OK(nn_case_graph(&g, c));
-    OK(nn_case_net(&p.net, g, k, 1));
+    OK(nn_case_net(&p.net, g, be, 1));
     OK(nn_batch_init(&batch, 0, 1));
-    if (three_runs) nn_batch_three_runs(&batch);
+    if (three_segments) nn_batch_three_segments(&batch);
     p.aux = nn_batch_aux(&batch, c->n_aux);
     p.n_x = (size_t)batch.b.n * orr_shape_count(c->input);
     p.n_y = (size_t)batch.b.n * orr_shape_count(orr_graph_output(g));
@@ -182,12 +182,12 @@ static void every_kind_has_a_case(void **state)
     }
 }
 
-/* A small net with a loss on top, the batch of several leaves and runs. */
+/* A small net with a loss on top, the batch of several leaves and segments. */
 static void check_loss(const char *name, int n_classes, int width, double pos_weight, orr_bins bins,
                        const char *layers)
 {
     const nn_case c = { .kind = "linear", .input = { 1, 1, 4 }, .layers = layers };
-    const orr_kernels *k;
+    orr_backend *be;
     orr_graph *g;
     nn_batch batch;
     orr_loss loss;
@@ -198,11 +198,11 @@ static void check_loss(const char *name, int n_classes, int width, double pos_we
     const orr_real *y;
     problem p = { .batch = &batch, .x = x, .loss = &loss, .labels = labels, .values = values };
 
-    OK(orr_kernels_find(&k, "check"));
+    assert_non_null(be = nn_backend("check"));
     OK(nn_case_graph(&g, &c));
-    OK(nn_case_net(&p.net, g, k, 1));
+    OK(nn_case_net(&p.net, g, be, 1));
     OK(nn_batch_init(&batch, 0, 1));
-    nn_batch_three_runs(&batch);
+    nn_batch_three_segments(&batch);
     OK(orr_loss_init(&loss, &(orr_loss_spec){ .name = name,
                                               .output = orr_graph_output(g),
                                               .n_classes = n_classes,

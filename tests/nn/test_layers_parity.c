@@ -54,12 +54,12 @@ static void float_tables_match_the_double_build(void **state)
 
     (void)state;
     for (int t = 0; t < N_TABLES; t++) {
-        const orr_kernels *k;
+        orr_backend *be;
         FILE *dump = popen(DUMP_LAYERS, "r");
         assert_non_null(dump);
-        OK(orr_kernels_find(&k, tables[t]));
+        assert_non_null(be = nn_backend(tables[t]));
         for (int i = 0; i < n_nn_cases; i++) {
-            OK(nn_case_answer(&a, &nn_cases[i], (uint64_t)i, k));
+            OK(nn_case_answer(&a, &nn_cases[i], (uint64_t)i, be));
             size_t n = a.begin[a.n_parts];
             assert_int_equal(fread(wanted, sizeof *wanted, n, dump), n);
             snprintf(what, sizeof what, "case %d, %s", i, nn_cases[i].kind);
@@ -75,16 +75,16 @@ static void float_tables_match_the_double_build(void **state)
 static void tables_match_each_other(void **state)
 {
     static nn_answer a, b;
-    const orr_kernels *oracle, *k;
+    orr_backend *oracle, *be;
     char what[64];
 
     (void)state;
-    OK(orr_kernels_find(&oracle, "check"));
+    assert_non_null(oracle = nn_backend("check"));
     for (int i = 0; i < n_nn_large_cases; i++) {
         OK(nn_case_answer(&a, &nn_large_cases[i], (uint64_t)i, oracle));
         for (int t = 1; t < N_TABLES; t++) {
-            OK(orr_kernels_find(&k, tables[t]));
-            OK(nn_case_answer(&b, &nn_large_cases[i], (uint64_t)i, k));
+            assert_non_null(be = nn_backend(tables[t]));
+            OK(nn_case_answer(&b, &nn_large_cases[i], (uint64_t)i, be));
             assert_int_equal(a.n_parts, b.n_parts);
             snprintf(what, sizeof what, "large case %d, %s", i, nn_large_cases[i].kind);
             compare_answers(&b, a.v, 256, tables[t], what);
@@ -99,7 +99,7 @@ enum { MAX_RANKS = 8, MAX_SUM = 128 };
 typedef struct world {
     int size, index;
     const nn_case *c;
-    const orr_kernels *k;
+    orr_backend *be;
     pthread_barrier_t barrier;
     double rows[NN_LEAVES * MAX_SUM]; /* of one leaf_sum, from all ranks */
 } world;
@@ -155,12 +155,12 @@ static void *rank_main(void *arg)
     return NULL;
 }
 
-/* The rest of the tree above the runs: node over leaves [a, b). */
+/* The rest of the tree above the segments: node over leaves [a, b). */
 static void tree_sum(rank *ranks, int size, int a, int b, orr_real *out, size_t n)
 {
     for (int r = 0; r < size; r++)
-        for (int i = 0; i < ranks[r].batch.plan.n_runs; i++)
-            if (ranks[r].batch.plan.run[i] == a && ranks[r].batch.plan.run[i + 1] == b) {
+        for (int i = 0; i < ranks[r].batch.plan.n_segments; i++)
+            if (ranks[r].batch.plan.segment[i] == a && ranks[r].batch.plan.segment[i + 1] == b) {
                 memcpy(out, orr_net_grads(ranks[r].net, i), n * sizeof *out);
                 return;
             }
@@ -191,16 +191,16 @@ static void start_rank(rank *r, world *w, int i, result *out, orr_real *x, orr_r
     *r = (rank){ .w = w, .rank = i, .x = x, .dy = dy, .y = out->y, .dx = out->dx };
     OK(nn_batch_init(&r->batch, i, w->size));
     OK(nn_case_graph(&r->g, w->c));
-    OK(nn_case_net(&r->net, r->g, w->k, 1));
+    OK(nn_case_net(&r->net, r->g, w->be, 1));
     orr_net_on_leaf_sum(r->net, shared_leaf_sum, r);
 }
 
 /* One training step of the case's net by `size` ranks. */
-static void run_ranks(const nn_case *c, int index, int size, const orr_kernels *k, result *out)
+static void run_ranks(const nn_case *c, int index, int size, orr_backend *be, result *out)
 {
     static rank ranks[MAX_RANKS];
     pthread_t threads[MAX_RANKS];
-    world w = { .size = size, .index = index, .c = c, .k = k };
+    world w = { .size = size, .index = index, .c = c, .be = be };
     size_t samples = (size_t)nn_leaf_begin[NN_LEAVES];
     orr_graph *g;
     orr_real *x, *dy;
@@ -254,17 +254,17 @@ static void same(const orr_real *a, const orr_real *b, size_t n, const char *wha
                      (double)a[i], (double)b[i]);
 }
 
-static void check_ranks(const nn_case *c, int index, const orr_kernels *k)
+static void check_ranks(const nn_case *c, int index, orr_backend *be)
 {
     static const int sizes[] = { 2, 3, 4, 8 }; /* of 8, two own no leaf */
     result one = { 0 };
     char where[96];
 
-    run_ranks(c, index, 1, k, &one);
+    run_ranks(c, index, 1, be, &one);
     for (int s = 0; s < 4; s++) {
         result many = { 0 };
-        run_ranks(c, index, sizes[s], k, &many);
-        snprintf(where, sizeof where, "case %d, %s, %s, %d ranks", index, c->kind, k->name,
+        run_ranks(c, index, sizes[s], be, &many);
+        snprintf(where, sizeof where, "case %d, %s, %s, %d ranks", index, c->kind, be->ops->name,
                  sizes[s]);
         same(one.y, many.y, one.n_y, "output", where);
         same(one.dx, many.dx, one.n_x, "gradient of the input", where);
@@ -279,12 +279,12 @@ static void ranks_do_not_change_a_byte(void **state)
 {
     (void)state;
     for (int t = 0; t < N_TABLES; t++) {
-        const orr_kernels *k;
-        OK(orr_kernels_find(&k, tables[t]));
+        orr_backend *be;
+        assert_non_null(be = nn_backend(tables[t]));
         for (int i = 0; i < n_nn_cases; i++)
-            check_ranks(&nn_cases[i], i, k);
+            check_ranks(&nn_cases[i], i, be);
         for (int i = 0; i < n_nn_large_cases; i++)
-            check_ranks(&nn_large_cases[i], 100 + i, k);
+            check_ranks(&nn_large_cases[i], 100 + i, be);
     }
 }
 

@@ -21,20 +21,20 @@ static void expect_with(const char *table, orr_shape input, const char *layers, 
                         const double *wanted)
 {
     const nn_case c = { .input = input, .layers = layers };
-    const int leaf[] = { 0, 1 }, run[] = { 0, 1 };
+    const int leaf[] = { 0, 1 }, segment[] = { 0, 1 };
     const orr_batch b = {
-        .n = 1, .n_leaves = 1, .leaf = leaf, .n_runs = 1, .run = run, .n_global = 1
+        .n = 1, .n_leaves = 1, .leaf = leaf, .n_segments = 1, .segment = segment, .n_global = 1
     };
-    const orr_kernels *k;
+    orr_backend *be;
     orr_graph *g;
     orr_net *net;
     orr_net_tensor t;
     const orr_real *y;
     orr_real x[256], file[256];
 
-    OK(orr_kernels_find(&k, table));
+    assert_non_null(be = nn_backend(table));
     OK(nn_case_graph(&g, &c));
-    OK(nn_case_net(&net, g, k, 0));
+    OK(nn_case_net(&net, g, be, 0));
     for (int i = 0; i < orr_net_n_tensors(net); i++) {
         orr_net_tensor_info(net, i, &t);
         for (size_t j = 0; j < t.count; j++)

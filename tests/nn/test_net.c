@@ -52,15 +52,15 @@ void *__wrap_aligned_alloc(size_t align, size_t n)
     return __real_aligned_alloc(align, n);
 }
 
-static const orr_kernels *check_table(void)
+static orr_backend *check_table(void)
 {
-    const orr_kernels *k;
+    orr_backend *be = nn_backend("check");
 
-    OK(orr_kernels_find(&k, "check"));
-    return k;
+    assert_non_null(be);
+    return be;
 }
 
-static void step_counted(const nn_case *c, const orr_kernels *k)
+static void step_counted(const nn_case *c, orr_backend *be)
 {
     orr_graph *g;
     orr_net *net;
@@ -69,7 +69,7 @@ static void step_counted(const nn_case *c, const orr_kernels *k)
     long before = mallocs;
 
     OK(nn_case_graph(&g, c));
-    OK(nn_case_net(&net, g, k, 1));
+    OK(nn_case_net(&net, g, be, 1));
     OK(nn_batch_init(&batch, 0, 1));
     assert_true(mallocs > before); /* the wrapper does count */
     size_t n_x = 9 * orr_shape_count(c->input), n_y = 9 * orr_shape_count(orr_graph_output(g));
@@ -86,7 +86,7 @@ static void step_counted(const nn_case *c, const orr_kernels *k)
         OK(orr_net_forward(net, &batch.b, x, aux, 0, &y));
     }
     if (mallocs != before || orr_alloc_count() != ours)
-        fail_msg("%s allocates in a step with %s", c->kind, k->name);
+        fail_msg("%s allocates in a step with %s", c->kind, be->ops->name);
     OK(orr_net_verify(net));
     orr_free(x);
     orr_free(dy);
@@ -100,7 +100,7 @@ static void a_step_allocates_nothing(void **state)
     for (int i = 0; i < n_nn_cases; i++) {
         step_counted(&nn_cases[i], check_table());
 #ifndef ORR_NO_CPU_KERNELS
-        step_counted(&nn_cases[i], &orr_kernels_cpu);
+        step_counted(&nn_cases[i], nn_backend("cpu"));
 #endif
     }
 }
@@ -332,7 +332,7 @@ static void aux_numbers_arrive(void **state)
 typedef struct listener {
     orr_net *net;
     size_t end;
-    int calls, fail_at, n_runs;
+    int calls, fail_at, n_segments;
 } listener;
 
 static orr_status listen(void *ctx, size_t offset, size_t n)
@@ -341,7 +341,7 @@ static orr_status listen(void *ctx, size_t offset, size_t n)
 
     assert_int_equal(offset, l->end);
     assert_true(n > 0);
-    for (int r = 0; r < l->n_runs; r++) /* final: no poison, no number missing */
+    for (int r = 0; r < l->n_segments; r++) /* final: no poison, no number missing */
         for (size_t i = offset; i < offset + n; i++)
             assert_false(isnan(orr_net_grads(l->net, r)[i]));
     l->end = offset + n;
@@ -362,17 +362,17 @@ static void ranges_come_in_slab_order(void **state)
     OK(nn_case_graph(&g, &chain));
     OK(nn_case_net(&net, g, check_table(), 1));
     OK(nn_batch_init(&batch, 0, 1));
-    nn_batch_three_runs(&batch);
+    nn_batch_three_segments(&batch);
     nn_fill(x, 9 * 18, 1);
     nn_fill(dy, 9, 2);
-    l = (listener){ .net = net, .n_runs = 3 };
+    l = (listener){ .net = net, .n_segments = 3 };
     orr_net_on_grad(net, listen, &l);
     OK(orr_net_forward(net, &batch.b, x, NULL, 1, &y));
     OK(orr_net_backward(net, &batch.b, dy));
     assert_int_equal(l.end, orr_net_slab_count(net));
     assert_int_equal(l.calls, 5); /* four layers with parameters, and the statistics */
 
-    l = (listener){ .net = net, .n_runs = 3, .fail_at = 2 };
+    l = (listener){ .net = net, .n_segments = 3, .fail_at = 2 };
     OK(orr_net_forward(net, &batch.b, x, NULL, 1, &y));
     assert_int_equal(orr_net_backward(net, &batch.b, dy), ORR_ERR_COMM);
     assert_int_equal(l.calls, 2);
@@ -397,7 +397,7 @@ static size_t bytes_of(const nn_case *c, int training, size_t *unshared)
     const int size = 9;
     orr_limits limits = { .max_samples = 9,
                           .max_leaves = 1,
-                          .max_runs = 1,
+                          .max_segments = 1,
                           .n_leaf_sizes = 1,
                           .leaf_sizes = &size,
                           .training = training };

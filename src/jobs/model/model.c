@@ -134,7 +134,7 @@ orr_status orr_model_create(orr_model *m, const orr_train_job *job, const orr_sc
     orr_status st;
 
     *m = (orr_model){ .schema = *schema, .threshold = job->train.threshold };
-    ORR_TRY_GOTO(st, failed, orr_kernels_find(&m->kernels, job->model.kernels));
+    ORR_TRY_GOTO(st, failed, orr_backend_create(&m->backend, job->model.kernels));
     ORR_TRY_GOTO(st, failed, orr_transform_create(&m->transform, job->data.transforms, schema));
     ORR_TRY_GOTO(st, failed, take_aux(m, &job->data));
     width = orr_model_aux_width(m);
@@ -158,6 +158,7 @@ void orr_model_destroy(orr_model *m)
     orr_transform_destroy(m->transform);
     orr_transform_destroy(m->aux_transform);
     orr_graph_destroy(m->graph);
+    orr_backend_destroy(m->backend);
     orr_config_destroy(m->texts);
     orr_free(m->weights);
     orr_free(m->job);
@@ -518,7 +519,7 @@ orr_status orr_model_load(orr_model *m, const char *path, const char *kernels)
     memset(m, 0, sizeof *m);
     ORR_TRY(orr_path_join(file, orr_path_is_dir(path) ? path : "",
                           orr_path_is_dir(path) ? "model.h5" : path));
-    ORR_TRY(orr_kernels_find(&m->kernels, kernels));
+    ORR_TRY(orr_backend_create(&m->backend, kernels));
     st = orr_h5_load_begin(&f, file, format);
     if (st == ORR_OK) st = load_parts(m, &f);
     st = orr_h5_load_end(&f, st, 1);
@@ -530,7 +531,7 @@ orr_status orr_model_net(orr_net **out, orr_model *m, const orr_limits *limits)
 {
     size_t at = 0;
 
-    ORR_TRY(orr_net_create(out, m->graph, m->kernels, limits));
+    ORR_TRY(orr_net_create(out, m->graph, m->backend, limits));
     for (int i = 0; i < orr_net_n_tensors(*out); i++) {
         orr_net_tensor t;
         orr_net_tensor_info(*out, i, &t);

@@ -22,7 +22,7 @@ typedef struct orr_model {
     char aux_names[ORR_MAX_AUX][ORR_DATA_NAME_MAX];
     orr_transform *aux_transform; /* of the vector of them; NULL without */
     orr_graph *graph;
-    const orr_kernels *kernels;
+    orr_backend *backend; /* nets of it are made with it, and go first */
     orr_loss loss;
     orr_calibration calibration; /* of densities: what their cumulative is passed through */
     int outputs;

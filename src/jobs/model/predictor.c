@@ -118,9 +118,9 @@ static void make_aux(orr_predictor *p, const orr_samples *s, const int64_t *rows
 static orr_status predict_chunk(orr_predictor *p, const orr_samples *s, const int64_t *rows, int n,
                                 const int *columns, orr_real *logits)
 {
-    const int leaf[2] = { 0, n }, run[2] = { 0, 1 };
+    const int leaf[2] = { 0, n }, segment[2] = { 0, 1 };
     orr_batch batch = {
-        .n = n, .n_leaves = 1, .leaf = leaf, .n_runs = 1, .run = run, .n_global = n
+        .n = n, .n_leaves = 1, .leaf = leaf, .n_segments = 1, .segment = segment, .n_global = n
     };
     size_t count = orr_shape_count(orr_graph_input(p->model->graph)), step = p->scratch_bytes;
     const orr_transform *t = p->model->transform;

@@ -53,10 +53,13 @@ static double mean_loss(const orr_model *m, int64_t n, const orr_real *logits,
 
     for (int64_t at = 0; at < n; at += ORR_EVAL_CHUNK) {
         int here = (int)(n - at < ORR_EVAL_CHUNK ? n - at : ORR_EVAL_CHUNK);
-        const int leaf[2] = { 0, here }, run[2] = { 0, 1 };
-        orr_batch b = {
-            .n = here, .n_leaves = 1, .leaf = leaf, .n_runs = 1, .run = run, .n_global = here
-        };
+        const int leaf[2] = { 0, here }, segment[2] = { 0, 1 };
+        orr_batch b = { .n = here,
+                        .n_leaves = 1,
+                        .leaf = leaf,
+                        .n_segments = 1,
+                        .segment = segment,
+                        .n_global = here };
         double leaf_sum;
         orr_loss_eval(&m->loss, &b, logits + (size_t)at * (size_t)m->outputs,
                       labels ? labels + at : NULL, values ? values + (size_t)at * width : NULL,

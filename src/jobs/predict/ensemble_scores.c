@@ -95,7 +95,7 @@ static orr_status plan(orr_net **net, orr_predictor **predictor, const work *w, 
     int sizes[2];
     orr_limits limits = { .max_samples = ORR_EVAL_CHUNK,
                           .max_leaves = 1,
-                          .max_runs = 1,
+                          .max_segments = 1,
                           .leaf_sizes = sizes,
                           .n_leaf_sizes = orr_predict_leaf_sizes(t->n, sizes) };
 

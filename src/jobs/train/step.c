@@ -21,13 +21,13 @@ struct orr_stepper {
     orr_optimiser *optimiser;
     orr_leaf_plan plan;
     orr_step_opts opts;
-    int reduces;    /* false: one rank with one run */
+    int reduces;    /* false: one rank with one segment */
     int warm;       /* a step was made: from now on nothing is allocated */
     int asks;       /* orr_step_ask */
     int nonfinite;  /* this rank's gradients of the whole batch, in this step */
     int64_t number; /* of the step, for the timeline */
     double wait;    /* in this step so far */
-    int local_run[ORR_MAX_RUNS + 1];
+    int local_segment[ORR_MAX_SEGMENTS + 1];
     orr_real *dy;
     double *sums, *leaf_loss, *sample_loss;
     size_t bucket_first, bucket_end; /* slab range that waits for its bucket to fill */
@@ -50,15 +50,15 @@ void orr_step_leaf_sizes(const orr_leaf_plan *plan, int64_t batch, int *sizes, i
 /* Starts the reduction of the waiting range. */
 static orr_status send_bucket(orr_stepper *s)
 {
-    void *runs[ORR_MAX_RUNS] = { 0 };
+    void *segments[ORR_MAX_SEGMENTS] = { 0 };
     size_t first = s->bucket_first, n = s->bucket_end - s->bucket_first;
 
     if (n == 0) return ORR_OK;
-    for (int r = 0; r < s->plan.n_runs; r++)
-        runs[r] = orr_net_grads(s->net, r) + first;
-    orr_probe_at("gradients", -1, runs[0], n * sizeof(orr_real));
+    for (int r = 0; r < s->plan.n_segments; r++)
+        segments[r] = orr_net_grads(s->net, r) + first;
+    orr_probe_at("gradients", -1, segments[0], n * sizeof(orr_real));
     ORR_TRY(orr_comm_reduce_begin(&s->flying[s->n_flying], s->context->world, &s->plan,
-                                  s->opts.mode, runs, runs[0], n, ORR_F32));
+                                  s->opts.mode, segments, segments[0], n, ORR_F32));
     s->n_flying++;
     s->bucket_first = s->bucket_end;
     return ORR_OK;
@@ -126,9 +126,9 @@ orr_status orr_stepper_create(orr_stepper **out, orr_context *context, const orr
         s->optimiser = optimiser;
         s->plan = *plan;
         s->opts = *o;
-        s->reduces = context->size > 1 || plan->n_runs > 1;
-        for (int i = 0; i <= plan->n_runs; i++)
-            s->local_run[i] = plan->run[i] - plan->first;
+        s->reduces = context->size > 1 || plan->n_segments > 1;
+        for (int i = 0; i <= plan->n_segments; i++)
+            s->local_segment[i] = plan->segment[i] - plan->first;
         st = allocate(s);
     }
     ORR_TRY_GOTO(st, failed, orr_context_agree(context, st));
@@ -268,8 +268,8 @@ static orr_status make_step(orr_stepper *s, const orr_loaded *b, double lr, orr_
     orr_batch batch = { .n = b->n,
                         .n_leaves = s->plan.last - s->plan.first,
                         .leaf = b->leaf,
-                        .n_runs = s->plan.n_runs,
-                        .run = s->local_run,
+                        .n_segments = s->plan.n_segments,
+                        .segment = s->local_segment,
                         .n_global = b->n_global,
                         .keys = b->keys };
     int non_empty = (int)(b->n_global < s->plan.n_leaves ? b->n_global : s->plan.n_leaves);

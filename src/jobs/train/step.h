@@ -4,7 +4,7 @@
  * reduction while backward goes on; norm; one small ordered sum of loss, counts and what ranks have to
  * say; then clipping, optimiser, running moments.  A step that is not finite is computed once more:
  * all ranks decide that by the small sum, as one whose gradients alone were spoiled must not.  Nothing
- * is allocated in a step.  With one rank and one run there is nothing to reduce and nothing is
+ * is allocated in a step.  With one rank and one segment there is nothing to reduce and nothing is
  * copied.
  *
  * Time is told apart where a rank first blocks on others: in the ends of the reductions and in the

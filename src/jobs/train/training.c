@@ -97,7 +97,7 @@ static orr_status make_net(orr_training *t)
     int sizes[2 * ORR_N_SPLITS + 8], n_sizes = 0;
     int64_t length = orr_order_length(t->order), tail = length % o->batch;
     orr_limits limits = { .max_leaves = t->plan.last - t->plan.first,
-                          .max_runs = t->plan.n_runs,
+                          .max_segments = t->plan.n_segments,
                           .training = 1,
                           .leaf_sizes = sizes };
 
@@ -112,7 +112,7 @@ static orr_status make_net(orr_training *t)
                                orr_leaf_begin(o->batch, t->plan.n_leaves, t->plan.first));
     if (limits.max_samples < ORR_EVAL_CHUNK) limits.max_samples = ORR_EVAL_CHUNK;
     limits.n_leaf_sizes = n_sizes;
-    ORR_TRY(orr_net_create(&t->net, t->model.graph, t->model.kernels, &limits));
+    ORR_TRY(orr_net_create(&t->net, t->model.graph, t->model.backend, &limits));
     orr_net_init(t->net, (uint64_t)o->seed);
     return orr_optimiser_create(&t->optimiser, &o->optimiser, orr_net_param_count(t->net));
 }

@@ -21,8 +21,9 @@ typedef struct block_header {
 
 _Static_assert(sizeof(block_header) <= HEADER, "the payload stays aligned");
 
-static void *check_alloc(size_t bytes)
+static void *check_alloc(orr_backend *be, size_t bytes)
 {
+    (void)be;
     size_t total;
     unsigned char *base;
 
@@ -37,8 +38,9 @@ static void *check_alloc(size_t bytes)
     return base + HEADER + GUARD;
 }
 
-static orr_status check_verify(const void *p)
+static orr_status check_verify(orr_backend *be, const void *p)
 {
+    (void)be;
     if (!p) return ORR_OK;
     const unsigned char *payload = p;
     const block_header *h = (const block_header *)(payload - GUARD - HEADER);
@@ -61,25 +63,26 @@ static orr_status check_verify(const void *p)
 
 /* A broken guard leaves its sentence behind.  A block whose header is gone is not freed: its start
  * is not known. */
-static void check_free(void *p)
+static void check_free(orr_backend *be, void *p)
 {
     if (!p) return;
     unsigned char *base = (unsigned char *)p - GUARD - HEADER;
     int known = memcmp(base, block_magic, sizeof block_magic) == 0;
 
-    (void)check_verify(p);
+    (void)check_verify(be, p);
     if (!known) return;
     memset(base, 0, sizeof(block_header));
     orr_free(base);
 }
 
-static void check_poison(orr_real *x, size_t n)
+static void check_poison(orr_backend *be, orr_real *x, size_t n)
 {
+    (void)be;
     for (size_t i = 0; i < n; i++)
         x[i] = (orr_real)NAN;
 }
 
-const orr_kernels orr_kernels_check = {
+const orr_backend_ops orr_backend_check = {
     .name = "check",
     .alloc = check_alloc,
     .free = check_free,

@@ -43,8 +43,10 @@ static int fits(int in, int before, int after, int size, int stride, int dilatio
                (int64_t)in + before + after;
 }
 
-orr_status orr_check_conv_plan(void **plan, const orr_conv_shape *s, const orr_limits *limits)
+orr_status orr_check_conv_plan(orr_backend *be, void **plan, const orr_conv_shape *s,
+                               const orr_limits *limits)
 {
+    (void)be;
     (void)limits;
     *plan = NULL;
     if (s->groups < 1 || s->c < 1 || s->k < 1 || s->c % s->groups || s->k % s->groups)
@@ -64,8 +66,9 @@ orr_status orr_check_conv_plan(void **plan, const orr_conv_shape *s, const orr_l
     return ORR_OK;
 }
 
-void orr_check_conv_unplan(void *plan)
+void orr_check_conv_unplan(orr_backend *be, void *plan)
 {
+    (void)be;
     orr_free(plan);
 }
 
@@ -89,9 +92,10 @@ static double output_pixel(const orr_conv_shape *s, const orr_real *x, const orr
     return sum;
 }
 
-void orr_check_conv_forward(void *plan, const orr_batch *b, const orr_real *x, const orr_real *w,
-                            const orr_real *bias, orr_real *y)
+void orr_check_conv_forward(orr_backend *be, void *plan, const orr_batch *b, const orr_real *x,
+                            const orr_real *w, const orr_real *bias, orr_real *y)
 {
+    (void)be;
     const orr_conv_shape *s = plan;
 
     for (int i = 0; i < b->n; i++) {
@@ -127,9 +131,10 @@ static double input_gradient(const orr_conv_shape *s, const orr_real *dy, const 
     return sum;
 }
 
-void orr_check_conv_backward_data(void *plan, const orr_batch *b, const orr_real *dy,
-                                  const orr_real *w, orr_real *dx)
+void orr_check_conv_backward_data(orr_backend *be, void *plan, const orr_batch *b,
+                                  const orr_real *dy, const orr_real *w, orr_real *dx)
 {
+    (void)be;
     const orr_conv_shape *s = plan;
 
     for (int i = 0; i < b->n; i++) {
@@ -165,12 +170,12 @@ static double weight_gradient(const orr_conv_shape *s, const orr_real *x, const 
     return sum;
 }
 
-/* dw[run][k][r][t][c]: each leaf's gradient, rounded, then the tree over the run's leaves */
-static void run_weights(const orr_conv_shape *s, const orr_batch *b, int run, const orr_real *x,
-                        const orr_real *dy, orr_real *dw)
+/* dw[segment][k][r][t][c]: each leaf's gradient, rounded, then the tree over the segment's leaves */
+static void segment_weights(const orr_conv_shape *s, const orr_batch *b, int segment,
+                            const orr_real *x, const orr_real *dy, orr_real *dw)
 {
     orr_real leaf[ORR_MAX_LEAVES];
-    int first = b->run[run], m = b->run[run + 1] - first, n_c = s->c / s->groups;
+    int first = b->segment[segment], m = b->segment[segment + 1] - first, n_c = s->c / s->groups;
     int count = s->k * s->r * s->s * n_c;
 
     for (int j = 0; j < count; j++) {
@@ -183,12 +188,14 @@ static void run_weights(const orr_conv_shape *s, const orr_batch *b, int run, co
     }
 }
 
-void orr_check_conv_backward_params(void *plan, const orr_batch *b, const orr_real *x,
-                                    const orr_real *dy, orr_real *const *dw, orr_real *const *db)
+void orr_check_conv_backward_params(orr_backend *be, void *plan, const orr_batch *b,
+                                    const orr_real *x, const orr_real *dy, orr_real *const *dw,
+                                    orr_real *const *db)
 {
+    (void)be;
     const orr_conv_shape *s = plan;
 
-    for (int run = 0; run < b->n_runs; run++)
-        run_weights(s, b, run, x, dy, dw[run]);
+    for (int segment = 0; segment < b->n_segments; segment++)
+        segment_weights(s, b, segment, x, dy, dw[segment]);
     if (db) orr_check_bias_gradient(b, (size_t)s->ho * (size_t)s->wo, s->k, dy, db);
 }

@@ -2,9 +2,11 @@
 #include "nn/kernels/check.h"
 
 /* y[i][o] = bias[o] + sum_j x[i][j] w[o][j] */
-void orr_check_linear_forward(const orr_batch *b, int in, int out, const orr_real *x,
-                              const orr_real *w, const orr_real *bias, orr_real *y)
+void orr_check_linear_forward(orr_backend *be, const orr_batch *b, int in, int out,
+                              const orr_real *x, const orr_real *w, const orr_real *bias,
+                              orr_real *y)
 {
+    (void)be;
     for (int i = 0; i < b->n; i++) {
         for (int o = 0; o < out; o++) {
             const orr_real *xi = x + (size_t)i * (size_t)in, *wo = w + (size_t)o * (size_t)in;
@@ -17,9 +19,10 @@ void orr_check_linear_forward(const orr_batch *b, int in, int out, const orr_rea
 }
 
 /* dx[i][j] = sum_o dy[i][o] w[o][j] */
-void orr_check_linear_backward_data(const orr_batch *b, int in, int out, const orr_real *dy,
-                                    const orr_real *w, orr_real *dx)
+void orr_check_linear_backward_data(orr_backend *be, const orr_batch *b, int in, int out,
+                                    const orr_real *dy, const orr_real *w, orr_real *dx)
 {
+    (void)be;
     for (int i = 0; i < b->n; i++) {
         for (int j = 0; j < in; j++) {
             const orr_real *dyi = dy + (size_t)i * (size_t)out;
@@ -31,13 +34,13 @@ void orr_check_linear_backward_data(const orr_batch *b, int in, int out, const o
     }
 }
 
-/* One element of a run's weight gradient: per leaf sum_i dy[i][o] x[i][j], rounded, then the tree
+/* One element of a segment's weight gradient: per leaf sum_i dy[i][o] x[i][j], rounded, then the tree
  * over leaves. */
-static orr_real weight_gradient(const orr_batch *b, int run, int in, int out, const orr_real *x_j,
-                                const orr_real *dy_o)
+static orr_real weight_gradient(const orr_batch *b, int segment, int in, int out,
+                                const orr_real *x_j, const orr_real *dy_o)
 {
     orr_real leaf[ORR_MAX_LEAVES], total;
-    int first = b->run[run], m = b->run[run + 1] - first;
+    int first = b->segment[segment], m = b->segment[segment + 1] - first;
 
     for (int l = 0; l < m; l++) {
         double sum = 0;
@@ -49,16 +52,18 @@ static orr_real weight_gradient(const orr_batch *b, int run, int in, int out, co
     return total;
 }
 
-/* dw[run][o][j] = tree over leaves of sum_i dy[i][o] x[i][j];  db[run][o] = tree over leaves of
+/* dw[segment][o][j] = tree over leaves of sum_i dy[i][o] x[i][j];  db[segment][o] = tree over leaves of
  * sum_i dy[i][o] */
-void orr_check_linear_backward_params(const orr_batch *b, int in, int out, const orr_real *x,
-                                      const orr_real *dy, orr_real *const *dw, orr_real *const *db)
+void orr_check_linear_backward_params(orr_backend *be, const orr_batch *b, int in, int out,
+                                      const orr_real *x, const orr_real *dy, orr_real *const *dw,
+                                      orr_real *const *db)
 {
-    for (int run = 0; run < b->n_runs; run++) {
+    (void)be;
+    for (int segment = 0; segment < b->n_segments; segment++) {
         for (int o = 0; o < out; o++) {
             for (int j = 0; j < in; j++)
-                dw[run][(size_t)o * (size_t)in + (size_t)j] =
-                    weight_gradient(b, run, in, out, x + j, dy + o);
+                dw[segment][(size_t)o * (size_t)in + (size_t)j] =
+                    weight_gradient(b, segment, in, out, x + j, dy + o);
         }
     }
     if (db) orr_check_bias_gradient(b, 1, out, dy, db);
@@ -69,8 +74,8 @@ void orr_check_bias_gradient(const orr_batch *b, size_t rows_per_sample, int k, 
 {
     orr_real leaf[ORR_MAX_LEAVES];
 
-    for (int run = 0; run < b->n_runs; run++) {
-        int first = b->run[run], m = b->run[run + 1] - first;
+    for (int segment = 0; segment < b->n_segments; segment++) {
+        int first = b->segment[segment], m = b->segment[segment + 1] - first;
         for (int o = 0; o < k; o++) {
             for (int l = 0; l < m; l++) {
                 size_t row = (size_t)b->leaf[first + l] * rows_per_sample;
@@ -80,7 +85,7 @@ void orr_check_bias_gradient(const orr_batch *b, size_t rows_per_sample, int k, 
                     sum += (double)dy[row * (size_t)k + (size_t)o];
                 leaf[l] = (orr_real)sum;
             }
-            orr_leaf_sum(&db[run][o], leaf, 1, m, 1);
+            orr_leaf_sum(&db[segment][o], leaf, 1, m, 1);
         }
     }
 }

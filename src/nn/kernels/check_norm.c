@@ -9,8 +9,10 @@ static double xhat(const orr_real *x, size_t row, int c, int j, const orr_real *
 }
 
 /* mean[j] = sum_row x / rows;  m2[j] = sum_row (x - mean)^2;  both 0 without rows */
-void orr_check_norm_moments(size_t rows, int c, const orr_real *x, double *mean, double *m2)
+void orr_check_norm_moments(orr_backend *be, size_t rows, int c, const orr_real *x, double *mean,
+                            double *m2)
 {
+    (void)be;
     for (int j = 0; j < c; j++) {
         double sum = 0, squares = 0;
         for (size_t row = 0; row < rows; row++)
@@ -25,10 +27,11 @@ void orr_check_norm_moments(size_t rows, int c, const orr_real *x, double *mean,
 }
 
 /* y = gamma xhat + beta */
-void orr_check_norm_forward(size_t rows, int c, const orr_real *x, const orr_real *mean,
-                            const orr_real *inv_std, const orr_real *gamma, const orr_real *beta,
-                            orr_real *y)
+void orr_check_norm_forward(orr_backend *be, size_t rows, int c, const orr_real *x,
+                            const orr_real *mean, const orr_real *inv_std, const orr_real *gamma,
+                            const orr_real *beta, orr_real *y)
 {
+    (void)be;
     for (size_t row = 0; row < rows; row++) {
         for (int j = 0; j < c; j++)
             y[row * (size_t)c + (size_t)j] =
@@ -37,10 +40,11 @@ void orr_check_norm_forward(size_t rows, int c, const orr_real *x, const orr_rea
 }
 
 /* sum_dy[j] = sum_row dy;  sum_dy_xhat[j] = sum_row dy xhat */
-void orr_check_norm_backward_sums(size_t rows, int c, const orr_real *x, const orr_real *mean,
-                                  const orr_real *inv_std, const orr_real *dy, double *sum_dy,
-                                  double *sum_dy_xhat)
+void orr_check_norm_backward_sums(orr_backend *be, size_t rows, int c, const orr_real *x,
+                                  const orr_real *mean, const orr_real *inv_std, const orr_real *dy,
+                                  double *sum_dy, double *sum_dy_xhat)
 {
+    (void)be;
     for (int j = 0; j < c; j++) {
         double a = 0, b = 0;
         for (size_t row = 0; row < rows; row++) {
@@ -54,11 +58,12 @@ void orr_check_norm_backward_sums(size_t rows, int c, const orr_real *x, const o
 }
 
 /* dx = gamma inv_std (dy - mean_dy - xhat mean_dy_xhat) */
-void orr_check_norm_backward_data(size_t rows, int c, const orr_real *x, const orr_real *mean,
-                                  const orr_real *inv_std, const orr_real *gamma,
-                                  const orr_real *mean_dy, const orr_real *mean_dy_xhat,
-                                  const orr_real *dy, orr_real *dx)
+void orr_check_norm_backward_data(orr_backend *be, size_t rows, int c, const orr_real *x,
+                                  const orr_real *mean, const orr_real *inv_std,
+                                  const orr_real *gamma, const orr_real *mean_dy,
+                                  const orr_real *mean_dy_xhat, const orr_real *dy, orr_real *dx)
 {
+    (void)be;
     for (size_t row = 0; row < rows; row++) {
         for (int j = 0; j < c; j++) {
             size_t e = row * (size_t)c + (size_t)j;

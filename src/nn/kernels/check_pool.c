@@ -44,9 +44,10 @@ static void max_of_window(const orr_pool_shape *s, const orr_real *x, int i, int
     *arg = (uint16_t)(place < 0 ? 0 : place);
 }
 
-void orr_check_max_pool_forward(int n, const orr_pool_shape *s, const orr_real *x, orr_real *y,
-                                uint16_t *arg)
+void orr_check_max_pool_forward(orr_backend *be, int n, const orr_pool_shape *s, const orr_real *x,
+                                orr_real *y, uint16_t *arg)
 {
+    (void)be;
     for (int i = 0; i < n; i++) {
         for (int p = 0; p < s->ho; p++) {
             for (int q = 0; q < s->wo; q++) {
@@ -114,14 +115,17 @@ static void backward(int n, const orr_pool_shape *s, const orr_real *dy, const u
     }
 }
 
-void orr_check_max_pool_backward(int n, const orr_pool_shape *s, const orr_real *dy,
-                                 const uint16_t *arg, orr_real *dx)
+void orr_check_max_pool_backward(orr_backend *be, int n, const orr_pool_shape *s,
+                                 const orr_real *dy, const uint16_t *arg, orr_real *dx)
 {
+    (void)be;
     backward(n, s, dy, arg, dx);
 }
 
-void orr_check_avg_pool_backward(int n, const orr_pool_shape *s, const orr_real *dy, orr_real *dx)
+void orr_check_avg_pool_backward(orr_backend *be, int n, const orr_pool_shape *s,
+                                 const orr_real *dy, orr_real *dx)
 {
+    (void)be;
     backward(n, s, dy, NULL, dx);
 }
 
@@ -140,8 +144,10 @@ static double mean_of_window(const orr_pool_shape *s, const orr_real *x, int i, 
     return count ? sum / count : 0;
 }
 
-void orr_check_avg_pool_forward(int n, const orr_pool_shape *s, const orr_real *x, orr_real *y)
+void orr_check_avg_pool_forward(orr_backend *be, int n, const orr_pool_shape *s, const orr_real *x,
+                                orr_real *y)
 {
+    (void)be;
     for (int i = 0; i < n; i++) {
         for (int p = 0; p < s->ho; p++) {
             for (int q = 0; q < s->wo; q++) {

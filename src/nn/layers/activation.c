@@ -1,7 +1,7 @@
 /* nn/layers/activation.c - element-wise functions and softmax.
  * PReLU: He, Zhang, Ren, Sun 2015.  ELU: Clevert, Unterthiner, Hochreiter 2016.  SiLU: Elfwing,
  * Uchibe, Doya 2018. */
-#include "nn/kernels.h"
+#include "nn/backend.h"
 #include "nn/layer.h"
 #include "nn/layers/kinds.h"
 #include "nn/layers/opts.h"
@@ -39,15 +39,16 @@ static double alpha(const orr_layer *l)
 }
 
 #define ACTIVATION_KIND(NAME, CODE, HELP, OPTIONS, BYTES, KEEPS_X, KEEPS_Y)                        \
-    static orr_status NAME##_forward(orr_layer *l, const orr_kernels *k, const orr_pass *p)        \
+    static orr_status NAME##_forward(orr_layer *l, orr_backend *be, const orr_pass *p)             \
     {                                                                                              \
-        k->act_forward(CODE, alpha(l), count(l, p), p->x[0], p->y);                                \
+        be->ops->act_forward(be, CODE, alpha(l), count(l, p), p->x[0], p->y);                      \
         return ORR_OK;                                                                             \
     }                                                                                              \
-    static orr_status NAME##_backward(orr_layer *l, const orr_kernels *k, const orr_pass *p)       \
+    static orr_status NAME##_backward(orr_layer *l, orr_backend *be, const orr_pass *p)            \
     {                                                                                              \
         if (p->dx[0])                                                                              \
-            k->act_backward(CODE, alpha(l), count(l, p), p->x[0], p->y, p->dy, p->dx[0]);          \
+            be->ops->act_backward(be, CODE, alpha(l), count(l, p), p->x[0], p->y, p->dy,           \
+                                  p->dx[0]);                                                       \
         return ORR_OK;                                                                             \
     }                                                                                              \
     const orr_layer_kind orr_kind_##NAME = {                                                       \
@@ -86,30 +87,33 @@ static orr_status prelu_infer(orr_layer *l)
     return ORR_OK;
 }
 
-static orr_status prelu_plan(orr_layer *l, const orr_kernels *k, const orr_limits *limits)
+static orr_status prelu_plan(orr_layer *l, orr_backend *be, const orr_limits *limits)
 {
-    if (!orr_layer_scratch(l, k, (size_t)limits->max_leaves * (size_t)l->in[0].c, sizeof(orr_real)))
+    if (!orr_layer_scratch(l, be, (size_t)limits->max_leaves * (size_t)l->in[0].c,
+                           sizeof(orr_real)))
         return orr_fail(ORR_ERR_NOMEM, "layer %s: scratch", l->name);
     return ORR_OK;
 }
 
-static orr_status prelu_forward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status prelu_forward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     size_t rows = (size_t)p->batch->n * (size_t)l->out.h * (size_t)l->out.w;
     int shared = !((const orr_prelu_opts *)l->opts)->per_channel;
 
-    k->prelu_forward(rows, l->out.c, shared, p->x[0], p->params + l->params[0].offset, p->y);
+    be->ops->prelu_forward(be, rows, l->out.c, shared, p->x[0], p->params + l->params[0].offset,
+                           p->y);
     return ORR_OK;
 }
 
-static orr_status prelu_backward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status prelu_backward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     int shared = !((const orr_prelu_opts *)l->opts)->per_channel;
-    orr_real *dw[ORR_MAX_RUNS];
+    orr_real *dw[ORR_MAX_SEGMENTS];
 
     orr_pass_grads(p, l->params[0].offset, dw);
-    k->prelu_backward(p->batch, (size_t)l->out.h * (size_t)l->out.w, l->out.c, shared, p->x[0],
-                      p->params + l->params[0].offset, p->dy, p->dx[0], dw, l->scratch[0]);
+    be->ops->prelu_backward(be, p->batch, (size_t)l->out.h * (size_t)l->out.w, l->out.c, shared,
+                            p->x[0], p->params + l->params[0].offset, p->dy, p->dx[0], dw,
+                            l->scratch[0]);
     return ORR_OK;
 }
 
@@ -127,19 +131,19 @@ const orr_layer_kind orr_kind_prelu = {
     .backward = prelu_backward,
 };
 
-static orr_status softmax_forward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status softmax_forward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     size_t rows = (size_t)p->batch->n * (size_t)l->out.h * (size_t)l->out.w;
 
-    k->softmax_forward(rows, l->out.c, p->x[0], p->y);
+    be->ops->softmax_forward(be, rows, l->out.c, p->x[0], p->y);
     return ORR_OK;
 }
 
-static orr_status softmax_backward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status softmax_backward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     size_t rows = (size_t)p->batch->n * (size_t)l->out.h * (size_t)l->out.w;
 
-    if (p->dx[0]) k->softmax_backward(rows, l->out.c, p->y, p->dy, p->dx[0]);
+    if (p->dx[0]) be->ops->softmax_backward(be, rows, l->out.c, p->y, p->dy, p->dx[0]);
     return ORR_OK;
 }
 

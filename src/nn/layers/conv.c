@@ -1,7 +1,7 @@
 /* nn/layers/conv.c - cross-correlation of a series (conv1d) or an image (conv2d), channels last.
  * Source: LeCun, Bottou, Bengio, Haffner 1998, section II.A.  conv1d is conv2d on one row. */
 #include "core/memory.h"
-#include "nn/kernels.h"
+#include "nn/backend.h"
 #include "nn/layer.h"
 #include "nn/layers/kinds.h"
 #include "nn/layers/opts.h"
@@ -123,40 +123,43 @@ static orr_status conv2d_infer(orr_layer *l)
     return conv_infer(l, 0);
 }
 
-static orr_status conv_plan(orr_layer *l, const orr_kernels *k, const orr_limits *limits)
+static orr_status conv_plan(orr_layer *l, orr_backend *be, const orr_limits *limits)
 {
     conv *c = l->self;
 
-    return k->conv_plan(&c->plan, &c->shape, limits);
+    return be->ops->conv_plan(be, &c->plan, &c->shape, limits);
 }
 
-static void conv_unplan(orr_layer *l, const orr_kernels *k)
+static void conv_unplan(orr_layer *l, orr_backend *be)
 {
     conv *c = l->self;
 
-    if (c->plan) k->conv_unplan(c->plan);
+    if (c->plan) be->ops->conv_unplan(be, c->plan);
     c->plan = NULL;
 }
 
-static orr_status conv_forward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status conv_forward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     conv *c = l->self;
     const orr_real *bias = l->n_params == 2 ? p->params + l->params[1].offset : NULL;
 
-    k->conv_forward(c->plan, p->batch, p->x[0], p->params + l->params[0].offset, bias, p->y);
+    be->ops->conv_forward(be, c->plan, p->batch, p->x[0], p->params + l->params[0].offset, bias,
+                          p->y);
     return ORR_OK;
 }
 
-static orr_status conv_backward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status conv_backward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     conv *c = l->self;
-    orr_real *dw[ORR_MAX_RUNS], *db[ORR_MAX_RUNS];
+    orr_real *dw[ORR_MAX_SEGMENTS], *db[ORR_MAX_SEGMENTS];
 
     orr_pass_grads(p, l->params[0].offset, dw);
     if (l->n_params == 2) orr_pass_grads(p, l->params[1].offset, db);
-    k->conv_backward_params(c->plan, p->batch, p->x[0], p->dy, dw, l->n_params == 2 ? db : NULL);
+    be->ops->conv_backward_params(be, c->plan, p->batch, p->x[0], p->dy, dw,
+                                  l->n_params == 2 ? db : NULL);
     if (p->dx[0])
-        k->conv_backward_data(c->plan, p->batch, p->dy, p->params + l->params[0].offset, p->dx[0]);
+        be->ops->conv_backward_data(be, c->plan, p->batch, p->dy, p->params + l->params[0].offset,
+                                    p->dx[0]);
     return ORR_OK;
 }
 

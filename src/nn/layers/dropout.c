@@ -2,7 +2,7 @@
  * 1 / (1 - rate). Source: Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov 2014. The mask
  * is a function of the sample's key and the layer's number: the same on any rank, and again in
  * backward. */
-#include "nn/kernels.h"
+#include "nn/backend.h"
 #include "nn/layer.h"
 #include "nn/layers/kinds.h"
 #include "nn/layers/opts.h"
@@ -20,29 +20,28 @@ static orr_status dropout_infer(orr_layer *l)
     return ORR_OK;
 }
 
-static void apply(orr_layer *l, const orr_kernels *k, const orr_pass *p, const orr_real *x,
-                  orr_real *y)
+static void apply(orr_layer *l, orr_backend *be, const orr_pass *p, const orr_real *x, orr_real *y)
 {
-    k->dropout(p->batch, orr_shape_count(l->out), ((const orr_dropout_opts *)l->opts)->rate,
-               l->index, x, y);
+    be->ops->dropout(be, p->batch, orr_shape_count(l->out),
+                     ((const orr_dropout_opts *)l->opts)->rate, l->index, x, y);
 }
 
-static orr_status dropout_forward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status dropout_forward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     int n = (int)orr_shape_count(l->out);
 
     if (p->training && p->batch->n && !p->batch->keys)
         return orr_fail(ORR_ERR_ARG, "layer %s: training needs the samples' keys", l->name);
     if (p->training)
-        apply(l, k, p, p->x[0], p->y);
+        apply(l, be, p, p->x[0], p->y);
     else if (p->y != p->x[0])
-        k->copy_channels((size_t)p->batch->n, n, p->x[0], n, p->y, n);
+        be->ops->copy_channels(be, (size_t)p->batch->n, n, p->x[0], n, p->y, n);
     return ORR_OK;
 }
 
-static orr_status dropout_backward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status dropout_backward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
-    if (p->dx[0]) apply(l, k, p, p->dy, p->dx[0]);
+    if (p->dx[0]) apply(l, be, p, p->dy, p->dx[0]);
     return ORR_OK;
 }
 

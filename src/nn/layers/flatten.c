@@ -1,7 +1,7 @@
 /* nn/layers/flatten.c - a block of numbers as a vector.
  * order torch: channels first, so that the columns of a linear layer's weight are PyTorch's.  order
  * last: as they lie in memory, which moves nothing. */
-#include "nn/kernels.h"
+#include "nn/backend.h"
 #include "nn/layer.h"
 #include "nn/layers/kinds.h"
 #include "nn/layers/opts.h"
@@ -27,24 +27,23 @@ static orr_status flatten_infer(orr_layer *l)
     return ORR_OK;
 }
 
-static void move(orr_layer *l, const orr_kernels *k, int n, int rows, const orr_real *x,
-                 orr_real *y)
+static void move(orr_layer *l, orr_backend *be, int n, int rows, const orr_real *x, orr_real *y)
 {
     if (!l->in_place)
-        k->transpose(n, rows, l->out.c / rows, x, y);
+        be->ops->transpose(be, n, rows, l->out.c / rows, x, y);
     else if (x != y)
-        k->copy_channels((size_t)n, l->out.c, x, l->out.c, y, l->out.c);
+        be->ops->copy_channels(be, (size_t)n, l->out.c, x, l->out.c, y, l->out.c);
 }
 
-static orr_status flatten_forward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status flatten_forward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
-    move(l, k, p->batch->n, l->in[0].h * l->in[0].w, p->x[0], p->y);
+    move(l, be, p->batch->n, l->in[0].h * l->in[0].w, p->x[0], p->y);
     return ORR_OK;
 }
 
-static orr_status flatten_backward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status flatten_backward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
-    if (p->dx[0]) move(l, k, p->batch->n, l->in[0].c, p->dy, p->dx[0]);
+    if (p->dx[0]) move(l, be, p->batch->n, l->in[0].c, p->dy, p->dx[0]);
     return ORR_OK;
 }
 

@@ -1,6 +1,6 @@
 /* nn/layers/join.c - several inputs to one: concat side by side along the channels, add number by
  * number. */
-#include "nn/kernels.h"
+#include "nn/backend.h"
 #include "nn/layer.h"
 #include "nn/layers/kinds.h"
 
@@ -26,22 +26,23 @@ static orr_status concat_infer(orr_layer *l)
     return ORR_OK;
 }
 
-static orr_status concat_forward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status concat_forward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     size_t rows = (size_t)p->batch->n * (size_t)l->out.h * (size_t)l->out.w;
 
     for (int i = 0, at = 0; i < l->n_in; at += l->in[i++].c)
-        k->copy_channels(rows, l->in[i].c, p->x[i], l->in[i].c, p->y + at, l->out.c);
+        be->ops->copy_channels(be, rows, l->in[i].c, p->x[i], l->in[i].c, p->y + at, l->out.c);
     return ORR_OK;
 }
 
-static orr_status concat_backward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status concat_backward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     size_t rows = (size_t)p->batch->n * (size_t)l->out.h * (size_t)l->out.w;
 
     for (int i = 0, at = 0; i < l->n_in; at += l->in[i++].c)
         if (p->dx[i])
-            k->copy_channels(rows, l->in[i].c, p->dy + at, l->out.c, p->dx[i], l->in[i].c);
+            be->ops->copy_channels(be, rows, l->in[i].c, p->dy + at, l->out.c, p->dx[i],
+                                   l->in[i].c);
     return ORR_OK;
 }
 
@@ -68,23 +69,24 @@ static orr_status add_infer(orr_layer *l)
     return ORR_OK;
 }
 
-static orr_status add_forward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status add_forward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     size_t n = (size_t)p->batch->n * orr_shape_count(l->out);
 
-    k->add(n, p->x[0], p->x[1], p->y);
+    be->ops->add(be, n, p->x[0], p->x[1], p->y);
     for (int i = 2; i < l->n_in; i++)
-        k->add(n, p->y, p->x[i], p->y);
+        be->ops->add(be, n, p->y, p->x[i], p->y);
     return ORR_OK;
 }
 
-static orr_status add_backward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status add_backward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     int c = l->out.c;
     size_t rows = (size_t)p->batch->n * (size_t)l->out.h * (size_t)l->out.w;
 
     for (int i = 0; i < l->n_in; i++)
-        if (p->dx[i] && p->dx[i] != p->dy) k->copy_channels(rows, c, p->dy, c, p->dx[i], c);
+        if (p->dx[i] && p->dx[i] != p->dy)
+            be->ops->copy_channels(be, rows, c, p->dy, c, p->dx[i], c);
     return ORR_OK;
 }
 

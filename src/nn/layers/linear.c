@@ -1,5 +1,5 @@
 /* nn/layers/linear.c - y = W x + b on a vector. */
-#include "nn/kernels.h"
+#include "nn/backend.h"
 #include "nn/layer.h"
 #include "nn/layers/kinds.h"
 #include "nn/layers/opts.h"
@@ -32,26 +32,26 @@ static orr_status linear_infer(orr_layer *l)
     return orr_weight_init(l, o->init, o->bias_init, in, o->units);
 }
 
-static orr_status linear_forward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status linear_forward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     const orr_real *bias = l->n_params == 2 ? p->params + l->params[1].offset : NULL;
 
-    k->linear_forward(p->batch, l->in[0].c, l->out.c, p->x[0], p->params + l->params[0].offset,
-                      bias, p->y);
+    be->ops->linear_forward(be, p->batch, l->in[0].c, l->out.c, p->x[0],
+                            p->params + l->params[0].offset, bias, p->y);
     return ORR_OK;
 }
 
-static orr_status linear_backward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status linear_backward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
-    orr_real *dw[ORR_MAX_RUNS], *db[ORR_MAX_RUNS];
+    orr_real *dw[ORR_MAX_SEGMENTS], *db[ORR_MAX_SEGMENTS];
 
     orr_pass_grads(p, l->params[0].offset, dw);
     if (l->n_params == 2) orr_pass_grads(p, l->params[1].offset, db);
-    k->linear_backward_params(p->batch, l->in[0].c, l->out.c, p->x[0], p->dy, dw,
-                              l->n_params == 2 ? db : NULL);
+    be->ops->linear_backward_params(be, p->batch, l->in[0].c, l->out.c, p->x[0], p->dy, dw,
+                                    l->n_params == 2 ? db : NULL);
     if (p->dx[0])
-        k->linear_backward_data(p->batch, l->in[0].c, l->out.c, p->dy,
-                                p->params + l->params[0].offset, p->dx[0]);
+        be->ops->linear_backward_data(be, p->batch, l->in[0].c, l->out.c, p->dy,
+                                      p->params + l->params[0].offset, p->dx[0]);
     return ORR_OK;
 }
 

@@ -12,7 +12,7 @@
  * rank takes part, also one without samples, and every rank knows the moments, so nothing travels
  * in the stat range. Evaluation uses the running moments.  Leaves may be empty. */
 #include "core/memory.h"
-#include "nn/kernels.h"
+#include "nn/backend.h"
 #include "nn/layer.h"
 #include "nn/layers/kinds.h"
 #include "nn/layers/opts.h"
@@ -24,7 +24,7 @@ typedef struct norm {
     int over_batch;
     orr_real *mean,
         *inv_std;   /* of each leaf [max_leaves][c]; over batch and in evaluation the first row */
-    orr_real *leaf; /* [max_leaves][2c + 1], what is summed over the leaves of a run */
+    orr_real *leaf; /* [max_leaves][2c + 1], what is summed over the leaves of a segment */
     orr_real *mean_dy; /* [2c]: mean dy, mean dy xhat */
     double *moments;   /* [max_leaves][2c]: a leaf's mean and m2, or its two backward sums */
     double *in, *out;  /* of leaf_sum: [max_leaves][2c + 1], [2c + 1] */
@@ -65,23 +65,23 @@ static orr_status norm_infer(orr_layer *l)
     return ORR_OK;
 }
 
-static orr_status norm_plan(orr_layer *l, const orr_kernels *k, const orr_limits *limits)
+static orr_status norm_plan(orr_layer *l, orr_backend *be, const orr_limits *limits)
 {
     norm *m = l->self;
     size_t c = (size_t)l->in[0].c, leaves = limits->training ? (size_t)limits->max_leaves : 1;
 
-    m->mean = orr_layer_scratch(l, k, leaves * c, sizeof *m->mean);
-    m->inv_std = orr_layer_scratch(l, k, leaves * c, sizeof *m->inv_std);
+    m->mean = orr_layer_scratch(l, be, leaves * c, sizeof *m->mean);
+    m->inv_std = orr_layer_scratch(l, be, leaves * c, sizeof *m->inv_std);
     if (!m->mean || !m->inv_std) goto nomem;
     if (!limits->training) return ORR_OK;
-    m->leaf = orr_layer_scratch(l, k, leaves * (2 * c + 1), sizeof *m->leaf);
-    m->mean_dy = orr_layer_scratch(l, k, 2 * c, sizeof *m->mean_dy);
-    m->moments = orr_layer_scratch(l, k, leaves * 2 * c, sizeof *m->moments);
+    m->leaf = orr_layer_scratch(l, be, leaves * (2 * c + 1), sizeof *m->leaf);
+    m->mean_dy = orr_layer_scratch(l, be, 2 * c, sizeof *m->mean_dy);
+    m->moments = orr_layer_scratch(l, be, leaves * 2 * c, sizeof *m->moments);
     if (!m->leaf || !m->mean_dy || !m->moments) goto nomem;
     if (!m->over_batch) return ORR_OK;
-    m->in = orr_layer_scratch(l, k, leaves * (2 * c + 1), sizeof *m->in);
-    m->out = orr_layer_scratch(l, k, 2 * c + 1, sizeof *m->out);
-    m->batch_mean = orr_layer_scratch(l, k, 2 * c, sizeof *m->batch_mean);
+    m->in = orr_layer_scratch(l, be, leaves * (2 * c + 1), sizeof *m->in);
+    m->out = orr_layer_scratch(l, be, 2 * c + 1, sizeof *m->out);
+    m->batch_mean = orr_layer_scratch(l, be, 2 * c, sizeof *m->batch_mean);
     if (!m->in || !m->out || !m->batch_mean) goto nomem;
     m->batch_var = m->batch_mean + c;
     m->batch_rows = 0;
@@ -104,7 +104,7 @@ static double eps(const orr_layer *l)
     return ((const orr_norm_opts *)l->opts)->eps;
 }
 
-static orr_status evaluate(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status evaluate(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     norm *m = l->self;
     const orr_real *mean = p->state + l->states[0].offset, *var = p->state + l->states[1].offset;
@@ -112,24 +112,24 @@ static orr_status evaluate(orr_layer *l, const orr_kernels *k, const orr_pass *p
 
     for (int j = 0; j < c; j++)
         m->inv_std[j] = (orr_real)(1 / sqrt((double)var[j] + eps(l)));
-    k->norm_forward((size_t)p->batch->n * (size_t)l->in[0].h * (size_t)l->in[0].w, c, p->x[0], mean,
-                    m->inv_std, p->params + l->params[0].offset, p->params + l->params[1].offset,
-                    p->y);
+    be->ops->norm_forward(be, (size_t)p->batch->n * (size_t)l->in[0].h * (size_t)l->in[0].w, c,
+                          p->x[0], mean, m->inv_std, p->params + l->params[0].offset,
+                          p->params + l->params[1].offset, p->y);
     return ORR_OK;
 }
 
-/* Sums m->leaf, rows of `stride`, over the leaves of each run into the slabs at `offset`. */
-static void sum_runs(norm *m, const orr_pass *p, size_t offset, size_t column, size_t stride,
-                     size_t n)
+/* Sums m->leaf, rows of `stride`, over the leaves of each segment into the slabs at `offset`. */
+static void sum_segments(norm *m, const orr_pass *p, size_t offset, size_t column, size_t stride,
+                         size_t n)
 {
     const orr_batch *b = p->batch;
 
-    for (int r = 0; r < b->n_runs; r++)
-        orr_leaf_sum(p->grads[r] + offset, m->leaf + (size_t)b->run[r] * stride + column, stride,
-                     b->run[r + 1] - b->run[r], n);
+    for (int r = 0; r < b->n_segments; r++)
+        orr_leaf_sum(p->grads[r] + offset, m->leaf + (size_t)b->segment[r] * stride + column,
+                     stride, b->segment[r + 1] - b->segment[r], n);
 }
 
-static void forward_leaf(orr_layer *l, const orr_kernels *k, const orr_pass *p, int leaf)
+static void forward_leaf(orr_layer *l, orr_backend *be, const orr_pass *p, int leaf)
 {
     norm *m = l->self;
     size_t c = (size_t)l->in[0].c, first, rows = leaf_rows(l, p->batch, leaf, &first);
@@ -139,20 +139,20 @@ static void forward_leaf(orr_layer *l, const orr_kernels *k, const orr_pass *p, 
 
     memset(stat, 0, (2 * c + 1) * sizeof *stat);
     if (rows == 0) return;
-    k->norm_moments(rows, (int)c, p->x[0] + first * c, moments, moments + c);
+    be->ops->norm_moments(be, rows, (int)c, p->x[0] + first * c, moments, moments + c);
     for (size_t j = 0; j < c; j++) {
         mean[j] = stat[j] = (orr_real)moments[j];
         inv_std[j] = (orr_real)(1 / sqrt(moments[c + j] / (double)rows + eps(l)));
         if (rows > 1) stat[c + j] = (orr_real)(moments[c + j] / (double)(rows - 1));
     }
     stat[2 * c] = rows > 1;
-    k->norm_forward(rows, (int)c, p->x[0] + first * c, mean, inv_std,
-                    p->params + l->params[0].offset, p->params + l->params[1].offset,
-                    p->y + first * c);
+    be->ops->norm_forward(be, rows, (int)c, p->x[0] + first * c, mean, inv_std,
+                          p->params + l->params[0].offset, p->params + l->params[1].offset,
+                          p->y + first * c);
 }
 
 /* m->mean, m->inv_std and the batch moments from ordered sums over all leaves of all ranks. */
-static orr_status batch_moments(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status batch_moments(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     norm *m = l->self;
     size_t c = (size_t)l->in[0].c, first;
@@ -160,7 +160,7 @@ static orr_status batch_moments(orr_layer *l, const orr_kernels *k, const orr_pa
     for (int i = 0; i < p->batch->n_leaves; i++) {
         size_t rows = leaf_rows(l, p->batch, i, &first);
         double *moments = m->moments + (size_t)i * 2 * c, *in = m->in + (size_t)i * (c + 1);
-        k->norm_moments(rows, (int)c, p->x[0] + first * c, moments, moments + c);
+        be->ops->norm_moments(be, rows, (int)c, p->x[0] + first * c, moments, moments + c);
         for (size_t j = 0; j < c; j++)
             in[j] = moments[j] * (double)rows;
         in[c] = (double)rows;
@@ -187,26 +187,27 @@ static orr_status batch_moments(orr_layer *l, const orr_kernels *k, const orr_pa
     return ORR_OK;
 }
 
-static orr_status norm_forward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status norm_forward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     norm *m = l->self;
     size_t pixels = (size_t)l->in[0].h * (size_t)l->in[0].w;
 
-    if (!p->training) return evaluate(l, k, p);
+    if (!p->training) return evaluate(l, be, p);
     if (m->over_batch) {
-        ORR_TRY(batch_moments(l, k, p));
-        k->norm_forward((size_t)p->batch->n * pixels, l->in[0].c, p->x[0], m->mean, m->inv_std,
-                        p->params + l->params[0].offset, p->params + l->params[1].offset, p->y);
+        ORR_TRY(batch_moments(l, be, p));
+        be->ops->norm_forward(be, (size_t)p->batch->n * pixels, l->in[0].c, p->x[0], m->mean,
+                              m->inv_std, p->params + l->params[0].offset,
+                              p->params + l->params[1].offset, p->y);
         return ORR_OK;
     }
     for (int i = 0; i < p->batch->n_leaves; i++)
-        forward_leaf(l, k, p, i);
-    sum_runs(m, p, l->stat_offset, 0, l->stat_count, l->stat_count);
+        forward_leaf(l, be, p, i);
+    sum_segments(m, p, l->stat_offset, 0, l->stat_count, l->stat_count);
     return ORR_OK;
 }
 
 /* dx of `rows` rows from the sums of dy and dy xhat over `total` rows. */
-static void backward_data(orr_layer *l, const orr_kernels *k, const orr_pass *p, size_t first,
+static void backward_data(orr_layer *l, orr_backend *be, const orr_pass *p, size_t first,
                           size_t rows, const double *sums, double total, size_t moments_row)
 {
     norm *m = l->self;
@@ -215,12 +216,13 @@ static void backward_data(orr_layer *l, const orr_kernels *k, const orr_pass *p,
     if (!p->dx[0] || rows == 0) return;
     for (size_t j = 0; j < 2 * c; j++)
         m->mean_dy[j] = (orr_real)(sums[j] / total);
-    k->norm_backward_data(rows, (int)c, p->x[0] + first * c, m->mean + moments_row * c,
-                          m->inv_std + moments_row * c, p->params + l->params[0].offset, m->mean_dy,
-                          m->mean_dy + c, p->dy + first * c, p->dx[0] + first * c);
+    be->ops->norm_backward_data(be, rows, (int)c, p->x[0] + first * c, m->mean + moments_row * c,
+                                m->inv_std + moments_row * c, p->params + l->params[0].offset,
+                                m->mean_dy, m->mean_dy + c, p->dy + first * c,
+                                p->dx[0] + first * c);
 }
 
-static orr_status norm_backward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status norm_backward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     norm *m = l->self;
     size_t c = (size_t)l->in[0].c, first;
@@ -228,20 +230,20 @@ static orr_status norm_backward(orr_layer *l, const orr_kernels *k, const orr_pa
     for (int i = 0; i < p->batch->n_leaves; i++) {
         size_t rows = leaf_rows(l, p->batch, i, &first), row = m->over_batch ? 0 : (size_t)i;
         double *sums = m->moments + (size_t)i * 2 * c;
-        k->norm_backward_sums(rows, (int)c, p->x[0] + first * c, m->mean + row * c,
-                              m->inv_std + row * c, p->dy + first * c, sums, sums + c);
+        be->ops->norm_backward_sums(be, rows, (int)c, p->x[0] + first * c, m->mean + row * c,
+                                    m->inv_std + row * c, p->dy + first * c, sums, sums + c);
         for (size_t j = 0; j < 2 * c; j++)
             m->leaf[(size_t)i * 2 * c + j] = (orr_real)sums[j];
-        if (!m->over_batch) backward_data(l, k, p, first, rows, sums, (double)rows, row);
+        if (!m->over_batch) backward_data(l, be, p, first, rows, sums, (double)rows, row);
     }
-    sum_runs(m, p, l->params[1].offset, 0, 2 * c, c);
-    sum_runs(m, p, l->params[0].offset, c, 2 * c, c);
+    sum_segments(m, p, l->params[1].offset, 0, 2 * c, c);
+    sum_segments(m, p, l->params[0].offset, c, 2 * c, c);
     if (!m->over_batch) return ORR_OK;
     if (p->batch->n_leaves)
         memcpy(m->in, m->moments, (size_t)p->batch->n_leaves * 2 * c * sizeof *m->in);
     ORR_TRY(p->leaf_sum(p->leaf_sum_ctx, m->in, m->out, 2 * c));
-    backward_data(l, k, p, 0, (size_t)p->batch->n * (size_t)l->in[0].h * (size_t)l->in[0].w, m->out,
-                  m->batch_rows, 0);
+    backward_data(l, be, p, 0, (size_t)p->batch->n * (size_t)l->in[0].h * (size_t)l->in[0].w,
+                  m->out, m->batch_rows, 0);
     return ORR_OK;
 }
 

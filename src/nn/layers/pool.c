@@ -3,7 +3,7 @@
  * both sides, where an average counts it unless count_include_pad is off.  Lengths round down, as
  * in both. */
 #include "core/memory.h"
-#include "nn/kernels.h"
+#include "nn/backend.h"
 #include "nn/layer.h"
 #include "nn/layers/kinds.h"
 #include "nn/layers/opts.h"
@@ -121,45 +121,45 @@ static orr_status global_infer(orr_layer *l)
     return ORR_OK;
 }
 
-static orr_status max_plan(orr_layer *l, const orr_kernels *k, const orr_limits *limits)
+static orr_status max_plan(orr_layer *l, orr_backend *be, const orr_limits *limits)
 {
     pool *p = l->self;
     size_t n = (size_t)limits->max_samples * orr_shape_count(l->out);
 
-    if (!(p->arg = orr_layer_scratch(l, k, n, sizeof *p->arg)))
+    if (!(p->arg = orr_layer_scratch(l, be, n, sizeof *p->arg)))
         return orr_fail(ORR_ERR_NOMEM, "layer %s: places of %zu maxima", l->name, n);
     return ORR_OK;
 }
 
-static orr_status max_forward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status max_forward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     pool *s = l->self;
 
-    k->max_pool_forward(p->batch->n, &s->shape, p->x[0], p->y, s->arg);
+    be->ops->max_pool_forward(be, p->batch->n, &s->shape, p->x[0], p->y, s->arg);
     return ORR_OK;
 }
 
-static orr_status max_backward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status max_backward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     pool *s = l->self;
 
-    if (p->dx[0]) k->max_pool_backward(p->batch->n, &s->shape, p->dy, s->arg, p->dx[0]);
+    if (p->dx[0]) be->ops->max_pool_backward(be, p->batch->n, &s->shape, p->dy, s->arg, p->dx[0]);
     return ORR_OK;
 }
 
-static orr_status avg_forward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status avg_forward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     pool *s = l->self;
 
-    k->avg_pool_forward(p->batch->n, &s->shape, p->x[0], p->y);
+    be->ops->avg_pool_forward(be, p->batch->n, &s->shape, p->x[0], p->y);
     return ORR_OK;
 }
 
-static orr_status avg_backward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status avg_backward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     pool *s = l->self;
 
-    if (p->dx[0]) k->avg_pool_backward(p->batch->n, &s->shape, p->dy, p->dx[0]);
+    if (p->dx[0]) be->ops->avg_pool_backward(be, p->batch->n, &s->shape, p->dy, p->dx[0]);
     return ORR_OK;
 }
 

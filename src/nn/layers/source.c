@@ -1,6 +1,6 @@
 /* nn/layers/source.c - layer aux: the numbers beside a sample (magnitudes, E(B-V)) as a vector: a source, which
  * reads no other layer.  Nothing is trained before it, so it has no backward. */
-#include "nn/kernels.h"
+#include "nn/backend.h"
 #include "nn/layer.h"
 #include "nn/layers/kinds.h"
 
@@ -14,9 +14,9 @@ static orr_status aux_infer(orr_layer *l)
     return ORR_OK;
 }
 
-static orr_status aux_forward(orr_layer *l, const orr_kernels *k, const orr_pass *p)
+static orr_status aux_forward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
-    k->copy_channels((size_t)p->batch->n, l->out.c, p->aux, l->out.c, p->y, l->out.c);
+    be->ops->copy_channels(be, (size_t)p->batch->n, l->out.c, p->aux, l->out.c, p->y, l->out.c);
     return ORR_OK;
 }
 

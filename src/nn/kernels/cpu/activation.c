@@ -90,16 +90,19 @@ ORR_CLONES(backward_span,
            (orr_activation a, float alpha, size_t n, const float *y, const float *dy, float *dx),
            (a, alpha, n, y, dy, dx))
 
-void orr_cpu_act_forward(orr_activation a, double alpha, size_t n, const float *x, float *y)
+void orr_cpu_act_forward(orr_backend *be, orr_activation a, double alpha, size_t n, const float *x,
+                         float *y)
 {
+    (void)be;
 #pragma omp parallel for schedule(static) if (n > 2 * SPAN)
     for (size_t i = 0; i < n; i += SPAN)
         forward_span(a, (float)alpha, n - i < SPAN ? n - i : SPAN, x + i, y + i);
 }
 
-void orr_cpu_act_backward(orr_activation a, double alpha, size_t n, const float *x, const float *y,
-                          const float *dy, float *dx)
+void orr_cpu_act_backward(orr_backend *be, orr_activation a, double alpha, size_t n, const float *x,
+                          const float *y, const float *dy, float *dx)
 {
+    (void)be;
     const float *from = a == ORR_SILU ? x : y;
 
 #pragma omp parallel for schedule(static) if (n > 2 * SPAN)

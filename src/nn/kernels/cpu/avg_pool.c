@@ -181,8 +181,10 @@ ORR_INLINE void backward_sample_body(const orr_pool_shape *s, const float *dy, f
 }
 ORR_CLONES(backward_sample, (const orr_pool_shape *s, const float *dy, float *dx), (s, dy, dx))
 
-void orr_cpu_avg_pool_forward(int n, const orr_pool_shape *s, const float *x, float *y)
+void orr_cpu_avg_pool_forward(orr_backend *be, int n, const orr_pool_shape *s, const float *x,
+                              float *y)
 {
+    (void)be;
     const size_t in = (size_t)s->h * s->w * s->c, out = (size_t)s->ho * s->wo * s->c;
 
 #pragma omp parallel for schedule(static) if (n > 1 && n * in > THREAD_WORK)
@@ -190,8 +192,10 @@ void orr_cpu_avg_pool_forward(int n, const orr_pool_shape *s, const float *x, fl
         forward_sample(s, x + i * in, y + i * out);
 }
 
-void orr_cpu_avg_pool_backward(int n, const orr_pool_shape *s, const float *dy, float *dx)
+void orr_cpu_avg_pool_backward(orr_backend *be, int n, const orr_pool_shape *s, const float *dy,
+                               float *dx)
 {
+    (void)be;
     const size_t in = (size_t)s->h * s->w * s->c, out = (size_t)s->ho * s->wo * s->c;
 
 #pragma omp parallel for schedule(static) if (n > 1 && n * in > THREAD_WORK)

@@ -102,6 +102,18 @@ static orr_status plan_bf16(conv_plan *p, const orr_limits *limits, int threads)
     return st;
 }
 
+static void plan_destroy(conv_plan *p)
+{
+    if (!p) return;
+    orr_direct_release(&p->forward);
+    orr_direct_release(&p->backward);
+    orr_dnnl_conv_destroy(p->library);
+    orr_outer_destroy(p->outer);
+    orr_free(p->dw);
+    orr_free(p->db);
+    orr_free(p);
+}
+
 static orr_status plan_create(void **plan, const orr_conv_shape *s, const orr_limits *limits,
                               orr_status (*fill)(conv_plan *, const orr_limits *, int))
 {
@@ -115,37 +127,34 @@ static orr_status plan_create(void **plan, const orr_conv_shape *s, const orr_li
     *plan = p;
     p = NULL;
 done:
-    orr_cpu_conv_unplan(p);
+    plan_destroy(p);
     return st;
 }
 
-orr_status orr_cpu_conv_plan(void **plan, const orr_conv_shape *s, const orr_limits *limits)
+orr_status orr_cpu_conv_plan(orr_backend *be, void **plan, const orr_conv_shape *s,
+                             const orr_limits *limits)
 {
+    (void)be;
     return plan_create(plan, s, limits, plan_fp32);
 }
 
-orr_status orr_cpu_conv_plan_bf16(void **plan, const orr_conv_shape *s, const orr_limits *limits)
+orr_status orr_cpu_conv_plan_bf16(orr_backend *be, void **plan, const orr_conv_shape *s,
+                                  const orr_limits *limits)
 {
+    (void)be;
     return plan_create(plan, s, limits, plan_bf16);
 }
 
-void orr_cpu_conv_unplan(void *plan)
+void orr_cpu_conv_unplan(orr_backend *be, void *plan)
 {
-    conv_plan *p = plan;
-
-    if (!p) return;
-    orr_direct_release(&p->forward);
-    orr_direct_release(&p->backward);
-    orr_dnnl_conv_destroy(p->library);
-    orr_outer_destroy(p->outer);
-    orr_free(p->dw);
-    orr_free(p->db);
-    orr_free(p);
+    (void)be;
+    plan_destroy(plan);
 }
 
-void orr_cpu_conv_forward(void *plan, const orr_batch *b, const float *x, const float *w,
-                          const float *bias, float *y)
+void orr_cpu_conv_forward(orr_backend *be, void *plan, const orr_batch *b, const float *x,
+                          const float *w, const float *bias, float *y)
 {
+    (void)be;
     conv_plan *p = plan;
 
     if (p->library) {
@@ -156,9 +165,10 @@ void orr_cpu_conv_forward(void *plan, const orr_batch *b, const float *x, const 
     orr_direct_run(&p->forward, b->n, x, y);
 }
 
-void orr_cpu_conv_backward_data(void *plan, const orr_batch *b, const float *dy, const float *w,
-                                float *dx)
+void orr_cpu_conv_backward_data(orr_backend *be, void *plan, const orr_batch *b, const float *dy,
+                                const float *w, float *dx)
 {
+    (void)be;
     conv_plan *p = plan;
 
     if (p->library) {
@@ -179,14 +189,15 @@ static void backward_bias(const conv_plan *p, const orr_batch *b, const float *d
     for (int i = 0; i < b->n_leaves; i++)
         orr_cpu_channel_sums(rows * (size_t)(b->leaf[i + 1] - b->leaf[i]), k,
                              dy + rows * (size_t)b->leaf[i] * k, leaf + (size_t)i * k);
-    for (int r = 0; r < b->n_runs; r++)
-        orr_leaf_sum_f32(db[r], leaf + (size_t)b->run[r] * k, (size_t)k, b->run[r + 1] - b->run[r],
-                         (size_t)k);
+    for (int r = 0; r < b->n_segments; r++)
+        orr_leaf_sum_f32(db[r], leaf + (size_t)b->segment[r] * k, (size_t)k,
+                         b->segment[r + 1] - b->segment[r], (size_t)k);
 }
 
-void orr_cpu_conv_backward_params(void *plan, const orr_batch *b, const float *x, const float *dy,
-                                  float *const *dw, float *const *db)
+void orr_cpu_conv_backward_params(orr_backend *be, void *plan, const orr_batch *b, const float *x,
+                                  const float *dy, float *const *dw, float *const *db)
 {
+    (void)be;
     conv_plan *p = plan;
     const size_t size = (size_t)p->s.k * p->s.r * p->s.s * (p->s.c / p->s.groups);
 
@@ -196,8 +207,8 @@ void orr_cpu_conv_backward_params(void *plan, const orr_batch *b, const float *x
         orr_dnnl_conv_backward_weights(p->library, b, x, dy, dw);
     else
         orr_direct_weights(&p->forward, b, x, dy, p->dw);
-    for (int r = 0; !p->outer && !p->library && r < b->n_runs; r++)
-        orr_leaf_sum_f32(dw[r], p->dw + (size_t)b->run[r] * size, size, b->run[r + 1] - b->run[r],
-                         size);
+    for (int r = 0; !p->outer && !p->library && r < b->n_segments; r++)
+        orr_leaf_sum_f32(dw[r], p->dw + (size_t)b->segment[r] * size, size,
+                         b->segment[r + 1] - b->segment[r], size);
     if (db) backward_bias(p, b, dy, db);
 }

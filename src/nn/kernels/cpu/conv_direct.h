@@ -8,7 +8,7 @@
 #ifndef ORR_NN_KERNELS_CPU_CONV_DIRECT_H
 #define ORR_NN_KERNELS_CPU_CONV_DIRECT_H
 
-#include "nn/kernels.h"
+#include "nn/backend.h"
 #include "nn/kernels/cpu/conv_tile.h"
 
 /* How an image is made from the source and walked over. */

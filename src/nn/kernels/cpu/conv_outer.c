@@ -379,11 +379,11 @@ typedef struct job {
     float *packed, *stack;
 } job;
 
-/* One tile of the gradient over all leaves of a run. */
-static void run_tile(const job *j, int run, const place *at, const block *all, float *dw)
+/* One tile of the gradient over all leaves of a segment. */
+static void segment_tile(const job *j, int segment, const place *at, const block *all, float *dw)
 {
     const orr_outer *p = j->p;
-    const int first = j->b->run[run], m = j->b->run[run + 1] - first;
+    const int first = j->b->segment[segment], m = j->b->segment[segment + 1] - first;
     const size_t sample = (size_t)(p->s.ho * p->s.wo) * all->a_pixel;
     float sum[MAX_TILE] __attribute__((aligned(64)));
 
@@ -412,8 +412,8 @@ static void by_tiles(const job *j, int k, float *const *dw)
     for (; at.v < p->n_vec; at.v += at.width) {
         at.width = width_at(p, at.v);
         for (at.tap = 0; at.tap < p->taps; at.tap++)
-            for (int r = 0; r < j->b->n_runs; r++)
-                if (j->b->run[r] < j->b->run[r + 1]) run_tile(j, r, &at, &all, dw[r]);
+            for (int r = 0; r < j->b->n_segments; r++)
+                if (j->b->segment[r] < j->b->segment[r + 1]) segment_tile(j, r, &at, &all, dw[r]);
     }
 }
 
@@ -451,10 +451,10 @@ static void finish_tiles(const job *j, int i, int l, int m, float *stack, float 
 }
 
 /* Tiles of output channels [from, to), block by block: x's pixels stay in the cache. */
-static void by_blocks(const job *j, int from, int to, int run, float *dw)
+static void by_blocks(const job *j, int from, int to, int segment, float *dw)
 {
     const orr_outer *p = j->p;
-    const int first = j->b->run[run], m = j->b->run[run + 1] - first;
+    const int first = j->b->segment[segment], m = j->b->segment[segment + 1] - first;
     const size_t one = p->n_tiles / (size_t)p->n_k * MAX_TILE, level = p->n_tiles * MAX_TILE;
 
     for (int l = 0; l < m; l++) {
@@ -484,7 +484,7 @@ static void thread_part(orr_outer *p, const orr_batch *b, const float *x, const 
             by_tiles(&j, k, dw);
         return;
     }
-    for (int r = 0; r < b->n_runs; r++)
+    for (int r = 0; r < b->n_segments; r++)
         by_blocks(&j, from, to, r, dw[r]);
 }
 
@@ -498,8 +498,8 @@ void orr_outer_weights(orr_outer *p, const orr_batch *b, const float *x, const f
         make_image(p, b->n, x);
         x = p->image;
     }
-    for (int r = 0; r < b->n_runs; r++)
-        if (b->run[r] == b->run[r + 1]) memset(dw[r], 0, size * sizeof *dw[r]);
+    for (int r = 0; r < b->n_segments; r++)
+        if (b->segment[r] == b->segment[r + 1]) memset(dw[r], 0, size * sizeof *dw[r]);
 #pragma omp parallel num_threads(p->threads) if (size * pixels > THREAD_WORK)
     thread_part(p, b, x, dy, dw);
 }

@@ -3,14 +3,21 @@
 
 #include "core/memory.h"
 
-static void *cpu_alloc(size_t bytes)
+static void *cpu_alloc(orr_backend *be, size_t bytes)
 {
+    (void)be;
     return orr_alloc(bytes, 1);
+}
+
+static void cpu_free(orr_backend *be, void *p)
+{
+    (void)be;
+    orr_free(p);
 }
 
 /* All slots but the name and conv_plan: a plan knows its precision. */
 #define SLOTS                                                                                      \
-    .alloc = cpu_alloc, .free = orr_free, .linear_forward = orr_cpu_linear_forward,                \
+    .alloc = cpu_alloc, .free = cpu_free, .linear_forward = orr_cpu_linear_forward,                \
     .linear_backward_data = orr_cpu_linear_backward_data,                                          \
     .linear_backward_params = orr_cpu_linear_backward_params,                                      \
     .conv_forward = orr_cpu_conv_forward, .conv_backward_data = orr_cpu_conv_backward_data,        \
@@ -25,7 +32,7 @@ static void *cpu_alloc(size_t bytes)
     .norm_backward_data = orr_cpu_norm_backward_data, .add = orr_cpu_add,                          \
     .copy_channels = orr_cpu_copy_channels, .transpose = orr_cpu_transpose
 
-const orr_kernels orr_kernels_cpu = { .name = "cpu", .conv_plan = orr_cpu_conv_plan, SLOTS };
-const orr_kernels orr_kernels_cpu_bf16 = { .name = "cpu-bf16",
-                                           .conv_plan = orr_cpu_conv_plan_bf16,
-                                           SLOTS };
+const orr_backend_ops orr_backend_cpu = { .name = "cpu", .conv_plan = orr_cpu_conv_plan, SLOTS };
+const orr_backend_ops orr_backend_cpu_bf16 = { .name = "cpu-bf16",
+                                               .conv_plan = orr_cpu_conv_plan_bf16,
+                                               SLOTS };

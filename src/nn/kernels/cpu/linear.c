@@ -172,9 +172,10 @@ static int choose(int (*takes)(int n, int in, int out), const orr_batch *b, int 
     return blas;
 }
 
-void orr_cpu_linear_forward(const orr_batch *b, int in, int out, const float *x, const float *w,
-                            const float *bias, float *y)
+void orr_cpu_linear_forward(orr_backend *be, const orr_batch *b, int in, int out, const float *x,
+                            const float *w, const float *bias, float *y)
 {
+    (void)be;
     for (int i = 0, end; i < b->n_leaves; i = end) {
         const size_t s = (size_t)b->leaf[i];
         if (choose(orr_blas_takes_forward, b, in, out, i, &end))
@@ -185,9 +186,10 @@ void orr_cpu_linear_forward(const orr_batch *b, int in, int out, const float *x,
     }
 }
 
-void orr_cpu_linear_backward_data(const orr_batch *b, int in, int out, const float *dy,
-                                  const float *w, float *dx)
+void orr_cpu_linear_backward_data(orr_backend *be, const orr_batch *b, int in, int out,
+                                  const float *dy, const float *w, float *dx)
 {
+    (void)be;
     for (int i = 0, end; i < b->n_leaves; i = end) {
         const size_t s = (size_t)b->leaf[i];
         if (choose(orr_blas_takes_backward_data, b, in, out, i, &end))

@@ -109,8 +109,8 @@ ORR_INLINE void add_chunk_body(int n, float *sum, const float *more)
 }
 ORR_CLONES(add_chunk, (int n, float *sum, const float *more), (n, sum, more))
 
-static void weight_run(const orr_batch *b, int first, int m, int in, int out, int o, const float *x,
-                       const float *dy, float *dw)
+static void segment_weight(const orr_batch *b, int first, int m, int in, int out, int o,
+                           const float *x, const float *dy, float *dw)
 {
     float stack[ORR_LEAF_DEPTH + 1][MAX_IN][CHUNK];
     int width = out - o < CHUNK ? out - o : CHUNK;
@@ -132,7 +132,8 @@ static void weight_run(const orr_batch *b, int first, int m, int in, int out, in
 void orr_cpu_narrow_backward_weights(const orr_batch *b, int in, int out, const float *x,
                                      const float *dy, float *const *dw)
 {
-    for (int r = 0; r < b->n_runs; r++)
+    for (int r = 0; r < b->n_segments; r++)
         for (int o = 0; o < out; o += CHUNK)
-            weight_run(b, b->run[r], b->run[r + 1] - b->run[r], in, out, o, x, dy, dw[r]);
+            segment_weight(b, b->segment[r], b->segment[r + 1] - b->segment[r], in, out, o, x, dy,
+                           dw[r]);
 }

@@ -1,7 +1,7 @@
 /* nn/kernels/cpu/linear_params.c - dense layers: gradients of weights and biases.
  *
  * A tile of the gradient (6 outputs x 4 vectors of inputs) is made leaf by leaf in registers, and
- * the tree over the leaves of a run is folded on a small stack of tiles in the first cache, so the
+ * the tree over the leaves of a segment is folded on a small stack of tiles in the first cache, so the
  * gradient is written once. */
 #include "nn/kernels/cpu/cpu.h"
 #include "nn/kernels/cpu/isa.h"
@@ -65,7 +65,7 @@ ORR_INLINE void add_rows_body(int n, int width, const float *dy, size_t ld, floa
 ORR_CLONES(add_rows, (int n, int width, const float *dy, size_t ld, float *sum),
            (n, width, dy, ld, sum))
 
-/* db[o .. o + width) of one run. */
+/* db[o .. o + width) of one segment. */
 static void bias_chunk(const params_args *p, int first, int m, int o, int width, float *db)
 {
     float stack[ORR_LEAF_DEPTH + 1][CHUNK];
@@ -87,8 +87,8 @@ static void backward_weights(const params_args *p, float *const *dw)
     const orr_batch *b = p->b;
     int six = p->out / ORR_TILE_ROWS, units = six + (p->out % ORR_TILE_ROWS != 0);
 
-    for (int r = 0; r < b->n_runs; r++) {
-        int first = b->run[r], m = b->run[r + 1] - first;
+    for (int r = 0; r < b->n_segments; r++) {
+        int first = b->segment[r], m = b->segment[r + 1] - first;
         size_t work = (size_t)(b->leaf[first + m] - b->leaf[first]) * p->in * p->out;
 #pragma omp parallel for schedule(static) if (work > THREAD_WORK)
         for (int u = 0; u < units; u++) {
@@ -101,17 +101,19 @@ static void backward_weights(const params_args *p, float *const *dw)
     }
 }
 
-void orr_cpu_linear_backward_params(const orr_batch *b, int in, int out, const float *x,
-                                    const float *dy, float *const *dw, float *const *db)
+void orr_cpu_linear_backward_params(orr_backend *be, const orr_batch *b, int in, int out,
+                                    const float *x, const float *dy, float *const *dw,
+                                    float *const *db)
 {
+    (void)be;
     const params_args p = { orr_tiles_get(), b, in, out, x, dy };
 
     if (in < p.t->lanes)
         orr_cpu_narrow_backward_weights(b, in, out, x, dy, dw);
     else
         backward_weights(&p, dw);
-    for (int r = 0; db && r < b->n_runs; r++)
+    for (int r = 0; db && r < b->n_segments; r++)
         for (int o = 0; o < out; o += CHUNK)
-            bias_chunk(&p, b->run[r], b->run[r + 1] - b->run[r], o,
+            bias_chunk(&p, b->segment[r], b->segment[r + 1] - b->segment[r], o,
                        out - o < CHUNK ? out - o : CHUNK, db[r]);
 }

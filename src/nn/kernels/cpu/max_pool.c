@@ -145,9 +145,10 @@ static void forward_sample(const orr_pool_shape *s, const pool_kernels *k, const
     }
 }
 
-void orr_cpu_max_pool_forward(int n, const orr_pool_shape *s, const float *x, float *y,
-                              uint16_t *arg)
+void orr_cpu_max_pool_forward(orr_backend *be, int n, const orr_pool_shape *s, const float *x,
+                              float *y, uint16_t *arg)
 {
+    (void)be;
     const pool_kernels k = pool_kernels_get(s->c);
     const size_t in = (size_t)s->h * s->w * s->c, out = (size_t)s->ho * s->wo * s->c;
 
@@ -196,9 +197,10 @@ static void backward_any(const orr_pool_shape *s, const float *dy, const uint16_
             }
 }
 
-void orr_cpu_max_pool_backward(int n, const orr_pool_shape *s, const float *dy, const uint16_t *arg,
-                               float *dx)
+void orr_cpu_max_pool_backward(orr_backend *be, int n, const orr_pool_shape *s, const float *dy,
+                               const uint16_t *arg, float *dx)
 {
+    (void)be;
     const pool_kernels k = pool_kernels_get(s->c);
     const size_t in = (size_t)s->h * s->w * s->c, out = (size_t)s->ho * s->wo * s->c;
     const int tiled = s->stride_h == s->r && s->stride_w == s->s && s->pad_top == 0 &&

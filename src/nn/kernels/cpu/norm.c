@@ -76,8 +76,10 @@ ORR_INLINE void square_period_body(const orr_period *p, const float *x, const do
 ORR_CLONES(square_period, (const orr_period *p, const float *x, const double *mean, double *sum),
            (p, x, mean, sum))
 
-void orr_cpu_norm_moments(size_t rows, int c, const float *x, double *mean, double *m2)
+void orr_cpu_norm_moments(orr_backend *be, size_t rows, int c, const float *x, double *mean,
+                          double *m2)
 {
+    (void)be;
     double sum[ORR_PERIOD_MAX], centre[ORR_PERIOD_MAX];
 
     for (int first = 0, at = 0; first < c; at = first) {
@@ -130,10 +132,11 @@ ORR_CLONES(product_period,
             const float *dy, double *a, double *b),
            (p, x, mean, inv, dy, a, b))
 
-void orr_cpu_norm_backward_sums(size_t rows, int c, const float *x, const float *mean,
-                                const float *inv_std, const float *dy, double *sum_dy,
-                                double *sum_dy_xhat)
+void orr_cpu_norm_backward_sums(orr_backend *be, size_t rows, int c, const float *x,
+                                const float *mean, const float *inv_std, const float *dy,
+                                double *sum_dy, double *sum_dy_xhat)
 {
+    (void)be;
     double a[ORR_PERIOD_MAX], b[ORR_PERIOD_MAX];
     float m[ORR_PERIOD_MAX], inv[ORR_PERIOD_MAX];
 
@@ -194,9 +197,10 @@ static void forward_rows(size_t rows, int c, const float *x, const float *mean,
     }
 }
 
-void orr_cpu_norm_forward(size_t rows, int c, const float *x, const float *mean,
+void orr_cpu_norm_forward(orr_backend *be, size_t rows, int c, const float *x, const float *mean,
                           const float *inv_std, const float *gamma, const float *beta, float *y)
 {
+    (void)be;
     const size_t span = rows_per_span(c);
 
 #pragma omp parallel for schedule(static) if (rows > 2 * span)
@@ -248,10 +252,12 @@ static void backward_rows(size_t rows, const backward_args *a, const float *x, c
     }
 }
 
-void orr_cpu_norm_backward_data(size_t rows, int c, const float *x, const float *mean,
-                                const float *inv_std, const float *gamma, const float *mean_dy,
-                                const float *mean_dy_xhat, const float *dy, float *dx)
+void orr_cpu_norm_backward_data(orr_backend *be, size_t rows, int c, const float *x,
+                                const float *mean, const float *inv_std, const float *gamma,
+                                const float *mean_dy, const float *mean_dy_xhat, const float *dy,
+                                float *dx)
 {
+    (void)be;
     const backward_args a = { c, mean, inv_std, gamma, mean_dy, mean_dy_xhat };
     const size_t span = rows_per_span(c);
 

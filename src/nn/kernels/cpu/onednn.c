@@ -562,7 +562,7 @@ static void leaf_weights(const orr_dnnl_conv *p, int samples, const float *x, co
     dnnl_primitive_execute(p->weights[i].primitive, p->stream, s->scratch ? 4 : 3, args);
 }
 
-/* The tree over a run's leaves, into the first of them. */
+/* The tree over a segment's leaves, into the first of them. */
 static void sum_leaves(const orr_dnnl_conv *p, float *sums, int m)
 {
     enum { SPAN = 1 << 13 };
@@ -586,9 +586,9 @@ void orr_dnnl_conv_backward_weights(orr_dnnl_conv *p, const orr_batch *b, const 
             leaf_weights(p, b->leaf[l + 1] - b->leaf[l], x + b->leaf[l] * in,
                          dy + b->leaf[l] * grad, p->sums + l * p->sum_floats);
     }
-    for (int r = 0; r < b->n_runs; r++) {
-        float *sums = p->sums + (size_t)b->run[r] * p->sum_floats;
-        sum_leaves(p, sums, b->run[r + 1] - b->run[r]);
+    for (int r = 0; r < b->n_segments; r++) {
+        float *sums = p->sums + (size_t)b->segment[r] * p->sum_floats;
+        sum_leaves(p, sums, b->segment[r + 1] - b->segment[r]);
         run_reorder(p, &p->unpack, sums, dw[r]);
     }
 }

@@ -10,7 +10,7 @@
 #ifndef ORR_NN_KERNELS_CPU_ONEDNN_H
 #define ORR_NN_KERNELS_CPU_ONEDNN_H
 
-#include "nn/kernels.h"
+#include "nn/backend.h"
 
 typedef struct orr_dnnl_conv orr_dnnl_conv;
 
@@ -28,7 +28,7 @@ void orr_dnnl_conv_forward(orr_dnnl_conv *p, int n, const float *x, const float 
                            const float *bias, float *y);
 void orr_dnnl_conv_backward_data(orr_dnnl_conv *p, int n, const float *dy, const float *w,
                                  float *dx);
-/* dw[run][k][r][s][c] for every run of the batch. */
+/* dw[segment][k][r][s][c] for every segment of the batch. */
 void orr_dnnl_conv_backward_weights(orr_dnnl_conv *p, const orr_batch *b, const float *x,
                                     const float *dy, float *const *dw);
 

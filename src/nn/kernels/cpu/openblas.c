@@ -16,7 +16,7 @@
  *
  * An OpenBLAS that takes the processor for an older one, and so works on 8 floats where the tiles
  * work on 16, reaches 0.2 to 1.2 of their speed and gets nothing.  Weight gradients stay with the
- * tiles: the tree over a run's leaves would need whole gradients to add up. */
+ * tiles: the tree over a segment's leaves would need whole gradients to add up. */
 #include "nn/kernels/cpu/openblas.h"
 
 #include "nn/kernels/cpu/tile.h"

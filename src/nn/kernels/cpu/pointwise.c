@@ -18,8 +18,10 @@ ORR_INLINE void prelu_rows_body(size_t rows, int c, int step, const float *x, co
 ORR_CLONES(prelu_rows, (size_t rows, int c, int step, const float *x, const float *w, float *y),
            (rows, c, step, x, w, y))
 
-void orr_cpu_prelu_forward(size_t rows, int c, int shared, const float *x, const float *w, float *y)
+void orr_cpu_prelu_forward(orr_backend *be, size_t rows, int c, int shared, const float *x,
+                           const float *w, float *y)
 {
+    (void)be;
     const size_t span = 1 + THREAD_WORK / (size_t)c;
 
 #pragma omp parallel for schedule(static) if (rows > 2 * span)
@@ -68,19 +70,20 @@ static void prelu_leaf(size_t rows, int c, int shared, const float *x, const flo
     if (shared) *out = (float)total;
 }
 
-void orr_cpu_prelu_backward(const orr_batch *b, size_t rows_per_sample, int c, int shared,
-                            const float *x, const float *w, const float *dy, float *dx,
+void orr_cpu_prelu_backward(orr_backend *be, const orr_batch *b, size_t rows_per_sample, int c,
+                            int shared, const float *x, const float *w, const float *dy, float *dx,
                             float *const *dw, float *scratch)
 {
+    (void)be;
     const size_t width = shared ? 1 : (size_t)c, size = rows_per_sample * c;
 
 #pragma omp parallel for schedule(static) if (b->n_leaves > 1 && b->n * size > THREAD_WORK)
     for (int l = 0; l < b->n_leaves; l++)
         prelu_leaf((size_t)(b->leaf[l + 1] - b->leaf[l]) * rows_per_sample, c, shared,
                    x + b->leaf[l] * size, dy + b->leaf[l] * size, scratch + l * width);
-    for (int r = 0; r < b->n_runs; r++)
-        orr_leaf_sum_f32(dw[r], scratch + b->run[r] * width, width, b->run[r + 1] - b->run[r],
-                         width);
+    for (int r = 0; r < b->n_segments; r++)
+        orr_leaf_sum_f32(dw[r], scratch + b->segment[r] * width, width,
+                         b->segment[r + 1] - b->segment[r], width);
     if (!dx) return;
 #pragma omp parallel for schedule(static) if (b->n > 1 && b->n * size > THREAD_WORK)
     for (int i = 0; i < b->n; i++)
@@ -119,15 +122,18 @@ static void softmax_row(int c, const float *x, float *y)
         y[j] = (float)((double)y[j] / sum);
 }
 
-void orr_cpu_softmax_forward(size_t rows, int c, const float *x, float *y)
+void orr_cpu_softmax_forward(orr_backend *be, size_t rows, int c, const float *x, float *y)
 {
+    (void)be;
 #pragma omp parallel for schedule(static) if (rows > 1 && rows * c > THREAD_WORK)
     for (size_t r = 0; r < rows; r++)
         softmax_row(c, x + r * c, y + r * c);
 }
 
-void orr_cpu_softmax_backward(size_t rows, int c, const float *y, const float *dy, float *dx)
+void orr_cpu_softmax_backward(orr_backend *be, size_t rows, int c, const float *y, const float *dy,
+                              float *dx)
 {
+    (void)be;
 #pragma omp parallel for schedule(static) if (rows > 1 && rows * c > THREAD_WORK)
     for (size_t r = 0; r < rows; r++) {
         double dot = 0;
@@ -248,9 +254,10 @@ ORR_CLONES(drop_samples,
            (const drop_args *p, int n, const uint64_t *keys, const float *x, float *y),
            (p, n, keys, x, y))
 
-void orr_cpu_dropout(const orr_batch *b, size_t per_sample, double p, int layer, const float *x,
-                     float *y)
+void orr_cpu_dropout(orr_backend *be, const orr_batch *b, size_t per_sample, double p, int layer,
+                     const float *x, float *y)
 {
+    (void)be;
     const drop_args args = { per_sample, layer, (uint32_t)ceil(p * 0x1p24),
                              (float)(1.0 / (1.0 - p)) };
     const int step = b->n * per_sample > THREAD_WORK ? 1 + b->n / 16 : DROP_SAMPLES;

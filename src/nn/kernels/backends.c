@@ -1,0 +1,68 @@
+/* nn/kernels/backends.c - the list of back ends, and making them by name. */
+#include "nn/backend.h"
+
+#include "core/memory.h"
+
+#if !defined ORR_REAL_F64 && !defined ORR_NO_CPU_KERNELS
+#include "nn/kernels/cpu/bf16.h"
+#endif
+
+#include <string.h>
+
+static const orr_backend_ops *const list[] = {
+#if !defined ORR_REAL_F64 && !defined ORR_NO_CPU_KERNELS
+    &orr_backend_cpu,
+    &orr_backend_cpu_bf16,
+#endif
+    &orr_backend_check,
+};
+enum { N_BACKENDS = sizeof list / sizeof *list };
+
+/* A back end that the processor cannot run is refused; no other takes its place. */
+static orr_status usable(const orr_backend_ops *ops)
+{
+#if !defined ORR_REAL_F64 && !defined ORR_NO_CPU_KERNELS
+    if (ops == &orr_backend_cpu_bf16 && !orr_bf16_supported())
+        return orr_fail(ORR_ERR_UNSUPPORTED, "kernels cpu-bf16: this processor has neither "
+                                             "AVX512-BF16 nor AMX: use cpu, which is fp32");
+#endif
+    (void)ops;
+    return ORR_OK;
+}
+
+static orr_status find(const orr_backend_ops **out, const char *name)
+{
+    for (int i = 0; i < N_BACKENDS; i++) {
+        if (strcmp(list[i]->name, name) != 0) continue;
+        *out = list[i];
+        return usable(list[i]);
+    }
+    return orr_fail(ORR_ERR_OPTION, "no kernels are called \"%s\": this build has %s", name,
+                    N_BACKENDS == 1 ? "check" : "cpu, cpu-bf16 and check");
+}
+
+orr_status orr_backend_create(orr_backend **out, const char *name)
+{
+    const orr_backend_ops *ops = NULL;
+    orr_backend *be;
+    orr_status st;
+
+    *out = NULL;
+    ORR_TRY(find(&ops, name));
+    if (!(be = orr_alloc(1, sizeof *be)))
+        return orr_fail(ORR_ERR_NOMEM, "back end %s: %zu bytes", name, sizeof *be);
+    be->ops = ops;
+    st = ops->create ? ops->create(be) : ORR_OK;
+    if (st == ORR_OK)
+        *out = be;
+    else
+        orr_backend_destroy(be);
+    return st;
+}
+
+void orr_backend_destroy(orr_backend *be)
+{
+    if (!be) return;
+    if (be->ops->destroy) be->ops->destroy(be);
+    orr_free(be);
+}
