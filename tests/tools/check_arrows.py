@@ -22,7 +22,8 @@ JOBS = {
     "survey": {"context", "model"},
     "ensemble": {"context", "model", "predict", "train"},
     "launch": {"context"},
-    "cmd": {"context", "model", "predict", "train", "survey", "ensemble", "launch"},
+    "sets": {"context", "model", "train"},
+    "cmd": {"context", "model", "predict", "train", "survey", "sets", "ensemble", "launch"},
 }
 # Headers, and the files that may include them.
 CORNERS = [

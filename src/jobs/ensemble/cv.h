@@ -1,4 +1,4 @@
-/* jobs/ensemble/cv.h - a cross-validation: folds x configurations x seeds x repeats.  Private to cv_*.c.
+/* jobs/ensemble/cv.h - a cross-validation: folds x configurations x seeds x repeats.  And what cv_*.c share.
  *
  * A task trains one configuration with one seed on all folds but one, in a run folder of its own
  * (run/tasks/NAME, a complete run of `train` with its checkpoints); a task that has model.h5 is
@@ -55,5 +55,9 @@ orr_status orr_cv_gather(orr_cv *cv, const orr_oof *o);
 /* oof.csv, test.csv, folds.csv, report.json and the table on standard output.  Not collective: rank
  * 0. */
 orr_status orr_cv_report(const orr_cv *cv);
+
+/* The whole of it: opens the data, trains, gathers, reports.  Collective; the same status on all
+ * ranks, but after ORR_ERR_COMM. */
+orr_status orr_cross_validate(orr_context *context, const orr_cv_job *job);
 
 #endif

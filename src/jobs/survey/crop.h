@@ -1,9 +1,11 @@
-/* jobs/survey/crop.h - what the phases of `orrery crop` share.
+/* jobs/survey/crop.h - stamps of a catalogue's objects out of survey frames, into a shard set, and
+ * what its phases share.
  *
- *   plan      crop_plan.c      rank 0 sorts the catalogue into OUT.tmp/plan.sqlite; all open it
- *   parts     crop_parts.c     ranks take parts of it and write OUT.tmp/parts/ (crop_piece.c: the
- *                              cubes of one; crop_stream.c: frames that come over the network)
- *   assembly  crop_assemble.c  parts become the shards of OUT.tmp/set, which becomes OUT
+ *   keys, end  crop.c
+ *   plan       crop_plan.c      rank 0 sorts the catalogue into OUT.tmp/plan.sqlite; all open it
+ *   parts      crop_parts.c     ranks take parts of it and write OUT.tmp/parts/ (crop_piece.c: the
+ *                               cubes of one; crop_stream.c: frames that come over the network)
+ *   assembly   crop_assemble.c  parts become the shards of OUT.tmp/set, which becomes OUT
  *
  * OUT.tmp outlives a stop: a part is finished when its record has its name (crop_record.h), and a
  * second start of the same job does only the others.  What comes out depends on the catalogue, the
@@ -34,6 +36,10 @@ typedef struct orr_crop_opts {
     const char *on_bad_frame; /* list | fail */
     orr_runtime_opts runtime;
 } orr_crop_opts;
+extern const orr_option orr_crop_options[];
+
+/* The whole of it.  Collective; the same status on all ranks. */
+orr_status orr_crop_run(orr_context *context, const orr_crop_opts *o);
 
 typedef struct orr_crop {
     orr_context *context;

@@ -1,5 +1,6 @@
-/* jobs/survey/fetch.h - what the files of `orrery fetch` share.
- *   cmd_fetch.c     keys, phases, end
+/* jobs/survey/fetch.h - the frames of a catalogue's fields, from an archive to a folder, and what
+ * its files share.
+ *   fetch.c         keys, phases, end
  *   fetch_work.c    a rank's part: which frames are there, and the download of the others
  *   fetch_report.c  counts over all ranks, the table at the end */
 #ifndef ORR_JOBS_SURVEY_FETCH_H
@@ -22,6 +23,10 @@ typedef struct orr_fetch_opts {
     const char *missing;
     orr_runtime_opts runtime;
 } orr_fetch_opts;
+extern const orr_option orr_fetch_options[];
+
+/* The whole of it.  Collective; the same status on all ranks. */
+orr_status orr_fetch_run(orr_context *context, const orr_fetch_opts *o);
 
 /* Over all ranks once added up. */
 typedef enum {
@@ -46,7 +51,6 @@ typedef struct orr_fetch {
     orr_context *context;
     const orr_fetch_opts *o;
     const char *folder;
-    orr_config *config;
     orr_archive *archive;
     orr_catalogue *catalogue;
     orr_manifest *manifest;

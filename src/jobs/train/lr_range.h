@@ -20,6 +20,7 @@ typedef struct orr_lr_range_opts {
     const char *format, *out;
     int overwrite;
 } orr_lr_range_opts;
+extern const orr_option orr_lr_range_options[];
 
 typedef enum {
     ORR_SWEEP_COMPLETE, /* all rates tried */
@@ -44,5 +45,14 @@ typedef struct orr_lr_range {
  * on every rank; ORR_ERR_INTERRUPTED after a signal.  To be freed also after a failure. */
 orr_status orr_lr_range_run(orr_lr_range *r, orr_training *t, const orr_lr_range_opts *o);
 void orr_lr_range_free(orr_lr_range *r); /* zeroed is fine */
+
+/* The options, checked against one another.  Not collective. */
+orr_status orr_lr_range_read(orr_lr_range_opts *o, const orr_config *config);
+/* A sweep is long: whether its result has a place is known before it.  Not collective. */
+orr_status orr_lr_range_check_out(const orr_lr_range_opts *o);
+/* The whole of it: opens the data, sweeps, and rank 0 prints the result and writes o->out.
+ * Collective; the same status on all ranks. */
+orr_status orr_lr_range_test(orr_context *context, const orr_train_job *job,
+                             const orr_lr_range_opts *o);
 
 #endif

@@ -1,0 +1,395 @@
+/* jobs/sets/import.c - survey tables to a shard set, all ranks at once.
+ *
+ * Phases: open; scan byte ranges (dealt over ranks); look at labels; write shards, each by whoever
+ * takes it next from the work counter; index by rank 0.  Which rows make a shard depends on the
+ * schema alone, so the bytes do not depend on ranks. */
+#include "jobs/sets/import.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "core/progress.h"
+#include "core/timeline.h"
+#include "data/formats/table.h"
+#include "data/shard.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_TABLES = 16 };
+
+const orr_option orr_import_options[] = {
+    ORR_OPTION_STRING(orr_import_opts, out, NULL, "folder of the shard set"),
+    ORR_OPTION_BOOL(orr_import_opts, overwrite, "false",
+                    "replace a shard set that is there, once the new one is whole"),
+    ORR_OPTION_INT(orr_import_opts, compression, "0", 0, 9,
+                   "0 = contiguous (fastest to read); 1-9 = deflate"),
+    ORR_OPTION_REAL(orr_import_opts, shard_mib, "16", 0.001, 65536,
+                    "size of a shard, MiB of samples"),
+    ORR_OPTION_NODE(orr_import_opts, input, "the table to import (keys below)"),
+    ORR_OPTION_NODE(orr_import_opts, inputs,
+                    "or a list of tables, one after the other (each with the keys of input)"),
+    ORR_OPTION_SECTION(orr_import_opts, runtime, orr_runtime_options, "this start only"),
+    ORR_OPTION_END,
+};
+
+typedef struct importer {
+    orr_context *context;
+    const orr_import_opts *o;
+    const orr_config *config;
+    int n_tables;
+    orr_table_opts table_opts[MAX_TABLES];
+    orr_table *tables[MAX_TABLES];
+    int64_t first_row[MAX_TABLES + 1]; /* of each table in the whole */
+    int64_t first_id[MAX_TABLES + 1];  /* what its row numbers are raised by */
+    orr_schema schema;
+    int64_t rows_per_shard;
+    int n_shards;
+    orr_text job;
+    int n_inputs;
+    const char *inputs[ORR_LIST_MAX * 2];
+    char sums[ORR_LIST_MAX * 2][ORR_SHA256_HEX];
+    const char *sum_texts[ORR_LIST_MAX * 2];
+    char out[ORR_PATH_MAX]; /* the final folder, without a slash at its end */
+    char tmp[ORR_PATH_MAX]; /* where the set is made, until it is whole */
+    int created;
+} importer;
+
+/* ---- phase 1: tables ---- */
+static orr_status read_tables(importer *im)
+{
+    const orr_node *list = im->o->inputs, *one = im->o->input;
+    int n = list ? list->n_items : 1;
+
+    if ((list != NULL) == (one != NULL))
+        return orr_fail(ORR_ERR_OPTION, "import: give input (one table) or inputs (a list)%s",
+                        list ? ", not both" : "");
+    if (list && list->type != ORR_NODE_LIST)
+        return orr_fail(ORR_ERR_OPTION, "import: inputs must be a list of tables");
+    if (n < 1 || n > MAX_TABLES)
+        return orr_fail(ORR_ERR_OPTION, "import: %d tables; give 1 to %d", n, MAX_TABLES);
+    for (int i = 0; i < n; i++) {
+        int64_t span = orr_timeline_now();
+        ORR_TRY(orr_options_read(&im->table_opts[i], orr_table_options, list ? list->items[i] : one,
+                                 "input"));
+        ORR_TRY(orr_table_open(&im->tables[i], &im->table_opts[i], ""));
+        im->n_tables = i + 1;
+        orr_timeline_span_of("open", span, i, orr_table_input(im->tables[i], 0));
+    }
+    return ORR_OK;
+}
+
+/* The end of a phase: who comes first waits. */
+static orr_status meet(importer *im, orr_status st)
+{
+    int64_t span = orr_timeline_now();
+
+    st = orr_context_agree(im->context, st);
+    orr_timeline_span("wait for the others", span, -1);
+    return st;
+}
+
+/* Ranks count rows in byte ranges in turn; everyone then knows where each row is. */
+static orr_status scan_table(importer *im, orr_table *t)
+{
+    int n = orr_table_n_parts(t), size = im->context->size, rank = im->context->rank;
+    orr_scan *mine = orr_alloc((size_t)n + 1, sizeof *mine),
+             *all = orr_alloc((size_t)n + 1, sizeof *all);
+    size_t *bytes = orr_alloc((size_t)size, sizeof *bytes);
+    int first = (int)((int64_t)n * rank / size), last = (int)((int64_t)n * (rank + 1) / size);
+    int64_t span;
+    orr_status st = mine && all && bytes
+                        ? ORR_OK
+                        : orr_fail(ORR_ERR_NOMEM, "out of memory: scan of %d parts", n);
+
+    for (int i = first; st == ORR_OK && i < last; i++) {
+        span = orr_timeline_now();
+        st = orr_table_scan_part(t, i, &mine[i - first]);
+        orr_timeline_span("scan", span, i);
+    }
+    ORR_TRY_GOTO(st, done, meet(im, st));
+    for (int r = 0; r < size; r++)
+        bytes[r] = (size_t)((int64_t)n * (r + 1) / size - (int64_t)n * r / size) * sizeof *all;
+    ORR_TRY_GOTO(st, done, orr_comm_allgather(im->context->world, mine, all, bytes));
+    span = orr_timeline_now();
+    if (n > 0) st = orr_table_scan_end(t, all);
+    orr_timeline_span("scan end", span, -1);
+    st = orr_context_agree(im->context, st);
+done:
+    orr_free(mine);
+    orr_free(all);
+    orr_free(bytes);
+    return st;
+}
+
+/* Raises most[0] (class number) and most[1] (bytes of an id) to what the table holds. */
+static orr_status look_at_labels(importer *im, const orr_table *t, int64_t most[2])
+{
+    int64_t rows = orr_table_rows(t), first = rows * im->context->rank / im->context->size,
+            last = rows * (im->context->rank + 1) / im->context->size;
+    int32_t label = -1;
+    int id_bytes = 0;
+    int64_t span = orr_timeline_now();
+    orr_status st = orr_table_label_range(t, first, last - first, &label, &id_bytes);
+
+    orr_timeline_span("labels", span, -1);
+    ORR_TRY(meet(im, st));
+    if (label > most[0]) most[0] = label;
+    if (id_bytes > most[1]) most[1] = id_bytes;
+    return orr_comm_allreduce(im->context->world, most, 2, ORR_I64, ORR_MAX);
+}
+
+static int same_aux(const orr_schema *a, const orr_schema *b)
+{
+    if (a->n_aux != b->n_aux) return 0;
+    for (int i = 0; i < a->n_aux; i++)
+        if (strcmp(a->aux_names[i], b->aux_names[i]) != 0) return 0;
+    return 1;
+}
+
+/* Tables that follow one another must have one schema; the class count is the largest. */
+static orr_status join_schemas(importer *im)
+{
+    im->schema = *orr_table_schema(im->tables[0]);
+    for (int i = 1; i < im->n_tables; i++) {
+        const orr_schema *s = orr_table_schema(im->tables[i]);
+        const char *name = orr_table_input(im->tables[i], 0);
+        if (s->h != im->schema.h || s->w != im->schema.w || s->c != im->schema.c ||
+            s->x_type != im->schema.x_type)
+            return orr_fail(
+                ORR_ERR_SHAPE,
+                "%s: its samples (%d x %d x %d) are not like those of %s (%d x %d x %d)", name,
+                s->h, s->w, s->c, orr_table_input(im->tables[0], 0), im->schema.h, im->schema.w,
+                im->schema.c);
+        if (s->y_type != im->schema.y_type || s->y_width != im->schema.y_width)
+            return orr_fail(ORR_ERR_SHAPE, "%s: its labels are of another kind than those of %s",
+                            name, orr_table_input(im->tables[0], 0));
+        if (s->id_type != im->schema.id_type || s->id_is_row != im->schema.id_is_row)
+            return orr_fail(ORR_ERR_SHAPE, "%s: its ids are of another kind than those of %s", name,
+                            orr_table_input(im->tables[0], 0));
+        if (!same_aux(s, &im->schema))
+            return orr_fail(ORR_ERR_SHAPE, "%s: its aux numbers are not those of %s", name,
+                            orr_table_input(im->tables[0], 0));
+        if (s->n_classes > im->schema.n_classes) im->schema.n_classes = s->n_classes;
+        if (s->id_bytes > im->schema.id_bytes) im->schema.id_bytes = s->id_bytes;
+    }
+    return ORR_OK;
+}
+
+static orr_status count_rows(importer *im)
+{
+    int64_t rows;
+
+    ORR_TRY(join_schemas(im));
+    for (int i = 0; i < im->n_tables; i++) {
+        im->first_row[i + 1] = im->first_row[i] + orr_table_rows(im->tables[i]);
+        im->first_id[i + 1] = im->first_id[i] + orr_table_file_rows(im->tables[i]);
+    }
+    rows = im->first_row[im->n_tables];
+    if (rows == 0)
+        return orr_fail(ORR_ERR_FORMAT, "%s: no rows to import", orr_table_input(im->tables[0], 0));
+    im->rows_per_shard = orr_schema_rows_per_shard(&im->schema, im->o->shard_mib);
+    if ((rows + im->rows_per_shard - 1) / im->rows_per_shard > 99999)
+        return orr_fail(ORR_ERR_OPTION,
+                        "import.shard_mib %g would make more than 99999 shards; raise it",
+                        im->o->shard_mib);
+    im->n_shards = (int)((rows + im->rows_per_shard - 1) / im->rows_per_shard);
+    return ORR_OK;
+}
+
+/* ---- provenance: inputs hashed by ranks in turn ---- */
+static orr_status hash_inputs(importer *im)
+{
+    enum { MOST = sizeof im->inputs / sizeof *im->inputs };
+    orr_status st = ORR_OK;
+
+    for (int i = 0; i < im->n_tables; i++)
+        for (int k = 0; st == ORR_OK && k < orr_table_n_inputs(im->tables[i]); k++) {
+            if (im->n_inputs == MOST)
+                st = orr_fail(ORR_ERR_OPTION, "import: more than %d input files", MOST);
+            else
+                im->inputs[im->n_inputs++] = orr_table_input(im->tables[i], k);
+        }
+    for (int i = im->context->rank; st == ORR_OK && i < im->n_inputs; i += im->context->size) {
+        int64_t span = orr_timeline_now();
+        st = orr_sha256_file(im->sums[i], im->inputs[i]);
+        orr_timeline_span_of("sha256", span, i, im->inputs[i]);
+    }
+    ORR_TRY(meet(im, st));
+    for (int i = 0; i < im->n_inputs; i++) {
+        ORR_TRY(orr_comm_bcast(im->context->world, im->sums[i], sizeof im->sums[i],
+                               i % im->context->size));
+        im->sum_texts[i] = im->sums[i];
+        /* names, not places: where files lay is nobody's business */
+        im->inputs[i] = orr_path_name(im->inputs[i]);
+    }
+    return ORR_OK;
+}
+
+static orr_provenance provenance(const importer *im)
+{
+    return (orr_provenance){ .command = "import",
+                             .job = im->job.s ? im->job.s : "",
+                             .n_inputs = im->n_inputs,
+                             .inputs = im->inputs,
+                             .input_sha256 = im->sum_texts };
+}
+
+/* ---- phase 2: shards ---- */
+/* Rows [first, first + n) of the whole, which may lie in several tables. */
+static orr_status read_rows(importer *im, int64_t first, int64_t n, orr_rows *rows)
+{
+    size_t x_bytes = orr_schema_x_bytes(&im->schema), y_bytes = orr_schema_y_bytes(&im->schema),
+           id_bytes = orr_schema_id_bytes(&im->schema);
+
+    for (int i = 0; i < im->n_tables; i++) {
+        int64_t a = first > im->first_row[i] ? first : im->first_row[i];
+        int64_t b = first + n < im->first_row[i + 1] ? first + n : im->first_row[i + 1];
+        if (a >= b) continue;
+        size_t at = (size_t)(a - first);
+        orr_rows part = { .n = b - a,
+                          .x = (char *)rows->x + at * x_bytes,
+                          .y = (char *)rows->y + at * y_bytes,
+                          .id = (char *)rows->id + at * id_bytes,
+                          .aux = rows->aux + at * (size_t)im->schema.n_aux };
+        ORR_TRY(orr_table_read(im->tables[i], a - im->first_row[i], b - a, &part,
+                               im->context->threads));
+        for (int64_t k = 0; im->schema.id_is_row && k < part.n; k++)
+            ((int64_t *)part.id)[k] += im->first_id[i]; /* row numbers go on over the tables */
+    }
+    return ORR_OK;
+}
+
+static orr_status write_shards(importer *im, orr_counter *counter)
+{
+    orr_provenance p = provenance(im);
+    orr_shard_opts so = { .compression = im->o->compression };
+    int64_t rows = im->first_row[im->n_tables], shard;
+    int64_t most = rows < im->rows_per_shard ? rows : im->rows_per_shard;
+    orr_rows buffer;
+    orr_progress *progress = NULL;
+    orr_status st = orr_rows_alloc(&buffer, &im->schema, most);
+
+    if (st != ORR_OK)
+        orr_fail(st, "out of memory: a shard of %lld rows; lower shard_mib", (long long)most);
+    if (im->context->rank == 0 && im->o->runtime.progress)
+        (void)orr_progress_create(&progress, "import", "shards", im->n_shards);
+    while (st == ORR_OK && (st = orr_counter_next(counter, 1, &shard)) == ORR_OK &&
+           shard < im->n_shards) {
+        int64_t first = shard * im->rows_per_shard, span = orr_timeline_now();
+        buffer.n = rows - first < im->rows_per_shard ? rows - first : im->rows_per_shard;
+        st = read_rows(im, first, buffer.n, &buffer);
+        orr_timeline_span("read", span, shard);
+        span = orr_timeline_now();
+        if (st == ORR_OK) st = orr_shard_write(im->tmp, (int)shard, &im->schema, &buffer, &p, &so);
+        orr_timeline_span("write", span, shard);
+        orr_progress_update(progress, shard + 1, NULL);
+        if (st == ORR_OK && orr_context_signalled())
+            st =
+                orr_fail(ORR_ERR_INTERRUPTED, "stopped by a signal; nothing was kept; start again");
+    }
+    orr_progress_end(progress, NULL);
+    orr_rows_free(&buffer);
+    return meet(im, st);
+}
+
+/* A folder beside the final one.  What a killed import left there goes; anything else is refused. */
+static orr_status make_folder(importer *im)
+{
+    ORR_TRY(orr_set_check_output(im->tmp, 1));
+    if (orr_path_is_dir(im->tmp)) ORR_TRY(orr_remove_dir(im->tmp));
+    return orr_set_create(im->tmp, 0);
+}
+
+static orr_status write_set(importer *im)
+{
+    orr_provenance p = provenance(im);
+    orr_counter *counter = NULL;
+    int64_t span;
+    orr_status st = ORR_OK;
+
+    if (im->context->rank == 0) st = make_folder(im);
+    ORR_TRY(orr_context_agree(im->context, st));
+    im->created = 1;
+    ORR_TRY(orr_context_agree(im->context, orr_counter_create(&counter, im->context->world)));
+    st = write_shards(im, counter);
+    orr_counter_destroy(counter);
+    ORR_TRY(st);
+    span = orr_timeline_now();
+    if (im->context->rank == 0) st = orr_index_write(im->tmp, im->n_shards, &im->schema, &p);
+    if (im->context->rank == 0 && st == ORR_OK)
+        st = orr_set_publish(im->tmp, im->out, im->o->overwrite);
+    st = orr_context_agree(im->context, st);
+    orr_timeline_span_of("index", span, -1, im->out);
+    return st;
+}
+
+/* The job as it was given, without where it writes: the same data give the same bytes wherever they
+ * land. */
+static orr_status describe_job(importer *im)
+{
+    const orr_node *root = orr_config_root(im->config),
+                   *what = orr_node_get(root, im->o->inputs ? "inputs" : "input");
+
+    orr_text_printf(&im->job, "%s: ", im->o->inputs ? "inputs" : "input");
+    orr_node_dump(what, &im->job, 2);
+    return orr_text_status(&im->job);
+}
+
+static orr_status name_folders(importer *im)
+{
+    ORR_TRY(orr_path_trim(im->out, im->o->out));
+    return orr_tmp_path(im->tmp, im->out);
+}
+
+static orr_status make_set(importer *im)
+{
+    int64_t most[2] = { -1, 0 };
+    orr_status st = name_folders(im);
+
+    if (st == ORR_OK && im->context->rank == 0)
+        st = orr_set_check_output(im->out, im->o->overwrite);
+    ORR_TRY(orr_context_agree(im->context,
+                              st)); /* an output that is there is found out before the work */
+    ORR_TRY(orr_context_agree(im->context, read_tables(im)));
+    ORR_TRY(orr_context_agree(im->context, describe_job(im)));
+    for (int i = 0; i < im->n_tables; i++) {
+        ORR_TRY(scan_table(im, im->tables[i]));
+        ORR_TRY(look_at_labels(im, im->tables[i], most));
+    }
+    for (int i = 0; i < im->n_tables; i++)
+        ORR_TRY(orr_context_agree(
+            im->context, orr_table_set_label_range(im->tables[i], (int32_t)most[0], (int)most[1])));
+    ORR_TRY(orr_context_agree(im->context, count_rows(im)));
+    ORR_TRY(hash_inputs(im));
+    st = write_set(im);
+    /* what is half made goes; a set that was there before stays until the new one is whole */
+    if (st != ORR_OK && im->created && im->context->rank == 0) {
+        char text[ORR_ERROR_MAX];
+        snprintf(text, sizeof text, "%s", orr_error_text());
+        (void)orr_remove_dir(im->tmp);
+        orr_fail(st, "%s", text);
+    }
+    return st;
+}
+
+orr_status orr_import(orr_context *context, const orr_import_opts *o, const orr_config *config)
+{
+    importer *im = orr_alloc(1, sizeof *im);
+    orr_status st;
+
+    if (!im) return orr_fail(ORR_ERR_NOMEM, "out of memory: import");
+    im->context = context;
+    im->o = o;
+    im->config = config;
+    st = make_set(im);
+    if (st == ORR_OK)
+        orr_context_print(context, "%s: %lld samples of %d x %d x %d in %d shards\n", o->out,
+                          (long long)im->first_row[im->n_tables], im->schema.h, im->schema.w,
+                          im->schema.c, im->n_shards);
+    for (int i = 0; i < im->n_tables; i++)
+        orr_table_close(im->tables[i]);
+    orr_text_free(&im->job);
+    orr_free(im);
+    return st;
+}

@@ -1,0 +1,54 @@
+/* jobs/sets/synth.c - the stand-in surveys, and how ranks share their making. */
+#include "jobs/sets/synth.h"
+#include "core/progress.h"
+
+static orr_status make_kepler(orr_context *context, const orr_synth_opts *o)
+{
+    return orr_context_agree(context, context->rank == 0 ? orr_synth_kepler(&o->kepler) : ORR_OK);
+}
+
+static orr_status make_moons(orr_context *context, const orr_synth_opts *o)
+{
+    return orr_context_agree(context, context->rank == 0 ? orr_synth_moons(&o->moons) : ORR_OK);
+}
+
+/* This rank's fields, one after another, so that a signal is heard between two. */
+static orr_status make_fields(orr_context *context, const orr_synth_sdss_opts *o)
+{
+    orr_progress *progress = NULL;
+    orr_status st = ORR_OK;
+
+    if (context->rank == 0) st = orr_progress_create(&progress, "synth sdss", "fields", o->fields);
+    for (int64_t f = context->rank; st == ORR_OK && f < o->fields; f += context->size) {
+        if (orr_context_signalled())
+            st = orr_fail(ORR_ERR_INTERRUPTED,
+                          "stopped by a signal at field %lld of %lld; start again with overwrite: "
+                          "true",
+                          (long long)f, (long long)o->fields);
+        else
+            st = orr_synth_sdss_fields(o, f, o->fields);
+        if (st == ORR_OK)
+            orr_progress_update(
+                progress, f + context->size < o->fields ? f + context->size : o->fields, NULL);
+    }
+    orr_progress_end(progress, NULL);
+    return st;
+}
+
+/* All ranks share the fields; the catalogue comes last and says that the survey is whole. */
+static orr_status make_sdss(orr_context *context, const orr_synth_opts *o)
+{
+    const orr_runtime_opts runtime = { .threads = 0 };
+
+    ORR_TRY(orr_context_runtime(context, &runtime));
+    ORR_TRY(orr_context_agree(context, make_fields(context, &o->sdss)));
+    return orr_context_agree(context,
+                             context->rank == 0 ? orr_synth_sdss_catalogue(&o->sdss) : ORR_OK);
+}
+
+const orr_synth_survey orr_synth_surveys[] = {
+    { "kepler", orr_synth_kepler_options, make_kepler },
+    { "moons", orr_synth_moons_options, make_moons },
+    { "sdss", orr_synth_sdss_options, make_sdss },
+    { NULL, NULL, NULL },
+};
