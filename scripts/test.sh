@@ -91,7 +91,7 @@ mkdir -p build
 # every user has: .ci/run demands them.
 export ORRERY_REQUIRE="slurm ${ORRERY_REQUIRE-}"
 
-build release && run release 2400
+build release all bench && run release 2400
 
 if build asan; then
     export UBSAN_OPTIONS=print_stacktrace=1

@@ -101,73 +101,74 @@ static void report(const char *name, const work *w, void (*call)(const work *), 
 
 static void linear_forward(const work *w)
 {
-    w->f->k->ops->linear_forward(f->k, &w->f->b, w->in, w->out, w->a->x, w->a->w, w->a->bias,
-                                 w->a->y);
+    w->f->be->ops->linear_forward(w->f->be, &w->f->b, w->in, w->out, w->a->x, w->a->w, w->a->bias,
+                                  w->a->y);
 }
 static void linear_data(const work *w)
 {
-    w->f->k->ops->linear_backward_data(f->k, &w->f->b, w->in, w->out, w->a->dy, w->a->w, w->a->dx);
+    w->f->be->ops->linear_backward_data(w->f->be, &w->f->b, w->in, w->out, w->a->dy, w->a->w,
+                                        w->a->dx);
 }
 static void linear_params(const work *w)
 {
-    w->f->k->ops->linear_backward_params(f->k, &w->f->b, w->in, w->out, w->a->x, w->a->dy,
-                                         &w->a->dw, &w->a->db);
+    w->f->be->ops->linear_backward_params(w->f->be, &w->f->b, w->in, w->out, w->a->x, w->a->dy,
+                                          &w->a->dw, &w->a->db);
 }
 static void conv_forward(const work *w)
 {
-    w->f->k->ops->conv_forward(f->k, w->plan, &w->f->b, w->a->x, w->a->w, w->a->bias, w->a->y);
+    w->f->be->ops->conv_forward(w->f->be, w->plan, &w->f->b, w->a->x, w->a->w, w->a->bias, w->a->y);
 }
 static void conv_data(const work *w)
 {
-    w->f->k->ops->conv_backward_data(f->k, w->plan, &w->f->b, w->a->dy, w->a->w, w->a->dx);
+    w->f->be->ops->conv_backward_data(w->f->be, w->plan, &w->f->b, w->a->dy, w->a->w, w->a->dx);
 }
 static void conv_params(const work *w)
 {
-    w->f->k->ops->conv_backward_params(f->k, w->plan, &w->f->b, w->a->x, w->a->dy, &w->a->dw,
-                                       &w->a->db);
+    w->f->be->ops->conv_backward_params(w->f->be, w->plan, &w->f->b, w->a->x, w->a->dy, &w->a->dw,
+                                        &w->a->db);
 }
 static void pool_forward(const work *w)
 {
-    w->f->k->ops->max_pool_forward(f->k, w->f->b.n, w->pool, w->a->x, w->a->y, w->a->arg);
+    w->f->be->ops->max_pool_forward(w->f->be, w->f->b.n, w->pool, w->a->x, w->a->y, w->a->arg);
 }
 static void pool_backward(const work *w)
 {
-    w->f->k->ops->max_pool_backward(f->k, w->f->b.n, w->pool, w->a->dy, w->a->arg, w->a->dx);
+    w->f->be->ops->max_pool_backward(w->f->be, w->f->b.n, w->pool, w->a->dy, w->a->arg, w->a->dx);
 }
 static void relu_forward(const work *w)
 {
-    w->f->k->ops->act_forward(f->k, ORR_RELU, 0, w->n, w->a->x, w->a->y);
+    w->f->be->ops->act_forward(w->f->be, ORR_RELU, 0, w->n, w->a->x, w->a->y);
 }
 static void relu_backward(const work *w)
 {
-    w->f->k->ops->act_backward(f->k, ORR_RELU, 0, w->n, w->a->x, w->a->y, w->a->dy, w->a->dx);
+    w->f->be->ops->act_backward(w->f->be, ORR_RELU, 0, w->n, w->a->x, w->a->y, w->a->dy, w->a->dx);
 }
 static void tanh_forward(const work *w)
 {
-    w->f->k->ops->act_forward(f->k, ORR_TANH, 0, w->n, w->a->x, w->a->y);
+    w->f->be->ops->act_forward(w->f->be, ORR_TANH, 0, w->n, w->a->x, w->a->y);
 }
 static void norm_moments(const work *w)
 {
-    w->f->k->ops->norm_moments(f->k, w->n / w->c, w->c, w->a->x, w->a->mean, w->a->m2);
+    w->f->be->ops->norm_moments(w->f->be, w->n / w->c, w->c, w->a->x, w->a->mean, w->a->m2);
 }
 static void norm_forward(const work *w)
 {
-    w->f->k->ops->norm_forward(f->k, w->n / w->c, w->c, w->a->x, w->a->bias, w->a->w, w->a->w,
-                               w->a->bias, w->a->y);
+    w->f->be->ops->norm_forward(w->f->be, w->n / w->c, w->c, w->a->x, w->a->bias, w->a->w, w->a->w,
+                                w->a->bias, w->a->y);
 }
 static void norm_sums(const work *w)
 {
-    w->f->k->ops->norm_backward_sums(f->k, w->n / w->c, w->c, w->a->x, w->a->bias, w->a->w,
-                                     w->a->dy, w->a->mean, w->a->m2);
+    w->f->be->ops->norm_backward_sums(w->f->be, w->n / w->c, w->c, w->a->x, w->a->bias, w->a->w,
+                                      w->a->dy, w->a->mean, w->a->m2);
 }
 static void norm_data(const work *w)
 {
-    w->f->k->ops->norm_backward_data(f->k, w->n / w->c, w->c, w->a->x, w->a->bias, w->a->w, w->a->w,
-                                     w->a->bias, w->a->bias, w->a->dy, w->a->dx);
+    w->f->be->ops->norm_backward_data(w->f->be, w->n / w->c, w->c, w->a->x, w->a->bias, w->a->w,
+                                      w->a->w, w->a->bias, w->a->bias, w->a->dy, w->a->dx);
 }
 static void dropout(const work *w)
 {
-    w->f->k->ops->dropout(f->k, &w->f->b, w->n / w->f->b.n, 0.5, 1, w->a->x, w->a->y);
+    w->f->be->ops->dropout(w->f->be, &w->f->b, w->n / w->f->b.n, 0.5, 1, w->a->x, w->a->y);
 }
 
 static float *floats(size_t n, uint64_t seed)
@@ -257,7 +258,7 @@ static void bench_conv(bench *f, int n, orr_conv_shape s)
     char name[96];
 
     set_batch(f, n);
-    if (f->k->ops->conv_plan(f->k, &w.plan, &s, &f->limits) != ORR_OK) {
+    if (f->be->ops->conv_plan(f->be, &w.plan, &s, &f->limits) != ORR_OK) {
         fprintf(stderr, "%s\n", orr_error_text());
         exit(1);
     }
@@ -266,7 +267,7 @@ static void bench_conv(bench *f, int n, orr_conv_shape s)
     report(name, &w, conv_forward, flop, bytes);
     report("    data gradient", &w, conv_data, flop, bytes);
     report("    parameter gradient", &w, conv_params, flop, bytes);
-    f->k->ops->conv_unplan(f->k, w.plan);
+    f->be->ops->conv_unplan(f->be, w.plan);
     free_arrays(&a);
 }
 
@@ -280,20 +281,20 @@ static orr_conv_shape same(int side, int c, int k, int size)
 
 static void avg_forward(const work *w)
 {
-    w->f->k->ops->avg_pool_forward(f->k, w->f->b.n, w->pool, w->a->x, w->a->y);
+    w->f->be->ops->avg_pool_forward(w->f->be, w->f->b.n, w->pool, w->a->x, w->a->y);
 }
 static void avg_backward(const work *w)
 {
-    w->f->k->ops->avg_pool_backward(f->k, w->f->b.n, w->pool, w->a->dy, w->a->dx);
+    w->f->be->ops->avg_pool_backward(w->f->be, w->f->b.n, w->pool, w->a->dy, w->a->dx);
 }
 static void leaky_forward(const work *w)
 {
-    w->f->k->ops->act_forward(f->k, ORR_LEAKY_RELU, 0.3, w->n, w->a->x, w->a->y);
+    w->f->be->ops->act_forward(w->f->be, ORR_LEAKY_RELU, 0.3, w->n, w->a->x, w->a->y);
 }
 static void leaky_backward(const work *w)
 {
-    w->f->k->ops->act_backward(f->k, ORR_LEAKY_RELU, 0.3, w->n, w->a->x, w->a->y, w->a->dy,
-                               w->a->dy);
+    w->f->be->ops->act_backward(w->f->be, ORR_LEAKY_RELU, 0.3, w->n, w->a->x, w->a->y, w->a->dy,
+                                w->a->dy);
 }
 
 static void bench_average(bench *f, int n, orr_pool_shape s)
@@ -374,7 +375,7 @@ static void bench_rows(bench *f, size_t rows, int c)
  * arrays. */
 static void add_call(const work *w)
 {
-    w->f->k->ops->add(f->k, w->n, w->a->x, w->a->dx, w->a->y);
+    w->f->be->ops->add(w->f->be, w->n, w->a->x, w->a->dx, w->a->y);
 }
 
 static void measure_peaks(bench *f)
@@ -414,7 +415,8 @@ static void blas_data(const work *w)
 }
 static void tiles_weights(const work *w)
 {
-    orr_cpu_linear_backward_params(&w->f->b, w->in, w->out, w->a->x, w->a->dy, &w->a->dw, NULL);
+    orr_cpu_linear_backward_params(w->f->be, &w->f->b, w->in, w->out, w->a->x, w->a->dy, &w->a->dw,
+                                   NULL);
 }
 /* No kernel of the table: one call for the leaf, on OpenBLAS's own threads. */
 static void blas_weights(const work *w)
@@ -480,7 +482,7 @@ int main(int argc, char **argv)
     static bench f;
 
     if (argc > 1) omp_set_num_threads((int)strtol(argv[1], NULL, 10));
-    if (orr_backend_create(&f.k, argc > 4 ? argv[4] : "cpu") != ORR_OK) {
+    if (orr_backend_create(&f.be, argc > 4 ? argv[4] : "cpu") != ORR_OK) {
         fprintf(stderr, "%s\n", orr_error_text());
         return 1;
     }
