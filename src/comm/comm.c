@@ -263,10 +263,8 @@ orr_status orr_comm_gather(orr_comm *c, const void *in, void *out, const size_t 
 /* ---- the common verdict ---- */
 
 typedef struct {
-    int32_t status, line;
     char host[ORR_HOST_MAX];
-    char file[96];
-    char text[ORR_ERROR_MAX];
+    orr_error error;
 } verdict;
 
 static void copy_text(char *to, size_t cap, const char *from)
@@ -280,18 +278,18 @@ static void copy_text(char *to, size_t cap, const char *from)
 
 static verdict own_verdict(const orr_comm *c, orr_status st)
 {
-    verdict v = { .status = st };
-    const char *text = orr_error_text();
-    char *colon;
+    verdict v = { 0 };
 
     copy_text(v.host, sizeof v.host, c->host);
-    copy_text(v.file, sizeof v.file, orr_error_where());
-    copy_text(v.text, sizeof v.text, *text ? text : orr_status_name(st));
-    if ((colon = strrchr(v.file, ':'))) {
-        *colon = '\0';
-        v.line = (int32_t)strtol(colon + 1, NULL, 10);
-    }
+    orr_error_take(&v.error, st < 0 ? st : ORR_OK);
+    if (!v.error.text[0]) copy_text(v.error.text, sizeof v.error.text, orr_status_name(st));
     return v;
+}
+
+/* The sentence with its owner before it. */
+static orr_status raise_verdict(const verdict *v, int who)
+{
+    return orr_fail_prefix(orr_error_raise(&v->error), "rank %d (%s): ", who, v->host);
 }
 
 static orr_status first_failing(orr_comm *c, orr_status st, int32_t *who)
@@ -314,12 +312,10 @@ orr_status orr_comm_agree_all(orr_comm *c, orr_status st)
     if (comm_st == ORR_OK) {
         verdict theirs = v;
         comm_st = c->ops->bcast(c, &theirs, sizeof theirs, who);
-        if (comm_st == ORR_OK)
-            return orr_fail_at(theirs.file, theirs.line, (orr_status)theirs.status,
-                               "rank %d (%s): %s", who, theirs.host, theirs.text);
+        if (comm_st == ORR_OK) return raise_verdict(&theirs, who);
     }
     if (st < 0) /* the others cannot be told; what went wrong here is still the news */
-        return orr_fail_at(v.file, v.line, st, "rank %d (%s): %s", c->rank, c->host, v.text);
+        return raise_verdict(&v, c->rank);
     return comm_st;
 }
 

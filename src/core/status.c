@@ -6,7 +6,7 @@
 #include <string.h>
 
 static _Thread_local char error_text[ORR_ERROR_MAX];
-static _Thread_local char error_where[96];
+static _Thread_local char error_where[ORR_WHERE_MAX];
 
 orr_status orr_fail_at(const char *file, int line, orr_status code, const char *format, ...)
 {
@@ -37,6 +37,19 @@ orr_status orr_fail_prefix(orr_status code, const char *format, ...)
     return code;
 }
 
+orr_status orr_fail_more(orr_status code, const char *format, ...)
+{
+    char more[ORR_ERROR_MAX] = "";
+    size_t n = strlen(error_text);
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(more, sizeof more, format, ap);
+    va_end(ap);
+    snprintf(error_text + n, sizeof error_text - n, "%s", more);
+    return code;
+}
+
 const char *orr_error_text(void)
 {
     return error_text;
@@ -50,6 +63,40 @@ const char *orr_error_where(void)
 void orr_error_clear(void)
 {
     error_text[0] = error_where[0] = '\0';
+}
+
+/* ---- a failure as a value ---- */
+void orr_error_take(orr_error *out, orr_status st)
+{
+    *out = (orr_error){ .code = st };
+    if (st == ORR_OK) return;
+    memcpy(out->text, error_text, sizeof out->text);
+    memcpy(out->where, error_where, sizeof out->where);
+    orr_error_clear();
+}
+
+orr_status orr_error_raise(const orr_error *e)
+{
+    if (e->code == ORR_OK) return ORR_OK;
+    memcpy(error_text, e->text, sizeof error_text);
+    memcpy(error_where, e->where, sizeof error_where);
+    return e->code;
+}
+
+orr_status orr_error_keep(orr_error *first, orr_status st)
+{
+    if (first->code == ORR_OK)
+        orr_error_take(first, st);
+    else if (st != ORR_OK)
+        orr_error_clear();
+    return first->code;
+}
+
+/* ---- codes ---- */
+int orr_is_data_fault(orr_status st)
+{
+    return st == ORR_ERR_FORMAT || st == ORR_ERR_SHAPE || st == ORR_ERR_NUMERIC ||
+           st == ORR_ERR_UNSUPPORTED || st == ORR_ERR_IO;
 }
 
 const char *orr_status_name(orr_status st)

@@ -22,8 +22,7 @@ enum { MAX_THREADS = 256, MAX_DEPTH = 4096 };
 typedef struct slot {
     orr_loaded out;
     int ready;
-    orr_status status;
-    char text[ORR_ERROR_MAX]; /* of a failure in the thread */
+    orr_error error; /* of the thread that made it */
     int *leaf;
     float *x;
     int32_t *labels;
@@ -180,9 +179,8 @@ static void *work(void *arg)
 
         pthread_mutex_unlock(&l->lock);
         unit = orr_timeline_unit(l->first + batch);
-        s->status = make(l, s, batch, w);
+        orr_error_take(&s->error, make(l, s, batch, w));
         orr_timeline_unit_end(NULL, unit, -1);
-        if (s->status != ORR_OK) snprintf(s->text, sizeof s->text, "%s", orr_error_text());
         pthread_mutex_lock(&l->lock);
         s->ready = 1;
         pthread_cond_broadcast(&l->made);
@@ -209,7 +207,7 @@ orr_status orr_loader_next(orr_loader *l, const orr_loaded **out)
             pthread_cond_wait(&l->made, &l->lock);
         l->waited += orr_now() - begin;
     }
-    st = s->status;
+    st = s->error.code;
     if (st == ORR_OK) {
         slot *before = &l->slots[(l->given + l->n_slots - 1) % l->n_slots];
         before->ready = 0;
@@ -219,7 +217,7 @@ orr_status orr_loader_next(orr_loader *l, const orr_loaded **out)
     }
     pthread_mutex_unlock(&l->lock);
     orr_timeline_span("load", span, l->first + l->given - 1);
-    return st == ORR_OK ? ORR_OK : orr_fail(st, "%s", s->text);
+    return orr_error_raise(&s->error);
 }
 
 double orr_loader_waited(const orr_loader *l)

@@ -22,18 +22,8 @@ struct orr_shared_shard {
     orr_schema schema;
     int64_t rows;
     hid_t file, transfer, sets[ORR_N_COLUMNS];
-    orr_status failed; /* this rank's first failure */
-    char why[ORR_ERROR_MAX];
+    orr_error failed; /* this rank's first failure */
 };
-
-static orr_status remember(orr_shared_shard *f, orr_status st)
-{
-    if (st != ORR_OK && f->failed == ORR_OK) {
-        f->failed = st;
-        snprintf(f->why, sizeof f->why, "%s", orr_error_text());
-    }
-    return st;
-}
 
 static orr_status name_files(char path[ORR_PATH_MAX], char tmp[ORR_PATH_MAX], const char *dir,
                              int number)
@@ -140,7 +130,8 @@ orr_status orr_shared_shard_open(orr_shared_shard **out, const char *dir, int nu
     ORR_TRY_GOTO(st, done, name_files(path, f->tmp, dir, number));
     ORR_TRY_GOTO(st, done, orr_h5_open_write(&f->file, &f->transfer, f->tmp, access));
     *out = f; /* from here on closing is everybody's, so it is the caller's even after a failure */
-    st = remember(f, open_columns(f));
+    st = orr_error_keep(&f->failed, open_columns(f));
+    orr_error_raise(&f->failed);
 done:
     orr_h5_quiet_end(&quiet);
     if (!*out) {
@@ -201,14 +192,15 @@ orr_status orr_shared_shard_write(orr_shared_shard *f, int64_t first, const orr_
     int64_t n;
 
     orr_h5_quiet_begin(&quiet);
-    if (f->failed == ORR_OK) remember(f, check_write(f, first, rows));
-    n = f->failed == ORR_OK ? rows->n : 0;
+    if (f->failed.code == ORR_OK) orr_error_keep(&f->failed, check_write(f, first, rows));
+    n = f->failed.code == ORR_OK ? rows->n : 0;
     for (int c = 0; c < ORR_N_COLUMNS; c++)
         if (f->sets[c] >= 0)
-            remember(f, write_column(f, (orr_shard_column)c, first, n,
-                                     n > 0 ? orr_rows_column(rows, (orr_shard_column)c) : NULL));
+            orr_error_keep(&f->failed,
+                           write_column(f, (orr_shard_column)c, first, n,
+                                        n > 0 ? orr_rows_column(rows, (orr_shard_column)c) : NULL));
     orr_h5_quiet_end(&quiet);
-    return f->failed == ORR_OK ? ORR_OK : orr_fail(f->failed, "%s", f->why);
+    return orr_error_raise(&f->failed);
 }
 
 orr_status orr_shared_shard_close(orr_shared_shard *f)
@@ -221,10 +213,10 @@ orr_status orr_shared_shard_close(orr_shared_shard *f)
     for (int c = 0; c < ORR_N_COLUMNS; c++)
         if (f->sets[c] >= 0) H5Dclose(f->sets[c]);
     if (H5Fclose(f->file) < 0)
-        remember(f, orr_h5_fail(ORR_ERR_IO, "%s: cannot finish the file", f->tmp));
+        orr_error_keep(&f->failed, orr_h5_fail(ORR_ERR_IO, "%s: cannot finish the file", f->tmp));
     H5Pclose(f->transfer);
     orr_h5_quiet_end(&quiet);
-    st = f->failed == ORR_OK ? ORR_OK : orr_fail(f->failed, "%s", f->why);
+    st = orr_error_raise(&f->failed);
     orr_free(f);
     return st;
 }

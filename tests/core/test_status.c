@@ -108,12 +108,81 @@ static void try_passes_up(void **state)
 static void every_status_has_a_name(void **state)
 {
     (void)state;
-    for (int i = ORR_ERR_INTERNAL; i <= ORR_PENDING; i++) {
+    for (int i = ORR_ERR_MACHINE; i <= ORR_PENDING; i++) {
         assert_string_not_equal(orr_status_name((orr_status)i), "unknown status");
-        for (int j = ORR_ERR_INTERNAL; j < i; j++)
+        for (int j = ORR_ERR_MACHINE; j < i; j++)
             assert_string_not_equal(orr_status_name((orr_status)i), orr_status_name((orr_status)j));
     }
     assert_string_equal(orr_status_name((orr_status)77), "unknown status");
+}
+
+static void is_a_value(void **state)
+{
+    orr_error e, none = { 0 };
+    char where[ORR_WHERE_MAX];
+
+    (void)state;
+    orr_error_take(&e, orr_fail(ORR_ERR_IO, "disk full"));
+    assert_int_equal(e.code, ORR_ERR_IO);
+    assert_string_equal(e.text, "disk full");
+    assert_string_equal(orr_error_text(), ""); /* it was taken */
+    assert_string_equal(orr_error_where(), "");
+    snprintf(where, sizeof where, "%s", e.where);
+    (void)orr_fail(ORR_ERR_ARG, "another");
+    assert_int_equal(orr_error_raise(&none), ORR_OK); /* leaves that alone */
+    assert_string_equal(orr_error_text(), "another");
+    assert_failure(orr_error_raise(&e), ORR_ERR_IO, "disk full");
+    assert_string_equal(orr_error_where(), where); /* not where it was raised again */
+    orr_error_take(&e, ORR_OK);
+    assert_int_equal(e.code, ORR_OK);
+    assert_string_equal(e.text, "");
+    assert_string_equal(orr_error_text(), "disk full");
+}
+
+static void the_first_one_is_kept(void **state)
+{
+    orr_error first = { 0 };
+
+    (void)state;
+    assert_int_equal(orr_error_keep(&first, ORR_OK), ORR_OK);
+    assert_int_equal(orr_error_keep(&first, orr_fail(ORR_ERR_IO, "one")), ORR_ERR_IO);
+    assert_int_equal(orr_error_keep(&first, orr_fail(ORR_ERR_NOMEM, "two")), ORR_ERR_IO);
+    assert_string_equal(orr_error_text(), "");
+    assert_int_equal(orr_error_keep(&first, ORR_OK), ORR_ERR_IO);
+    assert_failure(orr_error_raise(&first), ORR_ERR_IO, "one");
+}
+
+static void *fails_elsewhere(void *out)
+{
+    orr_error_take(out, orr_fail(ORR_ERR_FORMAT, "ragged row"));
+    return NULL;
+}
+
+static void goes_from_thread_to_thread(void **state)
+{
+    pthread_t t;
+    orr_error e = { 0 };
+
+    (void)state;
+    orr_error_clear();
+    assert_int_equal(pthread_create(&t, NULL, fails_elsewhere, &e), 0);
+    assert_int_equal(pthread_join(t, NULL), 0);
+    assert_failure(orr_error_raise(&e), ORR_ERR_FORMAT, "ragged row");
+    assert_memory_equal(orr_error_where(), "test_status.c:", 14);
+}
+
+static void tells_data_from_program(void **state)
+{
+    static const orr_status data[] = { ORR_ERR_FORMAT, ORR_ERR_SHAPE, ORR_ERR_NUMERIC,
+                                       ORR_ERR_UNSUPPORTED, ORR_ERR_IO };
+    int n = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof data / sizeof *data; i++)
+        assert_true(orr_is_data_fault(data[i]));
+    for (int st = ORR_ERR_MACHINE; st <= ORR_PENDING; st++)
+        n += orr_is_data_fault((orr_status)st);
+    assert_int_equal(n, sizeof data / sizeof *data);
 }
 
 int main(void)
@@ -126,6 +195,10 @@ int main(void)
         cmocka_unit_test(threads_have_their_own),
         cmocka_unit_test(try_passes_up),
         cmocka_unit_test(every_status_has_a_name),
+        cmocka_unit_test(is_a_value),
+        cmocka_unit_test(the_first_one_is_kept),
+        cmocka_unit_test(goes_from_thread_to_thread),
+        cmocka_unit_test(tells_data_from_program),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -243,15 +243,18 @@ static orr_status finish_proof(orr_slot *s)
 
     e->n_committing--;
     e->n_held -= !s->part.path[0];
-    if (s->stored == ORR_OK && s->proved == ORR_OK) return report(s, ORR_DOWNLOAD_DONE);
-    if (s->stored != ORR_OK && s->stored != ORR_ERR_EXISTS) {
+    if (s->stored.code == ORR_OK && s->proved.code == ORR_OK) return report(s, ORR_DOWNLOAD_DONE);
+    if (s->stored.code != ORR_OK && s->stored.code != ORR_ERR_EXISTS) {
         orr_download_part_close(&s->part);
         s->state = ORR_SLOT_FREE;
-        return orr_fail(s->stored, "%s", s->words);
+        return orr_error_raise(&s->stored);
     }
-    if (s->stored == ORR_OK) orr_download_part_discard(&s->part);
-    snprintf(s->reason, sizeof s->reason, "%s%.240s", s->stored == ORR_OK ? "proof failed: " : "",
-             s->words);
+    if (s->stored.code == ORR_OK) {
+        orr_download_part_discard(&s->part);
+        snprintf(s->reason, sizeof s->reason, "proof failed: %.240s", s->proved.text);
+    } else {
+        snprintf(s->reason, sizeof s->reason, "%.240s", s->stored.text);
+    }
     s->retry_after = 0;
     s->failures++;
     return go_on(s, orr_now());
@@ -510,22 +513,22 @@ static void destroy(orr_engine *e)
 /* The files that were being proved when the run ended are told, too. */
 static void drain(orr_engine *e)
 {
-    char words[ORR_ERROR_MAX];
+    orr_error why;
     orr_slot *list;
 
-    snprintf(words, sizeof words, "%s", orr_error_text());
+    orr_error_take(&why, ORR_ERR_INTERRUPTED);
     orr_committers_end(&e->committers);
     e->committers.multi = NULL;
     for (list = e->committers.finished; list;) {
         orr_slot *next = list->next;
 
-        if (list->stored == ORR_OK && list->proved == ORR_OK)
+        if (list->stored.code == ORR_OK && list->proved.code == ORR_OK)
             (void)report(list, ORR_DOWNLOAD_DONE);
-        else if (list->stored == ORR_OK)
+        else if (list->stored.code == ORR_OK)
             orr_download_part_discard(&list->part);
         list = next;
     }
-    orr_fail(ORR_ERR_INTERRUPTED, "%s", words);
+    orr_error_raise(&why);
 }
 
 orr_status orr_download_run(const orr_download_opts *o, const orr_download_calls *calls)

@@ -19,9 +19,15 @@
 
 enum { AT_ONCE = 8, MOST_THREADS = 8 };
 
-static void keep_words(orr_slot *s)
+static void cannot_store(orr_slot *s, orr_status st)
 {
-    snprintf(s->words, sizeof s->words, "%s", orr_error_text());
+    orr_error_keep(&s->stored, st);
+}
+
+/* What the proof says; what kept it from saying anything is no news about the bytes. */
+static void judged(orr_slot *s, orr_status st)
+{
+    orr_error_keep(orr_is_data_fault(st) ? &s->proved : &s->stored, st);
 }
 
 /* The file is seen where it lies in the page cache: a copy would cost more than the proof. It is
@@ -33,44 +39,39 @@ static void prove_file(orr_slot *s, orr_proof level)
     struct stat now;
 
     if (bytes == MAP_FAILED || fstat(p->fd, &now) != 0)
-        s->stored =
-            orr_fail(ORR_ERR_IO, "%s.part: cannot read it back: %s", p->path, strerror(errno));
+        cannot_store(
+            s, orr_fail(ORR_ERR_IO, "%s.part: cannot read it back: %s", p->path, strerror(errno)));
     else if (now.st_size != p->have)
-        s->stored = orr_fail(ORR_ERR_IO, "%s.part: %lld bytes, %lld were written", p->path,
-                             (long long)now.st_size, (long long)p->have);
+        cannot_store(s, orr_fail(ORR_ERR_IO, "%s.part: %lld bytes, %lld were written", p->path,
+                                 (long long)now.st_size, (long long)p->have));
     else
-        s->proved = orr_prove(bytes, (size_t)p->have, level, p->path);
+        judged(s, orr_prove(bytes, (size_t)p->have, level, p->path));
     if (bytes != MAP_FAILED) munmap(bytes, (size_t)p->have);
 }
 
-/* proved: what the bytes are worth; stored: what the system says. */
 static void prove(orr_slot *s, orr_proof level)
 {
     const orr_download_part *p = &s->part;
 
-    s->proved = s->stored = ORR_OK;
-    if (p->path[0] && p->fd < 0) s->stored = orr_download_part_begin(&s->part);
-    if (s->stored == ORR_OK && level > ORR_PROOF_LENGTH) {
-        if (p->path[0])
-            prove_file(s, level);
-        else
-            s->proved = orr_prove(p->memory, (size_t)p->have, level, s->task.urls[0]);
-    }
-    if (s->stored != ORR_OK || s->proved != ORR_OK) keep_words(s);
-    if (s->proved == ORR_ERR_NOMEM) s->stored = s->proved;
+    s->proved = s->stored = (orr_error){ 0 };
+    if (p->path[0] && p->fd < 0) cannot_store(s, orr_download_part_begin(&s->part));
+    if (s->stored.code != ORR_OK || level <= ORR_PROOF_LENGTH) return;
+    if (p->path[0])
+        prove_file(s, level);
+    else
+        judged(s, orr_prove(p->memory, (size_t)p->have, level, s->task.urls[0]));
 }
 
 static int is_file_to_store(const orr_slot *s)
 {
-    return s->part.path[0] && s->proved == ORR_OK && s->stored == ORR_OK;
+    return s->part.path[0] && s->proved.code == ORR_OK && s->stored.code == ORR_OK;
 }
 
 static void sync_file(orr_slot *s)
 {
     if (fsync(s->part.fd) == 0) return;
-    s->stored =
-        orr_fail(ORR_ERR_IO, "%s.part: cannot write to disk: %s", s->part.path, strerror(errno));
-    keep_words(s);
+    cannot_store(s, orr_fail(ORR_ERR_IO, "%s.part: cannot write to disk: %s", s->part.path,
+                             strerror(errno)));
 }
 
 /* The note goes first: whoever is killed between the two begins this one file again, where a note
@@ -78,14 +79,15 @@ static void sync_file(orr_slot *s)
 static void rename_file(orr_slot *s)
 {
     char from[ORR_PATH_MAX], note[ORR_PATH_MAX];
+    orr_status st;
 
     if (s->part.noted && orr_download_part_name(note, &s->part, ".part.etag") == ORR_OK)
         (void)unlink(note);
-    s->stored = orr_download_part_name(from, &s->part, ".part");
-    if (s->stored == ORR_OK && rename(from, s->part.path) != 0)
-        s->stored = orr_fail(ORR_ERR_IO, "%s: cannot rename it to %s: %s", from, s->part.path,
-                             strerror(errno));
-    if (s->stored != ORR_OK) keep_words(s);
+    st = orr_download_part_name(from, &s->part, ".part");
+    if (st == ORR_OK && rename(from, s->part.path) != 0)
+        st = orr_fail(ORR_ERR_IO, "%s: cannot rename it to %s: %s", from, s->part.path,
+                      strerror(errno));
+    cannot_store(s, st);
     close(s->part.fd);
     s->part.fd = -1;
 }
@@ -94,10 +96,9 @@ static void sync_folder(orr_slot *s, const char *folder)
 {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP)) {
-        s->stored = orr_fail(ORR_ERR_IO, "%s: cannot write to disk: %s", folder, strerror(errno));
-        keep_words(s);
-    }
+    if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP))
+        cannot_store(s,
+                     orr_fail(ORR_ERR_IO, "%s: cannot write to disk: %s", folder, strerror(errno)));
     if (fd >= 0) close(fd);
 }
 

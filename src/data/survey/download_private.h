@@ -72,8 +72,7 @@ typedef struct orr_slot {
     double retry_after, paused_at; /* seconds, 0 = not said; the clock */
     long http;
     /* of the proof */
-    orr_status proved, stored;
-    char words[ORR_ERROR_MAX];
+    orr_error proved, stored; /* what the bytes are worth; what the system says */
 } orr_slot;
 
 typedef struct orr_committers {

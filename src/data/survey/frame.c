@@ -200,7 +200,9 @@ static orr_status read_wcs(orr_frame *f)
     if (status == WCSHDRERR_MEMORY) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", f->name);
     if (status || f->n_wcs < 1) return wcs_trouble(f, "none in the header");
     wcsfix(7, NULL, f->wcs, fixes); /* 7: all unit spellings; what it cannot mend, wcsset tells */
-    if ((status = wcsset(f->wcs))) return wcs_trouble(f, wcs_errmsg[status]);
+    status = wcsset(f->wcs);
+    if (status == WCSERR_MEMORY) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", f->name);
+    if (status) return wcs_trouble(f, wcs_errmsg[status]);
     w = f->wcs;
     if (w->lng < 0 || w->lat < 0) return wcs_trouble(f, "CTYPE names none");
     if (strcmp(w->lngtyp, "RA") != 0 || strcmp(w->lattyp, "DEC") != 0)
@@ -310,6 +312,7 @@ orr_status orr_frame_to_pixel(const orr_frame *f, int n, const double *ra, const
             world[i][lat] = dec[at + i];
         }
         status = wcss2p(f->wcs, k, 2, world[0], phi, theta, image[0], pixel[0], bad);
+        if (status == WCSERR_MEMORY) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", f->name);
         if (status && status != WCSERR_BAD_WORLD)
             return orr_fail(ORR_ERR_FORMAT, "%s: sky to pixel: %s", f->name, wcs_errmsg[status]);
         for (int i = 0; i < k; i++) {

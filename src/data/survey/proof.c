@@ -85,6 +85,7 @@ static orr_status refused_by_cfitsio(int status, const char *name, int hdu)
 {
     char words[FLEN_STATUS];
 
+    if (status == MEMORY_ALLOCATION) return orr_fail(ORR_ERR_NOMEM, "%s: out of memory", name);
     fits_get_errstatus(status, words);
     return orr_fail(ORR_ERR_FORMAT, "%s: damaged FITS: HDU %d: %s", name, hdu, words);
 }
@@ -186,14 +187,16 @@ static orr_status check_packed_header(const unsigned char *p, size_t n, int *has
 
 static orr_status prove_bzip2(const unsigned char *p, size_t n, orr_proof level, const char *name)
 {
-    char why[ORR_ERROR_MAX];
+    orr_error e;
     int has_sum = 0;
     orr_status st = level == ORR_PROOF_FULL ? ORR_OK : orr_bzip2_chain(p, n, name);
 
     if (st != ORR_OK) { /* what the decoder says decides; the chain says it better */
-        snprintf(why, sizeof why, "%s", orr_error_text());
-        if (check_unpacked(p, n, level, name) == ORR_OK) return ORR_OK;
-        return orr_fail(st, "%s", why);
+        orr_error decoder;
+        if (!orr_is_data_fault(st)) return st;
+        orr_error_take(&e, st);
+        orr_error_take(&decoder, check_unpacked(p, n, level, name));
+        return orr_is_data_fault(decoder.code) ? orr_error_raise(&e) : orr_error_raise(&decoder);
     }
     if (level == ORR_PROOF_STRUCTURE) ORR_TRY(check_packed_header(p, n, &has_sum, name));
     if (level == ORR_PROOF_FULL || has_sum) st = check_unpacked(p, n, ORR_PROOF_FULL, name);

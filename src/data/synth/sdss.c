@@ -87,11 +87,10 @@ done:
     return st;
 }
 
-/* A failure's sentence belongs to the thread that met it: the first one's is carried over. */
+/* The first failure of any thread. */
 static orr_status make_frames(const orr_synth_sdss_opts *o, const orr_sdss_field *f)
 {
-    orr_status st = ORR_OK;
-    char text[512] = "";
+    orr_error first = { 0 };
 
 #pragma omp parallel for schedule(dynamic)
     for (int b = 0; b < ORR_SDSS_BANDS; b++) {
@@ -99,12 +98,9 @@ static orr_status make_frames(const orr_synth_sdss_opts *o, const orr_sdss_field
 
         if (one == ORR_OK) continue;
 #pragma omp critical(orr_sdss_status)
-        if (st == ORR_OK) {
-            st = one;
-            snprintf(text, sizeof text, "%s", orr_error_text());
-        }
+        orr_error_keep(&first, one);
     }
-    return st == ORR_OK ? ORR_OK : orr_fail(st, "%s", text);
+    return orr_error_raise(&first);
 }
 
 static orr_status make_field(const orr_synth_sdss_opts *o, int64_t number)

@@ -56,7 +56,7 @@ static orr_status tell(const char *path, const status_opts *o)
     }
     if (st == ORR_OK && (fputs(t.s ? t.s : "", stdout) == EOF || fflush(stdout) != 0))
         st = orr_fail(ORR_ERR_IO, "standard output: %s", strerror(errno));
-    if (st == ORR_OK && v->bad != ORR_OK) st = orr_fail(v->bad, "%s", v->why);
+    if (st == ORR_OK) st = orr_error_raise(&v->bad);
     cJSON_Delete(tasks);
     orr_text_free(&t);
     orr_view_free(v);

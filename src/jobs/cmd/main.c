@@ -92,10 +92,7 @@ static int wants_help(int argc, char **argv)
 /* Whoever gives nothing asks for this rather than for the first key that is missing. */
 static void say_usage(const orr_command *c, orr_status st)
 {
-    char words[ORR_ERROR_MAX];
-
-    snprintf(words, sizeof words, "%s", orr_error_text());
-    orr_fail(st, "%s\nusage: %s", words, c->usage);
+    orr_fail_more(st, "\nusage: %s", c->usage);
 }
 
 static int run_raw(const orr_command *c, int argc, char **argv)

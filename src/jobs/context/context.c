@@ -198,14 +198,14 @@ static int ends_together(const orr_context *context, orr_status *st)
 }
 
 static void tell_failure(const orr_context *context, const char *command, int together,
-                         const char *words, const char *where)
+                         const orr_error *e)
 {
-    if (together || strncmp(words, "rank ", 5) == 0) /* it says who it was */
-        fprintf(stderr, "orrery%s%s: %s\n", command ? " " : "", command ? command : "", words);
+    if (together || strncmp(e->text, "rank ", 5) == 0) /* it says who it was */
+        fprintf(stderr, "orrery%s%s: %s\n", command ? " " : "", command ? command : "", e->text);
     else
         fprintf(stderr, "orrery %s: rank %d (%s): %s\n", command ? command : "", context->rank,
-                context->world ? orr_comm_host(context->world) : "?", words);
-    if (orr_log_on(ORR_DEBUG, "jobs")) fprintf(stderr, "  detected at %s\n", where);
+                context->world ? orr_comm_host(context->world) : "?", e->text);
+    if (orr_log_on(ORR_DEBUG, "jobs")) fprintf(stderr, "  detected at %s\n", e->where);
 }
 
 static void end_mpi(orr_context *context, int together, int code)
@@ -242,19 +242,19 @@ orr_status orr_context_flush(void)
 
 int orr_context_finish(orr_context *context, const char *command, orr_status st)
 {
-    char words[ORR_ERROR_MAX], where[ORR_ERROR_MAX];
+    orr_error own, met = { 0 };
     orr_status before = st;
     int together, code;
 
     if (st == ORR_OK && context->rank == 0) st = orr_context_flush();
-    snprintf(words, sizeof words, "%s", orr_error_text());
-    snprintf(where, sizeof where, "%s", orr_error_where());
+    orr_error_take(&own, st);
     together = ends_together(context, &st);
+    orr_error_take(&met, st == own.code ? ORR_OK : st);
     code = orr_exit_code(st);
     if (st != before)
-        tell_failure(context, command, together, orr_error_text(), orr_error_where());
+        tell_failure(context, command, together, met.code == ORR_OK ? &own : &met);
     else if (st != ORR_OK && (!together || context->rank == 0))
-        tell_failure(context, command, together, words, where);
+        tell_failure(context, command, together, &own);
     orr_tracing_end(context, command, together);
     orr_heartbeat_done(code, !together && (st == ORR_ERR_COMM || st == ORR_ERR_TIMEOUT));
     orr_log_file(NULL);

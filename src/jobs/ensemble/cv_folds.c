@@ -162,11 +162,13 @@ static orr_status deal_folds(orr_cv *cv)
         return orr_fail(ORR_ERR_OPTION,
                         "cv.repeats without cv.shuffle would deal the same folds again");
     orr_numpy_seed(&rng, (uint32_t)o->seed);
-    for (int r = 0; r < cv->n_repeats; r++)
-        if (orr_kfold(cv->fold + (int64_t)r * cv->n, cv->n, orr_dataset_labels(cv->train.set),
-                      cv->groups, &k, &rng) != ORR_OK)
-            return orr_fail_prefix(ORR_ERR_OPTION,
-                                   "cv.folds of %s: ", orr_dataset_path(cv->train.set));
+    for (int r = 0; r < cv->n_repeats; r++) {
+        orr_status st = orr_kfold(cv->fold + (int64_t)r * cv->n, cv->n,
+                                  orr_dataset_labels(cv->train.set), cv->groups, &k, &rng);
+        if (st == ORR_ERR_ARG) st = ORR_ERR_OPTION; /* the job's folds do not fit the data */
+        if (st != ORR_OK)
+            return orr_fail_prefix(st, "cv.folds of %s: ", orr_dataset_path(cv->train.set));
+    }
     return ORR_OK;
 }
 

@@ -138,6 +138,7 @@ static orr_status read_configuration(orr_cv_job *j, int i, const char *name, con
                                      const orr_node *keys)
 {
     orr_cv_configuration *c = &j->c[i];
+    orr_status st;
 
     ORR_TRY(take_name(c, name));
     ORR_TRY(shared ? orr_config_load(&c->config, shared) : orr_config_empty(&c->config));
@@ -147,8 +148,8 @@ static orr_status read_configuration(orr_cv_job *j, int i, const char *name, con
     ORR_TRY(lay_section(c->config, "model", j->model));
     ORR_TRY(lay_section(c->config, "train", j->train));
     if (keys) ORR_TRY(lay_configuration(c->config, keys));
-    if (orr_train_job_read(&c->job, c->config) != ORR_OK)
-        return orr_fail_prefix(ORR_ERR_OPTION, "configuration %s: ", c->name);
+    st = orr_train_job_read(&c->job, c->config);
+    if (st != ORR_OK) return orr_fail_prefix(st, "configuration %s: ", c->name);
     return check_data(c, &j->c[0]);
 }
 

@@ -17,9 +17,9 @@ typedef struct dealer {
     orr_meeting *meeting;
     orr_counter *deal, *ended;
     int *order;
-    int32_t *failed;         /* [n] status of tasks that failed, as seen by this rank's group */
-    char why[ORR_ERROR_MAX]; /* of the first of them */
-    int first;               /* its number; n: none */
+    int32_t *failed; /* [n] status of tasks that failed, as seen by this rank's group */
+    orr_error why;   /* of the first of them */
+    int first;       /* its number; n: none */
     int stopped;
 } dealer;
 
@@ -91,7 +91,7 @@ static void note_failure(dealer *d, int i, orr_status st)
                 d->t->name(d->t->ctx, i, name, sizeof name), orr_error_text());
     if (i > d->first) return;
     d->first = i;
-    snprintf(d->why, sizeof d->why, "%s", orr_error_text());
+    orr_error_take(&d->why, st);
 }
 
 /* Is the group's communicator of no further use? */
@@ -212,10 +212,10 @@ static orr_status tell_failures(dealer *d)
     if (n_failed == 0) return ORR_OK;
     owner = d->first == first ? context->rank : context->size;
     ORR_TRY(orr_comm_allreduce(context->world, &owner, 1, ORR_I32, ORR_MIN));
-    ORR_TRY(orr_comm_bcast(context->world, d->why, sizeof d->why, owner));
-    context->agreed = (orr_status)d->failed[first];
-    return orr_fail(context->agreed, "%d of %d %ss failed, the first is %s: %s", n_failed, n,
-                    d->t->what, d->t->name(d->t->ctx, first, name, sizeof name), d->why);
+    ORR_TRY(orr_comm_bcast(context->world, &d->why, sizeof d->why, owner));
+    context->agreed = orr_error_raise(&d->why);
+    return orr_fail_prefix(context->agreed, "%d of %d %ss failed, the first is %s: ", n_failed, n,
+                           d->t->what, d->t->name(d->t->ctx, first, name, sizeof name));
 }
 
 static orr_status interrupted(dealer *d)

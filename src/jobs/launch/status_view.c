@@ -187,9 +187,7 @@ static orr_status names_of(names *l, const char *folder, int (*wanted)(const cha
 
 static void note_bad(orr_view *v, orr_status st)
 {
-    if (st == ORR_OK || v->bad != ORR_OK) return;
-    v->bad = st;
-    snprintf(v->why, sizeof v->why, "%s", orr_error_text());
+    orr_error_keep(&v->bad, st);
 }
 
 static orr_status add_folder(orr_view *v, const char *folder)
@@ -226,7 +224,7 @@ orr_status orr_view_look(orr_view *v, const char *given)
         if (n < (int)sizeof path && orr_path_exists(path)) ORR_TRY(add_file(v, path));
     }
     if (v->n > 0 || v->launch) return ORR_OK;
-    if (v->bad != ORR_OK) return orr_fail(v->bad, "%s", v->why);
+    ORR_TRY(orr_error_raise(&v->bad));
     if (!orr_path_is_dir(trimmed)) return orr_fail(ORR_ERR_IO, "%s: there is no such run", given);
     return orr_fail(ORR_ERR_IO,
                     "%s: no run of train, cv, fetch or crop has left a status here (%s)", given,

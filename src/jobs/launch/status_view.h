@@ -24,9 +24,7 @@ typedef struct orr_view {
     orr_found files[ORR_LIST_MAX];
     int n;
     cJSON *launch; /* NULL: none */
-    /* The first file that is none, beside others that are: it is told after these. */
-    orr_status bad;
-    char why[ORR_ERROR_MAX];
+    orr_error bad; /* the first file that is none, beside others that are: told after these */
 } orr_view;
 
 /* What lies at a path: a run's folder, a fetch's, a crop's `out`, or a status file.  v is zeroed, and

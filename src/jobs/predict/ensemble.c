@@ -60,15 +60,14 @@ static const char *member_name(const orr_ensemble *e, int i, char *buf, size_t b
 
 orr_status orr_ensemble_load(const orr_ensemble *e, int i, orr_model *m, const char *kernels)
 {
-    char path[ORR_PATH_MAX], name[160], why[ORR_ERROR_MAX];
+    char path[ORR_PATH_MAX], name[160];
     orr_status st;
 
     ORR_TRY(orr_ensemble_member_path(e, i, path));
     st = orr_model_load(m, path, kernels);
     if (e->kind == ORR_ENSEMBLE_ONE || (st != ORR_ERR_IO && st != ORR_ERR_FORMAT)) return st;
-    snprintf(why, sizeof why, "%s", orr_error_text());
-    return orr_fail(st, "%s; this is the model of %s: remove it and run orrery cv JOB again", why,
-                    member_name(e, i, name, sizeof name));
+    return orr_fail_more(st, "; this is the model of %s: remove it and run orrery cv JOB again",
+                         member_name(e, i, name, sizeof name));
 }
 
 /* ---- from a path to the models ---- */

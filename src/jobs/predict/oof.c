@@ -187,28 +187,23 @@ static orr_status write_columns(const writer *w, const orr_context *context, con
                                            "out of memory: predictions of %lld "
                                            "samples",
                                            (long long)o->n);
-    char why[ORR_ERROR_MAX];
+    orr_error failed;
 
-    snprintf(why, sizeof why, "%s", orr_error_text());
+    orr_error_take(&failed, st);
     for (int first = 0; first < o->n_columns; first += context->size) {
         int c = first + context->rank < o->n_columns ? first + context->rank : -1;
-        orr_status now = ORR_OK;
         orr_deadline_again(limit);
-        if (st == ORR_OK && c >= 0) now = f->fill(f->ctx, c, p, o->n_test ? test_p : NULL);
-        if (st != ORR_OK || now != ORR_OK) c = -1;
-        if (now != ORR_OK) snprintf(why, sizeof why, "%s", orr_error_text());
-        if (st == ORR_OK) st = now;
-        now = write_column(w, w->p, c, o->n, o->width, p);
-        if (o->n_test && now == ORR_OK)
-            now = write_column(w, w->test_p, c, o->n_test, o->width, test_p);
-        if (st == ORR_OK && now != ORR_OK) {
-            st = now;
-            snprintf(why, sizeof why, "%s", orr_error_text());
-        }
+        if (failed.code == ORR_OK && c >= 0)
+            orr_error_keep(&failed, f->fill(f->ctx, c, p, o->n_test ? test_p : NULL));
+        if (failed.code != ORR_OK) c = -1;
+        st = write_column(w, w->p, c, o->n, o->width, p);
+        if (o->n_test && st == ORR_OK)
+            st = write_column(w, w->test_p, c, o->n_test, o->width, test_p);
+        orr_error_keep(&failed, st);
     }
     orr_free(p);
     orr_free(test_p);
-    return st == ORR_OK ? ORR_OK : orr_fail(st, "%s", why);
+    return orr_error_raise(&failed);
 }
 
 static orr_status close_columns(writer *w, orr_status st)
@@ -243,12 +238,11 @@ orr_status orr_oof_write(orr_context *context, const orr_oof *o, const char *pat
         orr_deadline_stop(&limit);
     }
     if (context->rank == 0) {
-        char why[ORR_ERROR_MAX];
-        orr_status so_far = st;
-        snprintf(why, sizeof why, "%s", orr_error_text());
+        orr_error so_far;
         if (st == ORR_OK) st = orr_h5_go_on(&f);
-        if (f.sum || f.id >= 0) st = orr_h5_commit(&f, st);
-        if (so_far != ORR_OK) orr_fail(so_far, "%s", why);
+        orr_error_take(&so_far, st);
+        if (f.sum || f.id >= 0) orr_error_keep(&so_far, orr_h5_commit(&f, st));
+        st = orr_error_raise(&so_far);
     }
     orr_h5_quiet_end(&quiet);
     return orr_context_agree(context, st);

@@ -365,10 +365,10 @@ static orr_status make_set(importer *im)
     st = write_set(im);
     /* what is half made goes; a set that was there before stays until the new one is whole */
     if (st != ORR_OK && im->created && im->context->rank == 0) {
-        char text[ORR_ERROR_MAX];
-        snprintf(text, sizeof text, "%s", orr_error_text());
+        orr_error why;
+        orr_error_take(&why, st);
         (void)orr_remove_dir(im->tmp);
-        orr_fail(st, "%s", text);
+        st = orr_error_raise(&why);
     }
     return st;
 }

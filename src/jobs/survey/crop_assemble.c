@@ -153,7 +153,7 @@ static orr_status write_rounds(assembly *a, orr_shared_shard *f, orr_rows *buffe
     orr_context *context = a->c->context;
     int64_t rows = a->r->counts.cubes;
     orr_progress *progress = NULL;
-    orr_status st = ORR_OK;
+    orr_error failed = { 0 };
 
     if (context->rank == 0 && a->c->o->runtime.progress)
         (void)orr_progress_create(&progress, "write", "cubes", rows);
@@ -162,16 +162,15 @@ static orr_status write_rounds(assembly *a, orr_shared_shard *f, orr_rows *buffe
                 n = left < block ? left : block;
 
         buffer->n = 0;
-        if (st == ORR_OK && n > 0) st = read_rows(a, first, n, buffer);
-        if (st != ORR_OK) buffer->n = 0;
-        if (orr_shared_shard_write(f, n > 0 ? first : 0, buffer) != ORR_OK && st == ORR_OK)
-            st = ORR_ERR_IO; /* close says it again */
+        if (failed.code == ORR_OK && n > 0) orr_error_keep(&failed, read_rows(a, first, n, buffer));
+        if (failed.code != ORR_OK) buffer->n = 0;
+        orr_error_keep(&failed, orr_shared_shard_write(f, n > 0 ? first : 0, buffer));
         orr_deadline_again(limit);
         orr_progress_update(progress, round, NULL);
     }
     orr_progress_update(progress, rows, NULL);
     orr_progress_end(progress, NULL);
-    return st;
+    return orr_error_raise(&failed);
 }
 
 static orr_status make_single(assembly *a, int *n_shards)
@@ -181,9 +180,9 @@ static orr_status make_single(assembly *a, int *n_shards)
             block = orr_schema_rows_per_shard(&c->schema, BLOCK_BYTES / 1048576.0);
     orr_shared_shard *f = NULL;
     orr_rows buffer = { 0 };
-    char why[ORR_ERROR_MAX];
+    orr_error first;
     hid_t access = orr_h5_access(c->context);
-    orr_status st = ORR_OK, closed;
+    orr_status st = ORR_OK;
 
     *n_shards = 1;
     if (c->context->rank == 0)
@@ -196,21 +195,14 @@ static orr_status make_single(assembly *a, int *n_shards)
         st = orr_shared_shard_open(&f, c->set, 0, &c->schema, rows, access);
         st = orr_context_agree(c->context, st);
         if (st == ORR_OK) st = write_rounds(a, f, &buffer, block, &limit);
-        snprintf(why, sizeof why, "%s", orr_error_text());
-        closed = orr_shared_shard_close(f);
+        orr_error_take(&first, st);
+        orr_error_keep(&first, orr_shared_shard_close(f));
         orr_deadline_stop(&limit);
-        if (closed != ORR_OK)
-            st = closed;
-        else if (st != ORR_OK)
-            orr_fail(st, "%s", why);
-        if (st == ORR_OK) st = stop_check(a);
-        st = orr_context_agree(c->context, st);
-        if (c->context->rank == 0) {
-            snprintf(why, sizeof why, "%s", orr_error_text());
-            closed = orr_shared_shard_commit(c->set, 0, st == ORR_OK);
-            st = st == ORR_OK ? closed : orr_fail(st, "%s", why);
-        }
-        st = orr_context_agree(c->context, st);
+        if (first.code == ORR_OK) orr_error_keep(&first, stop_check(a));
+        orr_error_take(&first, orr_context_agree(c->context, orr_error_raise(&first)));
+        if (c->context->rank == 0)
+            orr_error_keep(&first, orr_shared_shard_commit(c->set, 0, first.code == ORR_OK));
+        st = orr_context_agree(c->context, orr_error_raise(&first));
     }
     H5Pclose(access);
     orr_rows_free(&buffer);

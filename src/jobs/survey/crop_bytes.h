@@ -14,13 +14,17 @@ typedef struct orr_crop_bytes {
     char reason[ORR_CROP_REASON];
 } orr_crop_bytes;
 
-/* Reads it from archive.folder.  A failure is one of the program (memory). */
+/* Reads it from archive.folder.  What fails is the program's or the job's; what the file can be
+ * guilty of is in out->end. */
 orr_status orr_crop_read(const orr_crop *c, const orr_survey_field *f, int band,
                          orr_crop_bytes *out);
-/* Empties *out but for the name; path is where it lies on disk.  A name that cannot be made ends
- * as ORR_ASIDE_DAMAGED. */
-void orr_crop_name_frame(const orr_crop *c, const orr_survey_field *f, int band,
-                         char path[ORR_PATH_MAX], orr_crop_bytes *out);
+/* Empties *out but for the name; path is where it lies on disk.  Values of which no name can be
+ * made end as ORR_ASIDE_DAMAGED; what fails otherwise is the job's (a folder too deep). */
+orr_status orr_crop_name_frame(const orr_crop *c, const orr_survey_field *f, int band,
+                               char path[ORR_PATH_MAX], orr_crop_bytes *out);
 void orr_crop_set_missing(orr_crop_bytes *out);
+/* Ends as ORR_ASIDE_DAMAGED, this thread's failure is the reason and told nowhere else.  Only for
+ * failures that data can be guilty of (orr_is_data_fault). */
+void orr_crop_set_damaged(orr_crop_bytes *out);
 
 #endif

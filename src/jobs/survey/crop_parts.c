@@ -226,8 +226,7 @@ static orr_status do_parts(worker *w)
     w->cropper.stream = NULL;
     part_free(&p);
     part_free(&w->ahead);
-    if (st == ORR_OK && w->cropper.failed != ORR_OK)
-        st = orr_fail(w->cropper.failed, "%s", w->cropper.why);
+    if (st == ORR_OK) st = orr_error_raise(&w->cropper.failed);
     if (st == ORR_OK && orr_context_signalled())
         st = orr_fail(ORR_ERR_INTERRUPTED,
                       "stopped by a signal; finished parts are kept in %s, start again to go on",

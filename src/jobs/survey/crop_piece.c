@@ -47,12 +47,7 @@ typedef struct piece {
 void orr_cropper_fail(orr_cropper *k, orr_status st)
 {
 #pragma omp critical(orr_cropper_failed)
-    {
-        if (k->failed == ORR_OK) {
-            k->failed = st;
-            snprintf(k->why, sizeof k->why, "%s", orr_error_text());
-        }
-    }
+    orr_error_keep(&k->failed, st);
     __atomic_store_n(&k->stop, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -85,8 +80,7 @@ static void close_frame(piece *p, open_frame *f)
 /* The sentence of this thread is why. */
 static void set_damaged(piece *p, open_frame *f)
 {
-    f->packed.end = ORR_ASIDE_DAMAGED;
-    snprintf(f->packed.reason, sizeof f->packed.reason, "%s", orr_error_text());
+    orr_crop_set_damaged(&f->packed);
     close_frame(p, f);
 }
 
@@ -141,8 +135,10 @@ static void do_frame(piece *p, int task)
     if (f->packed.bytes) {
         if (!f->frame) st = open_bytes(p, f);
         if (st == ORR_OK) st = cut_out(p, field, band, f, s);
-        if (st == ORR_ERR_NOMEM) orr_cropper_fail(p->k, st);
-        if (st != ORR_OK) set_damaged(p, f);
+        if (orr_is_data_fault(st))
+            set_damaged(p, f);
+        else if (st != ORR_OK)
+            orr_cropper_fail(p->k, st);
     }
     s->end = f->packed.end;
     snprintf(s->reason, sizeof s->reason, "%s", f->packed.reason);
@@ -385,6 +381,5 @@ orr_status orr_crop_part_do(orr_cropper *k, const orr_crop_part *p, orr_crop_rec
             f = last;
         }
     }
-    if (st == ORR_OK && k->failed != ORR_OK) st = orr_fail(k->failed, "%s", k->why);
-    return st;
+    return st == ORR_OK ? orr_error_raise(&k->failed) : st;
 }

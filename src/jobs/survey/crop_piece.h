@@ -17,10 +17,9 @@ typedef struct orr_cropper {
     orr_crop *c;
     orr_crop_stream *stream; /* NULL: frames are on disk */
     int threads;
-    int frames; /* done and not yet told to anybody */
-    int stop;   /* leave off: a signal, a failure here or on another rank */
-    orr_status failed;
-    char why[ORR_ERROR_MAX]; /* the first failure of any thread */
+    int frames;       /* done and not yet told to anybody */
+    int stop;         /* leave off: a signal, a failure here or on another rank */
+    orr_error failed; /* the first failure of any thread */
     /* Called by the main thread between frames; MPI is its alone. */
     void (*between)(void *ctx);
     void *ctx;

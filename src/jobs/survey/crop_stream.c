@@ -46,10 +46,9 @@ struct orr_crop_stream {
     batch *first, *at; /* all; where the next request is to be begun */
     int next;          /* in at */
     size_t held, guess;
-    int waiting; /* frames that are under way, or there and not yet taken */
-    int ended;   /* the engine */
-    orr_status status;
-    char why[ORR_ERROR_MAX];
+    int waiting;     /* frames that are under way, or there and not yet taken */
+    int ended;       /* the engine */
+    orr_error error; /* it ended by */
     atomic_int stop;
 };
 
@@ -106,7 +105,7 @@ static orr_status next_task(void *ctx, orr_download_task *task, int *more, int *
     while (!*more && (r = next_request(s)) &&
            (s->waiting == 0 || s->held + s->guess <= AHEAD_BYTES)) {
         st = fill_task(s, s->at, s->next, task);
-        if (st == ORR_ERR_NOMEM) break;
+        if (st != ORR_OK && !orr_is_data_fault(st)) break;
         s->next++;
         s->waiting++;
         if (st == ORR_OK) {
@@ -158,8 +157,7 @@ static void *engine(void *ctx)
 
     pthread_mutex_lock(&s->lock);
     s->ended = 1;
-    s->status = st;
-    snprintf(s->why, sizeof s->why, "%s", orr_error_text());
+    orr_error_take(&s->error, st);
     pthread_cond_broadcast(&s->change);
     pthread_mutex_unlock(&s->lock);
     return NULL;
@@ -279,12 +277,12 @@ orr_status orr_crop_stream_take(orr_crop_stream *s, int64_t part, int field, int
 
         while (b->part != part)
             b = b->next;
-        orr_crop_name_frame(s->c, &b->fields[field], band, path, out);
+        st = orr_crop_name_frame(s->c, &b->fields[field], band, path, out);
         hand_over(s, r, out);
     } else if (st == ORR_OK && s->ended) {
-        st = s->status == ORR_OK
-                 ? orr_fail(ORR_ERR_INTERNAL, "the downloads ended before their last frame")
-                 : orr_fail(s->status, "%s", s->why);
+        st = orr_error_raise(&s->error);
+        if (st == ORR_OK)
+            st = orr_fail(ORR_ERR_INTERNAL, "the downloads ended before their last frame");
     } else if (st == ORR_OK) {
         st = ORR_PENDING;
     }

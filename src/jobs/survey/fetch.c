@@ -131,11 +131,11 @@ static orr_status verdict(orr_fetch *f)
 /* What was noted is kept whatever happened; the first failure, which all know of, is told. */
 static orr_status finish(orr_fetch *f, orr_status st)
 {
-    char words[ORR_ERROR_MAX];
+    orr_error first;
     orr_status end = ORR_OK, last;
 
     if (st == ORR_ERR_COMM || st == ORR_ERR_TIMEOUT) return st;
-    snprintf(words, sizeof words, "%s", orr_error_text());
+    orr_error_take(&first, st);
     orr_manifest_close(f->manifest);
     f->manifest = NULL;
     ORR_TRY(orr_comm_barrier(f->context->world)); /* all journals are closed */
@@ -145,7 +145,7 @@ static orr_status finish(orr_fetch *f, orr_status st)
     last = orr_fetch_report(f);
     if (st == ORR_OK) return last == ORR_OK ? verdict(f) : last;
     f->context->agreed = st;
-    return orr_fail(st, "%s", words);
+    return orr_error_raise(&first);
 }
 
 static orr_status fetch_all(orr_fetch *f)

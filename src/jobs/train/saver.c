@@ -20,8 +20,7 @@ struct orr_saver {
     orr_h5_image image;
     char paths[ORR_SAVER_NAMES][ORR_PATH_MAX];
     orr_saver_table tables[ORR_SAVER_TABLES];
-    orr_status st;
-    char words[ORR_ERROR_MAX]; /* of st */
+    orr_error error;
 };
 
 orr_status orr_saver_create(orr_saver **out, int asynchronous)
@@ -59,8 +58,7 @@ static void *work(void *arg)
 {
     orr_saver *s = arg;
 
-    s->st = write_names(s);
-    if (s->st != ORR_OK) snprintf(s->words, sizeof s->words, "%s", orr_error_text());
+    orr_error_take(&s->error, write_names(s));
     return NULL;
 }
 
@@ -78,16 +76,16 @@ static void keep_block(orr_saver *s)
 
 orr_status orr_saver_wait(orr_saver *s)
 {
-    orr_status st;
+    orr_error error;
 
     if (s->under_way) {
         pthread_join(s->thread, NULL);
         s->under_way = 0;
         keep_block(s);
     }
-    st = s->st;
-    s->st = ORR_OK;
-    return st == ORR_OK ? ORR_OK : orr_fail(st, "%s", s->words);
+    error = s->error;
+    s->error.code = ORR_OK;
+    return orr_error_raise(&error);
 }
 
 orr_status orr_saver_ready(orr_saver *s, orr_h5_memory **block)
