@@ -136,6 +136,40 @@ static orr_status read_string(const value *v, const char **out)
     return ORR_OK;
 }
 
+/* The i-th choice of a row and its length; NULL behind the last. */
+static const char *choice(const orr_option *row, int i, size_t *length)
+{
+    const char *s = row->word ? row->word(i) : row->choices;
+
+    for (; !row->word && i > 0 && s; i--)
+        s = strchr(s, '|') ? strchr(s, '|') + 1 : NULL;
+    if (s) *length = row->word ? strlen(s) : strcspn(s, "|");
+    return s;
+}
+
+static int is_choice(const orr_option *row, const char *word)
+{
+    size_t n;
+
+    for (int i = 0;; i++) {
+        const char *s = choice(row, i, &n);
+        if (!s) return 0;
+        if (n == strlen(word) && !memcmp(s, word, n)) return 1;
+    }
+}
+
+/* All choices, with a text between them. */
+void orr_options_choices(const orr_option *row, const char *between, orr_text *out)
+{
+    const char *s;
+    size_t n;
+
+    for (int i = 0; (s = choice(row, i, &n)); i++) {
+        if (i) orr_text_add(out, between);
+        orr_text_addn(out, s, n);
+    }
+}
+
 /* Cuts "a|b|c" in buf into at most MAX_CHOICES words; returns their number. */
 static int cut_choices(char *buf, const char *words[MAX_CHOICES])
 {
@@ -148,41 +182,31 @@ static int cut_choices(char *buf, const char *words[MAX_CHOICES])
     return n;
 }
 
-/* Is word one of "a|b|c"? */
-static int is_choice(const char *choices, const char *word)
-{
-    size_t length = strlen(word), n;
-
-    for (const char *s = choices;; s += n + 1) {
-        n = strcspn(s, "|");
-        if (n == length && !memcmp(s, word, n)) return 1;
-        if (!s[n]) return 0;
-    }
-}
-
 static orr_status fail_choice(const value *v)
 {
     const char *words[MAX_CHOICES], *near;
-    char list[ORR_ERROR_MAX / 4] = "", *buf = orr_strdup(v->row->choices);
-    orr_status st = ORR_OK;
-    size_t used = 0;
-    int n;
+    orr_text list = { .max = ORR_ERROR_MAX / 4 }, cut = ORR_TEXT_INIT;
+    orr_status st;
 
-    if (!buf) return orr_fail(ORR_ERR_NOMEM, "out of memory while reading %s", v->name);
-    n = cut_choices(buf, words);
-    for (int i = 0; i < n && used < sizeof list; i++)
-        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", words[i]);
-    near = orr_nearest(v->node->scalar, words, n);
-    st = fail_value(v, "is \"%.60s\"; it must be one of %s%s%s%s", v->node->scalar, list,
+    orr_options_choices(v->row, ", ", &list);
+    orr_options_choices(v->row, "|", &cut);
+    if (!list.s || (st = orr_text_status(&cut)) != ORR_OK) {
+        orr_text_free(&list);
+        orr_text_free(&cut);
+        return orr_fail(ORR_ERR_NOMEM, "out of memory while reading %s", v->name);
+    }
+    near = orr_nearest(v->node->scalar, words, cut_choices(cut.s, words));
+    st = fail_value(v, "is \"%.60s\"; it must be one of %s%s%s%s", v->node->scalar, list.s,
                     near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
-    orr_free(buf);
+    orr_text_free(&list);
+    orr_text_free(&cut);
     return st;
 }
 
 static orr_status read_choice(const value *v, const char **out)
 {
     ORR_TRY(expect_scalar(v, "a word"));
-    if (!is_choice(v->row->choices, v->node->scalar)) return fail_choice(v);
+    if (!is_choice(v->row, v->node->scalar)) return fail_choice(v);
     *out = v->node->scalar; /* lives with the tree */
     return ORR_OK;
 }
@@ -330,7 +354,7 @@ orr_status orr_options_read_default(void *place, const orr_option *row, const ch
     orr_options_name(v.name, what, row->key);
     switch (row->type) {
     case ORR_OPT_CHOICE:
-        if (*text && !is_choice(row->choices, text))
+        if (*text && !is_choice(row, text))
             return orr_fail(ORR_ERR_INTERNAL, "%s: the default %s is no choice", v.name, text);
         *(const char **)place = text;
         return ORR_OK;

@@ -33,7 +33,7 @@ typedef enum {
     ORR_OPT_REAL,    /* double; nan and inf are refused */
     ORR_OPT_BOOL,    /* int: true/false, yes/no, on/off */
     ORR_OPT_STRING,  /* const char * */
-    ORR_OPT_CHOICE,  /* const char *, one of `choices` ("a|b|c") */
+    ORR_OPT_CHOICE,  /* const char *, one of `choices` ("a|b|c"), or of what word() gives */
     ORR_OPT_PAIR,    /* int[2]: "3" means [3, 3] */
     ORR_OPT_REALS,   /* orr_reals: a list of numbers, or one number */
     ORR_OPT_STRINGS, /* orr_strings: a list of strings, or one string */
@@ -60,32 +60,36 @@ typedef struct orr_option {
     const char *choices;
     const struct orr_option *table; /* of a section */
     const char *help;               /* one line; units in it */
+    const char *(*word)(int i); /* choices that are rows of another table: the i-th, NULL behind the
+                                   last; then `choices` is NULL */
 } orr_option;
 
 /* clang-format off */
 #define ORR_OPTION_INT(S, f, def, lo, hi, help) \
-    { #f, ORR_OPT_INT, offsetof(S, f), def, lo, hi, 0, 0, help }
+    { #f, ORR_OPT_INT, offsetof(S, f), def, lo, hi, 0, 0, help, 0 }
 #define ORR_OPTION_INT64(S, f, def, lo, hi, help) \
-    { #f, ORR_OPT_INT64, offsetof(S, f), def, lo, hi, 0, 0, help }
+    { #f, ORR_OPT_INT64, offsetof(S, f), def, lo, hi, 0, 0, help, 0 }
 #define ORR_OPTION_REAL(S, f, def, lo, hi, help) \
-    { #f, ORR_OPT_REAL, offsetof(S, f), def, lo, hi, 0, 0, help }
+    { #f, ORR_OPT_REAL, offsetof(S, f), def, lo, hi, 0, 0, help, 0 }
 #define ORR_OPTION_BOOL(S, f, def, help) \
-    { #f, ORR_OPT_BOOL, offsetof(S, f), def, 0, 0, 0, 0, help }
+    { #f, ORR_OPT_BOOL, offsetof(S, f), def, 0, 0, 0, 0, help, 0 }
 #define ORR_OPTION_STRING(S, f, def, help) \
-    { #f, ORR_OPT_STRING, offsetof(S, f), def, 0, 0, 0, 0, help }
+    { #f, ORR_OPT_STRING, offsetof(S, f), def, 0, 0, 0, 0, help, 0 }
 #define ORR_OPTION_CHOICE(S, f, def, ch, help) \
-    { #f, ORR_OPT_CHOICE, offsetof(S, f), def, 0, 0, ch, 0, help }
+    { #f, ORR_OPT_CHOICE, offsetof(S, f), def, 0, 0, ch, 0, help, 0 }
+#define ORR_OPTION_WORD(S, f, def, word, help) \
+    { #f, ORR_OPT_CHOICE, offsetof(S, f), def, 0, 0, 0, 0, help, word }
 #define ORR_OPTION_PAIR(S, f, def, lo, hi, help) \
-    { #f, ORR_OPT_PAIR, offsetof(S, f), def, lo, hi, 0, 0, help }
+    { #f, ORR_OPT_PAIR, offsetof(S, f), def, lo, hi, 0, 0, help, 0 }
 #define ORR_OPTION_REALS(S, f, def, lo, hi, help) \
-    { #f, ORR_OPT_REALS, offsetof(S, f), def, lo, hi, 0, 0, help }
+    { #f, ORR_OPT_REALS, offsetof(S, f), def, lo, hi, 0, 0, help, 0 }
 #define ORR_OPTION_STRINGS(S, f, def, help) \
-    { #f, ORR_OPT_STRINGS, offsetof(S, f), def, 0, 0, 0, 0, help }
+    { #f, ORR_OPT_STRINGS, offsetof(S, f), def, 0, 0, 0, 0, help, 0 }
 #define ORR_OPTION_NODE(S, f, help) \
-    { #f, ORR_OPT_NODE, offsetof(S, f), "", 0, 0, 0, 0, help }
+    { #f, ORR_OPT_NODE, offsetof(S, f), "", 0, 0, 0, 0, help, 0 }
 #define ORR_OPTION_SECTION(S, f, tab, help) \
-    { #f, ORR_OPT_SECTION, offsetof(S, f), "", 0, 0, 0, tab, help }
-#define ORR_OPTION_END { 0, ORR_OPT_END, 0, 0, 0, 0, 0, 0, 0 }
+    { #f, ORR_OPT_SECTION, offsetof(S, f), "", 0, 0, 0, tab, help, 0 }
+#define ORR_OPTION_END { 0, ORR_OPT_END, 0, 0, 0, 0, 0, 0, 0, 0 }
 /* clang-format on */
 
 /* Fills *out from map (NULL = an empty one).  `what` names the map in messages ("train", "layer

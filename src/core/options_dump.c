@@ -204,7 +204,7 @@ static void add_domain(orr_text *out, const orr_option *row)
                  row->type == ORR_OPT_REALS;
 
     if (row->type == ORR_OPT_CHOICE) {
-        orr_text_add(out, row->choices);
+        orr_options_choices(row, "|", out);
         return;
     }
     orr_text_add(out, names[row->type]);

@@ -522,6 +522,39 @@ static void wrong_tables_are_our_fault(void **state)
     assert_int_equal(orr_options_read(&t, strings, NULL, ""), ORR_ERR_INTERNAL);
 }
 
+/* Choices that are the names of another table's rows. */
+static const char *shape_word(int i)
+{
+    static const char *const words[] = { "disc", "ring", "point" };
+
+    return i < 3 ? words[i] : NULL;
+}
+
+static void choices_of_another_table(void **state)
+{
+    static const orr_option table[] = {
+        ORR_OPTION_WORD(optimiser, name, "ring", shape_word, "its shape"),
+        ORR_OPTION_END,
+    };
+    orr_config *c = parse("name: disc\n"), *wrong = parse("name: dsc\n");
+    orr_text text = ORR_TEXT_INIT;
+    optimiser o;
+
+    (void)state;
+    assert_ok(orr_options_read(&o, table, orr_config_root(c), ""));
+    assert_string_equal(o.name, "disc");
+    assert_ok(orr_options_read(&o, table, NULL, ""));
+    assert_string_equal(o.name, "ring");
+    assert_failure(orr_options_read(&o, table, orr_config_root(wrong), ""), ORR_ERR_OPTION,
+                   "job.yaml:1: name is \"dsc\"; it must be one of disc, ring, point; did you mean "
+                   "\"disc\"?");
+    orr_options_help(table, &text, "");
+    assert_non_null(strstr(text.s, "(disc|ring|point; default ring)"));
+    orr_text_free(&text);
+    orr_config_destroy(c);
+    orr_config_destroy(wrong);
+}
+
 static void memory_runs_out(void **state)
 {
     orr_config *c = parse("train: {epochs: 1, opt: {name: adam}, layers: [a]}\n");
@@ -562,6 +595,7 @@ int main(void)
         cmocka_unit_test(nearest),
         cmocka_unit_test(parsers),
         cmocka_unit_test(wrong_tables_are_our_fault),
+        cmocka_unit_test(choices_of_another_table),
         cmocka_unit_test(memory_runs_out),
     };
 

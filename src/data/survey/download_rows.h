@@ -10,7 +10,7 @@
 
 /* clang-format off */
 #define ORR_DOWNLOAD_ROW(key, kind, S, at, def, lo, hi, choices, help) \
-    { #key, kind, offsetof(S, at key), def, lo, hi, choices, 0, help }
+    { #key, kind, offsetof(S, at key), def, lo, hi, choices, 0, help, 0 }
 #define ORR_DOWNLOAD_ROWS(S, AT) \
     ORR_DOWNLOAD_ROW(connections, ORR_OPT_INT, S, AT, "8", 1, 1024, 0, \
                      "transfers at once, of the whole job"), \

@@ -8,7 +8,7 @@
 
 static const orr_option leaky_relu_options[] = {
     { "slope", ORR_OPT_REAL, offsetof(orr_activation_opts, alpha), "0.01", 0, 1, 0, 0,
-      "slope below zero" },
+      "slope below zero", 0 },
     ORR_OPTION_END,
 };
 static const orr_option elu_options[] = {

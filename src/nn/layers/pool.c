@@ -17,10 +17,12 @@ typedef struct pool {
 enum { COLUMN = sizeof(int) }; /* the second number of a pair */
 
 #define SERIES_WINDOW                                                                              \
-    { "size", ORR_OPT_INT,           offsetof(orr_pool_opts, size) + COLUMN, NULL, 1, 65535, 0,    \
-      0,      "length of the window" },                                                            \
-        { "stride", ORR_OPT_INT, offsetof(orr_pool_opts, stride) + COLUMN,    "0", 0, 65535,       \
-          0,        0,           "step from one output to the next; 0 = size" },                   \
+    { "size", ORR_OPT_INT, offsetof(orr_pool_opts, size) + COLUMN,                                 \
+      NULL,   1,           65535,                                                                  \
+      0,      0,           "length of the window",                                                 \
+      0 },                                                                                         \
+        { "stride", ORR_OPT_INT, offsetof(orr_pool_opts, stride) + COLUMN,     "0", 0, 65535,      \
+          0,        0,           "step from one output to the next; 0 = size", 0 },                \
         ORR_OPTION_STRINGS(orr_pool_opts, padding, "valid",                                        \
                            "valid (none), same, or a number on both sides")
 #define IMAGE_WINDOW                                                                               \
