@@ -333,6 +333,25 @@ void orr_config_destroy(orr_config *c)
     orr_free(c);
 }
 
+orr_status orr_node_copy(orr_config *c, orr_node **out, const orr_node *n,
+                         const orr_node *(*swap)(void *ctx, const orr_node *scalar), void *ctx)
+{
+    const orr_node *other = n->type == ORR_NODE_SCALAR && !n->quoted ? swap(ctx, n) : NULL;
+    const orr_node *source = other ? other : n;
+    orr_node *copy = tree_node(c, source->type, source->file, source->line);
+
+    if (!copy) return tree_full(c);
+    *copy = *source;
+    copy->key = n->key;
+    *out = copy;
+    if (other || !n->n_items) return ORR_OK;
+    if (!(copy->items = tree_alloc(c, (size_t)n->n_items, sizeof *copy->items)))
+        return ORR_ERR_NOMEM;
+    for (int i = 0; i < n->n_items; i++)
+        ORR_TRY(orr_node_copy(c, &copy->items[i], n->items[i], swap, ctx));
+    return ORR_OK;
+}
+
 static orr_node *find(const orr_node *map, const char *key)
 {
     if (!map || map->type != ORR_NODE_MAP) return NULL;

@@ -99,6 +99,19 @@ orr_status orr_graph_kind(const orr_layer_kind **out, const char *kind)
     return orr_fail(ORR_ERR_OPTION, "there is no layer kind \"%s\"", kind);
 }
 
+/* Words joined by dots: "conv1", "stage2.1.conv". */
+static int is_name(const char *s)
+{
+    int in_word = 0;
+
+    for (; *s; s++) {
+        if (*s == '.' && !in_word) return 0;
+        in_word = *s != '.';
+        if (in_word && !isalnum((unsigned char)*s) && *s != '_' && *s != '-') return 0;
+    }
+    return in_word;
+}
+
 static orr_status set_name(const orr_graph *g, orr_layer *l, const char *name)
 {
     int node;
@@ -109,10 +122,11 @@ static orr_status set_name(const orr_graph *g, orr_layer *l, const char *name)
         if (strlen(name) >= ORR_NAME_MAX)
             return orr_fail(ORR_ERR_OPTION, "layer name \"%s\" is longer than %d letters", name,
                             ORR_NAME_MAX - 1);
-        for (const char *p = name; *p; p++)
-            if (!isalnum((unsigned char)*p) && *p != '_' && *p != '-')
-                return orr_fail(ORR_ERR_OPTION,
-                                "layer name \"%s\": use letters, digits, '_' and '-'", name);
+        if (!is_name(name))
+            return orr_fail(ORR_ERR_OPTION,
+                            "layer name \"%s\": use letters, digits, '_' and '-', and single dots "
+                            "between them",
+                            name);
         snprintf(l->name, sizeof l->name, "%s", name);
     }
     if ((node = orr_graph_find(g, l->name)) < 0) return ORR_OK;

@@ -16,7 +16,30 @@
  *     - flatten: {name: features}
  *     - aux: {name: magnitudes}
  *     - concat: {inputs: [features, magnitudes]}
- * Unnamed layers are called KIND followed by their number among their kind, from 1:
+ * A list of layers can have a name and parameters, and be used like a layer, once or several times
+ * one after another:
+ *   blocks:
+ *     residual:
+ *       parameters: {filters, size: 3}     # filters has no default: every use must give it
+ *       layers:
+ *         - conv2d: {filters: $filters, size: $size, padding: same, name: conv}
+ *         - batch_norm
+ *         - relu
+ *         - add: {inputs: [relu1, block]}
+ *   layers:
+ *     - conv2d: {filters: 16, size: 3, padding: same}
+ *     - residual: {filters: 16, repeat: 3, name: stage1}
+ *     - global_avg_pool
+ * A plain value `$word` is a parameter: a number, a word, a list, or a layer with its options.  A
+ * default is a value.  Names in a block are its own: outside, the convs are stage1.1.conv to
+ * stage1.3.conv (stage1.conv without repeat), the norms stage1.1.batch_norm1 ..., and stage1 is the
+ * output of the last repeat, stage1.2 that of the second; inside, "block" is what the block reads.
+ * An unnamed use is called like the block with a number: residual1.  Blocks may use other blocks, 8
+ * deep, and none itself; all together give at most 4096 layers.  A block that no list uses, and a
+ * parameter that no layer uses, is an error.  The graph holds the layers alone, and so does its dump.
+ *
+ * Names are letters, digits, '_' and '-', joined by single dots.  Unnamed layers outside of blocks
+ * are called KIND followed by their number among their kind, from 1:
  * "conv1d1", "relu1".  The last node is the output.  orr_graph_dump writes the same language, and
  * that text is the graph in a model file.   Not collective. Errors: ORR_ERR_OPTION with file:line
  * (unknown kind with the nearest one, unknown input name, repeated name), ORR_ERR_SHAPE naming
@@ -43,9 +66,10 @@ orr_status orr_graph_create(orr_graph **out, orr_shape input, int n_aux);
  * number. */
 orr_status orr_graph_add(orr_graph *g, const char *kind, const char *name, const void *opts,
                          const int *inputs, int n_inputs, int *node);
-/* From a `layers:` list, or for _text from a document whose map has one.  The list may be freed
- * afterwards. */
-orr_status orr_graph_parse(orr_graph **out, orr_shape input, int n_aux, const orr_node *layers);
+/* From a `layers:` list and a map of blocks (NULL: none), or for _text from a document whose map has
+ * them.  The nodes may be freed afterwards. */
+orr_status orr_graph_parse(orr_graph **out, orr_shape input, int n_aux, const orr_node *blocks,
+                           const orr_node *layers);
 orr_status orr_graph_parse_text(orr_graph **out, orr_shape input, int n_aux, const char *yaml);
 /* Appends "layers:" and the list as YAML, one layer a line; options that have their default are
  * left out. */

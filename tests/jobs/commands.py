@@ -17,6 +17,14 @@ def read_csv(path):
         return list(csv.DictReader(f))
 
 
+def contents(f):
+    """Names, types, shapes and bytes of all that a model file holds, but for the job as it was written and the sum over both."""
+    found = [(k, str(v)) for k, v in f.attrs.items() if k not in ("job", "sha256")]
+    f.visititems(lambda name, d: found.append((name, d.dtype.str, d.shape, d[()].tobytes() if d.dtype.kind != "O" else str(d[()])))
+                 if isinstance(d, h5py.Dataset) and name not in ("job", "card") else None)
+    return found
+
+
 class Commands(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -213,6 +221,33 @@ runtime: {{progress: false}}
             report = json.load(f)["test"]
         self.assertLess(report["rmse"], 0.25)
         self.assertGreater(report["r2"], 0.95)
+
+    def test_blocks(self):
+        """A net of blocks is the net of the layers written out by hand: the same model, byte for byte."""
+        rng = np.random.default_rng(2)
+        x = rng.normal(size=(120, 3))
+        np.savetxt(o.tmp("b.csv"), np.column_stack([x @ [1.0, -2.0, 0.5], x]), delimiter=",", header="t,a,b,c", comments="")
+        o.orrery("import", f"input.files={o.tmp('b.csv')}", "input.target=t", "input.shape=[3]", "out=" + o.tmp("b"))
+        blocks = """{blocks: {dense: {parameters: {units, activation: tanh}, layers: [linear: {units: $units, name: w}, $activation]}},
+                     layers: [dense: {units: 8, repeat: 2, name: d}, dense: {units: 4, activation: {elu: {alpha: 2}}}, linear: {units: 1}]}"""
+        by_hand = """{layers: [linear: {units: 8, name: d.1.w}, tanh: {name: d.1.tanh1}, linear: {units: 8, name: d.2.w}, tanh: {name: d.2.tanh1},
+                      linear: {units: 4, name: dense1.w}, elu: {alpha: 2, name: dense1.elu1}, linear: {units: 1}]}"""
+        models = []
+        for name, model in (("blocks", blocks), ("by-hand", by_hand)):
+            job = o.write(name + ".yaml", f"""
+run: {o.tmp(name)}
+data: {{train: {o.tmp('b')}, test_fraction: 0.25}}
+model: {model}
+train: {{epochs: 2, batch: 32}}
+runtime: {{progress: false}}
+""")
+            o.orrery("train", job, "model." + o.KERNELS)
+            with h5py.File(o.tmp(name + "/model.h5")) as f:
+                models.append(contents(f))
+        self.assertEqual(*models)
+        self.assertIn(("weights/d.2.w.weight", "<f4", (8, 8)), [m[:3] for m in models[0]])
+        r = o.orrery("train", job, "run=" + o.tmp("wrong"), "model=" + blocks.replace("$units, name", "$unit, name").replace("\n", " "), code=2)
+        self.assertIn('did you mean "$units"?', r.err)
 
 
 if __name__ == "__main__":

@@ -276,8 +276,10 @@ static void mistakes_are_named(void **state)
            "layers:3: layer name \"a\" is taken by layer 1");
     refuse(series, "layers:\n  - relu: {name: input}\n", ORR_ERR_OPTION,
            "layers:2: \"input\" is the name of the net's input");
-    refuse(series, "layers:\n  - relu: {name: a.b}\n", ORR_ERR_OPTION,
-           "layers:2: layer name \"a.b\": use letters, digits, '_' and '-'");
+    refuse(
+        series, "layers:\n  - relu: {name: a..b}\n", ORR_ERR_OPTION,
+        "layers:2: layer name \"a..b\": use letters, digits, '_' and '-', and single dots between "
+        "them");
     refuse(series, "layers:\n  - relu\n  - concat\n", ORR_ERR_OPTION,
            "layers:3: layer concat1 takes 2 to 16 inputs (inputs: [a, b]), not 1");
     refuse(series, "layers:\n  - relu: {inputs: [input, input]}\n", ORR_ERR_OPTION,

@@ -139,7 +139,8 @@ orr_status orr_model_create(orr_model *m, const orr_train_job *job, const orr_sc
     ORR_TRY_GOTO(st, failed, take_aux(m, &job->data));
     width = orr_model_aux_width(m);
     if (job->model.layers)
-        st = orr_graph_parse(&m->graph, input_shape(m->transform), width, job->model.layers);
+        st = orr_graph_parse(&m->graph, input_shape(m->transform), width, job->model.blocks,
+                             job->model.layers);
     else
         st = orr_model_build(&m->graph, job->model.name, input_shape(m->transform), width,
                              job->model.outputs);

@@ -45,6 +45,8 @@ static const orr_option model_options[] = {
                       "built-in model: kepler-cnn, kepler-cnn2, moons, inception, inception-mixed, "
                       "pasquet"),
     ORR_OPTION_NODE(orr_model_opts, layers, "or a list of layers of one's own (docs/job-file.md)"),
+    ORR_OPTION_NODE(orr_model_opts, blocks,
+                    "lists of layers with a name and parameters, for use in layers"),
     ORR_OPTION_INT(orr_model_opts, outputs, "0", 0, 1 << 20,
                    "built-in model: units of its last layer; 0 = as published"),
     ORR_OPTION_CHOICE(
@@ -157,6 +159,11 @@ orr_status orr_train_job_read(orr_train_job *job, const orr_config *c)
                         orr_node_where(model ? model : root, where, sizeof where),
                         job->model.layers ? ", not both" : "");
     }
+    if (job->model.blocks && !job->model.layers)
+        return orr_fail(ORR_ERR_OPTION,
+                        "%s: model.blocks are for model.layers: write layers, too, "
+                        "or take blocks out",
+                        orr_node_where(job->model.blocks, where, sizeof where));
     if (job->model.layers && job->model.outputs)
         return orr_fail(ORR_ERR_OPTION, "model.outputs is for built-in models; write the units of "
                                         "the last layer in model.layers");

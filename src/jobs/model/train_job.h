@@ -27,9 +27,10 @@ typedef struct orr_data_opts {
 
 typedef struct orr_model_opts {
     const char *name;       /* a built-in model, or "" */
-    const orr_node *layers; /* or one's own */
-    int outputs;            /* built-in: units of its last layer; 0 = as published */
-    const char *kernels;    /* cpu | cpu-bf16 | check */
+    const orr_node *layers; /* or one's own, and the blocks that they use */
+    const orr_node *blocks;
+    int outputs;         /* built-in: units of its last layer; 0 = as published */
+    const char *kernels; /* cpu | cpu-bf16 | check */
 } orr_model_opts;
 
 typedef struct orr_train_opts {
