@@ -64,6 +64,13 @@ typedef struct orr_option {
                                    last; then `choices` is NULL */
 } orr_option;
 
+/* A kind of thing that job files call by its name (a layer, a transform, a survey): what it is, and
+ * the keys that it takes (NULL: none).  Lists of kinds give such a row for each of theirs. */
+typedef struct orr_kind_help {
+    const char *name, *help;
+    const orr_option *options;
+} orr_kind_help;
+
 /* clang-format off */
 #define ORR_OPTION_INT(S, f, def, lo, hi, help) \
     { #f, ORR_OPT_INT, offsetof(S, f), def, lo, hi, 0, 0, help, 0 }
@@ -101,8 +108,11 @@ orr_status orr_options_read(void *out, const orr_option *table, const orr_node *
 orr_status orr_options_dump(const void *in, const orr_option *table, orr_text *out, int indent);
 /* The same on one line: "{a: 1, b: x}", without keys that have their default. */
 orr_status orr_options_dump_flow(const void *in, const orr_option *table, orr_text *out);
-/* Appends the reference: key (with prefix), default, range or choices, help; one key a line. */
+/* Appends the reference: of each key its name (with prefix), help, range or choices, default, in
+ * lines of at most 80 columns. */
 void orr_options_help(const orr_option *table, orr_text *out, const char *prefix);
+/* The same of a kind: its name and what it is, then its keys. */
+void orr_kind_help_add(const orr_kind_help *kind, orr_text *out);
 /* The nearest of n words by edit distance, NULL when more than a third of `word` differs. */
 const char *orr_nearest(const char *word, const char *const *words, int n);
 /* Whole-text checked parsers: trailing garbage, overflow, nan and inf are errors. */

@@ -218,27 +218,62 @@ static void add_domain(orr_text *out, const orr_option *row)
         orr_text_printf(out, " %.6g..%.6g", row->min, row->max);
 }
 
-void orr_options_help(const orr_option *table, orr_text *out, const char *prefix)
+/* Where the reference puts what it says of a key, and where its lines end. */
+enum { HELP_COLUMN = 26, HELP_WIDTH = 80 };
+
+static void add_help_row(orr_text *out, const char *name, const orr_option *row, int indent)
+{
+    orr_text said = ORR_TEXT_INIT;
+    int at = indent + (int)strlen(name);
+
+    orr_text_add(&said, row->help);
+    if (row->type != ORR_OPT_SECTION) {
+        orr_text_add(&said, " (");
+        add_domain(&said, row);
+        if (!row->fallback)
+            orr_text_add(&said, "; required");
+        else if (row->type == ORR_OPT_STRING || row->type == ORR_OPT_CHOICE) {
+            orr_text_add(&said, "; default ");
+            orr_yaml_string(&said, row->fallback);
+        } else if (*row->fallback)
+            orr_text_printf(&said, "; default %s", row->fallback);
+        orr_text_add(&said, ")");
+    }
+    orr_text_printf(out, "%*s%s", indent, "", name);
+    if (at + 2 > HELP_COLUMN) {
+        orr_text_add(out, "\n");
+        at = 0;
+    }
+    orr_text_printf(out, "%*s", HELP_COLUMN - at, "");
+    orr_text_wrap(out, said.s ? said.s : "", HELP_COLUMN, HELP_COLUMN, HELP_WIDTH);
+    orr_text_add(out, "\n");
+    if (said.status != ORR_OK) out->status = said.status;
+    orr_text_free(&said);
+}
+
+static void add_help(orr_text *out, const orr_option *table, const char *prefix, int indent)
 {
     char name[ORR_OPTION_NAME];
 
     for (const orr_option *row = table; row->type != ORR_OPT_END; row++) {
         orr_options_name(name, prefix, row->key);
-        orr_text_printf(out, "  %-28s %s", name, row->help);
-        if (row->type == ORR_OPT_SECTION) {
-            orr_text_add(out, "\n");
-            orr_options_help(row->table, out, name);
-            continue;
-        }
-        orr_text_add(out, " (");
-        add_domain(out, row);
-        if (!row->fallback)
-            orr_text_add(out, "; required");
-        else if (row->type == ORR_OPT_STRING || row->type == ORR_OPT_CHOICE) {
-            orr_text_add(out, "; default ");
-            orr_yaml_string(out, row->fallback);
-        } else if (*row->fallback)
-            orr_text_printf(out, "; default %s", row->fallback);
-        orr_text_add(out, ")\n");
+        add_help_row(out, name, row, indent);
+        if (row->type == ORR_OPT_SECTION) add_help(out, row->table, name, indent);
     }
+}
+
+void orr_options_help(const orr_option *table, orr_text *out, const char *prefix)
+{
+    add_help(out, table, prefix, 2);
+}
+
+void orr_kind_help_add(const orr_kind_help *kind, orr_text *out)
+{
+    char head[ORR_OPTION_NAME];
+
+    snprintf(head, sizeof head, "  %s: ", kind->name);
+    orr_text_add(out, head);
+    orr_text_wrap(out, kind->help, (int)strlen(head), 4, HELP_WIDTH);
+    orr_text_add(out, "\n");
+    if (kind->options) add_help(out, kind->options, "", 4);
 }

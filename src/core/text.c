@@ -60,6 +60,45 @@ void orr_text_printf(orr_text *t, const char *format, ...)
     t->len += (size_t)n;
 }
 
+/* Bytes of the word at s; of one that fits no line of `room`, what ends in its last bar that does. */
+static int word_length(const char *s, int room)
+{
+    int n = (int)strcspn(s, " \n");
+
+    if (n <= room) return n;
+    for (int i = room; i > 0; i--)
+        if (s[i - 1] == '|') return i;
+    return n;
+}
+
+int orr_text_wrap(orr_text *t, const char *s, int at, int indent, int width)
+{
+    int fresh = 0; /* a line was begun, and nothing stands on it yet */
+
+    while (*s) {
+        int blanks = (int)strspn(s, " "), word = word_length(s + blanks, width - indent);
+
+        if (s[blanks] == '\n') {
+            orr_text_add(t, "\n");
+            s += blanks + 1;
+            fresh = 1;
+            continue;
+        }
+        if (!fresh && at > indent && at + blanks + word > width && word > 0) {
+            orr_text_add(t, "\n");
+            s += blanks;
+            blanks = 0;
+            fresh = 1;
+        }
+        if (fresh) orr_text_printf(t, "%*s", at = indent, "");
+        if (word > 0) orr_text_addn(t, s, (size_t)(blanks + word));
+        at += blanks + word;
+        s += blanks + word;
+        fresh = 0;
+    }
+    return at;
+}
+
 /* Piece by piece; each ends in a quote, which is then doubled. */
 static void put_csv(void (*put)(void *to, const char *s, size_t n), void *to, const char *s)
 {

@@ -440,12 +440,11 @@ static void help(void **state)
     orr_options_help(optimiser_table, &text, "train.opt");
     orr_options_help(job_table, &text, "");
     assert_ok(orr_text_status(&text));
-    assert_non_null(strstr(text.s,
-                           "  train.opt.name               the rule (sgd|adam|lamb; default sgd)\n"
-                           "  train.opt.momentum           share of the last step kept (number "
-                           "0..1; default 0.9)\n"));
-    assert_non_null(
-        strstr(text.s, "  train                        training\n  train.epochs      "));
+    assert_non_null(strstr(
+        text.s, "  train.opt.name          the rule (sgd|adam|lamb; default sgd)\n"
+                "  train.opt.momentum      share of the last step kept (number 0..1; default "
+                "0.9)\n"));
+    assert_non_null(strstr(text.s, "  train                   training\n  train.epochs      "));
     assert_non_null(strstr(text.s, "passes over the data (whole number 1..1000; required)\n"));
     assert_non_null(strstr(text.s, "weight decay (number; default 1e-4)\n"));
     assert_non_null(strstr(text.s, "columns kept (texts)\n"));

@@ -127,6 +127,26 @@ static void csv_on_a_full_disk(void **state)
     fclose(f);
 }
 
+static void wraps(void **state)
+{
+    orr_text t = ORR_TEXT_INIT;
+
+    (void)state;
+    assert_int_equal(orr_text_wrap(&t, "one two  three\n  four\n\nfive", 0, 2, 9), 6);
+    assert_string_equal(t.s, "one two\n  three\n    four\n\n  five");
+    orr_text_free(&t);
+    orr_text_add(&t, "key: ");
+    orr_text_wrap(&t, "fits it ten_letters_long x", 5, 5, 12);
+    assert_string_equal(t.s, "key: fits it\n     ten_letters_long\n     x");
+    orr_text_free(&t);
+    orr_text_wrap(&t, "a|bb|ccc|dddd end", 0, 0, 6);
+    assert_string_equal(t.s, "a|bb|\nccc|\ndddd\nend");
+    orr_text_free(&t);
+    orr_text_wrap(&t, "exactly so", 0, 0, 10);
+    assert_string_equal(t.s, "exactly so");
+    orr_text_free(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +154,7 @@ int main(void)
         cmocka_unit_test(empty_is_a_string),
         cmocka_unit_test(bound_is_exact_and_sticks),
         cmocka_unit_test(no_memory_sticks),
+        cmocka_unit_test(wraps),
         cmocka_unit_test(csv_fields),
         cmocka_unit_test(csv_on_a_full_disk),
     };

@@ -3,7 +3,9 @@ that people read them with."""
 import csv
 import json
 import os
+import shlex
 import shutil
+import subprocess
 import unittest
 
 import h5py
@@ -42,6 +44,30 @@ class Commands(unittest.TestCase):
         self.assertIn("input.label", o.orrery("import", "--help").out)
         self.assertRegex(o.orrery("--version").out, r"^orrery \d+\.\d+")
         self.assertIn("did you mean \"train\"", o.orrery("trian", code=2).err)
+
+    def complete(self, line):
+        """What bash offers at the end of a line."""
+        script = f"""source <({o.ORRERY} --completion bash)
+            COMP_LINE={shlex.quote(line)} COMP_POINT={len(line)} COMP_WORDBREAKS=$' \\t\\n=:'
+            _orrery; printf '%s\\n' "${{COMPREPLY[@]}}" """
+        return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, cwd=o.tmp("")).stdout.split()
+
+    def test_completion(self):
+        self.assertIn("train", self.complete("orrery "))
+        self.assertEqual(self.complete("orrery lr"), ["lr-range"])
+        self.assertIn("train.optimiser.beta1=", self.complete("orrery train job.yaml train.opt"))
+        self.assertEqual(self.complete("orrery train job.yaml train.precision=nothing"), [])
+        self.assertEqual(self.complete("orrery evaluate a b format="), ["table", "json"])
+        self.assertEqual(self.complete("orrery launch ranks=2 evaluate a b format=j"), ["json"])
+        self.assertIn("ranks=", self.complete("orrery launch r"))
+        self.assertIn("cv", self.complete("orrery launch ranks=2 c"))
+        self.assertIn("input.files=", self.complete("orrery import input.f"))
+        self.assertIn("test_stars=", self.complete("orrery synth kepler t"))
+
+    def test_words(self):
+        self.assertIn("evaluate needs DATA", o.orrery("evaluate", self.trained, code=2).err)
+        self.assertIn("usage: orrery info PATH", o.orrery("info", code=2).err)
+        self.assertIn("info takes PATH; \"b\" is one too many", o.orrery("info", "a", "b", code=2).err)
 
     def test_run_folder(self):
         for name in ("job.yaml", "metrics.jsonl", "history.csv", "timing.csv", "checkpoint-last.h5", "checkpoint-best.h5", "model.h5",

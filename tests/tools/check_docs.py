@@ -1,38 +1,69 @@
-"""docs/job-file.md quotes `orrery COMMAND --help`; this checks that it quotes what the program says (--write puts it in)."""
+"""README.md and docs/job-file.md quote what `orrery --help` and `orrery COMMAND --help` say: checks that they do, and that
+every command is quoted (--write puts the words in; a new command gets its place at the end of docs/job-file.md)."""
 import os
 import re
 import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PAGE = os.path.join(ROOT, "docs", "job-file.md")
-BLOCK = re.compile(r"(<!-- orrery ([\w-]+) --help -->\n```\n).*?(```\n)", re.S)
+PAGES = ["README.md", "docs/job-file.md"]
+BLOCK = re.compile(r"(<!-- orrery (?:([\w-]+) )?--help -->\n```\n).*?(```\n)", re.S)
+
+
+def say(*words):
+    return subprocess.run([os.environ["ORRERY"], *words], capture_output=True, text=True, check=True).stdout
+
+
+def commands():
+    return re.search(r"commands='([^']*)'", say("--completion", "bash"))[1].split()
+
+
+def quoted(text):
+    return [m[2] for m in BLOCK.finditer(text)]
 
 
 def fill(text):
-    def block(m):
-        said = subprocess.run([os.environ["ORRERY"], m[2], "--help"], capture_output=True, text=True, check=True).stdout
-        return m[1] + said + m[3]
-    return BLOCK.sub(block, text)
+    return BLOCK.sub(lambda m: m[1] + say(*filter(None, [m[2]]), "--help") + m[3], text)
+
+
+def append(text, names):
+    """A place for each command that the page does not quote."""
+    for name in names:
+        if name not in quoted(text):
+            text += f"\n## {name}\n\n<!-- orrery {name} --help -->\n```\n```\n"
+    return text
+
+
+def self_test():
+    page = "<!-- orrery --help -->\n```\n```\n"
+    assert "usage: orrery COMMAND" in fill(page)
+    page = append(page, ["train"])
+    assert quoted(page) == [None, "train"] and append(page, ["train"]) == page
+    assert fill(fill(page)) == fill(page) and "train.lr" in fill(page)
+    stale = fill(page).replace("required", "optional")
+    assert fill(stale) == fill(page) != stale
+    return 0
 
 
 def main():
-    with open(PAGE) as f:
-        have = f.read()
-    want = fill(have)
-    if not BLOCK.search(have):
-        print(PAGE, "quotes nothing")
-        return 1
-    if "--write" in sys.argv:
-        with open(PAGE, "w") as f:
-            f.write(want)
-        return 0
     if "--self-test" in sys.argv:
-        return 0 if fill(have.replace("required", "optional")) == want != have.replace("required", "optional") else 1
-    if have != want:
-        print(f"{PAGE} is out of date: run ORRERY=build/release/src/jobs/orrery tests/tools/check_docs.py --write")
-        return 1
-    return 0
+        return self_test()
+    bad = 0
+    for page in PAGES:
+        path = os.path.join(ROOT, page)
+        with open(path) as f:
+            have = f.read()
+        want = fill(append(have, commands()) if page == PAGES[1] else have)
+        if not quoted(have):
+            print(page, "quotes nothing")
+            bad = 1
+        if have != want and "--write" in sys.argv:
+            with open(path, "w") as f:
+                f.write(want)
+        elif have != want:
+            print(f"{page} is out of date: run ORRERY=build/release/src/jobs/orrery python3 tests/tools/check_docs.py --write")
+            bad = 1
+    return bad
 
 
 if __name__ == "__main__":

@@ -9,10 +9,7 @@ static orr_status run(orr_context *context, const orr_args *args)
     orr_config *config = NULL;
     orr_status st = o ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: crop");
 
-    if (st == ORR_OK && args->n_words > 1)
-        st = orr_fail(ORR_ERR_ARG, "crop takes one job file; \"%s\" is one too many",
-                      args->words[1]);
-    if (st == ORR_OK) st = orr_job_config(&config, args->n_words ? args->words[0] : NULL, args);
+    if (st == ORR_OK) st = orr_job_config(&config, args->words[0], args);
     if (st == ORR_OK) st = orr_options_read(o, orr_crop_options, orr_config_root(config), "");
     st = orr_context_agree(context, st);
     if (st == ORR_OK) st = orr_context_runtime(context, &o->runtime);
@@ -22,28 +19,37 @@ static orr_status run(orr_context *context, const orr_args *args)
     return st;
 }
 
+static const orr_example examples[] = {
+    { "mpirun -n 16 orrery crop crop.yaml", "stamps out of the frames in archive.folder" },
+    { "mpirun -n 16 orrery crop crop.yaml stream=true", "the same without a frame on disk" },
+    { NULL, NULL },
+};
+
 const orr_command orr_cmd_crop = {
     .name = "crop",
     .summary = "cut a stamp of every catalogue object out of survey frames, into a shard set",
-    .usage = "[mpirun -n N] orrery crop JOB.yaml [key=value ...]",
+    .usage = "JOB.yaml [key=value ...]",
+    .on_ranks = 1,
+    .arguments = { { .name = "JOB.yaml", .help = "the job file", .optional = 1 } },
     .details =
-        "Reads FITS frames (plain, bz2, gz) from archive.folder, or with stream: true over the\n"
-        "network without keeping any, and writes cubes (n, size, size, bands) of float32 with id,\n"
-        "targets or classes, and aux numbers, as shards and index.h5.  Each frame is unpacked "
-        "once\n"
-        "for all its objects, and only as far as its last stamp needs.  Bands are placed by their\n"
-        "own WCS.  Objects come in the order of their fields, in a field in catalogue order.\n\n"
-        "Rows with one id become one object, their targets averaged.  What gives no cube is "
-        "listed\n"
-        "in OUT/quarantine.csv with its row (from 0) and the reason: rows of the catalogue =\n"
-        "cubes + merged + listed.  The bytes written do not depend on ranks, threads, stops,\n"
-        "part_fields, or whether frames were streamed.\n\n"
-        "Unfinished work lies in OUT.tmp.  After a stop, start the same job again: finished parts\n"
-        "are kept, also when output, shard_mib, compression, stream, or the places of catalogue\n"
-        "and archive are others now.  Remove OUT.tmp to begin anew (frames that were bad are not\n"
-        "looked at again in finished parts).  It needs as much room as the set itself.  Where the\n"
-        "set is there already, made by this job from this catalogue, nothing is done.",
+        "Reads FITS frames (plain, bz2, gz) from archive.folder, or with stream: true over the "
+        "network without keeping any, and writes cubes (n, size, size, bands) of float32 with "
+        "id, targets or classes, and aux numbers, as shards and index.h5.  Each frame is "
+        "unpacked once for all its objects, and only as far as its last stamp needs.  Bands are "
+        "placed by their own WCS.  Objects come in the order of their fields, in a field in "
+        "catalogue order.\n"
+        "\nRows with one id become one object, their targets averaged.  What gives no cube is "
+        "listed in OUT/quarantine.csv with its row (from 0) and the reason: rows of the "
+        "catalogue = cubes + merged + listed.  The bytes written do not depend on ranks, "
+        "threads, stops, part_fields, or whether frames were streamed.\n"
+        "\nUnfinished work lies in OUT.tmp.  After a stop, start the same job again: finished "
+        "parts are kept, also when output, shard_mib, compression, stream, or the places of "
+        "catalogue and archive are others now.  Remove OUT.tmp to begin anew (frames that were "
+        "bad are not looked at again in finished parts).  It needs as much room as the set "
+        "itself.  Where the set is there already, made by this job from this catalogue, nothing "
+        "is done.",
     .options = orr_crop_options,
     .options_title = "Keys of the job file (and of key=value):",
     .run = run,
+    .examples = examples,
 };

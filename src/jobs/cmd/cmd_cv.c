@@ -4,16 +4,11 @@
 
 static orr_status run(orr_context *context, const orr_args *args)
 {
-    const char *path = args->n_words ? args->words[0] : NULL;
+    const char *path = args->words[0];
     orr_config *config = NULL;
     orr_cv_job job = { 0 };
     orr_status st;
 
-    if (args->n_words > 1) {
-        context->agreed = ORR_ERR_ARG;
-        return orr_fail(ORR_ERR_ARG, "cv takes one job file; \"%s\" is one too many",
-                        args->words[1]);
-    }
     st = orr_job_config(&config, path, args);
     if (st == ORR_OK) st = orr_cv_job_read(&job, config, path);
     st = orr_context_agree(context, st);
@@ -24,20 +19,27 @@ static orr_status run(orr_context *context, const orr_args *args)
     return st;
 }
 
+static const orr_example examples[] = {
+    { "mpirun -n 8 orrery cv cv.yaml", "all trainings that are missing, over groups of ranks" },
+    { "orrery cv cv.yaml cv.only=3", "fold 3 alone; the last start gathers" },
+    { NULL, NULL },
+};
+
 const orr_command orr_cmd_cv = {
     .name = "cv",
     .summary = "cross-validate: folds x configurations x seeds, over groups of ranks",
-    .usage = "[mpirun -n N] orrery cv JOB.yaml [key=value ...]",
+    .usage = "JOB.yaml [key=value ...]",
+    .on_ranks = 1,
+    .arguments = { { .name = "JOB.yaml", .help = "the job file", .optional = 1 } },
     .details =
-        "Trains each configuration with each seed on all folds but one, as many at a time as ranks "
-        "allow, and writes a run folder:\n"
-        "oof.h5 and oof.csv (each sample's prediction by the model that was not trained on it), "
-        "test.csv (mean over folds, with data.test),\n"
-        "report.json, tasks/NAME (a run folder for each training).  Kill it at any time: the same "
-        "command does what is missing,\n"
-        "on any number of ranks, to the same bytes.  Keys of data, model and train are laid over "
-        "all configurations.",
+        "Trains each configuration with each seed on all folds but one, as many at a time as "
+        "ranks allow, and writes a run folder: oof.h5 and oof.csv (each sample's prediction by "
+        "the model that was not trained on it), test.csv (mean over folds, with data.test), "
+        "report.json, tasks/NAME (a run folder for each training).  Kill it at any time: the "
+        "same command does what is missing, on any number of ranks, to the same bytes.  Keys of "
+        "data, model and train are laid over all configurations.",
     .options = orr_cv_job_options,
     .options_title = "Keys of the job file (and of key=value):",
     .run = run,
+    .examples = examples,
 };

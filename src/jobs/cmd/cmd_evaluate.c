@@ -67,25 +67,37 @@ static orr_status output(orr_context *context, const orr_apply_opts *o, const or
 
 static orr_status run(orr_context *context, const orr_args *args)
 {
-    static const orr_apply_command evaluate = {
-        .options = options, .usage = "orrery evaluate MODEL DATA", .check = check, .output = output
-    };
+    static const orr_apply_command evaluate = { .options = options,
+                                                .check = check,
+                                                .output = output };
 
     return orr_apply(context, args, &evaluate);
 }
 
+static const orr_example examples[] = {
+    { "orrery evaluate runs/kepler data/test", "scores as a table" },
+    { "orrery evaluate runs/photoz data/test format=json out=scores.json",
+      "scores as JSON, also in a file" },
+    { NULL, NULL },
+};
+
 const orr_command orr_cmd_evaluate = {
     .name = "evaluate",
     .summary = "how good a model's answers are on a labelled shard set",
-    .usage = "[mpirun -n N] orrery evaluate MODEL DATA [key=value ...]",
+    .usage = "MODEL DATA [key=value ...]",
+    .on_ranks = 1,
+    .arguments = { { .name = "MODEL",
+                     .help = "a model.h5, or the run folder of a training, a cross-validation or a "
+                             "stack" },
+                   { .name = "DATA",
+                     .help = "a labelled shard set that none of its models was trained on" } },
     .details =
-        "MODEL is a model.h5 or the run folder of a training, of a cross-validation (the mean over "
-        "its folds' models,\n"
-        "seeds, repeats and configurations) or of a stack; DATA a shard set that none of them was "
-        "trained on.\n"
-        "Every sample counts once; the loss is that of one model, and not defined for a mean.\n"
-        "Definitions: docs/metrics.md.",
+        "MODEL is a model.h5 or the run folder of a training, of a cross-validation (the mean "
+        "over its folds' models, seeds, repeats and configurations) or of a stack; DATA a shard "
+        "set that none of them was trained on.  Every sample counts once; the loss is that of "
+        "one model, and not defined for a mean.  Definitions: docs/metrics.md.",
     .options = options,
     .options_title = "Keys:",
     .run = run,
+    .examples = examples,
 };

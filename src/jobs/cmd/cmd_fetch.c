@@ -8,10 +8,7 @@ static orr_status run(orr_context *context, const orr_args *args)
     orr_fetch_opts o;
     orr_status st = ORR_OK;
 
-    if (args->n_words > 1)
-        st = orr_fail(ORR_ERR_ARG, "fetch takes one job file; \"%s\" is one too many",
-                      args->words[1]);
-    if (st == ORR_OK) st = orr_job_config(&config, args->n_words ? args->words[0] : NULL, args);
+    if (st == ORR_OK) st = orr_job_config(&config, args->words[0], args);
     if (st == ORR_OK) st = orr_options_read(&o, orr_fetch_options, orr_config_root(config), "");
     st = orr_context_agree(context, st);
     if (st == ORR_OK) st = orr_context_runtime(context, &o.runtime);
@@ -20,32 +17,41 @@ static orr_status run(orr_context *context, const orr_args *args)
     return st;
 }
 
+static const orr_example examples[] = {
+    { "mpirun -n 16 orrery fetch fetch.yaml", "the frames that are not there yet" },
+    { "orrery fetch fetch.yaml check=true retry_missing=true",
+      "prove what is there, ask again for what was missing" },
+    { NULL, NULL },
+};
+
+static const orr_exit exits[] = {
+    { 0, "all frames are done, or missing and missing=allow" },
+    { 1, "some frames failed" },
+    { 75, "stopped by a signal; start again" },
+    { 0, NULL },
+};
+
 const orr_command orr_cmd_fetch = {
     .name = "fetch",
     .summary = "download the frames of a catalogue's fields from a survey archive",
-    .usage = "[mpirun -n N] orrery fetch JOB.yaml [key=value ...]",
-    .details = "Reads a catalogue (id, right ascension, declination, and what names a frame: for "
-               "SDSS run, rerun,\n"
-               "camcol, field), and downloads each field's frame in each band, once, into "
-               "archive.folder.  Ranks take\n"
-               "frames one at a time; connections, rate_mib and requests are limits of the whole "
-               "job, shared over the\n"
-               "ranks, so ranks beyond archive.connections do not download.\n"
-               "A frame gets its name when it has passed archive.proof and is on the disk; until "
-               "then it is NAME.part,\n"
-               "and goes on from there after a stop.  A start does only what is left: frames that "
-               "are there are done,\n"
-               "failed ones are tried again, missing ones only with retry_missing.  manifest.csv "
-               "in the folder tells\n"
-               "path, state (done, missing, failed), tries, bytes and reason of each frame; "
-               ".orrery there is for orrery.\n"
-               "One fetch at a time may work in a folder.  Of the catalogue keys, target, label, "
-               "classes and aux may\n"
-               "stand in the file, but only crop uses them.\n"
-               "Exit code 0: all frames are done, or missing and missing=allow; 1: some failed; "
-               "75: stopped by a signal,\n"
-               "start again.",
+    .usage = "JOB.yaml [key=value ...]",
+    .on_ranks = 1,
+    .arguments = { { .name = "JOB.yaml", .help = "the job file", .optional = 1 } },
+    .details =
+        "Reads a catalogue (id, right ascension, declination, and what names a frame: for SDSS "
+        "run, rerun, camcol, field), and downloads each field's frame in each band, once, into "
+        "archive.folder.  Ranks take frames one at a time; connections, rate_mib and requests "
+        "are limits of the whole job, shared over the ranks, so ranks beyond archive.connections "
+        "do not download.  A frame gets its name when it has passed archive.proof and is on the "
+        "disk; until then it is NAME.part, and goes on from there after a stop.  A start does "
+        "only what is left: frames that are there are done, failed ones are tried again, missing "
+        "ones only with retry_missing.  manifest.csv in the folder tells path, state (done, "
+        "missing, failed), tries, bytes and reason of each frame; .orrery there is for orrery.  "
+        "One fetch at a time may work in a folder.  Of the catalogue keys, target, label, "
+        "classes and aux may stand in the file, but only crop uses them.",
     .options = orr_fetch_options,
     .options_title = "Keys of the job file (and of key=value):",
     .run = run,
+    .examples = examples,
+    .exits = exits,
 };

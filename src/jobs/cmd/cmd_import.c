@@ -9,10 +9,7 @@ static orr_status run(orr_context *context, const orr_args *args)
     orr_import_opts o;
     orr_status st = ORR_OK;
 
-    if (args->n_words > 1)
-        st = orr_fail(ORR_ERR_ARG, "import takes one job file; \"%s\" is one too many",
-                      args->words[1]);
-    if (st == ORR_OK) st = orr_job_config(&config, args->n_words ? args->words[0] : NULL, args);
+    if (st == ORR_OK) st = orr_job_config(&config, args->words[0], args);
     if (st == ORR_OK) st = orr_options_read(&o, orr_import_options, orr_config_root(config), "");
     st = orr_context_agree(context, st);
     if (st == ORR_OK) st = orr_context_runtime(context, &o.runtime);
@@ -21,22 +18,35 @@ static orr_status run(orr_context *context, const orr_args *args)
     return st;
 }
 
-static void input_help(orr_text *out)
-{
-    orr_text_add(out, "\nKeys of input (and of each table in inputs):\n");
-    orr_options_help(orr_table_options, out, "input");
-}
+static const orr_more_keys more[] = {
+    { .title = "Keys of input (and of each table in inputs):",
+      .prefix = "input",
+      .options = orr_table_options },
+    { .title = NULL },
+};
+
+static const orr_example examples[] = {
+    { "mpirun -n 4 orrery import import.yaml", "all ranks read and write" },
+    { "orrery import input.files=stars.csv input.label=class out=data/stars",
+      "a table without a job file" },
+    { NULL, NULL },
+};
 
 const orr_command orr_cmd_import = {
     .name = "import",
     .summary = "turn survey tables (csv, FITS, npy, npz, HDF5, idx) into a shard set",
-    .usage = "[mpirun -n N] orrery import JOB.yaml [key=value ...]",
+    .usage = "JOB.yaml [key=value ...]",
+    .on_ranks = 1,
+    .arguments = { { .name = "JOB.yaml",
+                     .help = "the job file; without one, all keys stand on the line",
+                     .optional = 1 } },
     .details =
         "Reads csv (plain, xz, gz, bz2), FITS tables, npy, npz, HDF5 datasets or idx files, in "
-        "parallel, and writes shards and index.h5.  Paths are relative to where\n"
-        "the command runs.  The bytes written do not depend on the number of ranks.",
+        "parallel, and writes shards and index.h5.  Paths are relative to where the command "
+        "runs.  The bytes written do not depend on the number of ranks.",
     .options = orr_import_options,
     .options_title = "Keys of the job file (and of key=value):",
-    .more_help = input_help,
+    .more = more,
     .run = run,
+    .examples = examples,
 };

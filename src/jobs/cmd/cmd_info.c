@@ -25,8 +25,6 @@ static orr_status run(orr_context *context, const orr_args *args)
             st = orr_fail(ORR_ERR_INTERRUPTED, "stopped by a signal; start again");
         if (st == ORR_OK) st = orr_job_config(&config, NULL, args);
         if (st == ORR_OK) st = orr_options_read(&o, options, orr_config_root(config), "info");
-        if (st == ORR_OK && args->n_words != 1)
-            st = orr_fail(ORR_ERR_ARG, "info takes one path: orrery info PATH");
         if (st == ORR_OK) st = orr_info(args->words[0], o.verify, &t);
         if (st == ORR_OK) st = orr_text_status(&t);
         if (st == ORR_OK) orr_context_print(context, "%s", t.s);
@@ -36,12 +34,22 @@ static orr_status run(orr_context *context, const orr_args *args)
     return orr_context_agree(context, st);
 }
 
+static const orr_example examples[] = {
+    { "orrery info data/train verify=true", "its samples, once every file is known to be whole" },
+    { "orrery info runs/kepler", "the model of a run" },
+    { NULL, NULL },
+};
+
 const orr_command orr_cmd_info = {
     .name = "info",
     .summary = "what is in a shard set, checkpoint, model or run",
-    .usage = "orrery info PATH [verify=true]",
-    .details = "PATH is a shard set (folder or index.h5), a checkpoint, a model or a run folder.",
+    .usage = "PATH [key=value ...]",
+    .arguments = { { .name = "PATH",
+                     .help = "a shard set (folder or index.h5), a checkpoint, a model or a run "
+                             "folder" } },
+
     .options = options,
     .options_title = "Keys:",
     .run = run,
+    .examples = examples,
 };

@@ -34,9 +34,6 @@ static orr_status read_asked(asked *a, const orr_args *args)
 {
     orr_args own = { 0 }, rest = *args;
 
-    if (args->n_words > 1)
-        return orr_fail(ORR_ERR_ARG, "lr-range takes one job file; \"%s\" is one too many",
-                        args->words[1]);
     rest.n_assignments = 0;
     for (int i = 0; i < args->n_assignments; i++) {
         orr_args *to = is_own(args->assignments[i]) ? &own : &rest;
@@ -44,7 +41,7 @@ static orr_status read_asked(asked *a, const orr_args *args)
     }
     ORR_TRY(orr_job_config(&a->own, NULL, &own));
     ORR_TRY(orr_lr_range_read(&a->o, a->own));
-    ORR_TRY(orr_job_config(&a->file, args->n_words ? args->words[0] : NULL, &rest));
+    ORR_TRY(orr_job_config(&a->file, args->words[0], &rest));
     return orr_train_job_read(&a->job, a->file);
 }
 
@@ -65,26 +62,31 @@ static orr_status run(orr_context *context, const orr_args *args)
     return st;
 }
 
+static const orr_example examples[] = {
+    { "orrery lr-range job.yaml from=1e-6 to=1", "a sweep over six decades, drawn" },
+    { "orrery lr-range job.yaml format=json out=range.json", "every number of it" },
+    { NULL, NULL },
+};
+
 const orr_command orr_cmd_lr_range = {
     .name = "lr-range",
     .summary = "find a learning rate: the loss over a sweep of rates",
-    .usage = "[mpirun -n N] orrery lr-range JOB.yaml [key=value ...]",
+    .usage = "JOB.yaml [key=value ...]",
+    .on_ranks = 1,
+    .arguments = { { .name = "JOB.yaml", .help = "a job file of orrery train", .optional = 1 } },
     .details =
-        "Takes the job file of orrery train (and its keys on the line) and makes one training step "
-        "a rate,\n"
-        "in train's order of batches, from rate `from` to rate `to`, until the loss runs away.  "
-        "Weights,\n"
-        "optimiser, clipping and augmentation are train's; train.lr and train.schedule are not "
-        "used.\n"
-        "Nothing of the job or its run folder is touched; the one file written is `out`.\n\n"
-        "A loss is the mean over the batch before its step; the smoothed loss is their exponential "
-        "mean,\n"
-        "its start corrected.  The suggestion is the rate where the smoothed loss falls fastest "
-        "before its\n"
-        "lowest, over a tenth of the rates; none is made where it fell by no more than three "
-        "times its noise.\n"
-        "The JSON holds every number, and is the same for any number of ranks.",
+        "Takes the job file of orrery train (and its keys on the line) and makes one training "
+        "step a rate, in train's order of batches, from rate `from` to rate `to`, until the loss "
+        "runs away.  Weights, optimiser, clipping and augmentation are train's; train.lr and "
+        "train.schedule are not used.  Nothing of the job or its run folder is touched; the one "
+        "file written is `out`.\n"
+        "\nA loss is the mean over the batch before its step; the smoothed loss is their "
+        "exponential mean, its start corrected.  The suggestion is the rate where the smoothed "
+        "loss falls fastest before its lowest, over a tenth of the rates; none is made where it "
+        "fell by no more than three times its noise.  The JSON holds every number, and is the "
+        "same for any number of ranks.",
     .options = orr_lr_range_options,
     .options_title = "Keys, on the line alone (the file stays a training job):",
     .run = run,
+    .examples = examples,
 };

@@ -72,34 +72,42 @@ static orr_status output(orr_context *context, const orr_apply_opts *o, const or
 
 static orr_status run(orr_context *context, const orr_args *args)
 {
-    static const orr_apply_command predict = { .options = options,
-                                               .usage = "orrery predict MODEL DATA out=FILE",
-                                               .check = check,
-                                               .prepare = prepare,
-                                               .output = output };
+    static const orr_apply_command predict = {
+        .options = options, .check = check, .prepare = prepare, .output = output
+    };
 
     return orr_apply(context, args, &predict);
 }
 
+static const orr_example examples[] = {
+    { "mpirun -n 4 orrery predict runs/kepler data/test out=preds.csv",
+      "id, class and probability of each sample" },
+    { "orrery predict runs/stack data/test out=mine.csv submission=sample.csv",
+      "a submission in the order of the sample" },
+    { NULL, NULL },
+};
+
 const orr_command orr_cmd_predict = {
     .name = "predict",
     .summary = "a model's answers for every sample of a shard set, as csv, npy, HDF5 or submission",
-    .usage = "[mpirun -n N] orrery predict MODEL DATA out=FILE [key=value ...]",
+    .usage = "MODEL DATA out=FILE [key=value ...]",
+    .on_ranks = 1,
+    .arguments = { { .name = "MODEL",
+                     .help = "a model.h5, or the run folder of a training, a cross-validation or a "
+                             "stack" },
+                   { .name = "DATA", .help = "a shard set, with labels or without" } },
     .details =
-        "MODEL is a model.h5 or the run folder of a training, of a cross-validation (the mean over "
-        "its folds' models,\n"
-        "seeds, repeats and configurations) or of a stack; DATA a shard set, with labels or "
-        "without.\n"
-        "One row a sample, in the order of the set: id, the truth when it is known, the "
-        "named class\n"
-        "and its probability (or all classes' probabilities, or values).  Of a density csv has "
-        "mean and quantiles,\n.npy and .h5 all of it.\n"
-        "With submission=sample_submission.csv: the ids and the order of its first column, its "
-        "header, and in its other\n"
-        "columns the probability of the positive class, of each class (by name), the values, or "
-        "the density's mean.\n"
-        "Ids that are missing on either side are refused.",
+        "MODEL is a model.h5 or the run folder of a training, of a cross-validation (the mean "
+        "over its folds' models, seeds, repeats and configurations) or of a stack; DATA a shard "
+        "set, with labels or without.  One row a sample, in the order of the set: id, the truth "
+        "when it is known, the named class and its probability (or all classes' probabilities, "
+        "or values).  Of a density csv has mean and quantiles, .npy and .h5 all of it.  With "
+        "submission=sample_submission.csv: the ids and the order of its first column, its "
+        "header, and in its other columns the probability of the positive class, of each class "
+        "(by name), the values, or the density's mean.  Ids that are missing on either side are "
+        "refused.",
     .options = options,
     .options_title = "Keys:",
     .run = run,
+    .examples = examples,
 };

@@ -9,10 +9,7 @@ static orr_status run(orr_context *context, const orr_args *args)
     orr_stack_job *job = orr_alloc(1, sizeof *job);
     orr_status st = job ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: stack");
 
-    if (st == ORR_OK && args->n_words > 1)
-        st = orr_fail(ORR_ERR_ARG, "stack takes one job file; \"%s\" is one too many",
-                      args->words[1]);
-    if (st == ORR_OK) st = orr_job_config(&config, args->n_words ? args->words[0] : NULL, args);
+    if (st == ORR_OK) st = orr_job_config(&config, args->words[0], args);
     if (st == ORR_OK) st = orr_stack_job_read(job, config);
     st = orr_context_agree(context, st);
     if (st == ORR_OK) st = orr_context_runtime(context, &job->runtime);
@@ -22,22 +19,29 @@ static orr_status run(orr_context *context, const orr_args *args)
     return st;
 }
 
+static const orr_example examples[] = {
+    { "orrery stack stack.yaml", "join the cross-validations that the job names" },
+    { NULL, NULL },
+};
+
 const orr_command orr_cmd_stack = {
     .name = "stack",
     .summary = "join the models of cross-validations by logistic regression",
-    .usage = "[mpirun -n N] orrery stack JOB.yaml [key=value ...]",
+    .usage = "JOB.yaml [key=value ...]",
+    .on_ranks = 1,
+    .arguments = { { .name = "JOB.yaml", .help = "the job file", .optional = 1 } },
     .details =
-        "Reads out-of-fold predictions (orrery cv), joins them by sample id, chooses C of an\n"
-        "L2-penalised logistic regression by folds and ROC-AUC, and compares on those folds every\n"
-        "model, their mean, rank mean and weighted mean, and the stack.  Writes into the folder:\n"
-        "job.yaml, stack.h5 (for orrery predict), report.json, grid.csv, stack-oof.csv and, where\n"
-        "the cross-validations predicted a test set, test.csv.  The grid is spread over ranks; "
-        "the\n"
-        "bytes written do not depend on their number.  The same job again gives the same files;\n"
-        "another job in the same folder needs overwrite=true.  sd is that of the folds'\n"
-        "population, as scikit-learn has it; \"level with\" is a difference within its standard "
-        "error.",
+        "Reads out-of-fold predictions (orrery cv), joins them by sample id, chooses C of an "
+        "L2-penalised logistic regression by folds and ROC-AUC, and compares on those folds "
+        "every model, their mean, rank mean and weighted mean, and the stack.  Writes into the "
+        "folder: job.yaml, stack.h5 (for orrery predict), report.json, grid.csv, stack-oof.csv "
+        "and, where the cross-validations predicted a test set, test.csv.  The grid is spread "
+        "over ranks; the bytes written do not depend on their number.  The same job again gives "
+        "the same files; another job in the same folder needs overwrite=true.  sd is that of the "
+        "folds' population, as scikit-learn has it; \"level with\" is a difference within its "
+        "standard error.",
     .options = orr_stack_job_options,
     .options_title = "Keys of the job file (and of key=value):",
     .run = run,
+    .examples = examples,
 };

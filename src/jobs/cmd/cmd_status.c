@@ -71,9 +71,6 @@ static orr_status run(orr_context *context, const orr_args *args)
 
     st = orr_job_config(&config, NULL, args);
     if (st == ORR_OK) st = orr_options_read(&o, options, orr_config_root(config), "");
-    if (st == ORR_OK && args->n_words != 1)
-        st =
-            orr_fail(ORR_ERR_ARG, "status takes one path: the folder of a run, or its status file");
     st = orr_context_agree(context, st);
     if (st == ORR_OK)
         st = orr_context_agree(context, context->rank == 0 ? tell(args->words[0], &o) : ORR_OK);
@@ -81,29 +78,38 @@ static orr_status run(orr_context *context, const orr_args *args)
     return st;
 }
 
+static const orr_example examples[] = {
+    { "orrery status runs/kepler", "a page" },
+    { "orrery status runs/kepler format=json", "for programs" },
+    { NULL, NULL },
+};
+
+static const orr_exit exits[] = {
+    { 0, "there was something to read, whatever it says" },
+    { 1, "a file was damaged, or none there" },
+    { 0, NULL },
+};
+
 const orr_command orr_cmd_status = {
     .name = "status",
     .summary = "what a run is doing: progress, time left, last checkpoint, slow ranks, faults",
-    .usage = "orrery status PATH [format=json]",
+    .usage = "PATH [key=value ...]",
+    .arguments = { { .name = "PATH",
+                     .help = "a run folder of train or cv, the folder of a fetch, the `out` of a "
+                             "crop, or a status "
+                             "file itself" } },
     .details =
-        "PATH is a run folder of train or cv, the folder of a fetch, the `out` of a crop, or a "
-        "status file itself\n"
-        "(status.json in a run folder, .orrery/status.json of a fetch, OUT.status.json beside a "
-        "crop's).  Runs write it once a "
-        "second and at their end.\n"
-        "It says what the run is doing, how far it is and how long it will take, its last "
-        "checkpoint, each rank's\n"
-        "milliseconds a step (compute, waiting for other ranks, waiting for input) and which rank "
-        "is slow with what,\n"
-        "faults so far, and how earlier starts ended; of a cross-validation which trainings are "
-        "done, under way and left;\n"
-        "of a run under orrery launch its restarts (launch.json).  A file that says \"running\" is "
-        "not believed when its\n"
-        "process is gone from this machine, or when it is older than 30 s.\n"
-        "The exit code is 0 when there was something to read, whatever it says, and 1 when a file "
-        "was "
-        "damaged, or none there.",
+        "A status file is status.json in a run folder, .orrery/status.json of a fetch, "
+        "OUT.status.json beside a crop's.  Runs write it once a second and at their end.  It "
+        "says what the run is doing, how far it is and how long it will take, its last "
+        "checkpoint, each rank's milliseconds a step (compute, waiting for other ranks, waiting "
+        "for input) and which rank is slow with what, faults so far, and how earlier starts "
+        "ended; of a cross-validation which trainings are done, under way and left; of a run "
+        "under orrery launch its restarts (launch.json).  A file that says \"running\" is not "
+        "believed when its process is gone from this machine, or when it is older than 30 s.",
     .options = options,
     .options_title = "Keys:",
     .run = run,
+    .examples = examples,
+    .exits = exits,
 };

@@ -7,14 +7,13 @@
 
 static orr_status choose(const orr_args *args, const orr_synth_survey **out)
 {
-    if (args->n_words != 1)
-        return orr_fail(ORR_ERR_ARG, "synth takes the name of a survey: kepler, moons or sdss");
     for (int i = 0; orr_synth_surveys[i].name; i++)
         if (strcmp(args->words[0], orr_synth_surveys[i].name) == 0) {
             *out = &orr_synth_surveys[i];
             return ORR_OK;
         }
-    return orr_fail(ORR_ERR_ARG, "synth knows kepler, moons and sdss, not \"%s\"", args->words[0]);
+    return orr_fail(ORR_ERR_ARG, "synth knows no survey \"%s\"; orrery synth --help lists them",
+                    args->words[0]);
 }
 
 static orr_status run(orr_context *context, const orr_args *args)
@@ -37,26 +36,34 @@ agree:
     return st;
 }
 
-static void survey_help(orr_text *out)
+static int survey(int i, orr_kind_help *out)
 {
-    for (int i = 0; orr_synth_surveys[i].name; i++) {
-        orr_text_printf(out, "\nKeys of %s:\n", orr_synth_surveys[i].name);
-        orr_options_help(orr_synth_surveys[i].options, out, "");
-    }
+    const orr_synth_survey *s = &orr_synth_surveys[i];
+
+    if (!s->name) return 0;
+    *out = (orr_kind_help){ s->name, s->help, s->options };
+    return 1;
 }
+
+static const orr_more_keys more[] = {
+    { .title = "Surveys and their keys:", .kind = survey, .on_line = 1 },
+    { .title = NULL },
+};
+
+static const orr_example examples[] = {
+    { "orrery synth kepler out=data/kepler", "5087 light curves as csv" },
+    { "mpirun -n 4 orrery synth sdss out=data/archive fields=8", "eight fields, by four ranks" },
+    { NULL, NULL },
+};
 
 const orr_command orr_cmd_synth = {
     .name = "synth",
     .summary = "make a stand-in survey, in the format of the published one",
-    .usage = "orrery synth kepler|moons|sdss out=FOLDER [key=value ...]",
-    .details =
-        "kepler: light curves with trends, noise and, for some, transits;\n"
-        "        train.csv and test.csv with the header LABEL,FLUX.1,... (2 = planet, 1 = none)\n"
-        "moons:  scikit-learn's two moons, number for number;\n"
-        "        train.csv and test.csv without header, label first\n"
-        "sdss:   galaxies in five-band fields: bzip2-packed FITS frames named as the archive\n"
-        "        names them, and catalogue.csv with redshifts and magnitudes; ranks share the "
-        "fields",
-    .more_help = survey_help,
+    .usage = "SURVEY out=FOLDER [key=value ...]",
+    .on_ranks = 1,
+    .arguments = { { .name = "SURVEY", .help = "the survey to make: one of those below" } },
+    .details = "Each survey has keys of its own; ranks share the fields of sdss.",
+    .more = more,
     .run = run,
+    .examples = examples,
 };

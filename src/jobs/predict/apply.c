@@ -12,8 +12,6 @@ static orr_status read_job(orr_apply_opts *o, orr_config **config, const orr_arg
 {
     ORR_TRY(orr_job_config(config, NULL, args));
     ORR_TRY(orr_options_read(o, c->options, orr_config_root(*config), ""));
-    if (args->n_words != 2)
-        return orr_fail(ORR_ERR_ARG, "a model and a shard set are needed: %s", c->usage);
     return c->check(o);
 }
 

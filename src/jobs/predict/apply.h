@@ -28,7 +28,6 @@ typedef struct orr_applied {
 
 typedef struct orr_apply_command {
     const orr_option *options;
-    const char *usage; /* said when the words are not MODEL DATA */
     /* What can be refused before the work; the same, on rank 0 alone, once model, samples and rows
      * are known (NULL: nothing); what is done with the result, on rank 0 alone. */
     orr_status (*check)(const orr_apply_opts *o);

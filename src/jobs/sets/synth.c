@@ -47,8 +47,17 @@ static orr_status make_sdss(orr_context *context, const orr_synth_opts *o)
 }
 
 const orr_synth_survey orr_synth_surveys[] = {
-    { "kepler", orr_synth_kepler_options, make_kepler },
-    { "moons", orr_synth_moons_options, make_moons },
-    { "sdss", orr_synth_sdss_options, make_sdss },
-    { NULL, NULL, NULL },
+    { "kepler",
+      "light curves with trends, noise and, for some, transits; train.csv and test.csv with the "
+      "header LABEL,FLUX.1,... (2 = planet, 1 = none)",
+      orr_synth_kepler_options, make_kepler },
+    { "moons",
+      "scikit-learn's two moons, number for number; train.csv and test.csv without header, label "
+      "first",
+      orr_synth_moons_options, make_moons },
+    { "sdss",
+      "galaxies in five-band fields: bzip2-packed FITS frames named as the archive names them, and "
+      "catalogue.csv with redshifts and magnitudes; ranks share the fields",
+      orr_synth_sdss_options, make_sdss },
+    { NULL, NULL, NULL, NULL },
 };

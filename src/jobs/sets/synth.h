@@ -15,7 +15,7 @@ typedef union orr_synth_opts {
 } orr_synth_opts;
 
 typedef struct orr_synth_survey {
-    const char *name;
+    const char *name, *help;
     const orr_option *options;
     /* Writes the survey's folder.  Collective; the same status on all ranks. */
     orr_status (*make)(orr_context *context, const orr_synth_opts *o);

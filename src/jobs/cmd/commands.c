@@ -1,0 +1,40 @@
+/* jobs/cmd/commands.c - the list of commands: a line each, in the order of the overview. */
+#include "jobs/cmd/command.h"
+
+#include <string.h>
+
+/* clang-format off */
+#define COMMANDS(X) \
+    X(synth) \
+    X(import) \
+    X(fetch) \
+    X(crop) \
+    X(info) \
+    X(train) \
+    X(lr_range) \
+    X(cv) \
+    X(stack) \
+    X(evaluate) \
+    X(predict) \
+    X(launch) \
+    X(status)
+/* clang-format on */
+
+#define DECLARE(name) extern const orr_command orr_cmd_##name;
+COMMANDS(DECLARE)
+
+#define ROW(name) &orr_cmd_##name,
+static const orr_command *const commands[] = { COMMANDS(ROW) };
+
+const orr_command *const *orr_commands(int *n)
+{
+    *n = sizeof commands / sizeof *commands;
+    return commands;
+}
+
+const orr_command *orr_command_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(commands[i]->name, name) == 0) return commands[i];
+    return NULL;
+}
