@@ -5,6 +5,7 @@
 #include "data/formats/id_text.h"
 #include "data/survey/catalogue_private.h"
 
+#include <curl/curl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,14 +78,12 @@ static orr_status fail_damaged(const orr_catalogue *c)
 /* The file as it is, without locks: it does not change once it has its name. */
 static orr_status open_db(orr_catalogue *c)
 {
-    char uri[3 * ORR_PATH_MAX + 32], *p = uri;
+    char *path = curl_easy_escape(NULL, c->file, 0), uri[3 * ORR_PATH_MAX + 32];
     int code;
 
-    p += snprintf(p, 8, "file:");
-    for (const char *s = c->file; *s && p < uri + 3 * ORR_PATH_MAX; s++)
-        p += strchr("?#%", *s) ? snprintf(p, 4, "%%%02X", (unsigned)(unsigned char)*s)
-                               : snprintf(p, 2, "%c", *s);
-    snprintf(p, 16, "?immutable=1");
+    if (!path) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", c->file);
+    snprintf(uri, sizeof uri, "file:%s?immutable=1", path);
+    curl_free(path);
     code = sqlite3_open_v2(uri, &c->db,
                            SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
     return code == SQLITE_OK ? ORR_OK : orr_plan_fail(c->db, c->file, code);

@@ -71,20 +71,32 @@ static int may_request(orr_engine *e, double now)
 }
 
 /* ---- hosts ---- */
+/* The URL's host and port as one text into name; false when it has none, or a longer one. */
+static int name_host(const char *url, char *name, size_t bytes)
+{
+    CURLU *parts = curl_url();
+    char *host = NULL, *port = NULL;
+    int ok = parts && curl_url_set(parts, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == 0 &&
+             curl_url_get(parts, CURLUPART_HOST, &host, 0) == 0 &&
+             curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == 0;
+
+    if (ok) ok = (size_t)snprintf(name, bytes, "%s:%s", host, port) < bytes;
+    curl_free(host);
+    curl_free(port);
+    curl_url_cleanup(parts);
+    return ok;
+}
+
 /* The host of a URL; NULL when there are too many to remember. */
 static orr_host *host_of(orr_engine *e, const char *url)
 {
-    const char *begin = strstr(url, "://");
-    size_t n;
+    char name[sizeof e->hosts[0].name];
 
-    begin = begin ? begin + 3 : url;
-    n = strcspn(begin, "/?#");
-    if (n >= sizeof e->hosts[0].name) return NULL;
+    if (!name_host(url, name, sizeof name)) return NULL;
     for (int i = 0; i < e->n_hosts; i++)
-        if (strncmp(e->hosts[i].name, begin, n) == 0 && e->hosts[i].name[n] == '\0')
-            return &e->hosts[i];
+        if (strcmp(e->hosts[i].name, name) == 0) return &e->hosts[i];
     if (e->n_hosts == ORR_HOSTS_MAX) return NULL;
-    memcpy(e->hosts[e->n_hosts].name, begin, n);
+    memcpy(e->hosts[e->n_hosts].name, name, sizeof name);
     return &e->hosts[e->n_hosts++];
 }
 

@@ -2,6 +2,7 @@
 #include "data/survey/template.h"
 #include "core/memory.h"
 
+#include <curl/curl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -178,24 +179,19 @@ static void put(output *o, const char *s, size_t n)
     o->used += n;
 }
 
-static int is_unreserved(char c)
+static orr_status put_text(output *o, const char *s, int url)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c && strchr("-._~", c));
-}
+    char *escaped;
 
-static void put_text(output *o, const char *s, int url)
-{
-    char code[4];
-
-    for (; *s; s++) {
-        if (!url || is_unreserved(*s)) {
-            put(o, s, 1);
-            continue;
-        }
-        snprintf(code, sizeof code, "%%%02X", (unsigned)(unsigned char)*s);
-        put(o, code, 3);
+    if (!url) {
+        put(o, s, strlen(s));
+        return ORR_OK;
     }
+    if (!(escaped = curl_easy_escape(NULL, s, 0)))
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: escaping \"%.64s\"", s);
+    put(o, escaped, strlen(escaped));
+    curl_free(escaped);
+    return ORR_OK;
 }
 
 static orr_status put_value(output *o, const orr_template *t, const piece *p,
@@ -214,8 +210,7 @@ static orr_status put_value(output *o, const orr_template *t, const piece *p,
         return orr_fail(ORR_ERR_FORMAT, "%s: {%s:0%dd} needs a whole number, and it is \"%.64s\"",
                         t->option, t->names[p->field], p->width, v->text);
     ORR_TRY(orr_template_check(t->names[p->field], v->text));
-    put_text(o, v->text, url);
-    return ORR_OK;
+    return put_text(o, v->text, url);
 }
 
 orr_status orr_template_expand(const orr_template *t, const orr_template_value *values, int url,
