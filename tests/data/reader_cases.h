@@ -4,7 +4,7 @@
 #define ORR_TESTS_DATA_READER_CASES_H
 
 #include "core/memory.h"
-#include "data/formats/table_private.h"
+#include "data/formats/tables_private.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

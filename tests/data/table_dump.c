@@ -4,7 +4,7 @@
  * A failure prints its sentence to stderr and exits 1. */
 #include "core/config.h"
 #include "core/memory.h"
-#include "data/formats/table_private.h"
+#include "data/formats/tables_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>

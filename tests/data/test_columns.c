@@ -3,7 +3,7 @@
 #include "reader_cases.h"
 
 #include "data/formats/columns.h"
-#include "data/formats/values.h"
+#include "data/formats/text_value.h"
 
 #include <math.h>
 
@@ -150,8 +150,9 @@ static void test_bad_rows(void **state)
     static const char *const bad[][2] = {
         { "a,b\n1,2\n3\n", "@/c.csv:3: 1 fields, 2 expected" },
         { "a,b\n1,2,3\n", "@/c.csv:2: 3 fields, 2 expected" },
-        { "a,b\n\"1\n\n", "@/c.csv:2: column a: a quoted field is not closed" },
-        { "a,b\n1,\"2\"x\n", "@/c.csv:2: column b: a quoted field is followed by something else" },
+        { "a,b\n\"1\n\n", "@/c.csv:2: column 1 (a): a quoted field is not closed" },
+        { "a,b\n1,\"2\"x\n",
+          "@/c.csv:2: column 2 (b): a quoted field is followed by something else" },
     };
     int64_t v[8], n;
 

@@ -70,6 +70,12 @@ static const good goods[] = {
     { "-0,1e-320\n1e-46,0x\n", "", "1", 2, 1, { -0.f, 0 }, { 0 } },
     { "5\n6\n", "", "rest", 2, 1, { 5, 6 }, { 0 } }, /* one column */
     { "l,x\n1.0,7\n+0,8\n", "l", "x", 2, 1, { 7, 8 }, { 1, 0 } },
+    /* comments before the table, and a header in one */
+    { "# a, \"quote\n\n#x\na,b\n1,2\n", "", "rest", 1, 2, { 1, 2 }, { 0 } },
+    { "#made by hand\n1,2\n3,4\n", "", "rest", 2, 2, { 1, 2, 3, 4 }, { 0 } },
+    { "# l,x\n1,7\n0,8\n", "l", "x", 2, 1, { 7, 8 }, { 1, 0 } },
+    { "##  made,by\n# l,x,t\n1,7,a\n0,8,b\n", "L", "X", 2, 1, { 7, 8 }, { 1, 0 } },
+    { "# one,two\nl,x\n1,7\n", "l", "x", 1, 1, { 7 }, { 1 } }, /* the row has no number */
 };
 
 static void test_good(void **state)
@@ -145,6 +151,13 @@ static const bad bads[] = {
       "@/a.csv:2: a quote is opened in this row and not closed" },
     { "a,b\n1,2\n3,\"4\"5\n", "", "rest", ORR_ERR_FORMAT,
       "@/a.csv:3: column 2 (b): a quoted field is followed by something else" },
+    { "# only\n#comments\n", "", "rest", ORR_ERR_FORMAT, "@/a.csv: the file holds no table" },
+    { "a,b\n1,2\n#3,4\n", "", "rest", ORR_ERR_FORMAT,
+      "@/a.csv:3: column 1 (a): \"#3\" is not a number" },
+    { "a,b\n1,null\n", "", "rest", ORR_ERR_FORMAT,
+      "@/a.csv:2: column 2 (b) is nan; fix the file or set nan: keep" },
+    { "t,b\n5\" x,2\n6\" y,4\n", "", "b", ORR_ERR_FORMAT,
+      "@/a.csv:2: column 1 (t): a quote within a field; such a field stands in quotes" },
     { "a,b\n1,2\n3,4\"5\"\n", "", "rest", ORR_ERR_FORMAT,
       "column 2 (b): \"4\"5\"\" is not a number" },
     { "a,b\n1,\"x\n\n\"\n", "", "a", ORR_OK, "" },
@@ -156,7 +169,7 @@ static const bad bads[] = {
     { "1,2\n", "l", "rest", ORR_ERR_OPTION,
       "label is \"l\", and the file has no header; use a column number" },
     { "a,a\n1,2\n", "a", "rest", ORR_ERR_OPTION,
-      "columns 1 and 2 are both named a; use the number for label" },
+      "2 columns are called \"a\" (label); use the number" },
     { "a,b\n1,2\n", "a", "1-2", ORR_ERR_OPTION,
       "@/a.csv: column 1 (a) cannot be the label and a feature" },
     { "a,b\n1,2\n", "", "2-3", ORR_ERR_OPTION, "features 2-3; there are columns 1 to 2" },
@@ -370,8 +383,9 @@ static void test_rows_and_files(void **state)
     o.files.v[1] = "c.npy";
     case_expect(case_read(&r, &o, 4, 1, 1), ORR_ERR_OPTION, "all files must be of one format");
     o.files.v[0] = "c";
+    case_write("c", "\0\xff\0", 3);
     case_expect(case_read(&r, &o, 4, 1, 1), ORR_ERR_OPTION,
-                "c: the name does not tell the format; set format");
+                "@/c: neither its name nor its first bytes tell the format; set format: csv, fits");
     o.files.n = 0;
     case_expect(case_read(&r, &o, 4, 1, 1), ORR_ERR_OPTION, "input: no files are listed");
 }

@@ -318,7 +318,7 @@ static void test_named_faults(void **state)
         { "{files: [r.npy], id: id, target: v, features: v, axes: cw}", ORR_ERR_OPTION,
           "input.axes" },
         { "{files: [a.csv], format: fits}", ORR_ERR_FORMAT,
-          "@/a.csv: neither a FITS file nor a npy file" },
+          "@/a.csv: not a fits file: it does not begin as one" },
     };
     case_rows r;
 

@@ -15,6 +15,15 @@ orr_status orr_array_name(orr_array *a, const char *path, const char *name)
     return ORR_OK;
 }
 
+void orr_array_close(orr_array *a)
+{
+    if (a->ops) a->ops->close(a);
+    orr_bytes_close(&a->bytes);
+    orr_free(a->owned);
+    orr_free(a->what);
+    *a = (orr_array){ 0 };
+}
+
 orr_status orr_array_layout(orr_array *a, int fortran, size_t n_bytes)
 {
     int64_t n = 1;
@@ -61,7 +70,7 @@ orr_status orr_array_load(orr_array *a)
     bytes = (size_t)a->dims[0] * (size_t)orr_array_row_values(a) * a->elem_bytes;
     if (!(a->owned = orr_alloc(bytes, 1)))
         return orr_fail(ORR_ERR_NOMEM, "%s: out of memory: %zu bytes", a->what, bytes);
-    ORR_TRY(orr_hdf5_read(a, 0, a->dims[0], a->owned));
+    ORR_TRY(a->ops->read(a, 0, a->dims[0], a->owned));
     a->data = a->owned;
     return ORR_OK;
 }

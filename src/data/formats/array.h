@@ -1,7 +1,12 @@
 /* data/formats/array.h - an n-dimensional array in a file, whatever wrote it; its first axis counts
- * rows. npy, npz and idx arrays are in memory (mapped or unpacked); hdf5 datasets are read by row
- * ranges, except small ones that were loaded.   Not collective; read only after opening, from any
- * thread (hdf5: one thread of the process at a time). */
+ * rows.
+ *
+ * Most arrays are in memory, mapped or unpacked.  One that stays in its file (an hdf5 dataset) has a
+ * source, which reads ranges of rows; small ones are brought into memory by orr_array_load.
+ * Elements are plain numbers, or texts of fixed length (ids).  Not collective; read only after
+ * opening, from any thread (a source: one thread of the process at a time).
+ * Errors: ORR_ERR_IO, ORR_ERR_FORMAT (a header or length that does not fit), ORR_ERR_UNSUPPORTED (a
+ * type, by name), ORR_ERR_SHAPE (no rows), ORR_ERR_NOMEM. */
 #ifndef ORR_DATA_FORMATS_ARRAY_H
 #define ORR_DATA_FORMATS_ARRAY_H
 
@@ -32,47 +37,45 @@ typedef enum {
     ORR_ELEM_TEXT /* fixed length, zero padded: ids only */
 } orr_elem;
 
-typedef struct orr_array {
+typedef struct orr_array orr_array;
+
+/* What stands behind an array that stays in its file. */
+typedef struct orr_array_ops {
+    /* Rows [first, first + n), C order, into buf. */
+    orr_status (*read)(const orr_array *a, int64_t first, int64_t n, void *buf);
+    void (*close)(orr_array *a); /* frees a->source; copes with a half-opened one */
+} orr_array_ops;
+
+struct orr_array {
     char *what; /* for messages: "koi.npz: X" */
     orr_elem elem;
     size_t elem_bytes;
     int swap; /* bytes in the other order than this machine's */
     int n_dims;
     int64_t dims[ORR_ARRAY_DIMS];
-    int64_t strides[ORR_ARRAY_DIMS];      /* in elements: C order or Fortran's */
-    const char *data;                     /* first element; NULL: an hdf5 dataset */
-    orr_bytes bytes;                      /* what data points into, */
-    void *owned;                          /* or this */
-    int64_t h5_file, h5_dataset, h5_type; /* 0 = none */
-    int64_t h5_chunk_rows;                /* 1 when contiguous */
-} orr_array;
+    int64_t strides[ORR_ARRAY_DIMS]; /* in elements: C order or Fortran's */
+    const char *data;                /* first element; NULL: in its file */
+    orr_bytes bytes;                 /* what data points into, */
+    void *owned;                     /* or this */
+    const orr_array_ops *ops;        /* of the source; NULL: none */
+    void *source;
+    int64_t chunk_rows; /* of the source: rows that are unpacked together; 1 when none are */
+};
 
-/* A whole file in memory, whose header read_header understands; closed again when it does not. */
-orr_status orr_array_open_file(orr_array *a, const char *path,
-                               orr_status (*read_header)(orr_array *a));
 void orr_array_close(orr_array *a);
 
-/* A whole .npy file, member `name` (without .npy) of an .npz, an idx file, a dataset of an hdf5
- * file.  On failure nothing is held.  Errors: ORR_ERR_IO, ORR_ERR_FORMAT (magic, header, length
- * that does not fit), ORR_ERR_UNSUPPORTED (dtype, by name). */
-orr_status orr_npy_open(orr_array *a, const char *path);
-orr_status orr_npz_open(orr_array *a, const char *path, const char *name);
-orr_status orr_idx_open(orr_array *a, const char *path);
-orr_status orr_hdf5_open(orr_array *a, const char *path, const char *dataset);
-
-/* Which of n names (NULL-ended list) the file has an array for; NULL when none. */
-const char *orr_npz_find(const char *path, const char *const *names);
-const char *orr_hdf5_find(const char *path, const char *const *names);
-
-/* For the formats: sets what and, once elem, elem_bytes, dims are known, the strides; checks that
- * n_bytes of data are what the dims say. */
+/* For the formats.  A whole file in memory, whose header read_header understands; closed again when
+ * it does not. */
+orr_status orr_array_open_file(orr_array *a, const char *path,
+                               orr_status (*read_header)(orr_array *a));
+/* Sets what. */
 orr_status orr_array_name(orr_array *a, const char *path, const char *name);
+/* Once elem, elem_bytes and dims are known: sets the strides; checks that n_bytes of data are what
+ * the dims say. */
 orr_status orr_array_layout(orr_array *a, int fortran, size_t n_bytes);
 
-/* Brings an hdf5 dataset into memory (labels, ids). */
+/* Brings an array into memory (labels, ids). */
 orr_status orr_array_load(orr_array *a);
-/* Rows [first, first + n) of an hdf5 dataset, C order, into buf. */
-orr_status orr_hdf5_read(const orr_array *a, int64_t first, int64_t n, void *buf);
 
 /* Values of an array in memory.  flat: index within the row, C order. */
 double orr_array_number(const orr_array *a, int64_t row, int64_t flat);

@@ -1,27 +1,368 @@
-/* data/formats/array_table.c - arrays of samples, labels and ids as one table: opening. */
-#include "data/formats/array_table.h"
+/* data/formats/array_table.c - arrays of samples, labels and ids as one table of samples. */
 #include "core/file.h"
 #include "core/memory.h"
+#include "data/formats/table_private.h"
+#include "data/formats/tables_private.h"
+#include "data/formats/values.h"
 
+#include <omp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
-typedef orr_status (*opener)(orr_array *a, const char *path, const char *name);
+/* Arrays of several files, one after the other along the rows. */
+typedef struct {
+    orr_array *arrays;
+    int n;
+    int64_t rows;
+} column;
 
-static orr_status open_npy(orr_array *a, const char *path, const char *name)
+typedef struct {
+    orr_table base;
+    column x, y, id, aux;
+    int n_axes;               /* of a sample, in the file */
+    int axis[ORR_ARRAY_DIMS]; /* stored axis i is the file's axis axis[i], 1 = first after the rows
+                               */
+    pthread_mutex_t lock;     /* of arrays that stay in their files: one thread reads */
+    int has_mutex;
+} array_table;
+
+/* ---- reading ---- */
+
+enum { BLOCK_BYTES = 16 << 20, MAX_BLOCK_BYTES = 256 << 20 };
+
+/* What one call reads. */
+typedef struct {
+    const array_table *s;
+    orr_rows *out;
+    double *scratch; /* of each thread: one sample */
+    void *block;     /* rows of an array that stays in its file */
+    size_t block_bytes, values, x_bytes;
+    int threads;
+} job;
+
+/* Rows of one array that lie at p: from the array's row `row`, to row `to` of the output. */
+typedef struct {
+    const orr_array *a;
+    const char *p;
+    int64_t row, to, n;
+    int64_t strides[ORR_ARRAY_DIMS];
+} span;
+
+/* The sample's values in stored order. */
+static void gather(const array_table *s, const span *w, const char *p, double *dst)
 {
-    (void)name;
-    return orr_npy_open(a, path);
+    int64_t at[ORR_ARRAY_DIMS] = { 0 }, dims[ORR_ARRAY_DIMS], strides[ORR_ARRAY_DIMS], offset = 0;
+    int last = s->n_axes - 1;
+
+    if (last < 0) {
+        orr_elem_load(dst, w->a, p, 1, 1);
+        return;
+    }
+    for (int i = 0; i <= last; i++) {
+        dims[i] = w->a->dims[s->axis[i]];
+        strides[i] = w->strides[s->axis[i]];
+    }
+    for (;;) {
+        int k = last - 1;
+
+        orr_elem_load(dst, w->a, p + offset * (int64_t)w->a->elem_bytes, (size_t)dims[last],
+                      strides[last]);
+        dst += dims[last];
+        for (; k >= 0; k--) { /* the next line, as an odometer */
+            offset += strides[k];
+            if (++at[k] < dims[k]) break;
+            offset -= at[k] * strides[k];
+            at[k] = 0;
+        }
+        if (k < 0) return;
+    }
 }
 
-static orr_status open_idx(orr_array *a, const char *path, const char *name)
+/* Do a sample's bytes lie in the file as they are stored? */
+static int is_plain(const array_table *s, const span *w)
 {
-    (void)name;
-    return orr_idx_open(a, path);
+    int64_t stride = 1;
+
+    if (s->base.zscore || w->a->swap) return 0;
+    if (!(w->a->elem == ORR_ELEM_U1 && s->base.schema.x_type == ORR_X_U8) &&
+        !(w->a->elem == ORR_ELEM_F4 && s->base.schema.x_type == ORR_X_F32))
+        return 0;
+    for (int i = s->n_axes - 1; i >= 0; i--) {
+        if (w->strides[s->axis[i]] != stride && w->a->dims[s->axis[i]] != 1) return 0;
+        stride *= w->a->dims[s->axis[i]];
+    }
+    return 1;
+}
+
+/* "what[17, 0, 3] is nan; ..." for stored value number `flat` of a sample. */
+static orr_status fail_value(const array_table *s, const span *w, int64_t row, size_t flat,
+                             double v, orr_x_type type)
+{
+    int64_t index[ORR_ARRAY_DIMS] = { row };
+    char where[128], why[128];
+    size_t used;
+
+    for (int i = s->n_axes - 1; i >= 0; i--) {
+        int axis = s->axis[i];
+
+        index[axis] = (int64_t)flat % w->a->dims[axis];
+        flat /= (size_t)w->a->dims[axis];
+    }
+    used = (size_t)snprintf(where, sizeof where, "%lld", (long long)index[0]);
+    for (int i = 1; i <= s->n_axes && used < sizeof where; i++)
+        used += (size_t)snprintf(where + used, sizeof where - used, ", %lld", (long long)index[i]);
+    orr_values_fault(why, sizeof why, type, v);
+    return orr_fail(ORR_ERR_FORMAT, "%s[%s] %s", w->a->what, where, why);
+}
+
+static orr_status fail_if_bad(const job *j, const span *w, int64_t i, size_t bad, const double *v)
+{
+    return bad == j->values
+               ? ORR_OK
+               : fail_value(j->s, w, w->row + i, bad, v[bad], j->s->base.schema.x_type);
+}
+
+static int all_finite(const void *p, size_t n)
+{
+    const uint32_t *bits = p;
+    int bad = 0;
+
+    for (size_t i = 0; i < n; i++)
+        bad |= (bits[i] & 0x7f800000u) == 0x7f800000u;
+    return !bad;
+}
+
+static orr_status do_sample(const job *j, const span *w, int64_t i, double *v)
+{
+    const array_table *s = j->s;
+    const char *p = w->p + (size_t)(i * w->strides[0]) * w->a->elem_bytes;
+    char *dst = (char *)j->out->x + (size_t)(w->to + i) * j->x_bytes;
+
+    if (is_plain(s, w)) {
+        memcpy(dst, p, j->x_bytes);
+        if (s->base.keep_nan || s->base.schema.x_type == ORR_X_U8 || all_finite(dst, j->values))
+            return ORR_OK;
+    }
+    gather(s, w, p, v);
+    if (s->base.zscore) {
+        if (!s->base.keep_nan)
+            ORR_TRY(fail_if_bad(j, w, i, orr_values_first_nonfinite(v, j->values), v));
+        orr_values_zscore(v, j->values);
+    }
+    return fail_if_bad(
+        j, w, i, orr_values_store(dst, s->base.schema.x_type, v, j->values, s->base.keep_nan), v);
+}
+
+/* As in csv_table.c: the lowest bad sample is found, then done again for its sentence. */
+static orr_status do_span(const job *j, const span *w)
+{
+    _Atomic int64_t bad = w->n;
+
+#pragma omp parallel for schedule(static) num_threads(j->threads) if (j->threads > 1)
+    for (int64_t i = 0; i < w->n; i++) {
+        int64_t now = atomic_load_explicit(&bad, memory_order_relaxed);
+
+        if (i > now ||
+            do_sample(j, w, i, j->scratch + (size_t)omp_get_thread_num() * j->values) == ORR_OK)
+            continue;
+        while (i < now && !atomic_compare_exchange_weak(&bad, &now, i)) {
+        }
+    }
+    return bad == w->n ? ORR_OK : do_sample(j, w, bad, j->scratch);
+}
+
+/* An array that stays in its file, block by block; blocks end where chunks do, so that no chunk is unpacked twice.
+ */
+static orr_status read_blocks(job *j, span *w)
+{
+    array_table *s = (array_table *)j->s; /* for the lock alone */
+    size_t row_bytes = j->values * w->a->elem_bytes;
+    int64_t chunk = w->a->chunk_rows, rows, end = w->row + w->n, stride = 1;
+
+    if (chunk > MAX_BLOCK_BYTES / (int64_t)row_bytes) chunk = 1;
+    rows = BLOCK_BYTES / (int64_t)row_bytes / chunk * chunk;
+    if (rows < chunk) rows = chunk;
+    if (rows > w->n) rows = w->n;
+    if (!j->block || j->block_bytes < (size_t)rows * row_bytes) {
+        orr_free(j->block);
+        j->block_bytes = 0;
+        if (!(j->block = orr_alloc((size_t)rows, row_bytes)))
+            return orr_fail(ORR_ERR_NOMEM, "%s: out of memory: %lld rows", w->a->what,
+                            (long long)rows);
+        j->block_bytes = (size_t)rows * row_bytes;
+    }
+    for (int i = w->a->n_dims - 1; i >= 0; i--) {
+        w->strides[i] = stride;
+        stride *= w->a->dims[i];
+    }
+    for (w->p = j->block; w->row < end; w->row += w->n, w->to += w->n) {
+        orr_status st;
+
+        w->n = rows - w->row % (rows < chunk ? 1 : chunk);
+        if (w->n > end - w->row) w->n = end - w->row;
+        pthread_mutex_lock(&s->lock);
+        st = w->a->ops->read(w->a, w->row, w->n, j->block);
+        pthread_mutex_unlock(&s->lock);
+        ORR_TRY(st);
+        ORR_TRY(do_span(j, w));
+    }
+    return ORR_OK;
+}
+
+static orr_status read_x(job *j, int64_t first, int64_t n)
+{
+    int64_t start = 0;
+
+    for (int i = 0; i < j->s->x.n; i++) {
+        const orr_array *a = &j->s->x.arrays[i];
+        int64_t from = first > start ? first : start, to = first + n;
+        span w = { .a = a, .row = from - start, .to = from - first };
+
+        if (to > start + a->dims[0]) to = start + a->dims[0];
+        start += a->dims[0];
+        if (from >= to) continue;
+        w.n = to - from;
+        if (!a->data) {
+            ORR_TRY(read_blocks(j, &w));
+            continue;
+        }
+        memcpy(w.strides, a->strides, sizeof w.strides);
+        w.p = a->data + (size_t)(w.row * a->strides[0]) * a->elem_bytes;
+        ORR_TRY(do_span(j, &w));
+    }
+    return ORR_OK;
+}
+
+/* The array and the row in it that row `row` of a column is. */
+static const orr_array *at_row(const column *c, int64_t *row)
+{
+    int i = 0;
+
+    for (; i + 1 < c->n && *row >= c->arrays[i].dims[0]; i++)
+        *row -= c->arrays[i].dims[0];
+    return &c->arrays[i];
+}
+
+static orr_status read_class(const array_table *s, int64_t row, int32_t *out)
+{
+    const orr_array *a = at_row(&s->y, &row);
+    double v = orr_array_number(a, row, 0);
+    char why[256];
+
+    *out = orr_classes_label_number(&s->base.classes, v);
+    if (*out >= 0) return ORR_OK;
+    orr_classes_fault(&s->base.classes, why, sizeof why);
+    return orr_fail(ORR_ERR_FORMAT, "%s[%lld]: label %g %s", a->what, (long long)row, v, why);
+}
+
+/* A row of targets or aux numbers. */
+static orr_status read_floats(const array_table *s, const column *c, int64_t row, int n, float *out)
+{
+    const orr_array *a = at_row(c, &row);
+
+    for (int k = 0; k < n; k++) {
+        double v = orr_array_number(a, row, k);
+        char why[128];
+
+        if (orr_values_store(&out[k], ORR_X_F32, &v, 1, s->base.keep_nan) == 1) continue;
+        orr_values_fault(why, sizeof why, ORR_X_F32, v);
+        return orr_fail(ORR_ERR_FORMAT, "%s[%lld, %d] %s", a->what, (long long)row, k, why);
+    }
+    return ORR_OK;
+}
+
+static size_t text_bytes(const orr_array *a, int64_t row)
+{
+    return strnlen(a->data + (size_t)row * a->elem_bytes, a->elem_bytes);
+}
+
+static orr_status read_id(const array_table *s, int64_t row, char *dst)
+{
+    const orr_array *a = at_row(&s->id, &row);
+    size_t n;
+    int64_t v;
+
+    if (a->elem != ORR_ELEM_TEXT) {
+        if (!orr_array_integer(a, row, &v))
+            return orr_fail(ORR_ERR_FORMAT,
+                            "%s[%lld]: the id does not fit into 64 bits with a sign", a->what,
+                            (long long)row);
+        memcpy(dst, &v, sizeof v);
+        return ORR_OK;
+    }
+    n = text_bytes(a, row);
+    if (s->base.schema.id_type != ORR_ID_TEXT || n > (size_t)s->base.schema.id_bytes)
+        return orr_fail(ORR_ERR_ARG, "%s[%lld]: the label range did not cover this id", a->what,
+                        (long long)row);
+    memset(dst, 0, (size_t)s->base.schema.id_bytes);
+    memcpy(dst, a->data + (size_t)row * a->elem_bytes, n);
+    return ORR_OK;
+}
+
+static orr_status read_rows(const orr_table *t, int64_t first, int64_t n, orr_rows *rows,
+                            int threads)
+{
+    const array_table *s = (const array_table *)t;
+    job j = { .s = s, .out = rows, .threads = threads > n ? (int)n : threads };
+    size_t y_bytes = orr_schema_y_bytes(&t->schema), id_bytes = orr_schema_id_bytes(&t->schema);
+    int n_aux = t->schema.n_aux;
+    orr_status st = ORR_OK;
+
+    j.values = (size_t)orr_array_row_values(&s->x.arrays[0]);
+    j.x_bytes = orr_schema_x_bytes(&t->schema);
+    for (int64_t i = 0; i < n; i++) {
+        if (rows->y && t->schema.y_type == ORR_Y_CLASS)
+            ORR_TRY(read_class(s, first + i, (int32_t *)rows->y + i));
+        if (rows->y && t->schema.y_type == ORR_Y_VALUE)
+            ORR_TRY(read_floats(s, &s->y, first + i, t->schema.y_width,
+                                (float *)((char *)rows->y + (size_t)i * y_bytes)));
+        if (rows->aux && n_aux)
+            ORR_TRY(read_floats(s, &s->aux, first + i, n_aux, rows->aux + i * n_aux));
+        if (rows->id && t->has_id)
+            ORR_TRY(read_id(s, first + i, (char *)rows->id + (size_t)i * id_bytes));
+    }
+    if (!rows->x) return ORR_OK;
+    if (!(j.scratch = orr_alloc(j.values * (size_t)j.threads, sizeof *j.scratch)))
+        return orr_fail(ORR_ERR_NOMEM, "%s: out of memory: a sample of %zu values",
+                        s->x.arrays[0].what, j.values);
+    st = read_x(&j, first, n);
+    orr_free(j.scratch);
+    orr_free(j.block);
+    return st;
+}
+
+static orr_status label_range(const orr_table *t, int64_t first, int64_t n, int32_t *max_label,
+                              int *max_id_bytes)
+{
+    const array_table *s = (const array_table *)t;
+
+    for (int64_t i = first; i < first + n; i++) {
+        int64_t row = i;
+        int32_t label;
+
+        if (t->schema.y_type == ORR_Y_CLASS) {
+            ORR_TRY(read_class(s, i, &label));
+            if (label > *max_label) *max_label = label;
+        }
+        if (t->has_id && s->id.arrays[0].elem == ORR_ELEM_TEXT) {
+            const orr_array *a = at_row(&s->id, &row);
+            size_t bytes = text_bytes(a, row);
+
+            if (bytes == 0 || bytes > ORR_ID_TEXT_MAX)
+                return orr_fail(ORR_ERR_FORMAT,
+                                "%s[%lld]: an id of %zu bytes; 1 to %d are possible", a->what,
+                                (long long)row, bytes, ORR_ID_TEXT_MAX);
+            if ((int)bytes > *max_id_bytes) *max_id_bytes = (int)bytes;
+        }
+    }
+    return ORR_OK;
 }
 
 /* ---- opening ---- */
 
-static void close_column(orr_array_column *c)
+static void close_column(column *c)
 {
     for (int i = 0; i < c->n; i++)
         orr_array_close(&c->arrays[i]);
@@ -30,18 +371,18 @@ static void close_column(orr_array_column *c)
 
 static void arrays_destroy(orr_table *t)
 {
-    orr_arrays *s = (orr_arrays *)t;
+    array_table *s = (array_table *)t;
 
     close_column(&s->x);
     close_column(&s->y);
     close_column(&s->id);
     close_column(&s->aux);
-    if (s->has_mutex) pthread_mutex_destroy(&s->hdf5);
+    if (s->has_mutex) pthread_mutex_destroy(&s->lock);
     orr_table_free(t);
 }
 
 /* Opens `name` in each of n files. */
-static orr_status open_column(orr_array_column *c, opener open, char *const *paths, int n,
+static orr_status open_column(column *c, const orr_format *f, char *const *paths, int n,
                               const char *name)
 {
     if (!(c->arrays = orr_alloc((size_t)n, sizeof *c->arrays)))
@@ -49,7 +390,7 @@ static orr_status open_column(orr_array_column *c, opener open, char *const *pat
     for (; c->n < n; c->n++) {
         orr_array *a = &c->arrays[c->n];
 
-        ORR_TRY(open(a, paths[c->n], name));
+        ORR_TRY(f->open_array(a, paths[c->n], name));
         c->rows += a->dims[0];
     }
     return ORR_OK;
@@ -73,7 +414,7 @@ static orr_status add_input(orr_table *t, const char *dir, const char *name)
 }
 
 /* "a.npy, b.npy" in files of their own. */
-static orr_status open_files(orr_array_column *c, orr_table *t, opener open, const char *list,
+static orr_status open_files(column *c, orr_table *t, const orr_format *f, const char *list,
                              const char *dir)
 {
     char *copy = orr_strdup(list), *comma;
@@ -87,14 +428,14 @@ static orr_status open_files(orr_array_column *c, orr_table *t, opener open, con
             name++;
         ORR_TRY_GOTO(st, done, add_input(t, dir, name));
     }
-    ORR_TRY_GOTO(st, done, open_column(c, open, t->inputs + first, t->n_inputs - first, NULL));
+    ORR_TRY_GOTO(st, done, open_column(c, f, t->inputs + first, t->n_inputs - first, NULL));
 done:
     orr_free(copy);
     return st;
 }
 
 /* Labels or ids: as many rows as x, in memory. */
-static orr_status finish_side(orr_array_column *c, const orr_array_column *x, const char *option)
+static orr_status finish_side(column *c, const column *x, const char *option)
 {
     for (int i = 0; i < c->n; i++)
         ORR_TRY(orr_array_load(&c->arrays[i]));
@@ -105,7 +446,7 @@ static orr_status finish_side(orr_array_column *c, const orr_array_column *x, co
     return ORR_OK;
 }
 
-static orr_status check_label_types(const orr_arrays *s, int64_t width)
+static orr_status check_label_types(const array_table *s, int64_t width)
 {
     for (int i = 0; i < s->y.n; i++) {
         const orr_array *a = &s->y.arrays[i];
@@ -120,7 +461,7 @@ static orr_status check_label_types(const orr_arrays *s, int64_t width)
     return ORR_OK;
 }
 
-static orr_status set_labels(orr_arrays *s, const orr_table_opts *o)
+static orr_status set_labels(array_table *s, const orr_table_opts *o)
 {
     orr_schema *schema = &s->base.schema;
     int64_t width;
@@ -141,7 +482,7 @@ static orr_status set_labels(orr_arrays *s, const orr_table_opts *o)
     return check_label_types(s, width);
 }
 
-static orr_status set_aux(orr_arrays *s, const orr_table_opts *o)
+static orr_status set_aux(array_table *s, const orr_table_opts *o)
 {
     int64_t width;
 
@@ -180,7 +521,7 @@ static orr_status refuse_columns(const orr_table_opts *o, const char *format)
     return ORR_OK;
 }
 
-static orr_status set_ids(orr_arrays *s)
+static orr_status set_ids(array_table *s)
 {
     if (s->id.n == 0) return ORR_OK;
     ORR_TRY(finish_side(&s->id, &s->x, "id"));
@@ -201,7 +542,7 @@ static orr_status set_ids(orr_arrays *s)
     return ORR_OK;
 }
 
-static orr_status set_axes(orr_arrays *s, const char *axes, const orr_array *a)
+static orr_status set_axes(array_table *s, const char *axes, const orr_array *a)
 {
     int wanted = !strcmp(axes, "auto") ? s->n_axes : (int)strlen(axes);
 
@@ -219,7 +560,7 @@ static orr_status set_axes(orr_arrays *s, const char *axes, const orr_array *a)
     return ORR_OK;
 }
 
-static orr_status set_sample(orr_arrays *s, const orr_table_opts *o, int is_idx)
+static orr_status set_sample(array_table *s, const orr_table_opts *o, int is_images)
 {
     const orr_array *a = &s->x.arrays[0];
     int64_t dims[ORR_ARRAY_DIMS];
@@ -241,12 +582,12 @@ static orr_status set_sample(orr_arrays *s, const orr_table_opts *o, int is_idx)
     for (int i = 0; i < s->n_axes; i++)
         dims[i] = a->dims[s->axis[i]];
     if (s->n_axes == 0) return orr_table_set_dims(&s->base, (int64_t[]){ 1 }, 1, a->what);
-    if (is_idx && s->n_axes == 2)
+    if (is_images && s->n_axes == 2)
         return orr_table_set_dims(&s->base, (int64_t[]){ dims[0], dims[1], 1 }, 3, a->what);
     return orr_table_set_dims(&s->base, dims, s->n_axes, a->what);
 }
 
-static orr_status set_type(orr_arrays *s, const orr_table_opts *o)
+static orr_status set_type(array_table *s, const orr_table_opts *o)
 {
     int all_u8 = 1;
 
@@ -257,69 +598,59 @@ static orr_status set_type(orr_arrays *s, const orr_table_opts *o)
     return ORR_OK;
 }
 
-/* npz and hdf5: the name of x when none is given. */
+/* Where arrays have names: that of x when none is given. */
 static orr_status name_of_x(const char **name, const orr_table_opts *o, const orr_table *t,
-                            int is_hdf5)
+                            const orr_format *f)
 {
     static const char *const usual[] = { "x", "X", "images", "data", "arr_0", NULL };
+    const char *given = orr_or(o->features, "rest");
+    int is_given = strcmp(given, "rest") != 0;
 
-    *name = orr_or(o->features, "rest");
-    if (strcmp(*name, "rest") != 0) return ORR_OK;
-    *name = is_hdf5 ? orr_hdf5_find(t->inputs[0], usual) : orr_npz_find(t->inputs[0], usual);
+    *name = NULL;
+    if (!f->find_array && is_given)
+        return orr_fail(ORR_ERR_OPTION, "input.features: %s files are listed under files", f->name);
+    if (!f->find_array) return ORR_OK;
+    *name = is_given ? given : f->find_array(t->inputs[0], usual);
     if (!*name) *name = "x"; /* opening it says what is wrong, or what there is */
     return ORR_OK;
 }
 
-static orr_status open_all(orr_arrays *s, const orr_table_opts *o, const char *dir,
-                           const char *format)
+static orr_status open_all(array_table *s, const orr_table_opts *o, const char *dir,
+                           const orr_format *f)
 {
-    static const struct {
-        const char *format;
-        opener open;
-        int named;
-    } kinds[] = { { "npy", open_npy, 0 },
-                  { "idx", open_idx, 0 },
-                  { "npz", orr_npz_open, 1 },
-                  { "hdf5", orr_hdf5_open, 1 } };
     const char *sides[] = { orr_or(o->label, ""), orr_or(o->id, ""), o->aux.n ? o->aux.v[0] : "" };
-    orr_array_column *columns[] = { &s->y, &s->id, &s->aux };
+    column *columns[] = { &s->y, &s->id, &s->aux };
     const char *name = NULL;
     orr_table *t = &s->base;
-    int k = 0, n = t->n_inputs;
+    int n = t->n_inputs;
 
-    while (strcmp(kinds[k].format, format) != 0)
-        k++;
-    if (kinds[k].named)
-        ORR_TRY(name_of_x(&name, o, t, !strcmp(format, "hdf5")));
-    else if (strcmp(orr_or(o->features, "rest"), "rest") != 0)
-        return orr_fail(ORR_ERR_OPTION, "input.features: %s files are listed under files", format);
-    ORR_TRY(open_column(&s->x, kinds[k].open, t->inputs, n, name));
+    ORR_TRY(name_of_x(&name, o, t, f));
+    ORR_TRY(open_column(&s->x, f, t->inputs, n, name));
     for (int i = 0; i < 3; i++)
         if (*sides[i])
-            ORR_TRY(kinds[k].named ? open_column(columns[i], kinds[k].open, t->inputs, n, sides[i])
-                                   : open_files(columns[i], t, kinds[k].open, sides[i], dir));
+            ORR_TRY(f->find_array ? open_column(columns[i], f, t->inputs, n, sides[i])
+                                  : open_files(columns[i], t, f, sides[i], dir));
     return ORR_OK;
 }
 
-static const orr_table_ops arrays_ops = { .name = "arrays",
-                                          .read = orr_arrays_read,
-                                          .label_range = orr_arrays_label_range,
-                                          .destroy = arrays_destroy };
+static const orr_table_ops arrays_ops = {
+    .name = "arrays", .read = read_rows, .label_range = label_range, .destroy = arrays_destroy
+};
 
-orr_status orr_arrays_open(orr_table **out, const orr_table_opts *o, const char *dir,
-                           const char *format)
+orr_status orr_array_table_open(orr_table **out, const orr_table_opts *o, const char *dir,
+                                const orr_format *f)
 {
-    orr_arrays *s = orr_alloc(1, sizeof *s);
+    array_table *s = orr_alloc(1, sizeof *s);
     orr_status st = ORR_OK;
 
     if (!s) return orr_fail(ORR_ERR_NOMEM, "out of memory: table of arrays");
     ORR_TRY_GOTO(st, done, orr_table_init(&s->base, &arrays_ops, o, dir));
-    ORR_TRY_GOTO(st, done, refuse_columns(o, format));
-    if (pthread_mutex_init(&s->hdf5, NULL) != 0)
+    ORR_TRY_GOTO(st, done, refuse_columns(o, f->name));
+    if (pthread_mutex_init(&s->lock, NULL) != 0)
         ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_INTERNAL, "arrays: no mutex"));
     s->has_mutex = 1;
-    ORR_TRY_GOTO(st, done, open_all(s, o, dir, format));
-    ORR_TRY_GOTO(st, done, set_sample(s, o, !strcmp(format, "idx")));
+    ORR_TRY_GOTO(st, done, open_all(s, o, dir, f));
+    ORR_TRY_GOTO(st, done, set_sample(s, o, f->is_images));
     ORR_TRY_GOTO(st, done, set_type(s, o));
     ORR_TRY_GOTO(st, done, set_labels(s, o));
     ORR_TRY_GOTO(st, done, set_ids(s));

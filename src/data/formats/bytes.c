@@ -6,7 +6,9 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -62,26 +64,43 @@ static orr_status map_file(orr_bytes *out, const char *path)
     return ORR_OK;
 }
 
-/* Name of the compression a file begins with, NULL for none. */
-static const char *packed_as(const orr_bytes *b)
-{
-    static const struct {
-        const char *name, *magic;
-        size_t n;
-    } kinds[] = {
-        { "gzip", "\x1f\x8b", 2 },
-        { "xz",
-          "\xfd"
-          "7zXZ\0",
-          6 },
-        { "bzip2", "BZh", 3 },
-        { "zstd", "\x28\xb5\x2f\xfd", 4 },
-    };
+/* Rows, and the filter of libarchive that reads each. */
+static const struct {
+    orr_packing row;
+    int (*filter)(struct archive *a);
+} packings[] = {
+    { { "gzip", ".gz", "\x1f\x8b", 2 }, archive_read_support_filter_gzip },
+    { { "xz", ".xz", "\xfd\x37zXZ\0", 6 }, archive_read_support_filter_xz },
+    { { "bzip2", ".bz2", "BZh", 3 }, archive_read_support_filter_bzip2 },
+    { { "zstd", ".zst", "\x28\xb5\x2f\xfd", 4 }, archive_read_support_filter_zstd },
+};
+enum { N_PACKINGS = sizeof packings / sizeof *packings };
 
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (b->n >= kinds[i].n && memcmp(b->p, kinds[i].magic, kinds[i].n) == 0)
-            return kinds[i].name;
-    return NULL;
+const orr_packing *orr_packing_at(int i)
+{
+    return i >= 0 && i < N_PACKINGS ? &packings[i].row : NULL;
+}
+
+size_t orr_packing_name(const char *name)
+{
+    size_t n = strlen(name);
+
+    for (int i = 0; i < N_PACKINGS; i++) {
+        size_t e = strlen(packings[i].row.ending);
+
+        if (n >= e && !strcasecmp(name + n - e, packings[i].row.ending)) return n - e;
+    }
+    return n;
+}
+
+/* Number of the packing that a file begins as, -1 for none. */
+static int packed_as(const orr_bytes *b)
+{
+    for (int i = 0; i < N_PACKINGS; i++)
+        if (b->n >= packings[i].row.n_magic &&
+            memcmp(b->p, packings[i].row.magic, packings[i].row.n_magic) == 0)
+            return i;
+    return -1;
 }
 
 /* Makes room for at least one more block; memory is remapped, not copied. */
@@ -103,12 +122,14 @@ static orr_status grow(orr_bytes *b, const char *path)
     return ORR_OK;
 }
 
-/* The data of the current entry into memory, to its end. */
-static orr_status unpack(orr_bytes *b, struct archive *a, const char *path, const char *kind)
+/* The data of the current entry into memory, to its end or beyond `enough` bytes. */
+static orr_status unpack(orr_bytes *b, struct archive *a, const char *path, const char *kind,
+                         size_t enough)
 {
     for (;;) {
         la_ssize_t got;
 
+        if (b->n >= enough) return ORR_OK;
         ORR_TRY(grow(b, path));
         got = archive_read_data(a, (char *)b->p + b->n, READ_BLOCK);
         if (got == 0) return ORR_OK;
@@ -133,25 +154,24 @@ static orr_status fail_archive(struct archive *a, const char *path, const char *
                     kind, why ? why : "no reason given");
 }
 
-static orr_status unpack_raw(orr_bytes *out, const orr_bytes *packed, const char *path,
-                             const char *kind)
+static orr_status unpack_raw(orr_bytes *out, const orr_bytes *packed, const char *path, int packing,
+                             size_t enough)
 {
+    const char *kind = packings[packing].row.name;
     struct archive_entry *entry;
     struct archive *a = archive_read_new();
     orr_status st = ORR_OK;
 
     if (!a) return orr_fail(ORR_ERR_NOMEM, "%s: out of memory", path);
-    archive_read_support_filter_gzip(a);
-    archive_read_support_filter_bzip2(a);
-    archive_read_support_filter_xz(a);
-    archive_read_support_filter_zstd(a);
+    for (int i = 0; i < N_PACKINGS; i++) /* several, one within the other, are unpacked, too */
+        packings[i].filter(a);
     archive_read_support_format_raw(a);
     if (archive_read_open_memory(a, packed->p, packed->n) != ARCHIVE_OK ||
         archive_read_next_header(a, &entry) != ARCHIVE_OK)
         ORR_TRY_GOTO(st, done, fail_archive(a, path, kind));
     if (archive_filter_count(a) < 2) /* the raw bytes themselves: the filter refused the header */
         ORR_TRY_GOTO(st, done, fail_archive(a, path, kind));
-    ORR_TRY_GOTO(st, done, unpack(out, a, path, kind));
+    ORR_TRY_GOTO(st, done, unpack(out, a, path, kind, enough));
     if (out->n == 0)
         ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_FORMAT, "%s: the file is empty", path));
 done:
@@ -160,21 +180,31 @@ done:
     return st;
 }
 
-orr_status orr_bytes_open(orr_bytes *out, const char *path)
+static orr_status open_content(orr_bytes *out, const char *path, size_t enough)
 {
     orr_bytes file;
-    const char *kind;
+    int packing;
     orr_status st;
 
     *out = (orr_bytes){ 0 };
     ORR_TRY(map_file(&file, path));
-    if (!(kind = packed_as(&file))) {
+    if ((packing = packed_as(&file)) < 0) {
         *out = file;
         return ORR_OK;
     }
-    st = unpack_raw(out, &file, path, kind);
+    st = unpack_raw(out, &file, path, packing, enough);
     orr_bytes_close(&file);
     return st;
+}
+
+orr_status orr_bytes_open(orr_bytes *out, const char *path)
+{
+    return open_content(out, path, SIZE_MAX);
+}
+
+orr_status orr_bytes_open_head(orr_bytes *out, const char *path, size_t n)
+{
+    return open_content(out, path, n);
 }
 
 /* Walks a zip to the member; found tells whether it is there, names (may be NULL) receives what is.
@@ -222,7 +252,7 @@ orr_status orr_bytes_member(orr_bytes *out, const char *path, const char *name)
         ORR_TRY_GOTO(st, done,
                      orr_fail(ORR_ERR_FORMAT, "%s: no array %s; it holds: %.700s", path, name,
                               names.s ? names.s : "nothing"));
-    ORR_TRY_GOTO(st, done, unpack(out, a, path, "zip"));
+    ORR_TRY_GOTO(st, done, unpack(out, a, path, "zip", SIZE_MAX));
 done:
     orr_text_free(&names);
     archive_read_free(a);

@@ -1,7 +1,7 @@
-/* data/formats/bytes.h - the content of an input file in memory.
- * A plain file is mapped; a file that begins as gzip, bzip2, xz or zstd does is unpacked
- * (libarchive) into anonymous memory, up to a bound.  A member of a zip file (npz) likewise.   Not
- * collective; after opening read only. Errors: ORR_ERR_IO (missing, unreadable), ORR_ERR_FORMAT
+/* data/formats/bytes.h - the content of an input file in memory: what lies below all formats.
+ * A plain file is mapped; a packed one, known by the bytes it begins with (one row a packing), is
+ * unpacked (libarchive) into anonymous memory, up to a bound.  A member of a zip file (npz)
+ * likewise.   Not collective; after opening read only.   Errors: ORR_ERR_IO (missing, unreadable), ORR_ERR_FORMAT
  * (empty, truncated, damaged), ORR_ERR_NOMEM. */
 #ifndef ORR_DATA_FORMATS_BYTES_H
 #define ORR_DATA_FORMATS_BYTES_H
@@ -22,7 +22,20 @@ typedef struct orr_bytes {
     int is_file;   /* p is a file's own pages */
 } orr_bytes;
 
+/* How a file may be packed. */
+typedef struct orr_packing {
+    const char *name, *ending; /* "gzip"; ".gz", what the names of such files end in */
+    const char *magic;         /* what they begin with */
+    size_t n_magic;
+} orr_packing;
+/* Row i, NULL behind the last. */
+const orr_packing *orr_packing_at(int i);
+/* The length of a file's name without the ending of a packing. */
+size_t orr_packing_name(const char *name);
+
 orr_status orr_bytes_open(orr_bytes *out, const char *path);
+/* The first n bytes of the content, or more; all of it when there is less. */
+orr_status orr_bytes_open_head(orr_bytes *out, const char *path, size_t n);
 /* Member `name` of a zip.  When it is missing, the sentence lists what there is. */
 orr_status orr_bytes_member(orr_bytes *out, const char *path, const char *name);
 /* Whether a zip has a member; an unreadable file has none. */

@@ -1,8 +1,8 @@
 /* data/formats/classes.c - values that a column may have. */
 #include "data/formats/classes.h"
 #include "core/memory.h"
-#include "data/formats/id_text.h"
 #include "data/formats/number.h"
+#include "data/formats/text_value.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,20 +14,29 @@ void orr_classes_free(orr_classes *c)
     *c = (orr_classes){ 0 };
 }
 
+/* What a text compares as. */
+static orr_class read_value(const char *text, size_t n)
+{
+    orr_class v = { 0 };
+
+    if (orr_text_is_null(text, n)) return v;
+    v.is_number = orr_number_parse(text, text + n, &v.number);
+    v.is_integer = orr_id_integer(text, n, &v.integer);
+    return v;
+}
+
 static orr_status add_value(orr_classes *c, const char *text, const char *option)
 {
-    orr_class *to = &c->list[c->n];
     size_t n = strlen(text);
+    orr_class v = read_value(text, n);
 
-    if (n >= sizeof to->text)
+    if (n >= sizeof v.text)
         return orr_fail(ORR_ERR_OPTION, "%s: \"%.80s\" is longer than %d bytes", option, text,
                         ORR_DATA_NAME_MAX - 1);
-    memcpy(to->text, text, n + 1);
-    to->is_number = orr_number_parse(text, text + n, &to->number);
-    to->is_integer = orr_id_integer(text, n, &to->integer);
-    if (orr_classes_find(c, text, n, to->number, to->is_number) >= 0)
+    if (orr_classes_find(c, text, n) >= 0)
         return orr_fail(ORR_ERR_OPTION, "%s: \"%s\" stands twice", option, text);
-    c->n++;
+    memcpy(v.text, text, n + 1);
+    c->list[c->n++] = v;
     return ORR_OK;
 }
 
@@ -45,30 +54,45 @@ orr_status orr_classes_init(orr_classes *c, const orr_strings *values, const cha
     return st;
 }
 
-int orr_classes_find(const orr_classes *c, const char *text, size_t n, double number, int is_number)
+static int is_same(const orr_class *a, const char *text, size_t n, const orr_class *b)
 {
-    int64_t integer = 0;
-    int is_integer = text && is_number && orr_id_integer(text, n, &integer);
+    size_t length = strlen(a->text);
 
-    for (int i = 0; i < c->n; i++) {
-        const orr_class *is = &c->list[i];
+    if (a->is_integer && b->is_integer) return a->integer == b->integer;
+    if (a->is_number && b->is_number) return a->number == b->number;
+    if (orr_text_is_null(text, n)) return orr_text_is_null(a->text, length);
+    return length == n && !memcmp(a->text, text, n);
+}
 
-        if (is->is_integer && is_integer ? is->integer == integer
-            : is->is_number && is_number
-                ? is->number == number
-                : text && strlen(is->text) == n && !memcmp(is->text, text, n))
-            return i;
-    }
+int orr_classes_find(const orr_classes *c, const char *text, size_t n)
+{
+    const orr_class v = read_value(text, n);
+
+    for (int i = 0; i < c->n; i++)
+        if (is_same(&c->list[i], text, n, &v)) return i;
     return -1;
 }
 
-int32_t orr_classes_label(const orr_classes *c, const char *text, size_t n, double number,
-                          int is_number)
+static int32_t class_number(double v)
 {
-    if (c->list) return orr_classes_find(c, text, n, number, is_number);
-    return is_number && number >= 0 && number < ORR_MAX_CLASSES && number == floor(number)
-               ? (int32_t)number
-               : -1;
+    return v >= 0 && v < ORR_MAX_CLASSES && v == floor(v) ? (int32_t)v : -1;
+}
+
+int32_t orr_classes_label(const orr_classes *c, const char *text, size_t n)
+{
+    orr_class v;
+
+    if (c->list) return orr_classes_find(c, text, n);
+    v = read_value(text, n);
+    return v.is_number ? class_number(v.number) : -1;
+}
+
+int32_t orr_classes_label_number(const orr_classes *c, double v)
+{
+    if (!c->list) return class_number(v);
+    for (int i = 0; i < c->n; i++)
+        if (c->list[i].is_number && c->list[i].number == v) return i;
+    return -1;
 }
 
 void orr_classes_fault(const orr_classes *c, char *buf, size_t bytes)

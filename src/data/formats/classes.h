@@ -1,7 +1,7 @@
 /* data/formats/classes.h - a list of values that a column may have: classes in their order, or what
  * a filter lets through.
- * Whole numbers compare exactly, other numbers as numbers ("2" is "2.0"), else texts do.   Not
- * collective. */
+ * Whole numbers compare exactly, other numbers as numbers ("2" is "2.0"), else texts do; no value
+ * (text_value.h) is "".   Not collective. */
 #ifndef ORR_DATA_FORMATS_CLASSES_H
 #define ORR_DATA_FORMATS_CLASSES_H
 
@@ -29,13 +29,12 @@ typedef struct orr_classes {
  * On failure nothing is held. */
 orr_status orr_classes_init(orr_classes *c, const orr_strings *values, const char *option);
 void orr_classes_free(orr_classes *c);
-/* The place of a value in the list, -1 when it is not there.  text may be NULL when the number is
- * all there is. */
-int orr_classes_find(const orr_classes *c, const char *text, size_t n, double number,
-                     int is_number);
+/* The place of a value in the list, -1 when it is not there. */
+int orr_classes_find(const orr_classes *c, const char *text, size_t n);
 /* The class of a label: its place in the list, or, without one, the class number that it is; -1. */
-int32_t orr_classes_label(const orr_classes *c, const char *text, size_t n, double number,
-                          int is_number);
+int32_t orr_classes_label(const orr_classes *c, const char *text, size_t n);
+/* The same where the number is all there is. */
+int32_t orr_classes_label_number(const orr_classes *c, double v);
 /* What to say after -1: "is not one of classes: [1, 2]" or "is not a class number ...". */
 void orr_classes_fault(const orr_classes *c, char *buf, size_t bytes);
 

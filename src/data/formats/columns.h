@@ -1,31 +1,28 @@
-/* data/formats/columns.h - a catalogue as named columns, read once from its first row to its last.
+/* data/formats/columns.h - a table as named columns, read once from its first row to its last:
+ * catalogues, side files of groups and folds, sample submissions.
  *
- * Formats, by content: csv (with header; plain, xz, gz, bz2, zst), a FITS binary table (cfitsio;
- * also packed), npy with a structured type.  Names compare without regard to case, as FITS wants it,
- * but an exact match wins.  A column that holds several values a row (FITS vectors, npy subarrays)
- * is asked for value by value: "CMODELMAG[2]" is its third, in the order of the file.  A csv's
- * delimiter is the first of , tab ; | in its header; lines before that which begin with # are left
- * out.  Memory does not grow with the number of rows (packed files are unpacked into memory).
+ * The format is told by the bytes, unpacked: any that opens as text (with a header) or as records
+ * (list.h).  Names are matched as names.h says.  A column that holds several values a row (FITS
+ * vectors, npy subarrays) is asked for value by value: "CMODELMAG[2]" is its third, in the order of
+ * the file.  Memory does not grow with the number of rows (packed files are unpacked into memory).
  *
- * Integers must be whole and exact: "1237645876861337601" is one, "1.23764587686134E+18" is refused
- * with the advice that the ids were rounded when the table was exported.  "94.0" is 94 (below 2^53),
- * and so is 94 in a column of floats.  An empty or null field, and "nan", is NaN as a real, an error
- * as an integer, "" as a text (null: the word, or FITS's TNULL).  Numbers as texts are the shortest
- * that read back; logical values are 1 and 0.  Column numbers run from 0 to n - 1; those of picked
- * values lie above.
+ * What a value means is text_value.h's: integers must be whole and exact; an empty or null field is
+ * NaN as a real, an error as an integer, "" as a text (null: the words, or FITS's TNULL).  Numbers
+ * as texts are the shortest that read back; logical values are 1 and 0.  Column numbers run from 0
+ * to n - 1; those of picked values lie above.
  * Not collective: one process reads.   Errors: ORR_ERR_IO, ORR_ERR_FORMAT naming file, line (or
  * row) and column; for a column that is not there also the nearest name. */
 #ifndef ORR_DATA_FORMATS_COLUMNS_H
 #define ORR_DATA_FORMATS_COLUMNS_H
 
 #include "core/status.h"
+#include "data/formats/text_value.h"
 #include "data/shard.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-typedef enum { ORR_VALUE_INT, ORR_VALUE_REAL, ORR_VALUE_TEXT } orr_value_type;
 typedef char orr_column_text[ORR_ID_TEXT_MAX + 1];
 
 typedef struct orr_columns orr_columns;

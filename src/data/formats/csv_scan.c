@@ -1,13 +1,9 @@
-/* data/formats/csv_scan.c - where rows begin. */
+/* data/formats/csv_scan.c - where the rows of a text table begin, and which of them pass. */
 #include "core/memory.h"
-#include "data/formats/csv.h"
+#include "data/formats/csv_table_private.h"
 
+#include <limits.h>
 #include <string.h>
-
-int orr_csv_blank(const char *p, const char *end)
-{
-    return p >= end || *p == '\n' || (*p == '\r' && (p + 1 == end || p[1] == '\n'));
-}
 
 static const char *find(const char *p, const char *end, char c)
 {
@@ -16,25 +12,39 @@ static const char *find(const char *p, const char *end, char c)
     return at ? at : end;
 }
 
-const char *orr_csv_line_end(const char *p, const char *end)
+/* Cuts all files into parts of about part_bytes. */
+orr_status orr_csv_make_parts(orr_csv_table *c, size_t part_bytes)
 {
-    for (;;) {
-        const char *newline = find(p, end, '\n'), *quote = find(p, newline, '"');
+    int64_t total = 0;
 
-        if (quote == newline) return newline;
-        quote = find(quote + 1, end, '"');
-        if (quote == end) return end;
-        p = quote + 1;
+    if (part_bytes == 0) part_bytes = 1;
+    for (int i = 0; i < c->base.n_inputs; i++) {
+        const orr_csv_file *f = &c->files[i];
+        orr_csv_span *span = &c->spans[i];
+        size_t bytes = (size_t)(f->end - f->data), n = (bytes + part_bytes - 1) / part_bytes;
+
+        span->first_part = (int)total;
+        span->n_parts = n ? (int)n : 1;
+        if ((total += span->n_parts) > INT_MAX / 2)
+            return orr_fail(ORR_ERR_ARG, "csv: more than %d parts", INT_MAX / 2);
     }
-}
+    if (!(c->parts = orr_alloc((size_t)total, sizeof *c->parts)))
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: %lld parts of csv files", (long long)total);
+    c->base.n_parts = (int)total;
+    for (int i = 0; i < c->base.n_inputs; i++) {
+        const orr_csv_file *f = &c->files[i];
+        const orr_csv_span *span = &c->spans[i];
 
-int64_t orr_csv_line(const orr_csv_file *f, const char *p)
-{
-    int64_t line = 1;
+        for (int k = 0; k < span->n_parts; k++) {
+            const char *begin = f->data + (size_t)k * part_bytes;
+            size_t left = (size_t)(f->end - begin);
 
-    for (const char *q = f->bytes.p; (q = find(q, p, '\n')) < p; q++)
-        line++;
-    return line;
+            c->parts[span->first_part + k] = (orr_csv_part){
+                .begin = begin, .end = left > part_bytes ? begin + part_bytes : f->end, .file = i
+            };
+        }
+    }
+    return ORR_OK;
 }
 
 /* Walks the newlines of a part, telling outside from inside by the quotes before them. */
@@ -68,7 +78,8 @@ static int begins_row(const orr_csv_file *f, const char *p)
     return (p == f->data || p[-1] == '\n') && !orr_csv_blank(p, f->end);
 }
 
-int orr_csv_passes(const orr_csv *c, const orr_csv_file *f, const char *p)
+/* Does the row at p pass the filter?  A row that cannot be read does: reading it says why. */
+static int passes(const orr_csv_table *c, const orr_csv_file *f, const char *p)
 {
     orr_cursor at = { .p = p, .end = f->end };
     const orr_where *w = &c->base.where;
@@ -77,18 +88,9 @@ int orr_csv_passes(const orr_csv *c, const orr_csv_file *f, const char *p)
     int column = -1;
 
     for (int i = 0; i < w->n; i++) {
-        double v = 0;
-        int is_number;
-
         for (; column < w->list[i].column; column++)
-            if (at.ended || orr_csv_field_read(&field, &at, c->delimiter, &why) != ORR_OK) return 1;
-        while (field.p < field.end && (*field.p == ' ' || *field.p == '\t'))
-            field.p++;
-        while (field.end > field.p && (field.end[-1] == ' ' || field.end[-1] == '\t'))
-            field.end--;
-        is_number = orr_number_parse(field.p, field.end, &v);
-        if (orr_classes_find(&w->list[i].values, field.p, (size_t)(field.end - field.p), v,
-                             is_number) < 0)
+            if (at.ended || orr_csv_field_read(&field, &at, f->delimiter, &why) != ORR_OK) return 1;
+        if (orr_classes_find(&w->list[i].values, field.p, orr_csv_field_bytes(&field)) < 0)
             return 0;
     }
     return 1;
@@ -112,7 +114,7 @@ static orr_status add_mark(orr_csv_part *p, size_t *cap, const char *row, int64_
 
 orr_status orr_csv_scan_part(const orr_table *t, int part, orr_scan *out)
 {
-    const orr_csv *c = (const orr_csv *)t;
+    const orr_csv_table *c = (const orr_csv_table *)t;
     orr_csv_part *p = &c->parts[part];
     const orr_csv_file *f = &c->files[p->file];
     walk w = walk_begin(p->begin, p->end);
@@ -128,7 +130,7 @@ orr_status orr_csv_scan_part(const orr_table *t, int part, orr_scan *out)
 
             if (!odd && nth % ORR_CSV_INDEX_STEP == 0)
                 ORR_TRY(add_mark(p, &cap, row, out->kept[0]));
-            out->kept[odd] += !t->where.n || orr_csv_passes(c, f, row);
+            out->kept[odd] += !t->where.n || passes(c, f, row);
         }
         walk_next(&w);
     }
@@ -152,15 +154,16 @@ static orr_status fail_unclosed(const orr_csv_file *f)
 
 orr_status orr_csv_scan_end(orr_table *t, const orr_scan *parts)
 {
-    orr_csv *c = (orr_csv *)t;
+    orr_csv_table *c = (orr_csv_table *)t;
     int64_t row = 0, kept = 0;
 
     for (int i = 0; i < t->n_inputs; i++) {
-        orr_csv_file *f = &c->files[i];
+        const orr_csv_file *f = &c->files[i];
+        orr_csv_span *span = &c->spans[i];
         int inside = 0;
 
-        f->first_row = row;
-        for (int k = f->first_part; k < f->first_part + f->n_parts; k++) {
+        span->first_row = row;
+        for (int k = span->first_part; k < span->first_part + span->n_parts; k++) {
             c->parts[k].first_row = row;
             c->parts[k].inside = inside;
             c->parts[k].rows = parts[k].rows[inside];
@@ -170,11 +173,11 @@ orr_status orr_csv_scan_end(orr_table *t, const orr_scan *parts)
             kept += parts[k].kept[inside];
             inside ^= (int)(parts[k].quotes & 1);
         }
-        f->rows = row - f->first_row;
+        span->rows = row - span->first_row;
         if (inside) return fail_unclosed(f);
-        if (f->rows == 0)
+        if (span->rows == 0)
             return orr_fail(ORR_ERR_FORMAT, "%s: the file has %s and no rows", f->path,
-                            c->has_names ? "a header" : "only empty lines");
+                            f->names ? "a header" : "only empty lines");
     }
     return orr_table_set_rows(t, row, kept);
 }
@@ -196,7 +199,7 @@ static int64_t mark_of(const orr_csv_part *p, int64_t kept)
 }
 
 /* Where those of rows [first, first + n) are that begin in one part. */
-static void locate_in_part(const orr_csv *c, const orr_csv_part *p, int64_t first, int64_t n,
+static void locate_in_part(const orr_csv_table *c, const orr_csv_part *p, int64_t first, int64_t n,
                            orr_csv_row *rows)
 {
     const orr_csv_file *f = &c->files[p->file];
@@ -219,7 +222,7 @@ static void locate_in_part(const orr_csv *c, const orr_csv_part *p, int64_t firs
         int is_row = row == p->begin ? begins_row(f, row) : !orr_csv_blank(row, f->end);
 
         if (is_row && !(w.quotes & 1)) {
-            if (!c->base.where.n || orr_csv_passes(c, f, row)) {
+            if (!c->base.where.n || passes(c, f, row)) {
                 if (kept >= first) rows[kept - first] = (orr_csv_row){ row, nth };
                 kept++;
             }
@@ -230,7 +233,7 @@ static void locate_in_part(const orr_csv *c, const orr_csv_part *p, int64_t firs
 }
 
 /* The last part that begins with row number `row` or before it, of those that pass. */
-static int part_of(const orr_csv *c, int64_t row)
+static int part_of(const orr_csv_table *c, int64_t row)
 {
     int lo = 0, hi = c->base.n_parts - 1;
 
@@ -245,7 +248,7 @@ static int part_of(const orr_csv *c, int64_t row)
     return lo;
 }
 
-orr_status orr_csv_locate(const orr_csv *c, int64_t first, int64_t n, orr_csv_row *rows,
+orr_status orr_csv_locate(const orr_csv_table *c, int64_t first, int64_t n, orr_csv_row *rows,
                           int threads)
 {
     int from = part_of(c, first), to = part_of(c, first + n - 1);

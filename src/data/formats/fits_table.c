@@ -1,9 +1,9 @@
-/* data/formats/fits_table.c - the header of a FITS binary table, by cfitsio.  Source: FITS
- * standard 4.0, section 7.3. */
+/* data/formats/fits_table.c - FITS binary tables: cfitsio reads the header, rows are read where they
+ * lie.  Source: FITS standard 4.0, section 7.3. */
 #include "core/memory.h"
 #include "core/text.h"
-#include "data/formats/records.h"
-#include "data/formats/values.h"
+#include "data/formats/format.h"
+#include "data/formats/text_value.h"
 
 #include <fitsio.h>
 #include <stdio.h>
@@ -200,7 +200,7 @@ static orr_status read_table(orr_records *r, fitsfile *f, const char *path)
     return ORR_OK;
 }
 
-orr_status orr_fits_read_header(orr_records *r, const char *path, const char *table)
+static orr_status read_header(orr_records *r, const char *path, const char *table)
 {
     void *bytes = (void *)r->bytes.p; /* opened for reading alone */
     size_t n = r->bytes.n;
@@ -217,3 +217,18 @@ orr_status orr_fits_read_header(orr_records *r, const char *path, const char *ta
     fits_clear_errmsg();
     return st;
 }
+
+static int sniff(const orr_bytes *b)
+{
+    return b->n >= 9 && !memcmp(b->p, "SIMPLE  =", 9);
+}
+
+const orr_format orr_format_fits = {
+    .name = "fits",
+    .endings = (const char *const[]){ ".fits", ".fit", ".fts", NULL },
+    .help = "a binary table: the first, or that of input.table; a column of vectors is several "
+            "values, NAME[0] the first",
+    .options = (const char *const[]){ "table", NULL },
+    .sniff = sniff,
+    .read_records = read_header,
+};

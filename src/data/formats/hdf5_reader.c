@@ -3,7 +3,7 @@
  * fixed or variable length. */
 #include "core/memory.h"
 #include "core/text.h"
-#include "data/formats/array.h"
+#include "data/formats/format.h"
 #include "data/hdf5_util.h"
 
 #include <errno.h>
@@ -12,24 +12,28 @@
 
 enum { TEXT_MAX = 4096 };
 
-void orr_array_close(orr_array *a)
+typedef struct {
+    hid_t file, dataset, type; /* 0 = none; type: what values are read as */
+} source;
+
+static void close_source(orr_array *a)
 {
-    if (a->h5_type > 0) H5Tclose(a->h5_type);
-    if (a->h5_dataset > 0) H5Dclose(a->h5_dataset);
-    if (a->h5_file > 0) H5Fclose(a->h5_file);
-    orr_bytes_close(&a->bytes);
-    orr_free(a->owned);
-    orr_free(a->what);
-    *a = (orr_array){ 0 };
+    source *s = a->source;
+
+    if (!s) return;
+    if (s->type > 0) H5Tclose(s->type);
+    if (s->dataset > 0) H5Dclose(s->dataset);
+    if (s->file > 0) H5Fclose(s->file);
+    orr_free(s);
 }
 
-static orr_status set_integer(orr_array *a, hid_t type)
+static orr_status set_integer(orr_array *a, const source *s, hid_t type)
 {
     static const orr_elem elems[2][9] = {
         { [1] = ORR_ELEM_U1, [2] = ORR_ELEM_U2, [4] = ORR_ELEM_U4, [8] = ORR_ELEM_U8 },
         { [1] = ORR_ELEM_I1, [2] = ORR_ELEM_I2, [4] = ORR_ELEM_I4, [8] = ORR_ELEM_I8 },
     };
-    size_t bytes = H5Tget_size(a->h5_type);
+    size_t bytes = H5Tget_size(s->type);
 
     if (bytes != 1 && bytes != 2 && bytes != 4 && bytes != 8)
         return orr_fail(ORR_ERR_UNSUPPORTED, "%s: integers of %zu bytes", a->what, bytes);
@@ -38,32 +42,33 @@ static orr_status set_integer(orr_array *a, hid_t type)
     return ORR_OK;
 }
 
-static orr_status set_float(orr_array *a, hid_t type)
+static orr_status set_float(orr_array *a, source *s, hid_t type)
 {
     int wide = H5Tget_size(type) > 4;
 
-    a->h5_type = H5Tcopy(wide ? H5T_NATIVE_DOUBLE : H5T_NATIVE_FLOAT);
+    s->type = H5Tcopy(wide ? H5T_NATIVE_DOUBLE : H5T_NATIVE_FLOAT);
     a->elem = wide ? ORR_ELEM_F8 : ORR_ELEM_F4;
     a->elem_bytes = wide ? 8 : 4;
     return ORR_OK;
 }
 
-static orr_status set_enum(orr_array *a, hid_t type)
+static orr_status set_enum(orr_array *a, source *s, hid_t type)
 {
     hid_t super = H5Tget_super(type);
     orr_status st;
 
-    a->h5_type = H5Tget_native_type(type, H5T_DIR_ASCEND);
-    st = super < 0 ? orr_h5_fail(ORR_ERR_FORMAT, "%s: bad type", a->what) : set_integer(a, super);
+    s->type = H5Tget_native_type(type, H5T_DIR_ASCEND);
+    st =
+        super < 0 ? orr_h5_fail(ORR_ERR_FORMAT, "%s: bad type", a->what) : set_integer(a, s, super);
     if (super >= 0) H5Tclose(super);
     return st;
 }
 
 /* Text of fixed length is read as it lies; of variable length, by load_text. */
-static orr_status set_text(orr_array *a, hid_t type)
+static orr_status set_text(orr_array *a, source *s, hid_t type)
 {
     a->elem = ORR_ELEM_TEXT;
-    a->h5_type = H5Tcopy(type);
+    s->type = H5Tcopy(type);
     a->elem_bytes = H5Tis_variable_str(type) > 0 ? 0 : H5Tget_size(type);
     if (a->elem_bytes > TEXT_MAX)
         return orr_fail(ORR_ERR_UNSUPPORTED, "%s: texts of %zu bytes; up to %d are read", a->what,
@@ -71,25 +76,25 @@ static orr_status set_text(orr_array *a, hid_t type)
     return ORR_OK;
 }
 
-static orr_status set_type(orr_array *a)
+static orr_status set_type(orr_array *a, source *s)
 {
-    hid_t type = H5Dget_type(a->h5_dataset);
+    hid_t type = H5Dget_type(s->dataset);
     orr_status st;
 
     if (type < 0) return orr_h5_fail(ORR_ERR_FORMAT, "%s: bad type", a->what);
     switch (H5Tget_class(type)) {
     case H5T_FLOAT:
-        st = set_float(a, type);
+        st = set_float(a, s, type);
         break;
     case H5T_INTEGER:
-        a->h5_type = H5Tget_native_type(type, H5T_DIR_ASCEND);
-        st = set_integer(a, type);
+        s->type = H5Tget_native_type(type, H5T_DIR_ASCEND);
+        st = set_integer(a, s, type);
         break;
     case H5T_ENUM:
-        st = set_enum(a, type);
+        st = set_enum(a, s, type);
         break;
     case H5T_STRING:
-        st = set_text(a, type);
+        st = set_text(a, s, type);
         break;
     case H5T_COMPOUND:
         st = orr_fail(
@@ -102,14 +107,14 @@ static orr_status set_type(orr_array *a)
                       "%s: neither numbers nor text; save the dataset as float32", a->what);
     }
     H5Tclose(type);
-    if (st == ORR_OK && a->h5_type <= 0) st = orr_h5_fail(ORR_ERR_FORMAT, "%s: bad type", a->what);
+    if (st == ORR_OK && s->type <= 0) st = orr_h5_fail(ORR_ERR_FORMAT, "%s: bad type", a->what);
     return st;
 }
 
-static orr_status set_dims(orr_array *a)
+static orr_status set_dims(orr_array *a, const source *s)
 {
     hsize_t dims[ORR_ARRAY_DIMS], chunk[ORR_ARRAY_DIMS];
-    hid_t space = H5Dget_space(a->h5_dataset), dcpl;
+    hid_t space = H5Dget_space(s->dataset), dcpl;
     int n = space < 0 ? -1 : H5Sget_simple_extent_ndims(space);
     orr_status st = ORR_OK;
     size_t bytes = a->elem_bytes;
@@ -128,17 +133,17 @@ static orr_status set_dims(orr_array *a)
         a->dims[i] = (int64_t)dims[i];
         if (__builtin_mul_overflow(bytes, (size_t)dims[i], &bytes)) bytes = 0;
     }
-    a->h5_chunk_rows = 1;
-    if ((dcpl = H5Dget_create_plist(a->h5_dataset)) >= 0) {
+    a->chunk_rows = 1;
+    if ((dcpl = H5Dget_create_plist(s->dataset)) >= 0) {
         if (n > 0 && H5Pget_layout(dcpl) == H5D_CHUNKED && H5Pget_chunk(dcpl, n, chunk) == n)
-            a->h5_chunk_rows = (int64_t)chunk[0];
+            a->chunk_rows = (int64_t)chunk[0];
         H5Pclose(dcpl);
     }
     return orr_array_layout(a, 0, bytes);
 }
 
 /* Texts of variable length into fixed places of the longest one. */
-static orr_status load_text(orr_array *a)
+static orr_status load_text(orr_array *a, const source *s)
 {
     size_t n, longest = 1;
     hid_t space = -1;
@@ -146,12 +151,12 @@ static orr_status load_text(orr_array *a)
     orr_status st = ORR_OK;
 
     a->elem_bytes = sizeof *texts;
-    ORR_TRY(set_dims(a));
+    ORR_TRY(set_dims(a, s));
     n = (size_t)(a->dims[0] * orr_array_row_values(a));
-    space = H5Dget_space(a->h5_dataset);
+    space = H5Dget_space(s->dataset);
     if (!(texts = orr_alloc(n, sizeof *texts)))
         ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_NOMEM, "%s: out of memory: %zu texts", a->what, n));
-    if (H5Dread(a->h5_dataset, a->h5_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, texts) < 0)
+    if (H5Dread(s->dataset, s->type, H5S_ALL, H5S_ALL, H5P_DEFAULT, texts) < 0)
         ORR_TRY_GOTO(
             st, done,
             orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot be read; fetch the file again", a->what));
@@ -171,7 +176,7 @@ static orr_status load_text(orr_array *a)
     a->elem_bytes = longest;
     a->data = a->owned;
 done:
-    if (texts && space >= 0) H5Dvlen_reclaim(a->h5_type, space, H5P_DEFAULT, texts);
+    if (texts && space >= 0) H5Dvlen_reclaim(s->type, space, H5P_DEFAULT, texts);
     if (space >= 0) H5Sclose(space);
     orr_free(texts);
     return st;
@@ -218,20 +223,49 @@ static int is_dataset(hid_t file, const char *dataset)
            info.type == H5O_TYPE_DATASET;
 }
 
-static orr_status open_dataset(orr_array *a, const char *path, const char *dataset)
+static orr_status read_rows(const orr_array *a, int64_t first, int64_t n, void *buf)
 {
-    hid_t file;
+    hsize_t start[ORR_ARRAY_DIMS] = { (hsize_t)first }, count[ORR_ARRAY_DIMS] = { (hsize_t)n };
+    const source *s = a->source;
+    hid_t file_space, memory_space;
+    orr_h5_quiet q;
+    orr_status st = ORR_OK;
 
-    ORR_TRY(orr_h5_open(&file, path));
-    a->h5_file = file;
-    if (!is_dataset(file, dataset)) return fail_missing(file, path, dataset);
-    a->h5_dataset = H5Dopen2(file, dataset, H5P_DEFAULT);
-    if (a->h5_dataset < 0) return orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot be opened", a->what);
-    ORR_TRY(set_type(a));
-    return a->elem_bytes ? set_dims(a) : load_text(a);
+    for (int i = 1; i < a->n_dims; i++)
+        count[i] = (hsize_t)a->dims[i];
+    orr_h5_quiet_begin(&q);
+    file_space = H5Dget_space(s->dataset);
+    memory_space = H5Screate_simple(a->n_dims, count, NULL);
+    if (file_space < 0 || memory_space < 0 ||
+        H5Sselect_hyperslab(file_space, H5S_SELECT_SET, start, NULL, count, NULL) < 0 ||
+        H5Dread(s->dataset, s->type, memory_space, file_space, H5P_DEFAULT, buf) < 0)
+        st = orr_h5_fail(ORR_ERR_FORMAT,
+                         "%s: rows %lld to %lld cannot be read; fetch the file again", a->what,
+                         (long long)first, (long long)(first + n - 1));
+    if (memory_space >= 0) H5Sclose(memory_space);
+    if (file_space >= 0) H5Sclose(file_space);
+    orr_h5_quiet_end(&q);
+    return st;
 }
 
-orr_status orr_hdf5_open(orr_array *a, const char *path, const char *dataset)
+static const orr_array_ops ops = { .read = read_rows, .close = close_source };
+
+static orr_status open_dataset(orr_array *a, const char *path, const char *dataset)
+{
+    source *s = orr_alloc(1, sizeof *s);
+
+    if (!s) return orr_fail(ORR_ERR_NOMEM, "%s: out of memory", path);
+    a->ops = &ops;
+    a->source = s;
+    ORR_TRY(orr_h5_open(&s->file, path));
+    if (!is_dataset(s->file, dataset)) return fail_missing(s->file, path, dataset);
+    s->dataset = H5Dopen2(s->file, dataset, H5P_DEFAULT);
+    if (s->dataset < 0) return orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot be opened", a->what);
+    ORR_TRY(set_type(a, s));
+    return a->elem_bytes ? set_dims(a, s) : load_text(a, s);
+}
+
+static orr_status open_array(orr_array *a, const char *path, const char *dataset)
 {
     orr_h5_quiet q;
     orr_status st;
@@ -246,7 +280,7 @@ orr_status orr_hdf5_open(orr_array *a, const char *path, const char *dataset)
     return st;
 }
 
-const char *orr_hdf5_find(const char *path, const char *const *names)
+static const char *find_array(const char *path, const char *const *names)
 {
     const char *found = NULL;
     orr_h5_quiet q;
@@ -264,26 +298,18 @@ const char *orr_hdf5_find(const char *path, const char *const *names)
     return found;
 }
 
-orr_status orr_hdf5_read(const orr_array *a, int64_t first, int64_t n, void *buf)
+static int sniff(const orr_bytes *b)
 {
-    hsize_t start[ORR_ARRAY_DIMS] = { (hsize_t)first }, count[ORR_ARRAY_DIMS] = { (hsize_t)n };
-    hid_t file_space, memory_space;
-    orr_h5_quiet q;
-    orr_status st = ORR_OK;
-
-    for (int i = 1; i < a->n_dims; i++)
-        count[i] = (hsize_t)a->dims[i];
-    orr_h5_quiet_begin(&q);
-    file_space = H5Dget_space(a->h5_dataset);
-    memory_space = H5Screate_simple(a->n_dims, count, NULL);
-    if (file_space < 0 || memory_space < 0 ||
-        H5Sselect_hyperslab(file_space, H5S_SELECT_SET, start, NULL, count, NULL) < 0 ||
-        H5Dread(a->h5_dataset, a->h5_type, memory_space, file_space, H5P_DEFAULT, buf) < 0)
-        st = orr_h5_fail(ORR_ERR_FORMAT,
-                         "%s: rows %lld to %lld cannot be read; fetch the file again", a->what,
-                         (long long)first, (long long)(first + n - 1));
-    if (memory_space >= 0) H5Sclose(memory_space);
-    if (file_space >= 0) H5Sclose(file_space);
-    orr_h5_quiet_end(&q);
-    return st;
+    return b->n >= 8 && !memcmp(b->p, "\x89HDF\r\n\x1a\n", 8);
 }
+
+const orr_format orr_format_hdf5 = {
+    .name = "hdf5",
+    .endings = (const char *const[]){ ".h5", ".hdf5", ".hdf", NULL },
+    .help = "datasets of numbers, of any layout and filter; ids may be text",
+    .options = (const char *const[]){ NULL },
+    .sniff = sniff,
+    .is_container = 1,
+    .open_array = open_array,
+    .find_array = find_array,
+};

@@ -1,6 +1,8 @@
 /* data/formats/idx.c - the idx format of MNIST: big-endian, a type byte, an axis count, the axes,
  * the data. Source: Y. LeCun, "The MNIST database of handwritten digits", file formats section. */
-#include "data/formats/array.h"
+#include "data/formats/format.h"
+
+#include <string.h>
 
 static int64_t big_endian32(const unsigned char *p)
 {
@@ -48,7 +50,25 @@ static orr_status read_header(orr_array *a)
     return orr_array_layout(a, 0, a->bytes.n - start);
 }
 
-orr_status orr_idx_open(orr_array *a, const char *path)
+static orr_status open_array(orr_array *a, const char *path, const char *name)
 {
+    (void)name;
     return orr_array_open_file(a, path, read_header);
 }
+
+/* Zero bytes, a type and up to 8 axes. */
+static int sniff(const orr_bytes *b)
+{
+    return b->n >= 4 && !b->p[0] && !b->p[1] && b->p[2] && strchr("\x8\x9\xb\xc\xd\xe", b->p[2]) &&
+           b->p[3] >= 1 && b->p[3] <= ORR_ARRAY_DIMS;
+}
+
+const orr_format orr_format_idx = {
+    .name = "idx",
+    .endings = (const char *const[]){ ".idx", "-ubyte", NULL },
+    .help = "an array as MNIST has it; three axes are images of one channel",
+    .options = (const char *const[]){ NULL },
+    .sniff = sniff,
+    .open_array = open_array,
+    .is_images = 1,
+};

@@ -3,8 +3,7 @@
  * header is a Python dict literal with exactly the keys descr, fortran_order and shape; it is parsed
  * strictly and never evaluated. */
 #include "core/memory.h"
-#include "data/formats/array.h"
-#include "data/formats/records.h"
+#include "data/formats/format.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -358,13 +357,15 @@ static orr_status read_header(orr_array *a)
     return orr_array_layout(a, fortran, bytes_behind(&a->bytes, s.end));
 }
 
-orr_status orr_npy_read_records(orr_records *r)
+static orr_status read_records(orr_records *r, const char *path, const char *table)
 {
     orr_array shape = { .what = r->what };
     parser s = { .what = r->what, .records = r };
     char descr[DESCR_MAX] = "";
     int fortran = 0;
 
+    (void)path;
+    (void)table;
     ORR_TRY(read_head(&s, &r->bytes, &shape, descr, &fortran));
     if (!s.structured)
         return orr_fail(ORR_ERR_FORMAT,
@@ -381,31 +382,27 @@ orr_status orr_npy_read_records(orr_records *r)
     return orr_array_layout(&shape, fortran, bytes_behind(&r->bytes, s.end));
 }
 
-orr_status orr_npy_is_structured(const char *path, int *yes)
+/* Whatever else is wrong with the header: opening the file says it. */
+static int holds_records(const orr_bytes *b, const char *path)
 {
+    orr_records r = { .what = (char *)path };
     orr_array shape = { 0 };
-    orr_records r = { 0 };
     parser s = { .what = path, .records = &r };
     char descr[DESCR_MAX] = "";
     int fortran = 0;
-    orr_status st;
 
-    *yes = 0;
-    ORR_TRY(orr_bytes_open(&r.bytes, path));
-    r.what = orr_strdup(path);
-    st = r.what ? read_head(&s, &r.bytes, &shape, descr, &fortran)
-                : orr_fail(ORR_ERR_NOMEM, "%s: out of memory", path);
-    *yes = s.structured;
-    orr_records_close(&r);
-    return st;
+    if (read_head(&s, b, &shape, descr, &fortran) != ORR_OK) orr_error_clear();
+    orr_free(r.fields);
+    return s.structured;
 }
 
-orr_status orr_npy_open(orr_array *a, const char *path)
+static orr_status open_npy(orr_array *a, const char *path, const char *name)
 {
+    (void)name;
     return orr_array_open_file(a, path, read_header);
 }
 
-orr_status orr_npz_open(orr_array *a, const char *path, const char *name)
+static orr_status open_npz(orr_array *a, const char *path, const char *name)
 {
     char member[MEMBER_MAX];
     orr_status st;
@@ -421,7 +418,7 @@ done:
     return st;
 }
 
-const char *orr_npz_find(const char *path, const char *const *names)
+static const char *find_npz(const char *path, const char *const *names)
 {
     char member[MEMBER_MAX];
 
@@ -431,3 +428,35 @@ const char *orr_npz_find(const char *path, const char *const *names)
     }
     return NULL;
 }
+
+static int sniff_npy(const orr_bytes *b)
+{
+    return b->n >= MAGIC_BYTES && !memcmp(b->p, MAGIC, MAGIC_BYTES);
+}
+
+static int sniff_npz(const orr_bytes *b)
+{
+    return b->n >= 4 && !memcmp(b->p, "PK\3\4", 4);
+}
+
+const orr_format orr_format_npy = {
+    .name = "npy",
+    .endings = (const char *const[]){ ".npy", NULL },
+    .help = "a NumPy array; of a structured type, a table of named columns",
+    .options = (const char *const[]){ NULL },
+    .sniff = sniff_npy,
+    .read_records = read_records,
+    .holds_records = holds_records,
+    .open_array = open_npy,
+};
+
+const orr_format orr_format_npz = {
+    .name = "npz",
+    .endings = (const char *const[]){ ".npz", NULL },
+    .help = "NumPy arrays in a zip file",
+    .options = (const char *const[]){ NULL },
+    .sniff = sniff_npz,
+    .is_container = 1,
+    .open_array = open_npz,
+    .find_array = find_npz,
+};

@@ -1,36 +1,35 @@
 /* data/formats/records.c - fields of records, and their values. */
 #include "data/formats/records.h"
 #include "core/memory.h"
-#include "core/options.h"
+#include "data/formats/names.h"
 #include "data/formats/number.h"
-#include "data/formats/values.h"
 
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
-
-int orr_records_is_fits(const orr_bytes *b)
-{
-    return b->n >= 9 && !memcmp(b->p, "SIMPLE  =", 9);
-}
-
-int orr_records_is_npy(const orr_bytes *b)
-{
-    return b->n >= 6 && !memcmp(b->p, "\x93NUMPY", 6);
-}
 
 void orr_records_close(orr_records *r)
 {
     orr_free(r->what);
     orr_free(r->fields);
+    orr_free(r->names);
     orr_bytes_close(&r->bytes);
     *r = (orr_records){ 0 };
 }
 
-orr_status orr_records_open(orr_records *r, orr_bytes *bytes, const char *path, const char *table)
+static orr_status set_names(orr_records *r)
+{
+    if (!(r->names = orr_alloc((size_t)r->n_fields + 1, sizeof *r->names)))
+        return orr_fail(ORR_ERR_NOMEM, "%s: out of memory: names of columns", r->what);
+    for (int i = 0; i < r->n_fields; i++)
+        r->names[i] = r->fields[i].name;
+    return ORR_OK;
+}
+
+orr_status orr_records_open(orr_records *r, orr_bytes *bytes, const char *path, const char *table,
+                            orr_status (*read)(orr_records *r, const char *path, const char *table))
 {
     orr_status st = ORR_OK;
 
@@ -38,13 +37,8 @@ orr_status orr_records_open(orr_records *r, orr_bytes *bytes, const char *path, 
     *bytes = (orr_bytes){ 0 };
     if (!(r->what = orr_strdup(path)))
         ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_NOMEM, "%s: out of memory", path));
-    if (orr_records_is_fits(&r->bytes))
-        ORR_TRY_GOTO(st, done, orr_fits_read_header(r, path, table));
-    else if (orr_records_is_npy(&r->bytes))
-        ORR_TRY_GOTO(st, done, orr_npy_read_records(r));
-    else
-        ORR_TRY_GOTO(st, done,
-                     orr_fail(ORR_ERR_FORMAT, "%s: neither a FITS file nor a npy file", path));
+    ORR_TRY_GOTO(st, done, read(r, path, table));
+    ORR_TRY_GOTO(st, done, set_names(r));
 done:
     if (st != ORR_OK) orr_records_close(r);
     return st;
@@ -68,81 +62,22 @@ orr_status orr_records_add(orr_records *r, orr_field **field, int *cap)
 
 /* ---- names ---- */
 
-int orr_records_find(const orr_records *r, const char *name, int *twice)
+orr_status orr_records_pick(const orr_records *r, const char *word, const char *option,
+                            int by_number, int *field, int64_t *element)
 {
-    int found = -1;
-
-    *twice = 0;
-    for (int i = 0; i < r->n_fields; i++)
-        if (!strcmp(r->fields[i].name, name)) return i;
-    for (int i = 0; i < r->n_fields; i++)
-        if (!strcasecmp(r->fields[i].name, name)) {
-            *twice = found >= 0;
-            found = i;
-        }
-    return *twice ? -1 : found;
-}
-
-const char *orr_nearest_name(const char *word, const char *const *names, int n)
-{
-    char **lower = orr_alloc((size_t)n + 1, sizeof *lower);
-    const char *near = NULL;
-    int ready = lower != NULL;
-
-    for (int i = 0; ready && i <= n; i++) {
-        ready = (lower[i] = orr_strdup(i < n ? names[i] : word)) != NULL;
-        for (char *p = lower[i]; ready && *p; p++)
-            if (*p >= 'A' && *p <= 'Z') *p = (char)(*p - 'A' + 'a');
-    }
-    if (ready) near = orr_nearest(lower[n], (const char *const *)lower, n);
-    for (int i = 0; ready && near && i < n; i++)
-        if (near == lower[i]) {
-            near = names[i];
-            break;
-        }
-    for (int i = 0; lower && i <= n; i++)
-        orr_free(lower[i]);
-    orr_free(lower);
-    return near;
-}
-
-static orr_status fail_missing(const orr_records *r, const char *word, const char *option,
-                               int twice)
-{
-    const char **names, *near;
-
-    if (twice)
-        return orr_fail(ORR_ERR_OPTION,
-                        "%s: several columns are called \"%.60s\" but for upper and lower case; "
-                        "write %s as the file has it",
-                        r->what, word, option);
-    if (!(names = orr_alloc((size_t)r->n_fields, sizeof *names)))
-        return orr_fail(ORR_ERR_NOMEM, "%s: out of memory: names of columns", r->what);
-    for (int i = 0; i < r->n_fields; i++)
-        names[i] = r->fields[i].name;
-    near = orr_nearest_name(word, names, r->n_fields);
-    orr_free(names);
-    return orr_fail(ORR_ERR_OPTION, "%s: no column \"%.60s\" for %s%s%s%s", r->what, word, option,
-                    near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
-}
-
-orr_status orr_records_pick(const orr_records *r, const char *word, const char *option, int *field,
-                            int64_t *element)
-{
-    size_t n = strlen(word);
+    const orr_names names = { r->what, r->names, r->n_fields, by_number };
+    size_t n = strlen(word), before;
     const char *open = strrchr(word, '[');
     char name[ORR_FIELD_NAME];
-    int twice;
 
     *element = -1;
-    if ((*field = orr_records_find(r, word, &twice)) >= 0) return ORR_OK;
-    if (!open || n < 4 || word[n - 1] != ']' || (size_t)(open - word) >= sizeof name)
-        return fail_missing(r, word, option, twice);
-    if (orr_integer_parse(open + 1, n - 2 - (size_t)(open - word), element))
-        return fail_missing(r, word, option, 0);
-    snprintf(name, sizeof name, "%.*s", (int)(open - word), word);
-    if ((*field = orr_records_find(r, name, &twice)) < 0)
-        return fail_missing(r, name, option, twice);
+    if ((*field = orr_names_find(&names, word)) >= 0) return ORR_OK;
+    before = open ? (size_t)(open - word) : n;
+    if (!open || n < before + 3 || word[n - 1] != ']' || before >= sizeof name ||
+        orr_integer_parse(open + 1, n - 2 - before, element))
+        return orr_names_pick(&names, word, option, field);
+    snprintf(name, sizeof name, "%.*s", (int)before, word);
+    ORR_TRY(orr_names_pick(&names, name, option, field));
     if (*element < 0 || *element >= r->fields[*field].count)
         return orr_fail(ORR_ERR_OPTION, "%s: %s is %.60s; the values of %s go from 0 to %lld",
                         r->what, option, word, r->fields[*field].name,

@@ -6,12 +6,13 @@
  * and null are those of FITS (TSCALn, TZEROn, TNULLn).  Fields whose kind is not read (variable
  * length, complex, bits, Python objects) are known by name and refused when asked for.
  * Not collective; read only after opening.   Errors: ORR_ERR_IO, ORR_ERR_FORMAT (no table, damaged,
- * truncated), ORR_ERR_OPTION (no such table), ORR_ERR_UNSUPPORTED. */
+ * truncated), ORR_ERR_OPTION (no such table or column), ORR_ERR_UNSUPPORTED. */
 #ifndef ORR_DATA_FORMATS_RECORDS_H
 #define ORR_DATA_FORMATS_RECORDS_H
 
 #include "data/formats/array.h"
-#include "data/formats/columns.h"
+#include "data/formats/text_value.h"
+#include "data/shard.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -48,29 +49,22 @@ typedef struct orr_records {
     int64_t rows;
     orr_field *fields;
     int n_fields;
+    const char **names; /* of the fields */
 } orr_records;
 
-/* Takes over bytes, which are FITS or npy.  On failure nothing is held, bytes neither. */
-orr_status orr_records_open(orr_records *r, orr_bytes *bytes, const char *path, const char *table);
+/* Takes over bytes, whose header `read` (of a format's row) understands.  On failure nothing is
+ * held, bytes neither. */
+orr_status orr_records_open(orr_records *r, orr_bytes *bytes, const char *path, const char *table,
+                            orr_status (*read)(orr_records *r, const char *path,
+                                               const char *table));
 void orr_records_close(orr_records *r);
-int orr_records_is_fits(const orr_bytes *b);
-int orr_records_is_npy(const orr_bytes *b);
-/* For the formats: fills data, stride, rows, fields of r, whose bytes are there. */
-orr_status orr_fits_read_header(orr_records *r, const char *path, const char *table);
-orr_status orr_npy_read_records(orr_records *r);
-/* Is it a npy file of a structured type? */
-orr_status orr_npy_is_structured(const char *path, int *yes);
-/* Another field at the end, zeroed; *cap grows. */
+/* For the formats: another field at the end, zeroed; *cap grows. */
 orr_status orr_records_add(orr_records *r, orr_field **field, int *cap);
 
-/* The field called `name`, exactly or else without regard to case; -1 when there is none or, with
- * *twice set, several. */
-int orr_records_find(const orr_records *r, const char *name, int *twice);
-/* The nearest of n names, without regard to case; NULL when none is near. */
-const char *orr_nearest_name(const char *word, const char *const *names, int n);
-/* "NAME" or "NAME[3]": the field and the value of it; *element = -1 when none is picked. */
-orr_status orr_records_pick(const orr_records *r, const char *word, const char *option, int *field,
-                            int64_t *element);
+/* "NAME" or "NAME[3]": the field (names.h) and the value of it; *element = -1 when none is picked.
+ */
+orr_status orr_records_pick(const orr_records *r, const char *word, const char *option,
+                            int by_number, int *field, int64_t *element);
 /* ORR_ERR_UNSUPPORTED when values of it cannot be read. */
 orr_status orr_field_check(const orr_records *r, const orr_field *f, const char *option);
 

@@ -1,4 +1,5 @@
-/* data/formats/table_private.h - what the table's formats share.   Not collective. */
+/* data/formats/table_private.h - what tables of samples share, be their rows text, records or arrays
+ * (tables_private.h).   Not collective. */
 #ifndef ORR_DATA_FORMATS_TABLE_PRIVATE_H
 #define ORR_DATA_FORMATS_TABLE_PRIVATE_H
 
@@ -10,19 +11,19 @@
 extern "C" {
 #endif
 
-/* One format.  Rows here count from the first of the files: the table has added skip_rows. */
+/* One kind of table.  Rows here count from the first of the files: the table has added skip_rows. */
 typedef struct orr_table_ops {
     const char *name;
     orr_status (*read)(const orr_table *t, int64_t first, int64_t n, orr_rows *rows, int threads);
     orr_status (*label_range)(const orr_table *t, int64_t first, int64_t n, int32_t *max_label,
                               int *max_id_bytes);
     void (*destroy)(orr_table *t); /* also frees t */
-    /* csv only */
+    /* text only */
     orr_status (*scan_part)(const orr_table *t, int part, orr_scan *out);
     orr_status (*scan_end)(orr_table *t, const orr_scan *parts);
 } orr_table_ops;
 
-/* A format's table begins with this. */
+/* A table of any kind begins with this. */
 struct orr_table {
     const orr_table_ops *ops;
     int n_parts;
@@ -45,7 +46,7 @@ struct orr_table {
     orr_schema schema;
 };
 
-/* Fills what all formats share from o (defaults for NULL strings) and opens nothing. */
+/* Fills what all share from o (defaults for NULL strings) and opens nothing. */
 orr_status orr_table_init(orr_table *t, const orr_table_ops *ops, const orr_table_opts *o,
                           const char *dir);
 void orr_table_free(orr_table *t); /* what orr_table_init made, and t itself */
@@ -70,17 +71,6 @@ orr_status orr_table_each_word(const char *features,
                                orr_status (*take)(void *ctx, const char *word), void *ctx);
 /* s, or fallback when it is NULL. */
 const char *orr_or(const char *s, const char *fallback);
-
-/* The formats. */
-orr_status orr_csv_open(orr_table **out, const orr_table_opts *o, const char *dir,
-                        size_t part_bytes);
-orr_status orr_arrays_open(orr_table **out, const orr_table_opts *o, const char *dir,
-                           const char *format);
-/* FITS tables, and npy of a structured type. */
-orr_status orr_record_table_open(orr_table **out, const orr_table_opts *o, const char *dir);
-/* As orr_table_open, with csv parts of part_bytes: for tests that cut small files. */
-orr_status orr_table_open_parts(orr_table **out, const orr_table_opts *o, const char *dir,
-                                size_t part_bytes);
 
 #ifdef __cplusplus
 }

@@ -24,12 +24,6 @@ size_t orr_values_store(void *dst, orr_x_type type, const double *v, size_t n, i
  * from 0 to 255" ... */
 void orr_values_fault(char *buf, size_t bytes, orr_x_type type, double v);
 
-/* The whole number that fills [p, p + n): digits with a sign, or below 2^53 followed by ".0".  NULL
- * when it is one, else why not: "is empty", "... was rounded ...". */
-const char *orr_integer_parse(const char *p, size_t n, int64_t *out);
-/* Does a catalogue mean nothing by it: "", "null", "nan"? */
-int orr_text_is_null(const char *p, size_t n);
-
 #ifdef __cplusplus
 }
 #endif

@@ -7,7 +7,7 @@
 #include "core/file.h"
 #include "core/memory.h"
 #include "data/formats/classes.h"
-#include "data/formats/id_text.h"
+#include "data/formats/text_value.h"
 
 #include <inttypes.h>
 #include <stdio.h>

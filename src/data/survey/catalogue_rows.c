@@ -1,9 +1,7 @@
 /* data/survey/catalogue_rows.c - rows of a catalogue: which columns are read, and what a row must
  * be like to become an object. */
 #include "core/memory.h"
-#include "data/formats/id_text.h"
-#include "data/formats/number.h"
-#include "data/formats/values.h"
+#include "data/formats/text_value.h"
 #include "data/survey/catalogue_build.h"
 
 #include <inttypes.h>
@@ -62,20 +60,14 @@ static void free_batch(batch *q)
         orr_free(q->requests[i].values);
 }
 
-/* "1.23764870457714E+018" is no id any more. */
+/* An empty id is set aside; one that cannot be an id stops the build. */
 static orr_status check_id(const orr_build *b, int64_t row, const char *id)
 {
-    size_t n = strlen(id);
-    double v;
+    const char *why = *id ? orr_id_fault(id, strlen(id)) : NULL;
 
-    if (!strpbrk(id, "eE") || !orr_number_parse(id, id + n, &v) || fabs(v) < 9007199254740992.0)
-        return ORR_OK;
-    return orr_fail(ORR_ERR_FORMAT,
-                    "%s: row %" PRId64
-                    ": the id \"%.64s\" has an exponent: ids were rounded when the table was "
-                    "exported, and different objects share one; export %s again as an integer or a "
-                    "text",
-                    b->o->file, row + 1, id, b->o->id);
+    if (!why) return ORR_OK;
+    return orr_fail(ORR_ERR_FORMAT, "%s: row %" PRId64 ": the id \"%.64s\" %s (column %s)",
+                    b->o->file, row + 1, id, why, b->o->id);
 }
 
 /* Row i of the batch as an object with its field; reason is "" when it can be one. */
@@ -84,7 +76,6 @@ static void judge(const orr_build *b, const batch *q, int64_t i, orr_plan_object
 {
     size_t bytes = REASON;
     const char *label = q->label ? q->label[i] : "", *why;
-    double number = 0;
     char text[256];
 
     *reason = '\0';
@@ -100,9 +91,7 @@ static void judge(const orr_build *b, const batch *q, int64_t i, orr_plan_object
         if (!isfinite(out->aux[k] = (float)q->aux[k][i]))
             snprintf(reason, bytes, "aux %s is %g", b->o->aux.v[k], q->aux[k][i]);
     if (q->label) {
-        int is_number = orr_number_parse(label, label + strlen(label), &number);
-
-        out->label = orr_classes_label(&b->classes, label, strlen(label), number, is_number);
+        out->label = orr_classes_label(&b->classes, label, strlen(label));
         if (out->label < 0) {
             orr_classes_fault(&b->classes, text, sizeof text);
             snprintf(reason, bytes, "label \"%s\" %s", label, text);
