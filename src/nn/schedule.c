@@ -5,12 +5,18 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const kinds[] = { "constant", "onecycle", "cosine", "plateau" };
-enum { CONSTANT, ONECYCLE, COSINE, PLATEAU, N_KINDS };
+/* One schedule.  A slot that is NULL: nothing to check, or to do. */
+typedef struct orr_schedule_kind {
+    const char *name;
+    int by_step; /* a step past the last one has the last one's rate; there must be a step */
+    orr_status (*check)(const orr_schedule_opts *o, double lr, int64_t steps);
+    double (*lr)(const orr_schedule *s, double step);
+    void (*epoch_end)(orr_schedule *s, double metric);
+} orr_schedule_kind;
 
 const orr_option orr_schedule_options[] = {
-    ORR_OPTION_CHOICE(orr_schedule_opts, kind, "constant", "constant|onecycle|cosine|plateau",
-                      "how the learning rate moves"),
+    ORR_OPTION_WORD(orr_schedule_opts, kind, "constant", orr_schedule_name,
+                    "how the learning rate moves"),
     ORR_OPTION_REAL(orr_schedule_opts, pct, "0.3", 0, 1,
                     "onecycle: share of the steps in which the rate grows"),
     ORR_OPTION_REAL(orr_schedule_opts, div, "25", 1, 1e12, "onecycle: first rate = lr / div"),
@@ -27,70 +33,28 @@ const orr_option orr_schedule_options[] = {
     ORR_OPTION_END
 };
 
-static int kind_of(const char *name)
-{
-    for (int i = 0; i < N_KINDS; i++) {
-        if (strcmp(name, kinds[i]) == 0) return i;
-    }
-    return -1;
-}
-
-static orr_status check(const orr_schedule_opts *o, int kind, double lr, int64_t steps)
-{
-    const double numbers[] = { o->pct, o->div, o->final_div, o->lr_min, o->factor, o->threshold };
-
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        if (!isfinite(numbers[i]) || numbers[i] < 0)
-            return orr_fail(ORR_ERR_OPTION, "schedule %s: an option is %g, give numbers from 0 up",
-                            o->kind, numbers[i]);
-    }
-    if (!isfinite(lr) || lr < 0)
-        return orr_fail(ORR_ERR_OPTION, "learning rate %g: give a number from 0 up", lr);
-    if (steps < 1 && (kind == ONECYCLE || kind == COSINE))
-        return orr_fail(ORR_ERR_OPTION, "schedule %s over %lld steps: there must be one", o->kind,
-                        (long long)steps);
-    if (kind == ONECYCLE && (o->pct > 1 || o->div == 0 || o->final_div == 0))
-        return orr_fail(
-            ORR_ERR_OPTION,
-            "schedule onecycle: pct %g must lie in [0, 1], div %g and final_div %g above 0", o->pct,
-            o->div, o->final_div);
-    if (kind == COSINE && (o->warmup < 0 || o->warmup >= steps))
-        return orr_fail(ORR_ERR_OPTION,
-                        "schedule cosine: warmup of %lld steps in a run of %lld: make it shorter",
-                        (long long)o->warmup, (long long)steps);
-    if (kind == COSINE && o->lr_min > lr)
-        return orr_fail(ORR_ERR_OPTION, "schedule cosine: lr_min %g is above the learning rate %g",
-                        o->lr_min, lr);
-    if (kind == PLATEAU && (o->factor >= 1 || o->patience < 0))
-        return orr_fail(ORR_ERR_OPTION,
-                        "schedule plateau: factor %g must be below 1, patience %d at least 0",
-                        o->factor, o->patience);
-    return ORR_OK;
-}
-
-orr_status orr_schedule_init(orr_schedule *s, const orr_schedule_opts *o, double lr,
-                             int64_t total_steps, int maximise)
-{
-    int kind = kind_of(o->kind);
-
-    *s = (orr_schedule){ 0 };
-    if (kind < 0)
-        return orr_fail(
-            ORR_ERR_OPTION,
-            "no schedule is called \"%s\": there are constant, onecycle, cosine and plateau",
-            o->kind);
-    ORR_TRY(check(o, kind, lr, total_steps));
-    *s = (orr_schedule){ .opts = *o, .lr = lr, .steps = total_steps, .maximise = maximise };
-    s->opts.kind = kinds[kind]; /* lives as long as the program, unlike the job file's word */
-    s->state.lr = lr;
-    s->state.best = maximise ? -INFINITY : INFINITY;
-    return ORR_OK;
-}
-
 /* From a at q = 0 to b at q = 1. */
 static double cos_anneal(double a, double b, double q)
 {
     return b + (a - b) / 2.0 * (cos(M_PI * q) + 1);
+}
+
+/* ---- constant ---- */
+static double constant(const orr_schedule *s, double step)
+{
+    (void)step;
+    return s->lr;
+}
+
+/* ---- onecycle ---- */
+static orr_status check_onecycle(const orr_schedule_opts *o, double lr, int64_t steps)
+{
+    (void)lr;
+    (void)steps;
+    if (o->pct <= 1 && o->div != 0 && o->final_div != 0) return ORR_OK;
+    return orr_fail(ORR_ERR_OPTION,
+                    "schedule onecycle: pct %g must lie in [0, 1], div %g and final_div %g above 0",
+                    o->pct, o->div, o->final_div);
 }
 
 static double onecycle(const orr_schedule *s, double step)
@@ -102,6 +66,19 @@ static double onecycle(const orr_schedule *s, double step)
     return cos_anneal(s->lr, last, down > 0 ? (step - up) / down : 1);
 }
 
+/* ---- cosine ---- */
+static orr_status check_cosine(const orr_schedule_opts *o, double lr, int64_t steps)
+{
+    if (o->warmup < 0 || o->warmup >= steps)
+        return orr_fail(ORR_ERR_OPTION,
+                        "schedule cosine: warmup of %lld steps in a run of %lld: make it shorter",
+                        (long long)o->warmup, (long long)steps);
+    if (o->lr_min > lr)
+        return orr_fail(ORR_ERR_OPTION, "schedule cosine: lr_min %g is above the learning rate %g",
+                        o->lr_min, lr);
+    return ORR_OK;
+}
+
 static double cosine(const orr_schedule *s, double step)
 {
     double warmup = (double)s->opts.warmup;
@@ -110,29 +87,28 @@ static double cosine(const orr_schedule *s, double step)
     return cos_anneal(s->lr, s->opts.lr_min, (step - warmup) / ((double)s->steps - warmup));
 }
 
-double orr_schedule_lr(const orr_schedule *s, int64_t step)
+/* ---- plateau ---- */
+static orr_status check_plateau(const orr_schedule_opts *o, double lr, int64_t steps)
 {
-    int kind = kind_of(s->opts.kind);
-
-    if (kind == ONECYCLE || kind == COSINE) step = step < s->steps ? step : s->steps - 1;
-    switch (kind) {
-    case ONECYCLE:
-        return onecycle(s, (double)step);
-    case COSINE:
-        return cosine(s, (double)step);
-    case PLATEAU:
-        return s->state.lr;
-    default:
-        return s->lr;
-    }
+    (void)lr;
+    (void)steps;
+    if (o->factor < 1 && o->patience >= 0) return ORR_OK;
+    return orr_fail(ORR_ERR_OPTION,
+                    "schedule plateau: factor %g must be below 1, patience %d at least 0",
+                    o->factor, o->patience);
 }
 
-void orr_schedule_epoch_end(orr_schedule *s, double metric)
+static double plateau(const orr_schedule *s, double step)
+{
+    (void)step;
+    return s->state.lr;
+}
+
+static void plateau_epoch_end(orr_schedule *s, double metric)
 {
     orr_schedule_state *t = &s->state;
     const orr_schedule_opts *o = &s->opts;
 
-    if (kind_of(o->kind) != PLATEAU) return;
     if (s->maximise ? metric > t->best * (1 + o->threshold)
                     : metric < t->best * (1 - o->threshold)) {
         t->best = metric;
@@ -144,4 +120,70 @@ void orr_schedule_epoch_end(orr_schedule *s, double metric)
     double lower = fmax(t->lr * o->factor, o->lr_min);
     if (t->lr - lower > 1e-8) t->lr = lower;
     t->bad_epochs = 0;
+}
+
+static const orr_schedule_kind kinds[] = {
+    { .name = "constant", .lr = constant },
+    { .name = "onecycle", .by_step = 1, .check = check_onecycle, .lr = onecycle },
+    { .name = "cosine", .by_step = 1, .check = check_cosine, .lr = cosine },
+    { .name = "plateau", .check = check_plateau, .lr = plateau, .epoch_end = plateau_epoch_end },
+};
+enum { N_KINDS = sizeof kinds / sizeof *kinds };
+
+const char *orr_schedule_name(int i)
+{
+    return i < N_KINDS ? kinds[i].name : NULL;
+}
+
+static const orr_schedule_kind *find_kind(const char *name)
+{
+    for (int i = 0; i < N_KINDS; i++)
+        if (strcmp(name, kinds[i].name) == 0) return &kinds[i];
+    return NULL;
+}
+
+static orr_status check(const orr_schedule_opts *o, const orr_schedule_kind *k, double lr,
+                        int64_t steps)
+{
+    const double numbers[] = { o->pct, o->div, o->final_div, o->lr_min, o->factor, o->threshold };
+
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (!isfinite(numbers[i]) || numbers[i] < 0)
+            return orr_fail(ORR_ERR_OPTION, "schedule %s: an option is %g, give numbers from 0 up",
+                            o->kind, numbers[i]);
+    }
+    if (!isfinite(lr) || lr < 0)
+        return orr_fail(ORR_ERR_OPTION, "learning rate %g: give a number from 0 up", lr);
+    if (steps < 1 && k->by_step)
+        return orr_fail(ORR_ERR_OPTION, "schedule %s over %lld steps: there must be one", o->kind,
+                        (long long)steps);
+    return k->check ? k->check(o, lr, steps) : ORR_OK;
+}
+
+orr_status orr_schedule_init(orr_schedule *s, const orr_schedule_opts *o, double lr,
+                             int64_t total_steps, int maximise)
+{
+    const orr_schedule_kind *kind = find_kind(o->kind);
+
+    *s = (orr_schedule){ 0 };
+    if (!kind) return orr_fail(ORR_ERR_OPTION, "no schedule is called \"%s\"", o->kind);
+    ORR_TRY(check(o, kind, lr, total_steps));
+    *s = (orr_schedule){
+        .kind = kind, .opts = *o, .lr = lr, .steps = total_steps, .maximise = maximise
+    };
+    s->opts.kind = kind->name; /* lives as long as the program, unlike the job file's word */
+    s->state.lr = lr;
+    s->state.best = maximise ? -INFINITY : INFINITY;
+    return ORR_OK;
+}
+
+double orr_schedule_lr(const orr_schedule *s, int64_t step)
+{
+    if (s->kind->by_step && step >= s->steps) step = s->steps - 1;
+    return s->kind->lr(s, (double)step);
+}
+
+void orr_schedule_epoch_end(orr_schedule *s, double metric)
+{
+    if (s->kind->epoch_end) s->kind->epoch_end(s, metric);
 }

@@ -8,7 +8,8 @@
  *   plateau   torch's ReduceLROnPlateau (relative threshold): after more than patience epochs without an improvement
  *             the rate is multiplied by factor, not below lr_min, no change under 1e-8
  * A step past the last one has the last one's rate.  A value that owns nothing: all that changes is in `state`, which a
- * checkpoint copies.   Not collective. */
+ * checkpoint copies.  A schedule is one row of the table in schedule.c: adding one is a row, its functions, and
+ * the options that no other has.   Not collective. */
 #ifndef ORR_NN_SCHEDULE_H
 #define ORR_NN_SCHEDULE_H
 
@@ -38,6 +39,7 @@ typedef struct orr_schedule_state {
 } orr_schedule_state;
 
 typedef struct orr_schedule {
+    const struct orr_schedule_kind *kind;
     orr_schedule_opts opts;
     double lr;     /* peak */
     int64_t steps; /* in all */
@@ -48,6 +50,7 @@ typedef struct orr_schedule {
 /* ORR_ERR_OPTION with what is wrong. */
 orr_status orr_schedule_init(orr_schedule *s, const orr_schedule_opts *o, double lr,
                              int64_t total_steps, int maximise);
+const char *orr_schedule_name(int i); /* of row i = 0, 1, ...; NULL past the last */
 double orr_schedule_lr(const orr_schedule *s, int64_t step); /* step from 0 */
 void orr_schedule_epoch_end(orr_schedule *s, double metric); /* plateau; nothing for the others */
 

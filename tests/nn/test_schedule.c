@@ -146,10 +146,35 @@ static void test_refusals(void **state)
     assert_int_equal(orr_schedule_init(&s, &o, 1, 10, 0), ORR_ERR_OPTION);
 }
 
+/* Every row can be asked for by its name, and moves a rate. */
+static void test_every_row(void **state)
+{
+    const char *name;
+    int n = 0;
+
+    (void)state;
+    for (; (name = orr_schedule_name(n)); n++) {
+        orr_schedule_opts o;
+        orr_schedule s;
+        assert_int_equal(orr_options_read(&o, orr_schedule_options, NULL, "schedule"), ORR_OK);
+        o.kind = name;
+        assert_int_equal(orr_schedule_init(&s, &o, 0.5, 10, 1), ORR_OK);
+        assert_string_equal(s.opts.kind, name);
+        for (int64_t step = 0; step < 12; step++) {
+            double lr = orr_schedule_lr(&s, step);
+            assert_true(lr >= 0 && lr <= 0.5);
+            orr_schedule_epoch_end(&s, 1);
+        }
+        assert_true(orr_schedule_lr(&s, 10) == orr_schedule_lr(&s, 9));
+    }
+    assert_int_equal(n, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_onecycle_golden),
+        cmocka_unit_test(test_every_row),
         cmocka_unit_test(test_onecycle_of_few_steps_is_finite),
         cmocka_unit_test(test_cosine),
         cmocka_unit_test(test_constant_ignores_epochs),
