@@ -51,8 +51,10 @@ static void add_values(orr_text *out, const char *name, const orr_option *row)
 
     if (row->type != ORR_OPT_CHOICE && row->type != ORR_OPT_BOOL) return;
     orr_text_printf(out, "        %s) words='", name);
-    for (const char *s = choices; *s; s++)
+    for (const char *s = choices ? choices : ""; *s; s++)
         orr_text_addn(out, *s == '|' ? " " : s, 1);
+    for (int i = 0; !choices && row->word(i); i++)
+        orr_text_printf(out, "%s%s", i ? " " : "", row->word(i));
     orr_text_add(out, "' ;;\n");
 }
 
