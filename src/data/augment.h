@@ -15,6 +15,7 @@
 #define ORR_DATA_AUGMENT_H
 
 #include "core/config.h"
+#include "core/options.h"
 #include "core/status.h"
 #include "core/text.h"
 #include "data/transform.h"
@@ -24,6 +25,9 @@ extern "C" {
 #endif
 
 typedef struct orr_augment orr_augment;
+
+/* The i-th kind for help, 0 past the last. */
+int orr_augment_kind_help(int i, orr_kind_help *out);
 
 orr_status orr_augment_create(orr_augment **out, const orr_node *list, orr_sample_shape shape);
 void orr_augment_destroy(orr_augment *a);

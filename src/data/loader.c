@@ -4,13 +4,13 @@
  * batch in the consumer's hands.  One mutex guards the counters; a slot's content belongs to its
  * maker until it is marked ready and to the consumer after that. */
 #include "data/loader.h"
+#include "data/transform_private.h"
 
 #include "core/leaves.h"
 #include "core/memory.h"
 #include "core/probe.h"
 #include "core/threads.h"
 #include "core/timeline.h"
-#include "data/transform_steps.h"
 
 #include <inttypes.h>
 #include <pthread.h>

@@ -1,11 +1,12 @@
 /* data/transform.c - a chain of steps: from the job file, over a sample, into the model file.
  * Numbers stay double from the stored sample to the end of the chain and are rounded to float32
  * once. */
-#include "data/transform_steps.h"
+#include "data/transform_private.h"
 
 #include "core/memory.h"
 #include "data/half.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,24 +25,40 @@ static orr_status alloc_stats(orr_step *s)
     return ORR_OK;
 }
 
-static const orr_step_kind *find_kind(const char *name)
+int orr_transform_kind_help(int i, orr_kind_help *out)
 {
-    for (const orr_step_kind *k = orr_step_kinds; k->name; k++)
-        if (strcmp(k->name, name) == 0) return k;
-    return NULL;
+    int n;
+    const orr_transform_kind *const *kinds = orr_transform_kinds(&n);
+
+    if (i < 0 || i >= n) return 0;
+    *out = (orr_kind_help){ kinds[i]->name, kinds[i]->help, kinds[i]->options };
+    return 1;
 }
 
-static orr_status unknown_step(const char *name, const char *where)
+static orr_status find_kind(const orr_transform_kind **out, const char *name, const char *where)
 {
-    const char *names[16];
-    const char *near;
-    int n = 0;
+    int n;
+    const orr_transform_kind *const *kinds = orr_transform_kinds(&n);
+    const char *names[64], *near;
 
-    for (const orr_step_kind *k = orr_step_kinds; k->name; k++)
-        names[n++] = k->name;
+    n = n < 64 ? n : 64;
+    for (int i = 0; i < n; i++) {
+        names[i] = kinds[i]->name;
+        if (strcmp(names[i], name) == 0) {
+            *out = kinds[i];
+            return ORR_OK;
+        }
+    }
     near = orr_nearest(name, names, n);
     return orr_fail(ORR_ERR_OPTION, "%s: there is no transform %s%s%s%s", where, name,
                     near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+}
+
+static const orr_option no_options[] = { ORR_OPTION_END };
+
+static const orr_option *options_of(const orr_transform_kind *kind)
+{
+    return kind->options ? kind->options : no_options;
 }
 
 /* One entry of the list: "name: {options}" or the name alone. */
@@ -58,13 +75,15 @@ static orr_status add_step(orr_transform *t, const orr_node *item, orr_sample_sh
         return orr_fail(ORR_ERR_OPTION, "%s: a transform is written \"- name: {options}\"", where);
     if (t->n_steps == ORR_MAX_STEPS)
         return orr_fail(ORR_ERR_OPTION, "%s: more than %d transforms", where, ORR_MAX_STEPS);
-    if (!(s->kind = find_kind(name))) return unknown_step(name, where);
+    ORR_TRY(find_kind(&s->kind, name, where));
     if (options && options->type == ORR_NODE_NULL) options = NULL;
     if (options && options->type != ORR_NODE_MAP)
         return orr_fail(ORR_ERR_OPTION, "%s: the options of %s are a map {name: value}", where,
                         name);
     snprintf(what, sizeof what, "transform %s", name);
-    ORR_TRY(orr_options_read(&s->o, s->kind->options, options, what));
+    if (s->kind->opts_bytes > 0 && !(s->o = orr_alloc(1, s->kind->opts_bytes)))
+        return orr_fail(ORR_ERR_NOMEM, "transforms: no memory");
+    ORR_TRY(orr_options_read(s->o, options_of(s->kind), options, what));
     s->in = s->out = in;
     if (s->kind->init) ORR_TRY(s->kind->init(s, where));
     t->n_steps++;
@@ -109,6 +128,7 @@ void orr_transform_destroy(orr_transform *t)
 {
     if (!t) return;
     for (int i = 0; i < ORR_MAX_STEPS; i++) { /* also a step that failed half-way */
+        orr_free(t->step[i].o);
         orr_free(t->step[i].mean);
         orr_free(t->step[i].dev);
         orr_free(t->step[i].inverse);
@@ -161,7 +181,8 @@ static void to_double(double *restrict out, orr_x_type type, const void *x, size
     }
 }
 
-double *orr_steps_apply(const orr_transform *t, int n, const void *x, void *scratch)
+/* The first n steps on a stored sample; returns where in scratch the result lies. */
+static double *steps_apply(const orr_transform *t, int n, const void *x, void *scratch)
 {
     double *now = scratch, *other = now + t->widest, *work = other + t->widest;
 
@@ -201,9 +222,102 @@ void orr_transform_apply(const orr_transform *t, const void *x, float *out, void
         to_float(out, t->x_type, x, orr_sample_elements(t->in));
         return;
     }
-    y = orr_steps_apply(t, t->n_steps, x, scratch);
+    y = steps_apply(t, t->n_steps, x, scratch);
     for (size_t i = 0, n = orr_sample_elements(orr_transform_shape(t)); i < n; i++)
         out[i] = (float)y[i];
+}
+
+/* ---- fitting ----
+ * Two passes for each fitted step: sums give the means, then sums of squares about them give the
+ * deviations.  One pass over sums of x and x^2 would lose every digit of the deviation of raw
+ * fluxes (mean 1e6, deviation 10), and partial sums could not simply be added up by ranks if blocks
+ * were centred each on its own mean. */
+int orr_is_constant(double variance, double mean, double n)
+{
+    double bound = (n < 1e7 ? n : 1e7) * DBL_EPSILON * mean; /* stays below float32's own step */
+
+    return variance <= bound * bound;
+}
+
+int orr_transform_n_fits(const orr_transform *t)
+{
+    int n = 0;
+
+    for (int i = 0; i < t->n_steps; i++)
+        n += t->step[i].n_stats > 0 ? 2 : 0;
+    return n - t->passes;
+}
+
+/* Index of the step that the present pass fits; n_steps when there is none. */
+static int fitting(const orr_transform *t)
+{
+    int left = t->passes / 2;
+
+    for (int i = 0; i < t->n_steps; i++)
+        if (t->step[i].n_stats > 0 && left-- == 0) return i;
+    return t->n_steps;
+}
+
+size_t orr_transform_fit_size(const orr_transform *t)
+{
+    int i = fitting(t);
+
+    return i < t->n_steps ? t->step[i].n_stats : 0;
+}
+
+orr_status orr_transform_fit_block(const orr_transform *t, const void *x, int n, double *sums,
+                                   void *scratch)
+{
+    const int at = fitting(t), squares = t->passes % 2;
+    const orr_step *s = &t->step[at];
+    const char *from = x;
+    size_t bytes, numbers;
+
+    if (at == t->n_steps || n < 0 || n > ORR_FIT_BLOCK)
+        return orr_fail(ORR_ERR_ARG, "transforms: nothing left to fit, or a block of %d rows", n);
+    bytes = orr_sample_elements(t->in) * (t->x_type == ORR_X_F32   ? 4
+                                          : t->x_type == ORR_X_F16 ? 2
+                                                                   : 1);
+    numbers = orr_sample_elements(s->in);
+    for (size_t k = 0; k < s->n_stats; k++)
+        sums[k] = 0;
+    for (int row = 0; row < n; row++) {
+        const double *v = steps_apply(t, at, from + (size_t)row * bytes, scratch);
+        for (size_t i = 0; i < numbers; i += s->n_stats)
+            for (size_t k = 0; k < s->n_stats; k++) {
+                double d = squares ? v[i + k] - s->mean[k] : v[i + k];
+                sums[k] += squares ? d * d : d;
+            }
+    }
+    return ORR_OK;
+}
+
+orr_status orr_transform_fit_end(orr_transform *t, const double *total, int64_t rows)
+{
+    orr_step *s = &t->step[fitting(t)];
+    size_t each; /* numbers of a row that one statistic is over */
+    double n;
+
+    if (fitting(t) == t->n_steps || rows < 1)
+        return orr_fail(ORR_ERR_ARG, "transforms: nothing left to fit, or no training rows");
+    each = orr_sample_elements(s->in) / s->n_stats;
+    n = (double)rows * (double)each;
+    for (size_t k = 0; k < s->n_stats; k++) {
+        if (!isfinite(total[k]))
+            return orr_fail(ORR_ERR_NUMERIC,
+                            "transform %s: number %zu of the training rows sums up to %g; look for "
+                            "NaN or infinity in the data",
+                            s->kind->name, k, total[k]);
+        if (t->passes % 2 == 0) {
+            s->mean[k] = total[k] / n;
+        } else {
+            double variance = total[k] / n;
+            s->dev[k] = orr_is_constant(variance, s->mean[k], n) ? 1 : sqrt(variance);
+            s->inverse[k] = 1 / s->dev[k];
+        }
+    }
+    t->passes++;
+    return ORR_OK;
 }
 
 /* ---- the model file ---- */
@@ -212,7 +326,7 @@ void orr_transform_dump(const orr_transform *t, orr_text *out)
     if (t->n_steps == 0) orr_text_add(out, "[]\n");
     for (int i = 0; i < t->n_steps; i++) {
         orr_text_printf(out, "- %s: ", t->step[i].kind->name);
-        orr_options_dump_flow(&t->step[i].o, t->step[i].kind->options, out);
+        orr_options_dump_flow(t->step[i].o, options_of(t->step[i].kind), out);
         orr_text_add(out, "\n");
     }
 }

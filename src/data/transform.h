@@ -26,6 +26,7 @@
 #define ORR_DATA_TRANSFORM_H
 
 #include "core/config.h"
+#include "core/options.h"
 #include "core/status.h"
 #include "core/text.h"
 #include "data/shard.h"
@@ -38,6 +39,13 @@ typedef struct orr_transform orr_transform; /* a chain */
 typedef struct {
     int h, w, c;
 } orr_sample_shape;
+static inline size_t orr_sample_elements(orr_sample_shape s)
+{
+    return (size_t)s.h * (size_t)s.w * (size_t)s.c;
+}
+
+/* The i-th kind for help, 0 past the last. */
+int orr_transform_kind_help(int i, orr_kind_help *out);
 
 /* list: the `transforms:` node, NULL = none.  ORR_ERR_OPTION with file:line, ORR_ERR_SHAPE. */
 orr_status orr_transform_create(orr_transform **out, const orr_node *list, const orr_schema *s);

@@ -189,6 +189,45 @@ static void test_keys(void **state)
         assert_true(fabsf((x[0][i] - (float)i) - 2 * (x[1][i] - (float)i)) > 1e-6f);
 }
 
+/* Every row of the list: it says what it does, its defaults or an example read, what it gives depends
+ * on the key alone, and a key that it does not have is refused with its name. */
+static void test_rows(void **state)
+{
+    static const char *const needed[][2] = { { "noise", "{sigma: 0.5}" },
+                                             { "scale", "{min: 0.5, max: 2}" } };
+    orr_kind_help kind;
+    int n = 0;
+
+    (void)state;
+    for (; orr_augment_kind_help(n, &kind); n++) {
+        char list[128], bad[128];
+        const char *options = "{}";
+        float a[16], b[16];
+        orr_augment *none;
+
+        for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+            if (strcmp(kind.name, needed[i][0]) == 0) options = needed[i][1];
+        assert_true(strlen(kind.help) > 3);
+        for (int twin = n - 1; twin >= 0; twin--) {
+            orr_kind_help before;
+            assert_true(orr_augment_kind_help(twin, &before));
+            assert_string_not_equal(before.name, kind.name);
+        }
+        snprintf(list, sizeof list, "- %s: %s\n", kind.name, options);
+        for (uint64_t key = 0; key < 50; key++) {
+            draw(list, 4, 4, 1, key, a);
+            draw(list, 4, 4, 1, key, b);
+            assert_memory_equal(a, b, sizeof a);
+        }
+        snprintf(bad, sizeof bad, "- %s: {nonsense: 1}\n", kind.name);
+        assert_int_equal(list_of(&none, bad, 4, 4, 1), ORR_ERR_OPTION);
+        assert_non_null(strstr(orr_error_text(), kind.name));
+        assert_null(none);
+    }
+    assert_in_range(n, 5, 64);
+    assert_false(orr_augment_kind_help(-1, &kind));
+}
+
 static void test_refused(void **state)
 {
     orr_augment *a;
@@ -217,7 +256,7 @@ int main(void)
         cmocka_unit_test(test_roll),     cmocka_unit_test(test_flip),
         cmocka_unit_test(test_rotate90), cmocka_unit_test(test_noise),
         cmocka_unit_test(test_scale),    cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_rows),     cmocka_unit_test(test_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

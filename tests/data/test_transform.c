@@ -308,6 +308,62 @@ static void test_dump(void **state)
     orr_text_free(&b);
 }
 
+/* Every row of the list: fitted, dumped as YAML and numbers, made again of those: the same bytes. */
+static void test_rows(void **state)
+{
+    static const char *const needed[][2] = { { "moving_average", "{window: 3}" },
+                                             { "reshape", "{shape: [8]}" },
+                                             { "standardise", "{per: feature}" } };
+    orr_schema s = plain(1, 4, 2);
+    float x[6 * 8];
+    orr_kind_help kind;
+    int n = 0;
+
+    (void)state;
+    for (int i = 0; i < 48; i++)
+        x[i] = (float)(i * i % 17) - 3.25f;
+    for (; orr_transform_kind_help(n, &kind); n++) {
+        char list[128];
+        const char *options = "{}";
+        float one[16] = { 0 }, two[16] = { 0 };
+        double numbers[64];
+        orr_text yaml = ORR_TEXT_INIT, again = ORR_TEXT_INIT;
+        orr_transform *a, *b;
+        void *scratch;
+
+        for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+            if (strcmp(kind.name, needed[i][0]) == 0) options = needed[i][1];
+        assert_true(strlen(kind.help) > 3);
+        snprintf(list, sizeof list, "- %s: %s\n", kind.name, options);
+        assert_ok(chain(&a, &s, list));
+        fit(a, x, 6, 8);
+        assert_int_equal(orr_transform_n_fits(a), 0);
+        orr_transform_dump(a, &yaml);
+        assert_ok(orr_text_status(&yaml));
+        assert_ok(chain(&b, &s, yaml.s));
+        assert_in_range(orr_transform_n_numbers(a), 0, 64);
+        orr_transform_get_numbers(a, numbers);
+        assert_ok(orr_transform_set_numbers(b, numbers, orr_transform_n_numbers(a)));
+        assert_int_equal(orr_transform_n_fits(b), 0);
+        orr_transform_dump(b, &again);
+        assert_string_equal(yaml.s, again.s);
+        scratch = orr_alloc(orr_transform_scratch_bytes(a), 1);
+        orr_transform_apply(a, x, one, scratch);
+        orr_transform_apply(b, x, two, scratch);
+        assert_memory_equal(one, two, sizeof one);
+        orr_free(scratch);
+        orr_text_free(&yaml);
+        orr_text_free(&again);
+        orr_transform_destroy(a);
+        orr_transform_destroy(b);
+        snprintf(list, sizeof list, "- %s: {nonsense: 1}\n", kind.name);
+        assert_int_equal(chain(&a, &s, list), ORR_ERR_OPTION);
+        assert_non_null(strstr(orr_error_text(), kind.name));
+        assert_null(a);
+    }
+    assert_in_range(n, 7, 64);
+}
+
 static void test_no_memory(void **state)
 {
     orr_schema s = plain(1, 6, 1);
@@ -373,6 +429,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_fit),
         cmocka_unit_test(test_constant),
         cmocka_unit_test(test_dump),
+        cmocka_unit_test(test_rows),
         cmocka_unit_test(test_no_memory),
     };
 

@@ -1,4 +1,6 @@
 /* jobs/cmd/cmd_train.c - orrery train JOB.yaml [key=value ...] */
+#include "data/augment.h"
+#include "data/transform.h"
 #include "jobs/cmd/command.h"
 #include "jobs/train/trainer.h"
 #include "nn/graph.h"
@@ -33,6 +35,11 @@ static const orr_more_keys more[] = {
     { .title = "Layers (model.layers is a list of them; each takes the one before it unless it "
                "says input: NAME or inputs: [NAME, NAME]; name: NAME names it):",
       .kind = layer },
+    { .title =
+          "Transforms (data.transforms and data.aux_transforms are lists of them, - NAME: {KEY: "
+          "VALUE} or - NAME; statistics come from the training split alone):",
+      .kind = orr_transform_kind_help },
+    { .title = "Augmentations (data.augment is a list of them):", .kind = orr_augment_kind_help },
     { .title = NULL },
 };
 

@@ -26,10 +26,8 @@ static const orr_option data_options[] = {
                       "what happens when two splits share an id or a sample"),
     ORR_OPTION_BOOL(orr_data_opts, verify, "false", "check every shard's sha256 before training"),
     ORR_OPTION_NODE(orr_data_opts, transforms,
-                    "list of deterministic steps, saved with the model: standardise, "
-                    "moving_average, affine, log, asinh, sqrt, reshape"),
-    ORR_OPTION_NODE(orr_data_opts, augment,
-                    "list of random steps, training only: roll, flip, rotate90, noise, scale"),
+                    "list of deterministic steps, saved with the model; kinds below"),
+    ORR_OPTION_NODE(orr_data_opts, augment, "list of random steps, training only; kinds below"),
     ORR_OPTION_STRINGS(orr_data_opts, aux, "[]",
                        "numbers beside a sample (magnitudes) that the net takes, by name"),
     ORR_OPTION_NODE(orr_data_opts, aux_transforms,
