@@ -9,11 +9,9 @@
 #include "data/shard_file.h"
 #include "data/transform.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { TILE = 128, SLACK_BYTES = 1 << 18 };
 
@@ -221,73 +219,43 @@ done:
 }
 
 /* ---- the file ---- */
-static orr_status put_values(hid_t loc, const orr_value_stats *v, int rank, const hsize_t *dims)
+/* Arrays prefix/mean, ...; of type and shape a, but for the counts. */
+static orr_status put_values(orr_store_writer *w, const char *prefix, const orr_value_stats *v,
+                             orr_store_array a)
 {
-    ORR_TRY(orr_h5_write_column(loc, "mean", H5T_IEEE_F64LE, rank, dims, v->mean));
-    ORR_TRY(orr_h5_write_column(loc, "variance", H5T_IEEE_F64LE, rank, dims, v->variance));
-    ORR_TRY(orr_h5_write_column(loc, "min", H5T_IEEE_F64LE, rank, dims, v->min));
-    ORR_TRY(orr_h5_write_column(loc, "max", H5T_IEEE_F64LE, rank, dims, v->max));
-    return orr_h5_write_column(loc, "missing", H5T_STD_I64LE, rank, dims, v->missing);
+    const char *const names[] = { "mean", "variance", "min", "max" };
+    const double *const values[] = { v->mean, v->variance, v->min, v->max };
+    char name[64];
+
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof name, "%s%s", prefix, names[i]);
+        ORR_TRY(orr_store_put(w, name, a, values[i]));
+    }
+    a.type = ORR_STORE_I64;
+    snprintf(name, sizeof name, "%smissing", prefix);
+    return orr_store_put(w, name, a, v->missing);
 }
 
-static orr_status put_channels(hid_t file, const orr_image_stats *r)
+static orr_status put_file(orr_store_writer *w, const orr_image_stats *r)
 {
-    orr_status st;
-    hsize_t dims = (hsize_t)r->c;
-    hid_t gcpl = H5Pcreate(H5P_GROUP_CREATE), group;
+    const orr_store_array pixels = { ORR_STORE_F64, 3, { r->h, r->w, r->c } };
 
-    H5Pset_obj_track_times(gcpl, 0);
-    group = H5Gcreate2(file, "channels", H5P_DEFAULT, gcpl, H5P_DEFAULT);
-    H5Pclose(gcpl);
-    if (group < 0) return orr_h5_fail(ORR_ERR_IO, "cannot create group /channels");
-    st = put_values(group, &r->channel, 1, &dims);
-    H5Gclose(group);
-    return st;
+    ORR_TRY(orr_store_set_text(w, "format", "orrery-statistics-1"));
+    ORR_TRY(orr_store_set_int(w, "rows", r->rows));
+    ORR_TRY(
+        orr_names_put(w, "channel_names", r->channel_names, r->c <= ORR_MAX_CHANNELS ? r->c : 0));
+    ORR_TRY(orr_store_set_text(w, "units", r->units));
+    ORR_TRY(put_values(w, "", &r->pixel, pixels));
+    ORR_TRY(orr_store_put_group(w, "channels"));
+    return put_values(w, "channels/", &r->channel, orr_store_vector(ORR_STORE_F64, r->c));
 }
 
-static orr_status put_file(hid_t file, const orr_image_stats *r)
+orr_status orr_image_stats_save(const orr_image_stats *r, const char *path)
 {
-    const hsize_t dims[3] = { (hsize_t)r->h, (hsize_t)r->w, (hsize_t)r->c };
-
-    ORR_TRY(orr_h5_put_text(file, "format", "orrery-statistics-1"));
-    ORR_TRY(orr_h5_put_int(file, "rows", r->rows));
-    ORR_TRY(orr_names_put(file, "channel_names", r->channel_names,
-                          r->c <= ORR_MAX_CHANNELS ? r->c : 0));
-    ORR_TRY(orr_h5_put_text(file, "units", r->units));
-    ORR_TRY(put_values(file, &r->pixel, 3, dims));
-    return put_channels(file, r);
-}
-
-static orr_status write_tmp(const char *tmp, const orr_image_stats *r)
-{
-    orr_status st;
     size_t n = (size_t)r->h * (size_t)r->w * (size_t)r->c + (size_t)r->c;
-    hid_t file = -1;
-    int fd = open(tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    orr_store_writer *w;
+    orr_status st = orr_store_begin_plain(&w, path, PARTS * n * sizeof(double) + SLACK_BYTES);
 
-    if (fd < 0) return orr_fail(ORR_ERR_IO, "%s: cannot create: %s", tmp, strerror(errno));
-    ORR_TRY_GOTO(st, done, orr_h5_create(&file, tmp));
-    ORR_TRY_GOTO(st, done, orr_file_reserve(fd, tmp, PARTS * n * sizeof(double) + SLACK_BYTES));
-    st = put_file(file, r);
-done:
-    if (file >= 0 && H5Fclose(file) < 0 && st == ORR_OK)
-        st = orr_h5_fail(ORR_ERR_IO, "%s: cannot finish the file", tmp);
-    orr_file_trim(fd);
-    close(fd);
-    return st;
-}
-
-orr_status orr_image_stats_save(const orr_image_stats *st, const char *path)
-{
-    orr_status status;
-    orr_h5_quiet quiet;
-    char tmp[ORR_PATH_MAX];
-
-    ORR_TRY(orr_tmp_path(tmp, path));
-    orr_h5_quiet_begin(&quiet);
-    status = write_tmp(tmp, st);
-    orr_h5_quiet_end(&quiet);
-    if (status == ORR_OK) status = orr_commit_file(tmp, path);
-    if (status != ORR_OK) unlink(tmp);
-    return status;
+    if (st == ORR_OK) st = put_file(w, r);
+    return orr_store_commit(w, st);
 }

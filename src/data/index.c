@@ -8,12 +8,11 @@
 #include "core/memory.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* Manifest and ids of a set in memory. */
 typedef struct manifest {
@@ -51,23 +50,24 @@ static orr_status manifest_alloc(manifest *m, int n)
 
 /* Opens shard i and compares its schema with the set's. */
 static orr_status open_shard(const char *dir, const manifest *m, int i, const orr_schema *s,
-                             hid_t *file, char path[ORR_PATH_MAX], int64_t *rows)
+                             orr_store_reader **r, int64_t *rows)
 {
+    char path[ORR_PATH_MAX];
     orr_status st;
     orr_schema *have = NULL;
 
-    *file = -1;
+    *r = NULL;
     ORR_TRY(orr_path_join(path, dir, m->file[i]));
     if (!orr_path_exists(path)) return orr_fail(ORR_ERR_FORMAT, "%s: is missing", path);
     if (!(have = orr_alloc(1, sizeof *have)))
         return orr_fail(ORR_ERR_NOMEM, "no memory for a schema");
-    ORR_TRY_GOTO(st, done, orr_h5_open(file, path));
-    ORR_TRY_GOTO(st, done, orr_schema_get(*file, path, ORR_SHARD_FORMAT, have, rows));
+    ORR_TRY_GOTO(st, done, orr_store_open(r, path, NULL));
+    ORR_TRY_GOTO(st, done, orr_schema_get(*r, ORR_SHARD_FORMAT, have, rows));
     ORR_TRY_GOTO(st, done, orr_schema_same(s, have, path));
 done:
-    if (st != ORR_OK && *file >= 0) {
-        H5Fclose(*file);
-        *file = -1;
+    if (st != ORR_OK) {
+        orr_store_close(*r);
+        *r = NULL;
     }
     orr_free(have);
     return st;
@@ -78,11 +78,12 @@ static orr_status survey(manifest *m, const char *dir, const orr_schema *s)
     for (int i = 0; i < m->n; i++) {
         char path[ORR_PATH_MAX], sha[ORR_SHA256_HEX];
         struct stat info;
-        hid_t file;
+        orr_store_reader *r;
 
         orr_shard_name(m->file[i], i);
-        ORR_TRY(open_shard(dir, m, i, s, &file, path, &m->rows[i]));
-        H5Fclose(file);
+        ORR_TRY(orr_path_join(path, dir, m->file[i]));
+        ORR_TRY(open_shard(dir, m, i, s, &r, &m->rows[i]));
+        orr_store_close(r);
         ORR_TRY(orr_sha256_file(sha, path));
         memcpy(m->sha[i], sha, sizeof m->sha[i]);
         if (stat(path, &info) != 0) return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
@@ -109,17 +110,17 @@ static orr_status read_ids(manifest *m, const char *dir, const orr_schema *s)
         goto done;
     }
     for (int i = 0; st == ORR_OK && i < m->n; i++) {
-        char path[ORR_PATH_MAX];
+        orr_store_reader *r;
         int64_t rows;
-        hid_t file;
 
-        ORR_TRY_GOTO(st, done, open_shard(dir, m, i, s, &file, path, &rows));
+        ORR_TRY_GOTO(st, done, open_shard(dir, m, i, s, &r, &rows));
         st = rows != m->rows[i]
-                 ? orr_fail(ORR_ERR_FORMAT, "%s: changed while the index was being written", path)
+                 ? orr_fail(ORR_ERR_FORMAT, "%s: changed while the index was being written",
+                            orr_store_reader_path(r))
                  : orr_shard_load(
-                       file, path, s, 0, rows,
+                       r, s, 0, rows,
                        &(orr_rows){ .y = y, .id = m->ids + (size_t)m->first[i] * id_bytes });
-        H5Fclose(file);
+        orr_store_close(r);
     }
 done:
     orr_free(y);
@@ -205,123 +206,68 @@ static orr_status check_unique(const manifest *m, const orr_schema *s)
 }
 
 /* ---- the file ---- */
-static orr_status put_virtual(hid_t file, const manifest *m, const char *name, hid_t type, int rank,
-                              hsize_t dims[4])
+static orr_status put_manifest(orr_store_writer *w, const manifest *m)
 {
-    orr_status st = ORR_OK;
-    hid_t dcpl = H5Pcreate(H5P_DATASET_CREATE), set = -1, all;
-    hsize_t start[4] = { 0 }, count[4] = { dims[0], dims[1], dims[2], dims[3] };
-
-    H5Pset_obj_track_times(dcpl, 0);
-    dims[0] = (hsize_t)m->total;
-    all = H5Screate_simple(rank, dims, NULL);
-    for (int i = 0; st == ORR_OK && i < m->n; i++) {
-        hid_t part;
-
-        start[0] = (hsize_t)m->first[i];
-        count[0] = (hsize_t)m->rows[i];
-        part = H5Screate_simple(rank, count, NULL);
-        H5Sselect_hyperslab(all, H5S_SELECT_SET, start, NULL, count, NULL);
-        if (H5Pset_virtual(dcpl, all, m->file[i], name, part) < 0)
-            st = orr_h5_fail(ORR_ERR_IO, "cannot make /%s a virtual dataset", name);
-        H5Sclose(part);
-    }
-    if (st == ORR_OK) st = orr_h5_dataset(&set, file, name, type, rank, dims, dcpl);
-    if (set >= 0) H5Dclose(set);
-    H5Sclose(all);
-    H5Pclose(dcpl);
-    H5Tclose(type);
-    return st;
+    ORR_TRY(orr_store_put_group(w, "shards"));
+    ORR_TRY(orr_store_put(w, "shards/file",
+                          orr_store_vector(ORR_STORE_TEXT_OF(ORR_SHARD_NAME_MAX), m->n), m->file));
+    ORR_TRY(orr_store_put(w, "shards/rows", orr_store_vector(ORR_STORE_I64, m->n), m->rows));
+    ORR_TRY(orr_store_put(w, "shards/bytes", orr_store_vector(ORR_STORE_I64, m->n), m->bytes));
+    return orr_store_put(w, "shards/sha256",
+                         orr_store_vector(ORR_STORE_TEXT_OF(sizeof m->sha[0]), m->n), m->sha);
 }
 
-static orr_status put_manifest(hid_t file, const manifest *m)
+static orr_status put_columns(orr_store_writer *w, const manifest *m, const orr_schema *s)
 {
-    orr_status st;
-    hsize_t n = (hsize_t)m->n;
-    hid_t gcpl = H5Pcreate(H5P_GROUP_CREATE), name = orr_h5_string_type(ORR_SHARD_NAME_MAX);
-    hid_t sha = orr_h5_string_type(sizeof m->sha[0]), group;
+    static const orr_shard_column order[ORR_N_COLUMNS] = { ORR_COLUMN_X, ORR_COLUMN_Y,
+                                                           ORR_COLUMN_ID, ORR_COLUMN_AUX };
+    const orr_store_parts parts = { m->n, m->file[0], sizeof m->file[0], m->rows };
 
-    H5Pset_obj_track_times(gcpl, 0);
-    group = H5Gcreate2(file, "shards", H5P_DEFAULT, gcpl, H5P_DEFAULT);
-    if (group < 0) {
-        st = orr_h5_fail(ORR_ERR_IO, "cannot create group /shards");
-        goto done;
-    }
-    ORR_TRY_GOTO(st, done, orr_h5_write_column(group, "file", name, 1, &n, m->file));
-    ORR_TRY_GOTO(st, done, orr_h5_write_column(group, "rows", H5T_STD_I64LE, 1, &n, m->rows));
-    ORR_TRY_GOTO(st, done, orr_h5_write_column(group, "bytes", H5T_STD_I64LE, 1, &n, m->bytes));
-    ORR_TRY_GOTO(st, done, orr_h5_write_column(group, "sha256", sha, 1, &n, m->sha));
-done:
-    if (group >= 0) H5Gclose(group);
-    H5Tclose(name);
-    H5Tclose(sha);
-    H5Pclose(gcpl);
-    return st;
+    for (int k = 0; k < ORR_N_COLUMNS; k++)
+        if (orr_shard_column_bytes(s, order[k]) > 0)
+            ORR_TRY(orr_store_put_virtual(w, orr_shard_column_name(order[k]),
+                                          orr_shard_column_array(s, order[k], m->total), &parts));
+    return ORR_OK;
 }
 
-static size_t text_bytes(const orr_provenance *p)
+static size_t room_for(const manifest *m, const orr_provenance *p)
 {
     size_t n = p && p->job ? strlen(p->job) : 0;
 
     for (int i = 0; p && i < p->n_inputs; i++)
         n += strlen(p->inputs[i]) + 128;
-    return 2 * n;
+    return ((size_t)1 << 19) + (size_t)m->n * 1024 + 2 * n;
 }
 
-static orr_status write_index(const char *tmp, const manifest *m, const orr_schema *s,
+static orr_status write_index(const char *path, const manifest *m, const orr_schema *s,
                               const orr_provenance *p)
 {
-    static const orr_shard_column order[ORR_N_COLUMNS] = { ORR_COLUMN_X, ORR_COLUMN_Y,
-                                                           ORR_COLUMN_ID, ORR_COLUMN_AUX };
-    orr_status st;
-    hsize_t dims[4] = { 0 };
-    hid_t file = -1;
-    int fd = open(tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    size_t room = ((size_t)1 << 19) + (size_t)m->n * 1024 + text_bytes(p);
+    orr_store_writer *w;
+    orr_status st = orr_store_begin_plain(&w, path, room_for(m, p));
 
-    if (fd < 0) return orr_fail(ORR_ERR_IO, "%s: cannot create: %s", tmp, strerror(errno));
-    ORR_TRY_GOTO(st, done, orr_h5_create(&file, tmp));
-    ORR_TRY_GOTO(st, done, orr_file_reserve(fd, tmp, room));
-    ORR_TRY_GOTO(st, done, orr_schema_put(file, ORR_INDEX_FORMAT, s, p));
-    ORR_TRY_GOTO(st, done, put_manifest(file, m));
-    for (int k = 0; k < ORR_N_COLUMNS; k++) {
-        int rank = orr_shard_column_dims(s, order[k], m->total, dims);
-        if (orr_shard_column_bytes(s, order[k]) > 0)
-            ORR_TRY_GOTO(st, done,
-                         put_virtual(file, m, orr_shard_column_name(order[k]),
-                                     orr_shard_column_type(s, order[k]), rank, dims));
-    }
-done:
-    if (file >= 0 && H5Fclose(file) < 0 && st == ORR_OK)
-        st = orr_h5_fail(ORR_ERR_IO, "%s: cannot finish the file", tmp);
-    orr_file_trim(fd);
-    close(fd);
-    return st;
+    if (st == ORR_OK) st = orr_schema_put(w, ORR_INDEX_FORMAT, s, p);
+    if (st == ORR_OK) st = put_manifest(w, m);
+    if (st == ORR_OK) st = put_columns(w, m, s);
+    return orr_store_commit(w, st);
 }
 
 orr_status orr_index_write(const char *dir, int n_shards, const orr_schema *s,
                            const orr_provenance *p)
 {
     orr_status st;
-    orr_h5_quiet quiet;
     manifest m = { 0 };
-    char path[ORR_PATH_MAX], tmp[ORR_PATH_MAX];
+    char path[ORR_PATH_MAX];
 
     if (n_shards < 1) return orr_fail(ORR_ERR_ARG, "%s: a set needs at least one shard", dir);
     ORR_TRY(orr_schema_check(s));
     ORR_TRY(orr_path_join(path, dir, ORR_INDEX_NAME));
-    ORR_TRY(orr_tmp_path(tmp, path));
     if (orr_path_exists(path)) return orr_fail(ORR_ERR_EXISTS, "%s: exists already", path);
-    orr_h5_quiet_begin(&quiet);
     ORR_TRY_GOTO(st, done, manifest_alloc(&m, n_shards));
     ORR_TRY_GOTO(st, done, survey(&m, dir, s));
     ORR_TRY_GOTO(st, done, read_ids(&m, dir, s));
     ORR_TRY_GOTO(st, done, check_unique(&m, s));
-    st = write_index(tmp, &m, s, p);
-    if (st == ORR_OK) st = orr_commit_file(tmp, path);
-    if (st != ORR_OK) unlink(tmp);
+    st = write_index(path, &m, s, p);
 done:
-    orr_h5_quiet_end(&quiet);
     manifest_free(&m);
     return st;
 }

@@ -99,40 +99,6 @@ int orr_shard_number(const char *name, int tmp)
     return strcmp(name, stem) == 0 || (tmp && strcmp(name, full) == 0) ? (int)number : -1;
 }
 
-hid_t orr_schema_x_type(const orr_schema *s)
-{
-    if (s->x_type == ORR_X_F16) return orr_h5_half_type();
-    return H5Tcopy(s->x_type == ORR_X_F32 ? H5T_IEEE_F32LE : H5T_STD_U8LE);
-}
-
-hid_t orr_schema_y_type(const orr_schema *s)
-{
-    return H5Tcopy(s->y_type == ORR_Y_CLASS ? H5T_STD_I32LE : H5T_IEEE_F32LE);
-}
-
-hid_t orr_schema_id_type(const orr_schema *s)
-{
-    return s->id_type == ORR_ID_INT ? H5Tcopy(H5T_STD_I64LE)
-                                    : orr_h5_string_type((size_t)s->id_bytes);
-}
-
-int orr_schema_x_dims(const orr_schema *s, int64_t n, hsize_t dims[4])
-{
-    const int all[3] = { s->h, s->w, s->c };
-
-    dims[0] = (hsize_t)n;
-    for (int i = 0; i < s->n_dims; i++)
-        dims[1 + i] = (hsize_t)all[3 - s->n_dims + i];
-    return 1 + s->n_dims;
-}
-
-int orr_schema_y_dims(const orr_schema *s, int64_t n, hsize_t dims[2])
-{
-    dims[0] = (hsize_t)n;
-    dims[1] = (hsize_t)s->y_width;
-    return s->y_type == ORR_Y_VALUE && s->y_width > 1 ? 2 : 1;
-}
-
 /* ---- columns ---- */
 const char *orr_shard_column_name(orr_shard_column c)
 {
@@ -148,20 +114,29 @@ size_t orr_shard_column_bytes(const orr_schema *s, orr_shard_column c)
     return c == ORR_COLUMN_AUX ? orr_schema_aux_bytes(s) : orr_schema_x_bytes(s);
 }
 
-hid_t orr_shard_column_type(const orr_schema *s, orr_shard_column c)
+static orr_store_array x_array(const orr_schema *s, int64_t n)
 {
-    if (c == ORR_COLUMN_ID) return orr_schema_id_type(s);
-    if (c == ORR_COLUMN_Y) return orr_schema_y_type(s);
-    return c == ORR_COLUMN_AUX ? H5Tcopy(H5T_IEEE_F32LE) : orr_schema_x_type(s);
+    static const orr_store_type types[] = { [ORR_X_F32] = { ORR_STORE_FLOAT, 4 },
+                                            [ORR_X_F16] = { ORR_STORE_FLOAT, 2 },
+                                            [ORR_X_U8] = { ORR_STORE_UINT, 1 } };
+    const int all[3] = { s->h, s->w, s->c };
+    orr_store_array a = { types[s->x_type], 1 + s->n_dims, { n } };
+
+    for (int i = 0; i < s->n_dims; i++)
+        a.dims[1 + i] = all[3 - s->n_dims + i];
+    return a;
 }
 
-int orr_shard_column_dims(const orr_schema *s, orr_shard_column c, int64_t n, hsize_t dims[4])
+orr_store_array orr_shard_column_array(const orr_schema *s, orr_shard_column c, int64_t n)
 {
-    if (c == ORR_COLUMN_X) return orr_schema_x_dims(s, n, dims);
-    if (c == ORR_COLUMN_Y) return orr_schema_y_dims(s, n, dims);
-    dims[0] = (hsize_t)n;
-    dims[1] = (hsize_t)s->n_aux;
-    return c == ORR_COLUMN_AUX ? 2 : 1;
+    if (c == ORR_COLUMN_X) return x_array(s, n);
+    if (c == ORR_COLUMN_AUX) return orr_store_matrix(ORR_STORE_F32, n, s->n_aux);
+    if (c == ORR_COLUMN_ID)
+        return orr_store_vector(
+            s->id_type == ORR_ID_INT ? ORR_STORE_I64 : ORR_STORE_TEXT_OF((size_t)s->id_bytes), n);
+    if (s->y_type == ORR_Y_CLASS) return orr_store_vector(ORR_STORE_I32, n);
+    return s->y_width > 1 ? orr_store_matrix(ORR_STORE_F32, n, s->y_width)
+                          : orr_store_vector(ORR_STORE_F32, n);
 }
 
 void *orr_rows_column(const orr_rows *r, orr_shard_column c)

@@ -14,7 +14,7 @@ static const char *const id_names[] = { "integers", "text" };
 
 /* {"program": "orrery", "version": ..., "command": ..., "job": ..., "inputs": [{"file": ...,
  * "sha256": ...}]} */
-static orr_status put_provenance(hid_t file, const orr_provenance *p)
+static orr_status put_provenance(orr_store_writer *w, const orr_provenance *p)
 {
     orr_status st = ORR_ERR_NOMEM;
     cJSON *root = cJSON_CreateObject();
@@ -34,7 +34,7 @@ static orr_status put_provenance(hid_t file, const orr_provenance *p)
              !cJSON_AddStringToObject(in, "sha256", p->input_sha256[i])))
             goto done;
     }
-    if ((text = cJSON_PrintUnformatted(root))) st = orr_h5_put_text(file, "provenance", text);
+    if ((text = cJSON_PrintUnformatted(root))) st = orr_store_set_text(w, "provenance", text);
 done:
     if (st == ORR_ERR_NOMEM) orr_fail(st, "no memory for the provenance of a shard");
     cJSON_free(text);
@@ -42,19 +42,19 @@ done:
     return st;
 }
 
-orr_status orr_names_put(hid_t file, const char *attribute, const char names[][ORR_DATA_NAME_MAX],
-                         int n)
+orr_status orr_names_put(orr_store_writer *w, const char *attribute,
+                         const char names[][ORR_DATA_NAME_MAX], int n)
 {
     for (int i = 0; i < n; i++)
-        if (names[i][0]) return orr_h5_put_texts(file, attribute, names[0], ORR_DATA_NAME_MAX, n);
+        if (names[i][0]) return orr_store_set_texts(w, attribute, names[0], ORR_DATA_NAME_MAX, n);
     return ORR_OK;
 }
 
-static orr_status get_names(hid_t file, const char *path, const char *attribute,
+static orr_status get_names(orr_store_reader *r, const char *attribute,
                             char names[][ORR_DATA_NAME_MAX], int n)
 {
-    if (!orr_h5_has(file, attribute)) return ORR_OK;
-    return orr_h5_get_texts(file, path, attribute, names[0], ORR_DATA_NAME_MAX, n);
+    if (!orr_store_has(r, attribute)) return ORR_OK;
+    return orr_store_attr_texts(r, attribute, names[0], ORR_DATA_NAME_MAX, n);
 }
 
 static int n_channel_names(const orr_schema *s)
@@ -73,7 +73,7 @@ static int n_target_names(const orr_schema *s)
     return s->y_width < ORR_MAX_TARGET_NAMES ? s->y_width : ORR_MAX_TARGET_NAMES;
 }
 
-orr_status orr_schema_put(hid_t file, const char *format, const orr_schema *s,
+orr_status orr_schema_put(orr_store_writer *w, const char *format, const orr_schema *s,
                           const orr_provenance *p)
 {
     static const char axes[][2] = { "n", "h", "w", "c" };
@@ -81,72 +81,43 @@ orr_status orr_schema_put(hid_t file, const char *format, const orr_schema *s,
 
     for (int i = 0; i < s->n_dims; i++)
         memcpy(used[1 + i], axes[4 - s->n_dims + i], 2);
-    ORR_TRY(orr_h5_put_text(file, "format", format));
-    ORR_TRY(orr_h5_put_texts(file, "axes", used[0], 2, 1 + s->n_dims));
-    ORR_TRY(orr_h5_put_text(file, "id_source", s->id_is_row ? "row" : "column"));
-    ORR_TRY(orr_h5_put_text(file, "y", y_kinds[s->y_type]));
-    if (s->y_type == ORR_Y_CLASS) ORR_TRY(orr_h5_put_int(file, "n_classes", s->n_classes));
-    ORR_TRY(orr_names_put(file, "class_names", s->class_names, n_class_names(s)));
-    ORR_TRY(orr_names_put(file, "y_names", s->y_names, n_target_names(s)));
-    ORR_TRY(orr_names_put(file, "channel_names", s->channel_names, n_channel_names(s)));
-    ORR_TRY(orr_names_put(file, "aux_names", s->aux_names, s->n_aux));
-    ORR_TRY(orr_h5_put_text(file, "units", s->units));
-    return put_provenance(file, p);
+    ORR_TRY(orr_store_set_text(w, "format", format));
+    ORR_TRY(orr_store_set_texts(w, "axes", used[0], 2, 1 + s->n_dims));
+    ORR_TRY(orr_store_set_text(w, "id_source", s->id_is_row ? "row" : "column"));
+    ORR_TRY(orr_store_set_text(w, "y", y_kinds[s->y_type]));
+    if (s->y_type == ORR_Y_CLASS) ORR_TRY(orr_store_set_int(w, "n_classes", s->n_classes));
+    ORR_TRY(orr_names_put(w, "class_names", s->class_names, n_class_names(s)));
+    ORR_TRY(orr_names_put(w, "y_names", s->y_names, n_target_names(s)));
+    ORR_TRY(orr_names_put(w, "channel_names", s->channel_names, n_channel_names(s)));
+    ORR_TRY(orr_names_put(w, "aux_names", s->aux_names, s->n_aux));
+    ORR_TRY(orr_store_set_text(w, "units", s->units));
+    return put_provenance(w, p);
 }
 
-/* Opens a dataset and reads its type and extent; *rank = 0 when it is absent. */
-static orr_status column_shape(hid_t file, const char *path, const char *name, hid_t *type,
-                               int *rank, hsize_t dims[4])
+static orr_status get_x(orr_store_reader *r, orr_schema *s, int64_t *rows)
 {
-    hid_t set = H5Lexists(file, name, H5P_DEFAULT) > 0 ? H5Dopen2(file, name, H5P_DEFAULT) : -1;
-    hid_t space;
+    const char *path = orr_store_reader_path(r);
+    orr_store_array x;
+    int hwc[3] = { 1, 1, 1 };
 
-    *rank = 0;
-    *type = -1;
-    if (set < 0) return ORR_OK;
-    space = H5Dget_space(set);
-    *rank = H5Sget_simple_extent_ndims(space);
-    if (*rank >= 1 && *rank <= 4) {
-        H5Sget_simple_extent_dims(space, dims, NULL);
-        *type = H5Dget_type(set);
-    }
-    H5Sclose(space);
-    H5Dclose(set);
-    if (*rank < 1 || *rank > 4)
-        return orr_fail(ORR_ERR_FORMAT, "%s: dataset /%s has %d dimensions", path, name, *rank);
-    return ORR_OK;
-}
-
-static orr_status get_x(hid_t file, const char *path, orr_schema *s, int64_t *rows)
-{
-    hid_t type;
-    int rank, hwc[3] = { 1, 1, 1 };
-    hsize_t dims[4] = { 0 };
-    H5T_class_t class;
-    size_t size;
-
-    ORR_TRY(column_shape(file, path, "x", &type, &rank, dims));
-    if (rank < 2) return orr_fail(ORR_ERR_FORMAT, "%s: has no dataset /x of samples", path);
-    class = H5Tget_class(type);
-    size = H5Tget_size(type);
-    H5Tclose(type);
-    if (class == H5T_FLOAT && (size == 4 || size == 2))
-        s->x_type = size == 4 ? ORR_X_F32 : ORR_X_F16;
-    else if (class == H5T_INTEGER && size == 1)
+    ORR_TRY(orr_store_look(r, "x", &x));
+    if (x.n_dims < 2) return orr_fail(ORR_ERR_FORMAT, "%s: has no dataset /x of samples", path);
+    if (x.type.kind == ORR_STORE_FLOAT && (x.type.bytes == 4 || x.type.bytes == 2))
+        s->x_type = x.type.bytes == 4 ? ORR_X_F32 : ORR_X_F16;
+    else if ((x.type.kind == ORR_STORE_INT || x.type.kind == ORR_STORE_UINT) && x.type.bytes == 1)
         s->x_type = ORR_X_U8;
     else
         return orr_fail(ORR_ERR_FORMAT, "%s: /x is not float32, float16 or uint8", path);
-    s->n_dims = rank - 1;
-    for (int i = 1; i < rank; i++) {
-        if (dims[i] < 1 || dims[i] > INT32_MAX)
-            return orr_fail(ORR_ERR_FORMAT, "%s: /x has an axis of %llu", path,
-                            (unsigned long long)dims[i]);
-        hwc[3 - rank + i] = (int)dims[i];
+    s->n_dims = x.n_dims - 1;
+    for (int i = 1; i < x.n_dims; i++) {
+        if (x.dims[i] < 1 || x.dims[i] > INT32_MAX)
+            return orr_fail(ORR_ERR_FORMAT, "%s: /x has an axis of %" PRId64, path, x.dims[i]);
+        hwc[3 - x.n_dims + i] = (int)x.dims[i];
     }
     s->h = hwc[0];
     s->w = hwc[1];
     s->c = hwc[2];
-    *rows = (int64_t)dims[0];
+    *rows = x.dims[0];
     return orr_schema_check_shape(s) == ORR_OK ? ORR_OK
                                                : orr_fail_prefix(ORR_ERR_FORMAT, "%s: ", path);
 }
@@ -159,109 +130,100 @@ static orr_status disagree(const char *path, const char *name, int64_t rows)
         path, name, (long long)rows);
 }
 
-static orr_status get_y(hid_t file, const char *path, orr_schema *s, int64_t rows)
+static int is_integer(const orr_store_array *a)
 {
-    hid_t type;
-    int rank;
-    int64_t n_classes = 0;
-    hsize_t dims[4] = { 0 };
-    char kind[16];
-    H5T_class_t class;
+    return a->type.kind == ORR_STORE_INT || a->type.kind == ORR_STORE_UINT;
+}
 
-    ORR_TRY(orr_h5_get_text(file, path, "y", kind, sizeof kind));
+static orr_status get_classes(orr_store_reader *r, orr_schema *s)
+{
+    int64_t n = 0;
+
+    s->y_type = ORR_Y_CLASS;
+    ORR_TRY(orr_store_attr_int(r, "n_classes", &n));
+    if (n < 1 || n > ORR_MAX_CLASSES)
+        return orr_fail(ORR_ERR_FORMAT, "%s: %" PRId64 " classes; 1 to %d are possible",
+                        orr_store_reader_path(r), n, ORR_MAX_CLASSES);
+    s->n_classes = (int)n;
+    return get_names(r, "class_names", s->class_names, s->n_classes);
+}
+
+static orr_status get_y(orr_store_reader *r, orr_schema *s, int64_t rows)
+{
+    const char *path = orr_store_reader_path(r);
+    orr_store_array y;
+    char kind[16];
+
+    ORR_TRY(orr_store_attr_text(r, "y", kind, sizeof kind));
     if (strcmp(kind, "none") == 0) return ORR_OK;
-    ORR_TRY(column_shape(file, path, "y", &type, &rank, dims));
-    if (type < 0) return disagree(path, "y", rows);
-    class = H5Tget_class(type);
-    H5Tclose(type);
-    if ((int64_t)dims[0] != rows) return disagree(path, "y", rows);
-    if (strcmp(kind, "class") == 0 && class == H5T_INTEGER && rank == 1) {
-        s->y_type = ORR_Y_CLASS;
-        ORR_TRY(orr_h5_get_int(file, path, "n_classes", &n_classes));
-        if (n_classes < 1 || n_classes > ORR_MAX_CLASSES)
-            return orr_fail(ORR_ERR_FORMAT, "%s: %lld classes; 1 to %d are possible", path,
-                            (long long)n_classes, ORR_MAX_CLASSES);
-        s->n_classes = (int)n_classes;
-        return get_names(file, path, "class_names", s->class_names, s->n_classes);
-    }
-    if (strcmp(kind, "value") != 0 || class != H5T_FLOAT || rank > 2 ||
-        (rank == 2 && (dims[1] < 1 || dims[1] > 65536)))
+    ORR_TRY(orr_store_look(r, "y", &y));
+    if (y.n_dims == 0 || y.dims[0] != rows) return disagree(path, "y", rows);
+    if (strcmp(kind, "class") == 0 && is_integer(&y) && y.n_dims == 1) return get_classes(r, s);
+    if (strcmp(kind, "value") != 0 || y.type.kind != ORR_STORE_FLOAT || y.n_dims > 2 ||
+        (y.n_dims == 2 && (y.dims[1] < 1 || y.dims[1] > 65536)))
         return disagree(path, "y", rows);
     s->y_type = ORR_Y_VALUE;
-    s->y_width = rank == 2 ? (int)dims[1] : 1;
-    return get_names(file, path, "y_names", s->y_names, n_target_names(s));
+    s->y_width = y.n_dims == 2 ? (int)y.dims[1] : 1;
+    return get_names(r, "y_names", s->y_names, n_target_names(s));
 }
 
-static orr_status get_aux(hid_t file, const char *path, orr_schema *s, int64_t rows)
+static orr_status get_aux(orr_store_reader *r, orr_schema *s, int64_t rows)
 {
-    hid_t type;
-    int rank;
-    hsize_t dims[4] = { 0 };
-    H5T_class_t class;
+    const char *path = orr_store_reader_path(r);
+    orr_store_array aux;
 
-    ORR_TRY(column_shape(file, path, "aux", &type, &rank, dims));
-    if (type < 0) return ORR_OK;
-    class = H5Tget_class(type);
-    H5Tclose(type);
-    if (class != H5T_FLOAT || rank != 2 || (int64_t)dims[0] != rows)
+    ORR_TRY(orr_store_look(r, "aux", &aux));
+    if (aux.n_dims == 0) return ORR_OK;
+    if (aux.type.kind != ORR_STORE_FLOAT || aux.n_dims != 2 || aux.dims[0] != rows)
         return disagree(path, "aux", rows);
-    if (dims[1] < 1 || dims[1] > ORR_MAX_AUX)
+    if (aux.dims[1] < 1 || aux.dims[1] > ORR_MAX_AUX)
         return orr_fail(ORR_ERR_FORMAT,
-                        "%s: %llu aux numbers beside a sample; 1 to %d are possible", path,
-                        (unsigned long long)dims[1], ORR_MAX_AUX);
-    s->n_aux = (int)dims[1];
-    return get_names(file, path, "aux_names", s->aux_names, s->n_aux);
+                        "%s: %" PRId64 " aux numbers beside a sample; 1 to %d are possible", path,
+                        aux.dims[1], ORR_MAX_AUX);
+    s->n_aux = (int)aux.dims[1];
+    return get_names(r, "aux_names", s->aux_names, s->n_aux);
 }
 
-static orr_status get_id(hid_t file, const char *path, orr_schema *s, int64_t rows)
+static orr_status get_id(orr_store_reader *r, orr_schema *s, int64_t rows)
 {
-    hid_t type;
-    int rank, variable;
+    const char *path = orr_store_reader_path(r);
     char source[16] = "";
-    hsize_t dims[4] = { 0 };
-    H5T_class_t class;
-    size_t size;
+    orr_store_array id;
 
-    if (orr_h5_has(file, "id_source"))
-        ORR_TRY(orr_h5_get_text(file, path, "id_source", source, sizeof source));
+    if (orr_store_has(r, "id_source"))
+        ORR_TRY(orr_store_attr_text(r, "id_source", source, sizeof source));
     s->id_is_row = strcmp(source, "row") == 0;
-    ORR_TRY(column_shape(file, path, "id", &type, &rank, dims));
-    if (type < 0) return disagree(path, "id", rows);
-    class = H5Tget_class(type);
-    size = H5Tget_size(type);
-    variable = class == H5T_STRING && H5Tis_variable_str(type) != 0;
-    H5Tclose(type);
-    if (rank != 1 || (int64_t)dims[0] != rows) return disagree(path, "id", rows);
-    if (class == H5T_INTEGER && size <= 8) return ORR_OK;
-    if (class != H5T_STRING || variable || size > ORR_ID_TEXT_MAX)
+    ORR_TRY(orr_store_look(r, "id", &id));
+    if (id.n_dims != 1 || id.dims[0] != rows) return disagree(path, "id", rows);
+    if (is_integer(&id) && id.type.bytes <= 8) return ORR_OK;
+    if (id.type.kind != ORR_STORE_TEXT || id.type.bytes > ORR_ID_TEXT_MAX)
         return disagree(path, "id", rows);
     s->id_type = ORR_ID_TEXT;
-    s->id_bytes = (int)size;
+    s->id_bytes = (int)id.type.bytes;
     return ORR_OK;
 }
 
-orr_status orr_schema_get(hid_t file, const char *path, const char *format, orr_schema *s,
-                          int64_t *rows)
+orr_status orr_schema_get(orr_store_reader *r, const char *format, orr_schema *s, int64_t *rows)
 {
+    const char *path = orr_store_reader_path(r);
     char have[64] = "";
 
     memset(s, 0, sizeof *s);
     *rows = 0;
-    if (!orr_h5_has(file, "format"))
+    if (!orr_store_has(r, "format"))
         return orr_fail(ORR_ERR_FORMAT,
                         "%s: an HDF5 file, but not of Orrery (it has no attribute format)", path);
-    ORR_TRY(orr_h5_get_text(file, path, "format", have, sizeof have));
+    ORR_TRY(orr_store_attr_text(r, "format", have, sizeof have));
     if (strcmp(have, format) != 0)
         return orr_fail(ORR_ERR_FORMAT, "%s: its format is %s; this program reads %s", path, have,
                         format);
-    ORR_TRY(get_x(file, path, s, rows));
-    ORR_TRY(get_y(file, path, s, *rows));
-    ORR_TRY(get_id(file, path, s, *rows));
-    ORR_TRY(get_aux(file, path, s, *rows));
-    ORR_TRY(get_names(file, path, "channel_names", s->channel_names, n_channel_names(s)));
-    return orr_h5_has(file, "units")
-               ? orr_h5_get_text(file, path, "units", s->units, ORR_DATA_NAME_MAX)
-               : ORR_OK;
+    ORR_TRY(get_x(r, s, rows));
+    ORR_TRY(get_y(r, s, *rows));
+    ORR_TRY(get_id(r, s, *rows));
+    ORR_TRY(get_aux(r, s, *rows));
+    ORR_TRY(get_names(r, "channel_names", s->channel_names, n_channel_names(s)));
+    return orr_store_has(r, "units") ? orr_store_attr_text(r, "units", s->units, ORR_DATA_NAME_MAX)
+                                     : ORR_OK;
 }
 
 static int same_names(const char a[][ORR_DATA_NAME_MAX], const char b[][ORR_DATA_NAME_MAX], int n)
@@ -312,96 +274,67 @@ orr_status orr_schema_same(const orr_schema *set, const orr_schema *s, const cha
 }
 
 /* ---- rows ---- */
-static orr_status load_column(hid_t file, const char *path, const orr_schema *s, orr_shard_column c,
-                              int64_t first, int64_t n, void *out)
+orr_status orr_shard_load(orr_store_reader *r, const orr_schema *s, int64_t first, int64_t n,
+                          const orr_rows *rows)
 {
-    orr_status st = ORR_OK;
-    hsize_t start[4] = { (hsize_t)first }, count[4];
-    int rank = orr_shard_column_dims(s, c, n, count);
-    hid_t type = orr_shard_column_type(s, c), memory = H5Screate_simple(rank, count, NULL);
-    hid_t set = H5Dopen2(file, orr_shard_column_name(c), H5P_DEFAULT);
-    hid_t space = set < 0 ? -1 : H5Dget_space(set);
+    for (int c = 0; c < ORR_N_COLUMNS; c++) {
+        orr_store_array a = orr_shard_column_array(s, c, n);
 
-    if (set < 0 || H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) < 0 ||
-        H5Dread(set, type, memory, space, H5P_DEFAULT, out) < 0)
-        st = orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot read rows %" PRId64 " to %" PRId64 " of /%s",
-                         path, first, first + n - 1, orr_shard_column_name(c));
-    if (space >= 0) H5Sclose(space);
-    if (set >= 0) H5Dclose(set);
-    H5Sclose(memory);
-    H5Tclose(type);
-    return st;
-}
-
-orr_status orr_shard_load(hid_t file, const char *path, const orr_schema *s, int64_t first,
-                          int64_t n, const orr_rows *rows)
-{
-    for (int c = 0; c < ORR_N_COLUMNS; c++)
         if (orr_rows_column(rows, c) && orr_shard_column_bytes(s, c) > 0)
-            ORR_TRY(load_column(file, path, s, c, first, n, orr_rows_column(rows, c)));
+            ORR_TRY(orr_store_get_rows(r, orr_shard_column_name(c), &a, first, n,
+                                       orr_rows_column(rows, c)));
+    }
     for (int64_t i = 0; s->y_type == ORR_Y_CLASS && rows->y && i < n; i++) {
         int32_t label = ((const int32_t *)rows->y)[i];
         if (label < 0 || label >= s->n_classes)
-            return orr_fail(ORR_ERR_FORMAT,
-                            "%s: row %lld has the label %d; there are classes 0 to %d", path,
-                            (long long)(first + i), label, s->n_classes - 1);
+            return orr_fail(
+                ORR_ERR_FORMAT, "%s: row %lld has the label %d; there are classes 0 to %d",
+                orr_store_reader_path(r), (long long)(first + i), label, s->n_classes - 1);
     }
     return ORR_OK;
 }
 
 /* Opens a shard and says how many rows it has, if it is one of schema s. */
-static orr_status open_alone(hid_t *file, const char *path, const orr_schema *s, int64_t *rows)
+static orr_status open_alone(orr_store_reader **r, const char *path, const orr_schema *s,
+                             int64_t *rows)
 {
     orr_status st;
     orr_schema *have = orr_alloc(1, sizeof *have);
 
-    *file = -1;
+    *r = NULL;
     *rows = 0;
     if (!have) return orr_fail(ORR_ERR_NOMEM, "%s: no memory for a schema", path);
-    ORR_TRY_GOTO(st, done, orr_h5_open(file, path));
-    ORR_TRY_GOTO(st, done, orr_schema_get(*file, path, ORR_SHARD_FORMAT, have, rows));
+    ORR_TRY_GOTO(st, done, orr_store_open(r, path, NULL));
+    ORR_TRY_GOTO(st, done, orr_schema_get(*r, ORR_SHARD_FORMAT, have, rows));
     st = orr_schema_same_layout(s, have, path);
 done:
-    if (st != ORR_OK && *file >= 0) {
-        H5Fclose(*file);
-        *file = -1;
-    }
     orr_free(have);
     return st;
 }
 
 orr_status orr_shard_rows(const char *path, const orr_schema *s, int64_t *rows)
 {
-    orr_status st;
-    orr_h5_quiet quiet;
-    hid_t file;
+    orr_store_reader *r;
+    orr_status st = open_alone(&r, path, s, rows);
 
-    orr_h5_quiet_begin(&quiet);
-    st = open_alone(&file, path, s, rows);
-    if (st == ORR_OK) H5Fclose(file);
-    orr_h5_quiet_end(&quiet);
+    orr_store_close(r);
     return st;
 }
 
 orr_status orr_shard_read(const char *path, const orr_schema *s, int64_t first, int64_t n,
                           orr_rows *rows)
 {
-    orr_status st;
-    orr_h5_quiet quiet;
+    orr_store_reader *r;
     int64_t have;
-    hid_t file;
+    orr_status st = open_alone(&r, path, s, &have);
 
-    orr_h5_quiet_begin(&quiet);
-    ORR_TRY_GOTO(st, done, open_alone(&file, path, s, &have));
-    if (first < 0 || n < 0 || first > have - n)
+    if (st == ORR_OK && (first < 0 || n < 0 || first > have - n))
         st = orr_fail(ORR_ERR_ARG,
                       "%s: rows %" PRId64 " to %" PRId64 " asked of a shard of %" PRId64, path,
                       first, first + n - 1, have);
-    else if (n > 0)
-        st = orr_shard_load(file, path, s, first, n, rows);
-    H5Fclose(file);
+    else if (st == ORR_OK && n > 0)
+        st = orr_shard_load(r, s, first, n, rows);
     if (st == ORR_OK) rows->n = n;
-done:
-    orr_h5_quiet_end(&quiet);
+    orr_store_close(r);
     return st;
 }

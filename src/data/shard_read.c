@@ -1,7 +1,7 @@
 /* data/shard_read.c - a shard set opened for reading.
  * Labels, ids and aux numbers are held in memory.  Samples are read by pread where a shard stores them
  * contiguously and in this machine's form, which takes HDF5 out of the hot path; otherwise
- * (compressed, foreign byte order) by H5Dread. */
+ * (compressed, foreign byte order) by the store. */
 #include "data/shard_file.h"
 
 #include "core/memory.h"
@@ -9,18 +9,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CHUNK_CACHE_BYTES = 32 << 20 };
-
 typedef struct shard {
     char file[ORR_SHARD_NAME_MAX];
     char sha[ORR_SHA256_HEX];
     int64_t rows, bytes, first; /* first: row in the set */
-    off_t x_offset;             /* of contiguous native data; -1: read through HDF5 */
+    off_t x_offset;             /* of rows that lie as in memory; -1: read by the store */
 } shard;
 
 struct orr_dataset {
@@ -37,16 +36,15 @@ struct orr_dataset {
     char *provenance;
     int open_shard; /* whose file is open below; -1 none */
     int fd;
-    hid_t file, x;
+    orr_store_reader *reader;
 };
 
 static void close_shard(orr_dataset *d)
 {
     if (d->fd >= 0) close(d->fd);
-    if (d->x >= 0) H5Dclose(d->x);
-    if (d->file >= 0) H5Fclose(d->file);
+    orr_store_close(d->reader);
     d->fd = -1;
-    d->x = d->file = -1;
+    d->reader = NULL;
     d->open_shard = -1;
 }
 
@@ -64,33 +62,15 @@ void orr_dataset_close(orr_dataset *d)
 }
 
 /* ---- the index ---- */
-/* Column `name` of /shards: n elements of `type`, `stride` bytes apart in memory as in type. */
-static orr_status manifest_column(hid_t file, const char *path, const char *name, hid_t type,
+/* Column `name` of /shards: n elements. */
+static orr_status manifest_column(orr_store_reader *r, const char *name, orr_store_type type,
                                   int64_t n, void *out)
 {
-    orr_status st = ORR_OK;
-    hid_t set = H5Dopen2(file, name, H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
-
-    if (set < 0 || H5Sget_simple_extent_npoints(space) != n ||
-        H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) < 0)
-        st = orr_fail(ORR_ERR_FORMAT,
-                      "%s: the manifest's column /%s is missing or has another length", path, name);
-    if (space >= 0) H5Sclose(space);
-    if (set >= 0) H5Dclose(set);
-    return st;
-}
-
-static int64_t manifest_length(hid_t file)
-{
-    hid_t set = H5Dopen2(file, "shards/rows", H5P_DEFAULT), space;
-    int64_t n;
-
-    if (set < 0) return -1;
-    space = H5Dget_space(set);
-    n = H5Sget_simple_extent_npoints(space);
-    H5Sclose(space);
-    H5Dclose(set);
-    return n;
+    if (orr_store_count(r, name) == n && orr_store_get(r, name, type, (size_t)n, out) == ORR_OK)
+        return ORR_OK;
+    return orr_fail(ORR_ERR_FORMAT,
+                    "%s: the manifest's column /%s is missing or has another length",
+                    orr_store_reader_path(r), name);
 }
 
 static orr_status check_manifest(orr_dataset *d, const char *path, int64_t index_rows)
@@ -112,18 +92,16 @@ static orr_status check_manifest(orr_dataset *d, const char *path, int64_t index
     return ORR_OK;
 }
 
-static orr_status read_manifest(orr_dataset *d, hid_t file, const char *path, int64_t index_rows)
+static orr_status read_manifest(orr_dataset *d, orr_store_reader *r, int64_t index_rows)
 {
+    const orr_store_type name = ORR_STORE_TEXT_OF(ORR_SHARD_NAME_MAX),
+                         sha = ORR_STORE_TEXT_OF(ORR_SHA256_HEX - 1);
+    const char *path = orr_store_reader_path(r);
     orr_status st = ORR_ERR_NOMEM;
-    int64_t n = manifest_length(file), *numbers = NULL;
+    int64_t n = orr_store_count(r, "shards/rows"), *numbers = NULL;
     char *texts = NULL;
-    hid_t name = orr_h5_string_type(ORR_SHARD_NAME_MAX),
-          sha = orr_h5_string_type(ORR_SHA256_HEX - 1);
 
-    if (n < 1 || n > 10000000) {
-        st = orr_fail(ORR_ERR_FORMAT, "%s: has no manifest /shards", path);
-        goto done;
-    }
+    if (n < 1 || n > 10000000) return orr_fail(ORR_ERR_FORMAT, "%s: has no manifest /shards", path);
     d->n_shards = (int)n;
     d->shards = orr_alloc((size_t)n, sizeof *d->shards);
     numbers = orr_alloc((size_t)n, sizeof *numbers);
@@ -132,24 +110,20 @@ static orr_status read_manifest(orr_dataset *d, hid_t file, const char *path, in
         orr_fail(st, "%s: no memory for the manifest of %d shards", path, d->n_shards);
         goto done;
     }
-    ORR_TRY_GOTO(st, done,
-                 manifest_column(file, path, "shards/rows", H5T_NATIVE_INT64, n, numbers));
+    ORR_TRY_GOTO(st, done, manifest_column(r, "shards/rows", ORR_STORE_I64, n, numbers));
     for (int i = 0; i < d->n_shards; i++)
         d->shards[i].rows = numbers[i];
-    ORR_TRY_GOTO(st, done,
-                 manifest_column(file, path, "shards/bytes", H5T_NATIVE_INT64, n, numbers));
+    ORR_TRY_GOTO(st, done, manifest_column(r, "shards/bytes", ORR_STORE_I64, n, numbers));
     for (int i = 0; i < d->n_shards; i++)
         d->shards[i].bytes = numbers[i];
-    ORR_TRY_GOTO(st, done, manifest_column(file, path, "shards/sha256", sha, n, texts));
+    ORR_TRY_GOTO(st, done, manifest_column(r, "shards/sha256", sha, n, texts));
     for (int i = 0; i < d->n_shards; i++)
         memcpy(d->shards[i].sha, texts + i * (ORR_SHA256_HEX - 1), ORR_SHA256_HEX - 1);
-    ORR_TRY_GOTO(st, done, manifest_column(file, path, "shards/file", name, n, texts));
+    ORR_TRY_GOTO(st, done, manifest_column(r, "shards/file", name, n, texts));
     for (int i = 0; i < d->n_shards; i++)
         memcpy(d->shards[i].file, texts + i * ORR_SHARD_NAME_MAX, ORR_SHARD_NAME_MAX - 1);
     st = check_manifest(d, path, index_rows);
 done:
-    H5Tclose(name);
-    H5Tclose(sha);
     orr_free(numbers);
     orr_free(texts);
     return st;
@@ -160,7 +134,7 @@ static orr_status read_index(orr_dataset *d)
     orr_status st;
     char path[ORR_PATH_MAX];
     int64_t rows;
-    hid_t file = -1;
+    orr_store_reader *r = NULL;
 
     ORR_TRY(orr_path_join(path, d->dir, ORR_INDEX_NAME));
     if (!orr_path_exists(path))
@@ -168,12 +142,12 @@ static orr_status read_index(orr_dataset *d)
             ORR_ERR_IO,
             "%s: no shard set here, or one whose writing did not finish (there is no %s)", d->path,
             ORR_INDEX_NAME);
-    ORR_TRY(orr_h5_open(&file, path));
-    ORR_TRY_GOTO(st, done, orr_schema_get(file, path, ORR_INDEX_FORMAT, &d->schema, &rows));
-    ORR_TRY_GOTO(st, done, orr_h5_dup_text(file, path, "provenance", &d->provenance));
-    st = read_manifest(d, file, path, rows);
+    ORR_TRY(orr_store_open(&r, path, NULL));
+    ORR_TRY_GOTO(st, done, orr_schema_get(r, ORR_INDEX_FORMAT, &d->schema, &rows));
+    ORR_TRY_GOTO(st, done, orr_store_attr_dup(r, "provenance", &d->provenance));
+    st = read_manifest(d, r, rows);
 done:
-    H5Fclose(file);
+    orr_store_close(r);
     return st;
 }
 
@@ -207,34 +181,18 @@ static orr_status check_shard_file(const orr_dataset *d, int i, const char *path
     return ORR_OK;
 }
 
-/* Where x lies when it can be read without HDF5, -1 otherwise. */
-static off_t native_offset(hid_t x, const orr_schema *s, int64_t rows, int64_t file_bytes)
-{
-    hid_t dcpl = H5Dget_create_plist(x), type = H5Dget_type(x), want = orr_schema_x_type(s);
-    haddr_t at = HADDR_UNDEF;
-    int64_t bytes = rows * (int64_t)orr_schema_x_bytes(s);
-
-    if (H5Pget_layout(dcpl) == H5D_CONTIGUOUS && H5Pget_external_count(dcpl) == 0 &&
-        H5Tequal(type, want) > 0)
-        at = H5Dget_offset(x);
-    H5Tclose(want);
-    H5Tclose(type);
-    H5Pclose(dcpl);
-    if (at == HADDR_UNDEF || (int64_t)at > file_bytes - bytes) return -1;
-    return (off_t)at;
-}
-
-static orr_status read_shard_columns(orr_dataset *d, int i, const char *path, hid_t file)
+static orr_status read_shard_columns(orr_dataset *d, int i, orr_store_reader *r)
 {
     orr_status st;
     shard *s = &d->shards[i];
+    const char *path = orr_store_reader_path(r);
     const size_t first = (size_t)s->first;
     orr_schema *have = orr_alloc(1, sizeof *have);
+    orr_store_array x;
     int64_t rows;
-    hid_t x;
 
     if (!have) return orr_fail(ORR_ERR_NOMEM, "%s: no memory for a schema", path);
-    ORR_TRY_GOTO(st, done, orr_schema_get(file, path, ORR_SHARD_FORMAT, have, &rows));
+    ORR_TRY_GOTO(st, done, orr_schema_get(r, ORR_SHARD_FORMAT, have, &rows));
     ORR_TRY_GOTO(st, done, orr_schema_same(&d->schema, have, path));
     if (rows != s->rows) {
         st = orr_fail(ORR_ERR_FORMAT, "%s: has %" PRId64 " rows, the index says %" PRId64, path,
@@ -243,13 +201,12 @@ static orr_status read_shard_columns(orr_dataset *d, int i, const char *path, hi
     }
     ORR_TRY_GOTO(
         st, done,
-        orr_shard_load(file, path, have, 0, rows,
+        orr_shard_load(r, have, 0, rows,
                        &(orr_rows){ .y = (char *)d->y + first * orr_schema_y_bytes(have),
                                     .id = d->ids + first * orr_schema_id_bytes(have),
                                     .aux = d->aux ? d->aux + first * (size_t)have->n_aux : NULL }));
-    x = H5Dopen2(file, "x", H5P_DEFAULT);
-    s->x_offset = native_offset(x, have, rows, s->bytes);
-    H5Dclose(x);
+    x = orr_shard_column_array(have, ORR_COLUMN_X, rows);
+    s->x_offset = (off_t)orr_store_place(r, "x", &x);
 done:
     orr_free(have);
     return st;
@@ -268,14 +225,14 @@ static orr_status read_shards(orr_dataset *d, int verify)
                         d->path, d->rows);
     for (int i = 0; i < d->n_shards; i++) {
         char path[ORR_PATH_MAX];
+        orr_store_reader *r;
         orr_status st;
-        hid_t file;
 
         ORR_TRY(shard_path(d, i, path));
         ORR_TRY(check_shard_file(d, i, path, verify));
-        ORR_TRY(orr_h5_open(&file, path));
-        st = read_shard_columns(d, i, path, file);
-        H5Fclose(file);
+        ORR_TRY(orr_store_open(&r, path, NULL));
+        st = read_shard_columns(d, i, r);
+        orr_store_close(r);
         ORR_TRY(st);
     }
     return ORR_OK;
@@ -326,14 +283,11 @@ static orr_status find_dir(orr_dataset *d, const char *path)
 orr_status orr_dataset_open(orr_dataset **out, const char *path, int verify)
 {
     orr_status st;
-    orr_h5_quiet quiet;
     orr_dataset *d;
 
     *out = NULL;
     if (!(d = orr_alloc(1, sizeof *d))) return orr_fail(ORR_ERR_NOMEM, "%s: no memory", path);
     d->open_shard = d->fd = -1;
-    d->file = d->x = -1;
-    orr_h5_quiet_begin(&quiet);
     ORR_TRY_GOTO(st, done, find_dir(d, path));
     ORR_TRY_GOTO(st, done, read_index(d));
     ORR_TRY_GOTO(st, done, read_shards(d, verify));
@@ -342,7 +296,6 @@ orr_status orr_dataset_open(orr_dataset **out, const char *path, int verify)
     d = NULL; /* handed over */
 done:
     orr_dataset_close(d);
-    orr_h5_quiet_end(&quiet);
     return st;
 }
 
@@ -404,21 +357,13 @@ void orr_dataset_id(const orr_dataset *d, int64_t row, char *buf, size_t bytes)
 /* ---- samples ---- */
 static orr_status open_shard(orr_dataset *d, int i, const char *path)
 {
-    hid_t dapl;
-
     if (d->open_shard == i) return ORR_OK;
     close_shard(d);
     if (d->shards[i].x_offset >= 0) {
         d->fd = open(path, O_RDONLY | O_CLOEXEC);
         if (d->fd < 0) return orr_fail(ORR_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
     } else {
-        ORR_TRY(orr_h5_open(&d->file, path));
-        dapl = H5Pcreate(H5P_DATASET_ACCESS);
-        H5Pset_chunk_cache(dapl, 1009, CHUNK_CACHE_BYTES,
-                           1.0); /* chunks cut by a range come again */
-        d->x = H5Dopen2(d->file, "x", dapl);
-        H5Pclose(dapl);
-        if (d->x < 0) return orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot open /x", path);
+        ORR_TRY(orr_store_open(&d->reader, path, NULL));
     }
     d->open_shard = i;
     return ORR_OK;
@@ -437,24 +382,6 @@ static orr_status read_at(int fd, const char *path, off_t at, size_t bytes, char
         done += (size_t)n;
     }
     return ORR_OK;
-}
-
-static orr_status read_hdf5(orr_dataset *d, const char *path, int64_t first, int64_t n, char *out)
-{
-    orr_status st = ORR_OK;
-    hsize_t start[4] = { (hsize_t)first }, count[4];
-    int rank = orr_schema_x_dims(&d->schema, n, count);
-    hid_t type = orr_schema_x_type(&d->schema), space = H5Dget_space(d->x);
-    hid_t memory = H5Screate_simple(rank, count, NULL);
-
-    H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL);
-    if (H5Dread(d->x, type, memory, space, H5P_DEFAULT, out) < 0)
-        st = orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot read rows %" PRId64 " to %" PRId64 " of /x",
-                         path, first, first + n - 1);
-    H5Sclose(memory);
-    H5Sclose(space);
-    H5Tclose(type);
-    return st;
 }
 
 static int find_shard(const orr_dataset *d, int64_t row)
@@ -478,6 +405,7 @@ static orr_status read_rows(orr_dataset *d, int64_t first, int64_t n, char *out)
     for (int i = find_shard(d, first); n > 0; i++) {
         const shard *s = &d->shards[i];
         int64_t at = first - s->first, here = s->rows - at < n ? s->rows - at : n;
+        orr_store_array x = orr_shard_column_array(&d->schema, ORR_COLUMN_X, here);
         char path[ORR_PATH_MAX];
 
         ORR_TRY(shard_path(d, i, path));
@@ -486,7 +414,7 @@ static orr_status read_rows(orr_dataset *d, int64_t first, int64_t n, char *out)
             ORR_TRY(read_at(d->fd, path, s->x_offset + (off_t)at * (off_t)bytes,
                             (size_t)here * bytes, out));
         else
-            ORR_TRY(read_hdf5(d, path, at, here, out));
+            ORR_TRY(orr_store_get_rows(d->reader, "x", &x, at, here, out));
         out += (size_t)here * bytes;
         first += here;
         n -= here;
@@ -496,15 +424,9 @@ static orr_status read_rows(orr_dataset *d, int64_t first, int64_t n, char *out)
 
 orr_status orr_dataset_read_x(orr_dataset *d, int64_t first, int64_t n, void *x)
 {
-    orr_status st;
-    orr_h5_quiet quiet;
-
     if (first < 0 || n < 0 || first > d->rows - n)
         return orr_fail(ORR_ERR_ARG,
                         "%s: rows %" PRId64 " to %" PRId64 " asked of a set of %" PRId64, d->path,
                         first, first + n - 1, d->rows);
-    orr_h5_quiet_begin(&quiet);
-    st = read_rows(d, first, n, x);
-    orr_h5_quiet_end(&quiet);
-    return st;
+    return read_rows(d, first, n, x);
 }

@@ -2,16 +2,15 @@
  * Bytes are those that orr_shard_write would have written.
  *
  * One rank lays the file out (not collective); then all open it, write rows, close it; then one
- * rank gives it its name.  Jobs makes the access list (H5Pset_fapl_mpio); H5P_DEFAULT means one
- * process.  Open, write and close are collective over the list's communicator: every rank makes the
- * same calls in the same order with its own rows, n = 0 where it has none; a rank that has failed
- * goes on taking part with n = 0, says so again at close, and then nobody's file gets its name. */
+ * rank gives it its name.  Open, write and close are collective over the communicator
+ * (data/storage/shared_file.h): every rank makes the same calls in the same order with its own rows,
+ * n = 0 where it has none; a rank that has failed goes on taking part, says so again at close, and
+ * then nobody's file gets its name. */
 #ifndef ORR_DATA_SHARD_SHARED_H
 #define ORR_DATA_SHARD_SHARED_H
 
 #include "data/shard.h"
-
-#include <hdf5.h>
+#include "data/storage/shared_file.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -23,10 +22,11 @@ orr_status orr_shared_shard_lay_out(const char *dir, int number, const orr_schem
                                     const orr_provenance *p);
 
 typedef struct orr_shared_shard orr_shared_shard;
-/* What was laid out with these very arguments.  *out may be there after a failure too (of this rank
+/* What was laid out with these very arguments.  ranks NULL: this process
+ * alone.  *out may be there after a failure too (of this rank
  * alone): then it wants to be closed with the others'. */
 orr_status orr_shared_shard_open(orr_shared_shard **out, const char *dir, int number,
-                                 const orr_schema *s, int64_t rows, hid_t access);
+                                 const orr_schema *s, int64_t rows, const orr_store_ranks *ranks);
 /* Rows [first, first + rows->n). */
 orr_status orr_shared_shard_write(orr_shared_shard *f, int64_t first, const orr_rows *rows);
 /* Closes the file, frees f; this rank's first failure.  NULL is fine. */

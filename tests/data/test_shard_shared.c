@@ -8,13 +8,9 @@
 static int rank, size;
 static char dir[ORR_PATH_MAX]; /* the same on all ranks */
 
-static hid_t mpio(void)
-{
-    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
-
-    H5Pset_fapl_mpio(fapl, MPI_COMM_WORLD, MPI_INFO_NULL);
-    return fapl;
-}
+static const MPI_Comm comm = MPI_COMM_WORLD;
+static const MPI_Info info = MPI_INFO_NULL;
+static const orr_store_ranks world = { &comm, &info };
 
 static int any_failed(orr_status st)
 {
@@ -63,11 +59,9 @@ static orr_status write_together(int number, const orr_schema *s, int64_t rows, 
                                  int break_rank, orr_status *closed)
 {
     orr_shared_shard *f = NULL;
-    hid_t access = mpio();
     orr_status st = rank == 0 ? orr_shared_shard_lay_out(dir, number, s, rows, &made_by) : ORR_OK;
 
-    if (!any_failed(st)) st = orr_shared_shard_open(&f, dir, number, s, rows, access);
-    H5Pclose(access);
+    if (!any_failed(st)) st = orr_shared_shard_open(&f, dir, number, s, rows, &world);
     for (int64_t first = 0; f && first < rows; first += block * size) {
         int64_t mine = first + block * rank, n = rows - mine < block ? rows - mine : block;
         orr_rows r = make_rows(s, mine, n > 0 ? n : 0);
@@ -159,16 +153,14 @@ static void test_refused(void **state)
     orr_schema s = class_schema();
     orr_shared_shard *f = NULL;
     char none[ORR_PATH_MAX];
-    hid_t access = mpio();
     (void)state;
 
     assert_true(snprintf(none, sizeof none, "%s/nowhere", dir) < (int)sizeof none);
     assert_fails(orr_shared_shard_lay_out(none, 0, &s, 1, NULL), ORR_ERR_IO, "cannot create");
     assert_fails(orr_shared_shard_lay_out(dir, 0, &s, 1, NULL), ORR_ERR_EXISTS, "exists already");
     assert_fails(orr_shared_shard_lay_out(dir, 11, &s, 0, NULL), ORR_ERR_ARG, "a row");
-    assert_fails(orr_shared_shard_open(&f, none, 0, &s, 1, access), ORR_ERR_IO, "cannot open");
+    assert_fails(orr_shared_shard_open(&f, none, 0, &s, 1, &world), ORR_ERR_IO, "cannot open");
     assert_null(f);
-    H5Pclose(access);
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
@@ -184,12 +176,12 @@ static void test_alone(void **state)
     if (rank == 0) {
         orr_rows r = make_rows(&s, 0, 3);
         assert_ok(orr_shared_shard_lay_out(dir, 20, &s, 3, &made_by));
-        assert_ok(orr_shared_shard_open(&f, dir, 20, &s, 3, H5P_DEFAULT));
+        assert_ok(orr_shared_shard_open(&f, dir, 20, &s, 3, NULL));
         assert_ok(orr_shared_shard_write(f, 0, &r));
         assert_fails(orr_shared_shard_write(f, 1, &r), ORR_ERR_ARG, "rows 1 to 4 of 3");
         assert_fails(orr_shared_shard_close(f), ORR_ERR_ARG, "rows 1 to 4");
         assert_ok(orr_shared_shard_lay_out(dir, 20, &s, 3, &made_by));
-        assert_ok(orr_shared_shard_open(&f, dir, 20, &s, 3, H5P_DEFAULT));
+        assert_ok(orr_shared_shard_open(&f, dir, 20, &s, 3, NULL));
         assert_ok(orr_shared_shard_write(f, 0, &r));
         assert_ok(orr_shared_shard_close(f));
         assert_ok(orr_shared_shard_commit(dir, 20, 1));

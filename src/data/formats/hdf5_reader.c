@@ -4,7 +4,7 @@
 #include "core/memory.h"
 #include "core/text.h"
 #include "data/formats/format.h"
-#include "data/hdf5_util.h"
+#include "data/storage/storage_private.h"
 
 #include <errno.h>
 #include <string.h>
@@ -228,12 +228,11 @@ static orr_status read_rows(const orr_array *a, int64_t first, int64_t n, void *
     hsize_t start[ORR_ARRAY_DIMS] = { (hsize_t)first }, count[ORR_ARRAY_DIMS] = { (hsize_t)n };
     const source *s = a->source;
     hid_t file_space, memory_space;
-    orr_h5_quiet q;
     orr_status st = ORR_OK;
 
     for (int i = 1; i < a->n_dims; i++)
         count[i] = (hsize_t)a->dims[i];
-    orr_h5_quiet_begin(&q);
+    orr_h5_silence();
     file_space = H5Dget_space(s->dataset);
     memory_space = H5Screate_simple(a->n_dims, count, NULL);
     if (file_space < 0 || memory_space < 0 ||
@@ -244,7 +243,6 @@ static orr_status read_rows(const orr_array *a, int64_t first, int64_t n, void *
                          (long long)first, (long long)(first + n - 1));
     if (memory_space >= 0) H5Sclose(memory_space);
     if (file_space >= 0) H5Sclose(file_space);
-    orr_h5_quiet_end(&q);
     return st;
 }
 
@@ -267,26 +265,23 @@ static orr_status open_dataset(orr_array *a, const char *path, const char *datas
 
 static orr_status open_array(orr_array *a, const char *path, const char *dataset)
 {
-    orr_h5_quiet q;
     orr_status st;
 
     *a = (orr_array){ 0 };
     if (access(path, R_OK) != 0) return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
     ORR_TRY(orr_array_name(a, path, dataset));
-    orr_h5_quiet_begin(&q);
+    orr_h5_silence();
     st = open_dataset(a, path, dataset);
     if (st != ORR_OK) orr_array_close(a);
-    orr_h5_quiet_end(&q);
     return st;
 }
 
 static const char *find_array(const char *path, const char *const *names)
 {
     const char *found = NULL;
-    orr_h5_quiet q;
     hid_t file;
 
-    orr_h5_quiet_begin(&q);
+    orr_h5_silence();
     if (orr_h5_open(&file, path) == ORR_OK) {
         for (; *names && !found; names++)
             if (is_dataset(file, *names)) found = *names;
@@ -294,7 +289,6 @@ static const char *find_array(const char *path, const char *const *names)
     } else {
         orr_error_clear();
     }
-    orr_h5_quiet_end(&q);
     return found;
 }
 

@@ -184,6 +184,20 @@ int orr_exit_code(orr_status st)
     }
 }
 
+const orr_store_ranks *orr_context_writers(const orr_context *context)
+{
+#ifdef ORRERY_MPI
+    static const MPI_Comm world = MPI_COMM_WORLD;
+    static const MPI_Info none = MPI_INFO_NULL;
+    static const orr_store_ranks all = { &world, &none };
+
+    return context->size > 1 ? &all : NULL;
+#else
+    (void)context;
+    return NULL;
+#endif
+}
+
 /* Can all ranks end MPI together?  A failure that all of them hold may be one of MPI itself, which
  * each of them met alone: then they cannot meet once more. */
 static int ends_together(const orr_context *context, orr_status *st)

@@ -18,6 +18,7 @@
 #include "core/options.h"
 #include "core/status.h"
 #include "core/text.h"
+#include "data/storage/shared_file.h"
 
 enum {
     ORR_EXIT_OK = 0,
@@ -73,6 +74,8 @@ static inline orr_status orr_context_agree(orr_context *context, orr_status st)
 /* Prints what there is to print about st, ends MPI, returns the exit code.  Collective when st is
  * ORR_OK or agreed. */
 int orr_context_finish(orr_context *context, const char *command, orr_status st);
+/* All ranks, as writers of one file; NULL: there is one.   Not collective. */
+const orr_store_ranks *orr_context_writers(const orr_context *context);
 int orr_exit_code(orr_status st);
 /* What was printed is out, unless standard output was closed on purpose.  ORR_ERR_IO. */
 orr_status orr_context_flush(void);

@@ -1,6 +1,6 @@
 /* jobs/ensemble/stack_columns.c - which files and models a stack takes, in which order, by which names. */
 #include "core/memory.h"
-#include "data/hdf5_util.h"
+#include "data/storage/storage.h"
 #include "jobs/ensemble/stack_join.h"
 
 #include <errno.h>
@@ -24,15 +24,11 @@ static orr_status resolve(orr_stack_source *s)
 
 static orr_status get_sum(orr_stack_source *s)
 {
-    orr_h5_quiet quiet;
-    hid_t f = -1;
-    orr_status st;
+    orr_store_reader *f;
+    orr_status st = orr_store_open(&f, s->head.path, NULL);
 
-    orr_h5_quiet_begin(&quiet);
-    st = orr_h5_open(&f, s->head.path);
-    if (st == ORR_OK) st = orr_h5_get_text(f, s->head.path, "sha256", s->sha256, sizeof s->sha256);
-    if (f >= 0) H5Fclose(f);
-    orr_h5_quiet_end(&quiet);
+    if (st == ORR_OK) st = orr_store_attr_text(f, "sha256", s->sha256, sizeof s->sha256);
+    orr_store_close(f);
     return st;
 }
 

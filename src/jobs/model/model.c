@@ -2,7 +2,7 @@
 #include "jobs/model/model.h"
 #include "core/json.h"
 #include "core/memory.h"
-#include "jobs/model/h5_parts.h"
+#include "data/storage/storage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -234,99 +234,91 @@ static char *describe(const orr_model *m)
     return text;
 }
 
-static orr_status save_weights(const orr_net *net, orr_h5_file *f)
+static orr_status save_weights(const orr_net *net, orr_store_writer *f)
 {
-    orr_status st = ORR_OK;
-    hid_t plist = H5Pcreate(H5P_GROUP_CREATE), group = -1;
+    orr_status st = orr_store_put_group(f, "weights");
 
-    if (plist >= 0 && H5Pset_obj_track_times(plist, 0) >= 0)
-        group = H5Gcreate2(f->id, "weights", H5P_DEFAULT, plist, H5P_DEFAULT);
-    if (plist >= 0) H5Pclose(plist);
-    if (group < 0) return orr_h5_fail(ORR_ERR_IO, "%s: could not be written", f->path);
-    H5Gclose(group);
     for (int i = 0; st == ORR_OK && i < orr_net_n_tensors(net); i++) {
         char name[2 * ORR_NAME_MAX + 16];
         orr_net_tensor t;
-        hsize_t dims[4];
+        orr_store_array a = { .type = ORR_STORE_F32 };
         orr_real *file;
         orr_net_tensor_info(net, i, &t);
         if (!(file = orr_alloc(t.count, sizeof *file)))
             return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", t.name);
+        a.n_dims = t.n_dims;
         for (int d = 0; d < t.n_dims; d++)
-            dims[d] = (hsize_t)t.dims[d];
+            a.dims[d] = t.dims[d];
         orr_net_export(net, i,
                        t.is_state ? orr_net_state((orr_net *)net) : orr_net_params((orr_net *)net),
                        file);
         snprintf(name, sizeof name, "weights/%s", t.name);
-        st = orr_h5_put_array(f, name, H5T_NATIVE_FLOAT, sizeof *file, t.n_dims, dims, file);
+        st = orr_store_put(f, name, a, file);
         orr_free(file);
     }
     return st;
 }
 
 /* A chain of transforms is its text and its fitted numbers; NULL is an empty one. */
-static orr_status save_steps(const orr_transform *t, orr_h5_file *f, const char *name)
+static orr_status save_steps(const orr_transform *t, orr_store_writer *f, const char *name)
 {
     orr_text text = ORR_TEXT_INIT;
     orr_status st;
 
     if (t) orr_transform_dump(t, &text);
     st = orr_text_status(&text);
-    if (st == ORR_OK) st = orr_h5_put_string(f, name, text.s ? text.s : "");
+    if (st == ORR_OK) st = orr_store_put_text(f, name, text.s ? text.s : "");
     orr_text_free(&text);
     return st;
 }
 
-static orr_status save_numbers(const orr_transform *t, orr_h5_file *f, const char *name)
+static orr_status save_numbers(const orr_transform *t, orr_store_writer *f, const char *name)
 {
     size_t n = t ? orr_transform_n_numbers(t) : 0;
-    hsize_t dims = n;
     double *numbers = orr_alloc(n + 1, sizeof *numbers);
     orr_status st;
 
-    if (!numbers) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", f->path);
+    if (!numbers) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", orr_store_writer_path(f));
     if (t) orr_transform_get_numbers(t, numbers);
-    st = orr_h5_put_array(f, name, H5T_NATIVE_DOUBLE, sizeof *numbers, 1, &dims, numbers);
+    st = orr_store_put(f, name, orr_store_vector(ORR_STORE_F64, (int64_t)n), numbers);
     orr_free(numbers);
     return st;
 }
 
 /* Knots as rows (at, to); without any there is no dataset, as in files older than it. */
-static orr_status save_calibration(const orr_calibration *c, orr_h5_file *f)
+static orr_status save_calibration(const orr_calibration *c, orr_store_writer *f)
 {
     double knots[ORR_CALIBRATION_KNOTS][2];
-    const hsize_t dims[2] = { (hsize_t)c->n, 2 };
 
     if (c->n == 0) return ORR_OK;
     for (int i = 0; i < c->n; i++) {
         knots[i][0] = c->at[i];
         knots[i][1] = c->to[i];
     }
-    return orr_h5_put_array(f, "calibration", H5T_NATIVE_DOUBLE, sizeof(double), 2, dims, knots);
+    return orr_store_put(f, "calibration", orr_store_matrix(ORR_STORE_F64, c->n, 2), knots);
 }
 
-static orr_status read_calibration(orr_model *m, orr_h5_file *f)
+static orr_status read_calibration(orr_model *m, orr_store_reader *f)
 {
     double knots[ORR_CALIBRATION_KNOTS][2];
-    const int64_t n = orr_h5_count(f, "calibration");
+    const int64_t n = orr_store_count(f, "calibration");
     orr_calibration *c = &m->calibration;
 
     if (n < 0) return ORR_OK;
     if (orr_loss_output_type(&m->loss) != ORR_OUTPUT_DENSITY)
         return orr_fail(ORR_ERR_FORMAT, "%s: holds a calibration, but answers with no density",
-                        f->path);
+                        orr_store_reader_path(f));
     if (n < 4 || n > 2 * ORR_CALIBRATION_KNOTS || n % 2)
         return orr_fail(ORR_ERR_FORMAT,
-                        "%s: calibration holds %lld numbers; 2 to %d pairs expected", f->path,
-                        (long long)n, ORR_CALIBRATION_KNOTS);
-    ORR_TRY(
-        orr_h5_get_array(f, "calibration", H5T_NATIVE_DOUBLE, sizeof(double), (size_t)n, knots));
+                        "%s: calibration holds %lld numbers; 2 to %d pairs expected",
+                        orr_store_reader_path(f), (long long)n, ORR_CALIBRATION_KNOTS);
+    ORR_TRY(orr_store_get(f, "calibration", ORR_STORE_F64, (size_t)n, knots));
     c->n = (int)(n / 2);
     for (int i = 0; i < c->n; i++) {
         c->at[i] = knots[i][0];
         c->to[i] = knots[i][1];
     }
-    return orr_calibration_check(c, f->path);
+    return orr_calibration_check(c, orr_store_reader_path(f));
 }
 
 orr_status orr_model_save(const orr_model *m, const orr_net *net, const char *path,
@@ -334,25 +326,25 @@ orr_status orr_model_save(const orr_model *m, const orr_net *net, const char *pa
 {
     orr_text graph = ORR_TEXT_INIT;
     char *samples = describe(m), *printed = cJSON_Print(record);
-    orr_h5_file f;
-    orr_status st = orr_h5_begin(&f, path, format);
+    orr_store_writer *f;
+    orr_status st = orr_store_begin(&f, path, format);
 
     if (st == ORR_OK && (!samples || !printed))
         st = orr_fail(ORR_ERR_NOMEM, "out of memory: %s", path);
     if (st != ORR_OK) goto done;
     ORR_TRY_GOTO(st, done, orr_graph_dump(m->graph, &graph));
-    ORR_TRY_GOTO(st, done, orr_h5_put_string(&f, "graph", graph.s ? graph.s : ""));
-    ORR_TRY_GOTO(st, done, orr_h5_put_string(&f, "samples", samples));
-    ORR_TRY_GOTO(st, done, save_steps(m->transform, &f, "transforms"));
-    ORR_TRY_GOTO(st, done, save_steps(m->aux_transform, &f, "aux_transforms"));
-    ORR_TRY_GOTO(st, done, save_numbers(m->transform, &f, "transform_numbers"));
-    ORR_TRY_GOTO(st, done, save_numbers(m->aux_transform, &f, "aux_transform_numbers"));
-    ORR_TRY_GOTO(st, done, orr_h5_put_string(&f, "job", m->job ? m->job : ""));
-    ORR_TRY_GOTO(st, done, orr_h5_put_string(&f, "record", printed));
-    ORR_TRY_GOTO(st, done, save_calibration(&m->calibration, &f));
-    ORR_TRY_GOTO(st, done, save_weights(net, &f));
+    ORR_TRY_GOTO(st, done, orr_store_put_text(f, "graph", graph.s ? graph.s : ""));
+    ORR_TRY_GOTO(st, done, orr_store_put_text(f, "samples", samples));
+    ORR_TRY_GOTO(st, done, save_steps(m->transform, f, "transforms"));
+    ORR_TRY_GOTO(st, done, save_steps(m->aux_transform, f, "aux_transforms"));
+    ORR_TRY_GOTO(st, done, save_numbers(m->transform, f, "transform_numbers"));
+    ORR_TRY_GOTO(st, done, save_numbers(m->aux_transform, f, "aux_transform_numbers"));
+    ORR_TRY_GOTO(st, done, orr_store_put_text(f, "job", m->job ? m->job : ""));
+    ORR_TRY_GOTO(st, done, orr_store_put_text(f, "record", printed));
+    ORR_TRY_GOTO(st, done, save_calibration(&m->calibration, f));
+    ORR_TRY_GOTO(st, done, save_weights(net, f));
 done:
-    st = orr_h5_commit(&f, st);
+    st = orr_store_commit(f, st);
     orr_text_free(&graph);
     cJSON_free(samples);
     cJSON_free(printed);
@@ -440,21 +432,21 @@ done:
     return st;
 }
 
-static orr_status read_numbers(orr_transform *t, orr_h5_file *f, const char *name)
+static orr_status read_numbers(orr_transform *t, orr_store_reader *f, const char *name)
 {
     size_t n = t ? orr_transform_n_numbers(t) : 0;
     double *numbers = orr_alloc(n + 1, sizeof *numbers);
     orr_status st;
 
-    if (!numbers) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", f->path);
-    st = orr_h5_get_array(f, name, H5T_NATIVE_DOUBLE, sizeof *numbers, n, numbers);
+    if (!numbers) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", orr_store_reader_path(f));
+    st = orr_store_get(f, name, ORR_STORE_F64, n, numbers);
     if (st == ORR_OK && t) st = orr_transform_set_numbers(t, numbers, n);
     orr_free(numbers);
     return st;
 }
 
 /* All tensors in the order a net numbers them: parameters in graph order, then state. */
-static orr_status read_weights(orr_model *m, orr_h5_file *f)
+static orr_status read_weights(orr_model *m, orr_store_reader *f)
 {
     size_t total = 0, at = 0;
     orr_status st = ORR_OK;
@@ -471,8 +463,7 @@ static orr_status read_weights(orr_model *m, orr_h5_file *f)
                         total += t[k].count;
                         continue;
                     }
-                    st = orr_h5_get_array(f, name, H5T_NATIVE_FLOAT, sizeof(float), t[k].count,
-                                          m->weights + at);
+                    st = orr_store_get(f, name, ORR_STORE_F32, t[k].count, m->weights + at);
                     at += t[k].count;
                 }
             }
@@ -482,22 +473,22 @@ static orr_status read_weights(orr_model *m, orr_h5_file *f)
     return st;
 }
 
-static orr_status load_parts(orr_model *m, orr_h5_file *f)
+static orr_status load_parts(orr_model *m, orr_store_reader *f)
 {
     char *graph = NULL, *samples = NULL, *transforms = NULL, *aux = NULL, *record = NULL;
     orr_read_loss l = { .pos_weight = 1 };
     orr_status st;
 
-    ORR_TRY_GOTO(st, done, orr_h5_get_string(f, "graph", &graph));
-    ORR_TRY_GOTO(st, done, orr_h5_get_string(f, "samples", &samples));
-    ORR_TRY_GOTO(st, done, read_description(m, samples, f->path, &l));
-    ORR_TRY_GOTO(st, done, orr_h5_get_string(f, "transforms", &transforms));
-    ORR_TRY_GOTO(st, done, orr_h5_get_string(f, "aux_transforms", &aux));
-    ORR_TRY_GOTO(st, done, read_texts(m, graph, transforms, aux, f->path));
+    ORR_TRY_GOTO(st, done, orr_store_get_text(f, "graph", &graph));
+    ORR_TRY_GOTO(st, done, orr_store_get_text(f, "samples", &samples));
+    ORR_TRY_GOTO(st, done, read_description(m, samples, orr_store_reader_path(f), &l));
+    ORR_TRY_GOTO(st, done, orr_store_get_text(f, "transforms", &transforms));
+    ORR_TRY_GOTO(st, done, orr_store_get_text(f, "aux_transforms", &aux));
+    ORR_TRY_GOTO(st, done, read_texts(m, graph, transforms, aux, orr_store_reader_path(f)));
     ORR_TRY_GOTO(st, done, read_numbers(m->transform, f, "transform_numbers"));
     ORR_TRY_GOTO(st, done, read_numbers(m->aux_transform, f, "aux_transform_numbers"));
-    ORR_TRY_GOTO(st, done, orr_h5_get_string(f, "job", &m->job));
-    ORR_TRY_GOTO(st, done, orr_h5_get_string(f, "record", &record));
+    ORR_TRY_GOTO(st, done, orr_store_get_text(f, "job", &m->job));
+    ORR_TRY_GOTO(st, done, orr_store_get_text(f, "record", &record));
     m->record = cJSON_Parse(record);
     ORR_TRY_GOTO(st, done, choose_loss(m, l.name, l.pos_weight, &l.bins));
     ORR_TRY_GOTO(st, done, read_calibration(m, f));
@@ -514,16 +505,17 @@ done:
 orr_status orr_model_load(orr_model *m, const char *path, const char *kernels)
 {
     char file[ORR_PATH_MAX];
-    orr_h5_file f;
+    orr_store_reader *f;
     orr_status st;
 
     memset(m, 0, sizeof *m);
     ORR_TRY(orr_path_join(file, orr_path_is_dir(path) ? path : "",
                           orr_path_is_dir(path) ? "model.h5" : path));
     ORR_TRY(orr_backend_create(&m->backend, kernels));
-    st = orr_h5_load_begin(&f, file, format);
-    if (st == ORR_OK) st = load_parts(m, &f);
-    st = orr_h5_load_end(&f, st, 1);
+    st = orr_store_open(&f, file, format);
+    if (st == ORR_OK) st = load_parts(m, f);
+    if (st == ORR_OK) st = orr_store_verify(f);
+    orr_store_close(f);
     if (st != ORR_OK) orr_model_destroy(m);
     return st;
 }

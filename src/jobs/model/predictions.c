@@ -1,8 +1,8 @@
-/* jobs/model/predictions.c - one row a sample, as csv, npy or HDF5. */
+/* jobs/model/predictions.c - one row a sample, as csv, npy or HDF5; and HDF5 read back. */
 #include "core/file.h"
 #include "core/memory.h"
 #include "core/text.h"
-#include "jobs/model/h5_parts.h"
+#include "data/storage/storage.h"
 #include "jobs/model/report.h"
 
 #include <errno.h>
@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+static const char format[] = "orrery-predictions-1";
+enum { ID_BYTES = ORR_ID_TEXT_MAX + 1 };
 typedef enum { AS_CSV, AS_NPY, AS_H5 } kind;
 
 static orr_status kind_of(kind *out, const char *path)
@@ -181,55 +183,74 @@ static orr_status write_stream(const char *path, kind k, const orr_model *m,
     return ORR_ERR_IO;
 }
 
-static orr_status put_edges(orr_h5_file *f, const orr_bins *bins)
+/* ---- HDF5: all numbers, and who they are of ---- */
+static orr_status put_edges(orr_store_writer *w, const orr_bins *bins)
 {
-    hsize_t n = (hsize_t)bins->count + 1;
+    int64_t n = (int64_t)bins->count + 1;
     double *edges = orr_alloc((size_t)n, sizeof *edges);
     orr_status st;
 
-    if (!edges) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", f->path);
+    if (!edges) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", orr_store_writer_path(w));
     for (int k = 0; k <= bins->count; k++)
         edges[k] = bins->min + k * orr_bin_width(bins);
-    st = orr_h5_put_array(f, "bin_edges", H5T_NATIVE_DOUBLE, sizeof *edges, 1, &n, edges);
+    st = orr_store_put(w, "bin_edges", orr_store_vector(ORR_STORE_F64, n), edges);
     orr_free(edges);
     return st;
+}
+
+static orr_status put_ids(orr_store_writer *w, const orr_samples *samples, const int64_t *rows,
+                          int64_t n)
+{
+    char(*ids)[ID_BYTES] = orr_alloc((size_t)n + 1, sizeof *ids);
+    orr_status st;
+
+    if (!ids) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", orr_store_writer_path(w));
+    for (int64_t i = 0; i < n; i++)
+        orr_dataset_id(samples->set, rows[i], ids[i], ID_BYTES);
+    st = orr_store_put(w, "id", orr_store_vector(ORR_STORE_TEXT_OF(ID_BYTES), n), ids);
+    orr_free(ids);
+    return st;
+}
+
+static orr_status put_labels(orr_store_writer *w, const orr_samples *samples, const int64_t *rows,
+                             int64_t n)
+{
+    int32_t *labels = orr_alloc((size_t)n + 1, sizeof *labels);
+    orr_status st;
+
+    if (!labels) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", orr_store_writer_path(w));
+    for (int64_t i = 0; i < n; i++)
+        labels[i] = orr_dataset_labels(samples->set)[rows[i]];
+    st = orr_store_put(w, "y", orr_store_vector(ORR_STORE_I32, n), labels);
+    orr_free(labels);
+    return st;
+}
+
+static orr_status put_all(orr_store_writer *w, const orr_model *m, const orr_samples *samples,
+                          const int64_t *rows, const orr_scores *s)
+{
+    const orr_store_array one = orr_store_vector(ORR_STORE_F32, s->n),
+                          many = orr_store_matrix(ORR_STORE_F32, s->n, columns(m));
+
+    ORR_TRY(put_ids(w, samples, rows, s->n));
+    if (orr_has_truth(m, samples) && orr_model_n_classes(m))
+        ORR_TRY(put_labels(w, samples, rows, s->n));
+    if (s->truth)
+        ORR_TRY(orr_store_put(w, "y", is_density(m) || columns(m) == 1 ? one : many, s->truth));
+    if (s->point)
+        ORR_TRY(orr_store_put(w, "value", orr_store_vector(ORR_STORE_F64, s->n), s->point));
+    if (is_density(m)) ORR_TRY(put_edges(w, &m->loss.bins));
+    return orr_store_put(w, "p", orr_store_matrix(ORR_STORE_F64, s->n, columns(m)), s->p);
 }
 
 static orr_status write_h5(const char *path, const orr_model *m, const orr_samples *samples,
                            const int64_t *rows, const orr_scores *s)
 {
-    hsize_t dims[2] = { (hsize_t)s->n, (hsize_t)columns(m) };
-    char *ids = orr_alloc((size_t)s->n + 1, ORR_ID_TEXT_MAX + 1);
-    int32_t *labels = orr_alloc((size_t)s->n + 1, sizeof *labels);
-    hid_t text = orr_h5_string_type(ORR_ID_TEXT_MAX + 1);
-    orr_h5_file f;
-    orr_status st = orr_h5_begin(&f, path, "orrery-predictions-1");
+    orr_store_writer *w;
+    orr_status st = orr_store_begin(&w, path, format);
 
-    if (st == ORR_OK && (!ids || !labels)) st = orr_fail(ORR_ERR_NOMEM, "out of memory: %s", path);
-    if (st == ORR_OK) {
-        for (int64_t i = 0; i < s->n; i++) {
-            orr_dataset_id(samples->set, rows[i], ids + i * (ORR_ID_TEXT_MAX + 1),
-                           ORR_ID_TEXT_MAX + 1);
-            if (orr_dataset_labels(samples->set))
-                labels[i] = orr_dataset_labels(samples->set)[rows[i]];
-        }
-        st = orr_h5_put_array(&f, "id", text, ORR_ID_TEXT_MAX + 1, 1, dims, ids);
-    }
-    if (st == ORR_OK && orr_has_truth(m, samples) && orr_model_n_classes(m))
-        st = orr_h5_put_array(&f, "y", H5T_NATIVE_INT32, sizeof *labels, 1, dims, labels);
-    if (st == ORR_OK && s->truth)
-        st = orr_h5_put_array(&f, "y", H5T_NATIVE_FLOAT, sizeof *s->truth,
-                              is_density(m) || columns(m) == 1 ? 1 : 2, dims, s->truth);
-    if (st == ORR_OK && s->point)
-        st = orr_h5_put_array(&f, "value", H5T_NATIVE_DOUBLE, sizeof *s->point, 1, dims, s->point);
-    if (st == ORR_OK && is_density(m)) st = put_edges(&f, &m->loss.bins);
-    if (st == ORR_OK)
-        st = orr_h5_put_array(&f, "p", H5T_NATIVE_DOUBLE, sizeof *s->p, 2, dims, s->p);
-    st = orr_h5_commit(&f, st);
-    H5Tclose(text);
-    orr_free(ids);
-    orr_free(labels);
-    return st;
+    if (st == ORR_OK) st = put_all(w, m, samples, rows, s);
+    return orr_store_commit(w, st);
 }
 
 orr_status orr_predictions_write(const char *path, int overwrite, const orr_model *m,
@@ -242,4 +263,44 @@ orr_status orr_predictions_write(const char *path, int overwrite, const orr_mode
     ORR_TRY(orr_predictions_check(path, overwrite));
     return k == AS_H5 ? write_h5(path, m, samples, rows, s)
                       : write_stream(path, k, m, samples, rows, s, threshold);
+}
+
+/* ---- read back ---- */
+void orr_predictions_free(orr_predictions *p)
+{
+    orr_free(p->id);
+    orr_free(p->p);
+    *p = (orr_predictions){ 0 };
+}
+
+static orr_status read_all(orr_store_reader *r, orr_predictions *out)
+{
+    const char *path = orr_store_reader_path(r);
+    int64_t count = orr_store_count(r, "p");
+
+    out->n = orr_store_count(r, "id");
+    if (out->n < 1 || count < 1 || count % out->n != 0 || count / out->n > INT32_MAX)
+        return orr_fail(ORR_ERR_FORMAT, "%s: it holds no predictions", path);
+    out->width = (int)(count / out->n);
+    out->id = orr_alloc((size_t)out->n, sizeof *out->id);
+    out->p = orr_alloc((size_t)count, sizeof *out->p);
+    if (!out->id || !out->p) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", path);
+    ORR_TRY(orr_store_get(r, "id", ORR_STORE_TEXT_OF(sizeof *out->id), (size_t)out->n, out->id));
+    ORR_TRY(orr_store_pass(r, "y"));
+    ORR_TRY(orr_store_pass(r, "value"));
+    ORR_TRY(orr_store_pass(r, "bin_edges"));
+    return orr_store_get(r, "p", ORR_STORE_F64, (size_t)count, out->p);
+}
+
+orr_status orr_predictions_read(orr_predictions *out, const char *path)
+{
+    orr_store_reader *r;
+    orr_status st = orr_store_open(&r, path, format);
+
+    *out = (orr_predictions){ 0 };
+    if (st == ORR_OK) st = read_all(r, out);
+    if (st == ORR_OK) st = orr_store_verify(r);
+    orr_store_close(r);
+    if (st != ORR_OK) orr_predictions_free(out);
+    return st;
 }

@@ -2,8 +2,9 @@
 #include "jobs/predict/oof.h"
 #include "core/json.h"
 #include "core/memory.h"
+#include "data/storage/shared_file.h"
+#include "data/storage/storage.h"
 #include "jobs/context/deadline.h"
-#include "jobs/model/h5_parts.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -85,134 +86,91 @@ static char *describe(const orr_oof *o)
     return text;
 }
 
-static orr_status put_ids(orr_h5_file *f, const char *name, char (*id)[ID_BYTES], int64_t n)
+static orr_status put_ids(orr_store_writer *f, const char *name, char (*id)[ID_BYTES], int64_t n)
 {
-    hid_t text = orr_h5_string_type(ID_BYTES);
-    hsize_t dims = (hsize_t)n;
-    orr_status st = orr_h5_put_array(f, name, text, ID_BYTES, 1, &dims, id);
-
-    H5Tclose(text);
-    return st;
+    return orr_store_put(f, name, orr_store_vector(ORR_STORE_TEXT_OF(ID_BYTES), n), id);
 }
 
-static orr_status put_small(orr_h5_file *f, const orr_oof *o)
+static orr_status put_small(orr_store_writer *f, const orr_oof *o)
 {
-    hsize_t folds[2] = { (hsize_t)o->n_repeats, (hsize_t)o->n },
-            y[2] = { (hsize_t)o->n, (hsize_t)o->y_width };
+    const orr_store_array one = orr_store_vector(ORR_STORE_F32, o->n),
+                          many = orr_store_matrix(ORR_STORE_F32, o->n, o->y_width);
     char *text = describe(o);
-    orr_status st = text ? orr_h5_put_string(f, "description", text)
-                         : orr_fail(ORR_ERR_NOMEM, "out of memory: %s", f->path);
+    orr_status st = text ? orr_store_put_text(f, "description", text)
+                         : orr_fail(ORR_ERR_NOMEM, "out of memory: %s", orr_store_writer_path(f));
 
     cJSON_free(text);
     ORR_TRY(st);
     ORR_TRY(put_ids(f, "id", o->id, o->n));
-    ORR_TRY(orr_h5_put_array(f, "fold", H5T_NATIVE_INT32, sizeof *o->fold, 2, folds, o->fold));
-    if (o->labels)
-        ORR_TRY(orr_h5_put_array(f, "y", H5T_NATIVE_INT32, sizeof *o->labels, 1, y, o->labels));
-    if (o->values)
-        ORR_TRY(orr_h5_put_array(f, "y", H5T_NATIVE_FLOAT, sizeof *o->values,
-                                 o->y_width == 1 ? 1 : 2, y, o->values));
+    ORR_TRY(orr_store_put(f, "fold", orr_store_matrix(ORR_STORE_I32, o->n_repeats, o->n), o->fold));
+    if (o->labels) ORR_TRY(orr_store_put(f, "y", orr_store_vector(ORR_STORE_I32, o->n), o->labels));
+    if (o->values) ORR_TRY(orr_store_put(f, "y", o->y_width == 1 ? one : many, o->values));
     if (o->n_test) ORR_TRY(put_ids(f, "test_id", o->test_id, o->n_test));
     return ORR_OK;
 }
 
-static orr_status lay_out(orr_h5_file *f, const orr_oof *o, const char *path)
+static orr_status lay_out(orr_store_writer **f, const orr_oof *o, const char *path)
 {
-    hsize_t dims[3] = { (hsize_t)o->n_columns, (hsize_t)o->n, (hsize_t)o->width },
-            test[3] = { (hsize_t)o->n_columns, (hsize_t)o->n_test, (hsize_t)o->width };
+    const orr_store_array p = { ORR_STORE_F64, 3, { o->n_columns, o->n, o->width } },
+                          test = { ORR_STORE_F64, 3, { o->n_columns, o->n_test, o->width } };
 
-    ORR_TRY(orr_h5_begin(f, path, format));
-    ORR_TRY(put_small(f, o));
-    ORR_TRY(orr_h5_lay_out(f, "p", H5T_NATIVE_DOUBLE, 3, dims));
-    if (o->n_test) ORR_TRY(orr_h5_lay_out(f, "test_p", H5T_NATIVE_DOUBLE, 3, test));
-    return orr_h5_pause(f);
+    ORR_TRY(orr_store_begin(f, path, format));
+    ORR_TRY(put_small(*f, o));
+    ORR_TRY(orr_store_lay_out(*f, "p", p));
+    if (o->n_test) ORR_TRY(orr_store_lay_out(*f, "test_p", test));
+    return orr_store_pause(*f);
 }
 
 /* ---- columns, by all ranks ---- */
-typedef struct writer {
-    hid_t file, transfer, p, test_p;
-} writer;
-
-static orr_status open_columns(writer *w, const orr_context *context, const orr_oof *o,
-                               const char *tmp)
-{
-    hid_t access = orr_h5_access(context);
-    orr_status st = orr_h5_open_write(&w->file, &w->transfer, tmp, access);
-
-    H5Pclose(access);
-    ORR_TRY(st);
-    w->p = H5Dopen2(w->file, "p", H5P_DEFAULT);
-    if (o->n_test) w->test_p = H5Dopen2(w->file, "test_p", H5P_DEFAULT);
-    if (w->p < 0 || (o->n_test && w->test_p < 0))
-        return orr_h5_fail(ORR_ERR_IO, "%s: its columns cannot be opened", tmp);
-    return ORR_OK;
-}
-
-/* Column c of n x width numbers; c < 0: takes part and writes nothing. */
-static orr_status write_column(const writer *w, hid_t set, int c, int64_t n, int width,
-                               const double *p)
-{
-    hsize_t start[3] = { c < 0 ? 0 : (hsize_t)c, 0, 0 },
-            dims[3] = { 1, (hsize_t)n, (hsize_t)width };
-    hid_t space = H5Dget_space(set), memory = H5Screate_simple(3, dims, NULL);
-    double nothing = 0;
-    herr_t bad;
-
-    if (c < 0) {
-        H5Sselect_none(space);
-        H5Sselect_none(memory);
-    } else {
-        H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, dims, NULL);
-    }
-    bad = H5Dwrite(set, H5T_NATIVE_DOUBLE, memory, space, w->transfer, c < 0 ? &nothing : p);
-    H5Sclose(memory);
-    H5Sclose(space);
-    return bad < 0 ? orr_h5_fail(ORR_ERR_IO, "predictions cannot be written (is the disk full?)")
-                   : ORR_OK;
-}
-
 typedef struct filler {
     orr_status (*fill)(void *ctx, int c, double *p, double *test_p);
     void *ctx;
 } filler;
 
 /* Rounds of one column a rank; a rank that has failed goes on taking part. */
-static orr_status write_columns(const writer *w, const orr_context *context, const orr_oof *o,
+static orr_status write_columns(orr_store_shared *w, const orr_context *context, const orr_oof *o,
                                 const filler *f, orr_deadline *limit)
 {
     double *p = orr_alloc((size_t)o->n * (size_t)o->width + 1, sizeof *p),
            *test_p = orr_alloc((size_t)o->n_test * (size_t)o->width + 1, sizeof *test_p);
-    orr_status st = p && test_p ? ORR_OK
-                                : orr_fail(ORR_ERR_NOMEM,
-                                           "out of memory: predictions of %lld "
-                                           "samples",
-                                           (long long)o->n);
-    orr_error failed;
+    orr_status st = ORR_OK;
 
-    orr_error_take(&failed, st);
+    if (!p || !test_p)
+        st = orr_fail(ORR_ERR_NOMEM, "out of memory: predictions of %lld samples", (long long)o->n);
+    st = orr_store_shared_fail(w, st);
     for (int first = 0; first < o->n_columns; first += context->size) {
-        int c = first + context->rank < o->n_columns ? first + context->rank : -1;
+        int c = first + context->rank, n = c < o->n_columns;
         orr_deadline_again(limit);
-        if (failed.code == ORR_OK && c >= 0)
-            orr_error_keep(&failed, f->fill(f->ctx, c, p, o->n_test ? test_p : NULL));
-        if (failed.code != ORR_OK) c = -1;
-        st = write_column(w, w->p, c, o->n, o->width, p);
-        if (o->n_test && st == ORR_OK)
-            st = write_column(w, w->test_p, c, o->n_test, o->width, test_p);
-        orr_error_keep(&failed, st);
+        if (st == ORR_OK && n)
+            st = orr_store_shared_fail(w, f->fill(f->ctx, c, p, o->n_test ? test_p : NULL));
+        st = orr_store_shared_write(w, 0, n ? c : 0, n, p);
+        if (o->n_test) st = orr_store_shared_write(w, 1, n ? c : 0, n, test_p);
     }
     orr_free(p);
     orr_free(test_p);
-    return orr_error_raise(&failed);
+    return st;
 }
 
-static orr_status close_columns(writer *w, orr_status st)
+/* All ranks, when the file is laid out. */
+static orr_status write_shared(orr_context *context, const orr_oof *o, const char *path,
+                               const filler *how)
 {
-    if (w->p >= 0) H5Dclose(w->p);
-    if (w->test_p >= 0) H5Dclose(w->test_p);
-    if (w->transfer >= 0) H5Pclose(w->transfer);
-    if (w->file >= 0 && H5Fclose(w->file) < 0 && st == ORR_OK)
-        st = orr_h5_fail(ORR_ERR_IO, "predictions cannot be written (is the disk full?)");
+    static const char *const names[] = { "p", "test_p" };
+    orr_store_shared *w = NULL;
+    orr_deadline limit;
+    orr_status st;
+
+    orr_deadline_start(&limit, "writing predictions with all ranks", ORR_EXIT_FAILED, 1);
+    st = orr_store_shared_open(&w, path, orr_context_writers(context), names, o->n_test ? 2 : 1);
+    st = orr_context_agree(context, st);
+    if (st == ORR_OK) {
+        (void)write_columns(w, context, o, how, &limit); /* the close says it again */
+        st = orr_store_shared_close(w);
+    } else {
+        (void)orr_store_shared_close(w);
+    }
+    st = orr_context_agree(context, st);
+    orr_deadline_stop(&limit);
     return st;
 }
 
@@ -220,31 +178,15 @@ orr_status orr_oof_write(orr_context *context, const orr_oof *o, const char *pat
                          orr_status (*fill)(void *ctx, int c, double *p, double *test_p), void *ctx)
 {
     const filler how = { fill, ctx };
-    writer w = { -1, -1, -1, -1 };
-    char tmp[ORR_PATH_MAX];
-    orr_h5_file f = { .id = -1 };
-    orr_h5_quiet quiet;
-    orr_status st = orr_tmp_path(tmp, path);
+    orr_store_writer *f = NULL;
+    orr_status st = context->rank == 0 ? lay_out(&f, o, path) : ORR_OK;
 
-    orr_h5_quiet_begin(&quiet);
-    if (st == ORR_OK && context->rank == 0) st = lay_out(&f, o, path);
     st = orr_context_agree(context, st);
-    if (st == ORR_OK) {
-        orr_deadline limit;
-        orr_deadline_start(&limit, "writing predictions with all ranks", ORR_EXIT_FAILED, 1);
-        st = orr_context_agree(context, open_columns(&w, context, o, tmp));
-        if (st == ORR_OK) st = write_columns(&w, context, o, &how, &limit);
-        st = orr_context_agree(context, close_columns(&w, st));
-        orr_deadline_stop(&limit);
-    }
+    if (st == ORR_OK) st = write_shared(context, o, path, &how);
     if (context->rank == 0) {
-        orr_error so_far;
-        if (st == ORR_OK) st = orr_h5_go_on(&f);
-        orr_error_take(&so_far, st);
-        if (f.sum || f.id >= 0) orr_error_keep(&so_far, orr_h5_commit(&f, st));
-        st = orr_error_raise(&so_far);
+        if (st == ORR_OK) st = orr_store_go_on(f);
+        st = orr_store_commit(f, st);
     }
-    orr_h5_quiet_end(&quiet);
     return orr_context_agree(context, st);
 }
 
@@ -272,19 +214,28 @@ static orr_status read_columns(orr_oof *o, const cJSON *all)
     return ORR_OK;
 }
 
+/* A whole number of the description; -1 when it is none or beyond what a file can hold. */
+static int64_t whole(const cJSON *all, const char *key, double most)
+{
+    double v = orr_json_get(all, key, -1);
+
+    return v >= 0 && v <= most ? (int64_t)v : -1;
+}
+
 static orr_status read_description(orr_oof *o, const char *text)
 {
+    const double rows = (double)((int64_t)1 << 50);
     cJSON *all = cJSON_Parse(text);
     orr_status st = ORR_OK;
 
-    o->n = (int64_t)orr_json_get(all, "samples", -1);
-    o->n_test = (int64_t)orr_json_get(all, "test_samples", -1);
-    o->n_folds = (int)orr_json_get(all, "folds", -1);
-    o->n_repeats = (int)orr_json_get(all, "repeats", -1);
-    o->width = (int)orr_json_get(all, "width", -1);
-    o->n_classes = (int)orr_json_get(all, "classes", -1);
-    o->y_width = (int)orr_json_get(all, "y_width", -1);
-    o->bins = (orr_bins){ (int)orr_json_get(all, "bins", -1), orr_json_get(all, "bins_min", -1),
+    o->n = whole(all, "samples", rows);
+    o->n_test = whole(all, "test_samples", rows);
+    o->n_folds = (int)whole(all, "folds", INT32_MAX);
+    o->n_repeats = (int)whole(all, "repeats", INT32_MAX);
+    o->width = (int)whole(all, "width", INT32_MAX);
+    o->n_classes = (int)whole(all, "classes", ORR_MAX_CLASSES);
+    o->y_width = (int)whole(all, "y_width", INT32_MAX);
+    o->bins = (orr_bins){ (int)whole(all, "bins", INT32_MAX), orr_json_get(all, "bins_min", -1),
                           orr_json_get(all, "bins_max", -1) };
     o->n_columns = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(all, "columns"));
     if (o->n < 1 || o->n_test < 0 || o->n_folds < 2 || o->n_repeats < 1 || o->width < 1 ||
@@ -295,56 +246,49 @@ static orr_status read_description(orr_oof *o, const char *text)
     return st;
 }
 
-static orr_status get_ids(orr_h5_file *f, const char *name, char (**id)[ID_BYTES], int64_t n)
+/* a * b * c elements, into memory of their own. */
+static orr_status get_numbers(orr_store_reader *f, const char *name, orr_store_type type,
+                              const int64_t shape[3], void *out)
 {
-    hid_t text = orr_h5_string_type(ID_BYTES);
-    orr_status st = ORR_OK;
+    size_t n = 0;
 
-    *id = orr_alloc((size_t)n + 1, ID_BYTES);
-    if (!*id) st = orr_fail(ORR_ERR_NOMEM, "out of memory: %s", f->path);
-    if (st == ORR_OK) st = orr_h5_get_array(f, name, text, ID_BYTES, (size_t)n, *id);
-    H5Tclose(text);
-    return st;
+    if (__builtin_mul_overflow((size_t)shape[0], (size_t)shape[1], &n) ||
+        __builtin_mul_overflow(n, (size_t)shape[2], &n))
+        return orr_fail(ORR_ERR_FORMAT, "%s: its description makes no sense",
+                        orr_store_reader_path(f));
+    return orr_store_dup(f, name, type, n, out);
 }
 
-static orr_status get_numbers(orr_h5_file *f, const char *name, hid_t type, size_t bytes, size_t n,
-                              void *out)
+static orr_status get_ids(orr_store_reader *f, const char *name, char (**id)[ID_BYTES], int64_t n)
 {
-    void **to = out;
-
-    *to = orr_alloc(n + 1, bytes);
-    if (!*to) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", f->path);
-    return orr_h5_get_array(f, name, type, bytes, n, *to);
+    return orr_store_dup(f, name, ORR_STORE_TEXT_OF(ID_BYTES), (size_t)n, id);
 }
 
-static orr_status get_truth(orr_h5_file *f, orr_oof *o)
+static orr_status get_truth(orr_store_reader *f, orr_oof *o)
 {
-    if (orr_h5_count(f, "y") < 0) return ORR_OK;
-    if (o->n_classes)
-        return get_numbers(f, "y", H5T_NATIVE_INT32, sizeof *o->labels, (size_t)o->n, &o->labels);
-    return get_numbers(f, "y", H5T_NATIVE_FLOAT, sizeof *o->values,
-                       (size_t)o->n * (size_t)o->y_width, &o->values);
+    if (orr_store_count(f, "y") < 0) return ORR_OK;
+    if (o->n_classes) return orr_store_dup(f, "y", ORR_STORE_I32, (size_t)o->n, &o->labels);
+    return get_numbers(f, "y", ORR_STORE_F32, (const int64_t[]){ o->n, o->y_width, 1 }, &o->values);
 }
 
-static orr_status load(orr_h5_file *f, orr_oof *o)
+static orr_status load(orr_store_reader *f, orr_oof *o)
 {
-    size_t one;
     char *text = NULL;
-    orr_status st = orr_h5_get_string(f, "description", &text);
+    orr_status st = orr_store_get_text(f, "description", &text);
 
     if (st == ORR_OK) st = read_description(o, text);
     orr_free(text);
     ORR_TRY(st);
-    one = (size_t)o->width * (size_t)o->n_columns;
     ORR_TRY(get_ids(f, "id", &o->id, o->n));
-    ORR_TRY(get_numbers(f, "fold", H5T_NATIVE_INT32, sizeof *o->fold,
-                        (size_t)o->n_repeats * (size_t)o->n, &o->fold));
+    ORR_TRY(get_numbers(f, "fold", ORR_STORE_I32, (const int64_t[]){ o->n_repeats, o->n, 1 },
+                        &o->fold));
     ORR_TRY(get_truth(f, o));
     if (o->n_test) ORR_TRY(get_ids(f, "test_id", &o->test_id, o->n_test));
-    ORR_TRY(get_numbers(f, "p", H5T_NATIVE_DOUBLE, sizeof *o->p, one * (size_t)o->n, &o->p));
+    ORR_TRY(get_numbers(f, "p", ORR_STORE_F64, (const int64_t[]){ o->n_columns, o->n, o->width },
+                        &o->p));
     if (o->n_test)
-        ORR_TRY(get_numbers(f, "test_p", H5T_NATIVE_DOUBLE, sizeof *o->p, one * (size_t)o->n_test,
-                            &o->test_p));
+        ORR_TRY(get_numbers(f, "test_p", ORR_STORE_F64,
+                            (const int64_t[]){ o->n_columns, o->n_test, o->width }, &o->test_p));
     return ORR_OK;
 }
 
@@ -363,10 +307,10 @@ static orr_status check_finite(const orr_oof *o, const double *p, char (*id)[ID_
     return ORR_OK;
 }
 
-static orr_status begin_read(orr_oof *out, orr_h5_file *f, const char *path)
+static orr_status open_file(orr_oof *out, orr_store_reader **f, const char *path)
 {
     *out = (orr_oof){ 0 };
-    *f = (orr_h5_file){ .id = -1 };
+    *f = NULL;
     ORR_TRY(orr_path_join(out->path, orr_path_is_dir(path) ? path : "",
                           orr_path_is_dir(path) ? "oof.h5" : path));
     if (!orr_path_exists(out->path))
@@ -374,16 +318,17 @@ static orr_status begin_read(orr_oof *out, orr_h5_file *f, const char *path)
                         "%s: there is no such file; a cross-validation that has ended (orrery cv) "
                         "writes it",
                         out->path);
-    return orr_h5_load_begin(f, out->path, format);
+    return orr_store_open(f, out->path, format);
 }
 
 orr_status orr_oof_read(orr_oof *out, const char *path)
 {
-    orr_h5_file f;
-    orr_status st = begin_read(out, &f, path);
+    orr_store_reader *f;
+    orr_status st = open_file(out, &f, path);
 
-    if (st == ORR_OK) st = load(&f, out);
-    if (f.path) st = orr_h5_load_end(&f, st, 1);
+    if (st == ORR_OK) st = load(f, out);
+    if (st == ORR_OK) st = orr_store_verify(f);
+    orr_store_close(f);
     if (st == ORR_OK) st = check_finite(out, out->p, out->id, out->n);
     if (st == ORR_OK && out->n_test) st = check_finite(out, out->test_p, out->test_id, out->n_test);
     if (st != ORR_OK) orr_oof_free(out);
@@ -392,14 +337,14 @@ orr_status orr_oof_read(orr_oof *out, const char *path)
 
 orr_status orr_oof_read_columns(orr_oof *out, const char *path)
 {
-    orr_h5_file f;
+    orr_store_reader *f;
     char *text = NULL;
-    orr_status st = begin_read(out, &f, path);
+    orr_status st = open_file(out, &f, path);
 
-    if (st == ORR_OK) st = orr_h5_get_string(&f, "description", &text);
+    if (st == ORR_OK) st = orr_store_get_text(f, "description", &text);
     if (st == ORR_OK) st = read_description(out, text);
     orr_free(text);
-    if (f.path) st = orr_h5_load_end(&f, st, 0);
+    orr_store_close(f);
     if (st != ORR_OK) orr_oof_free(out);
     return st;
 }

@@ -2,7 +2,7 @@
 #include "jobs/predict/stack_model.h"
 #include "core/json.h"
 #include "core/memory.h"
-#include "jobs/model/h5_parts.h"
+#include "data/storage/storage.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -129,27 +129,28 @@ static orr_status describe(const orr_stack_model *s, const char *dir, char **tex
     return st;
 }
 
-static orr_status put(orr_h5_file *f, const orr_stack_model *s, const char *text)
+static orr_status put(orr_store_writer *f, const orr_stack_model *s, const char *text)
 {
-    hsize_t w[2] = { (hsize_t)orr_stack_vectors(s), (hsize_t)orr_stack_features(s) }, one = 1;
+    int vectors = orr_stack_vectors(s);
 
-    ORR_TRY(orr_h5_put_string(f, "description", text));
-    ORR_TRY(orr_h5_put_array(f, "c", H5T_NATIVE_DOUBLE, sizeof s->c, 1, &one, &s->c));
-    ORR_TRY(orr_h5_put_array(f, "w", H5T_NATIVE_DOUBLE, sizeof *s->w, 2, w, s->w));
-    return orr_h5_put_array(f, "b", H5T_NATIVE_DOUBLE, sizeof *s->b, 1, w, s->b);
+    ORR_TRY(orr_store_put_text(f, "description", text));
+    ORR_TRY(orr_store_put(f, "c", orr_store_vector(ORR_STORE_F64, 1), &s->c));
+    ORR_TRY(orr_store_put(f, "w", orr_store_matrix(ORR_STORE_F64, vectors, orr_stack_features(s)),
+                          s->w));
+    return orr_store_put(f, "b", orr_store_vector(ORR_STORE_F64, vectors), s->b);
 }
 
 orr_status orr_stack_model_write(const orr_stack_model *s, const char *dir)
 {
     char path[ORR_PATH_MAX], *text = NULL;
-    orr_h5_file f = { .id = -1 };
+    orr_store_writer *f;
     orr_status st;
 
     ORR_TRY(orr_path_join(path, dir, file_name));
     ORR_TRY(describe(s, dir, &text));
-    st = orr_h5_begin(&f, path, format);
-    if (st == ORR_OK) st = put(&f, s, text);
-    st = orr_h5_commit(&f, st);
+    st = orr_store_begin(&f, path, format);
+    if (st == ORR_OK) st = put(f, s, text);
+    st = orr_store_commit(f, st);
     cJSON_free(text);
     return st;
 }
@@ -203,26 +204,25 @@ static orr_status read_description(orr_stack_model *s, const char *text, const c
     return st;
 }
 
-static orr_status load(orr_h5_file *f, orr_stack_model *s, const char *dir)
+static orr_status load(orr_store_reader *f, orr_stack_model *s, const char *dir)
 {
     size_t vectors;
     char *text = NULL;
-    orr_status st = orr_h5_get_string(f, "description", &text);
+    orr_status st = orr_store_get_text(f, "description", &text);
 
     if (st == ORR_OK) st = read_description(s, text, dir);
     orr_free(text);
     ORR_TRY(st);
     vectors = (size_t)orr_stack_vectors(s);
-    ORR_TRY(orr_h5_get_array(f, "c", H5T_NATIVE_DOUBLE, sizeof s->c, 1, &s->c));
-    ORR_TRY(orr_h5_get_array(f, "w", H5T_NATIVE_DOUBLE, sizeof *s->w,
-                             vectors * (size_t)orr_stack_features(s), s->w));
-    return orr_h5_get_array(f, "b", H5T_NATIVE_DOUBLE, sizeof *s->b, vectors, s->b);
+    ORR_TRY(orr_store_get(f, "c", ORR_STORE_F64, 1, &s->c));
+    ORR_TRY(orr_store_get(f, "w", ORR_STORE_F64, vectors * (size_t)orr_stack_features(s), s->w));
+    return orr_store_get(f, "b", ORR_STORE_F64, vectors, s->b);
 }
 
 orr_status orr_stack_model_read(orr_stack_model *s, const char *path)
 {
     char file[ORR_PATH_MAX], dir[ORR_PATH_MAX];
-    orr_h5_file f;
+    orr_store_reader *f;
     orr_status st;
 
     *s = (orr_stack_model){ 0 };
@@ -233,9 +233,10 @@ orr_status orr_stack_model_read(orr_stack_model *s, const char *path)
     ORR_TRY(orr_path_dir(dir, file));
     if (!orr_path_exists(file))
         return orr_fail(ORR_ERR_IO, "%s: there is no such file; orrery stack writes it", file);
-    st = orr_h5_load_begin(&f, file, format);
-    if (st == ORR_OK) st = load(&f, s, dir);
-    st = orr_h5_load_end(&f, st, 1);
+    st = orr_store_open(&f, file, format);
+    if (st == ORR_OK) st = load(f, s, dir);
+    if (st == ORR_OK) st = orr_store_verify(f);
+    orr_store_close(f);
     if (st != ORR_OK) orr_stack_model_free(s);
     return st;
 }

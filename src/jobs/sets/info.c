@@ -4,7 +4,7 @@
 #include "core/file.h"
 #include "core/memory.h"
 #include "core/text.h"
-#include "jobs/model/h5_parts.h"
+#include "data/storage/storage.h"
 #include "jobs/model/model.h"
 #include "jobs/train/checkpoint.h"
 
@@ -185,8 +185,7 @@ static orr_status info_checkpoint(const char *path, orr_text *t)
 orr_status orr_info(const char *given, int verify, orr_text *t)
 {
     char path[ORR_PATH_MAX], inner[ORR_PATH_MAX], format[64] = "";
-    orr_h5_quiet quiet;
-    hid_t id = -1;
+    orr_store_reader *f;
     orr_status st;
 
     ORR_TRY(orr_path_join(path, "", given));
@@ -202,12 +201,10 @@ orr_status orr_info(const char *given, int verify, orr_text *t)
             ORR_ERR_FORMAT,
             "%s: neither a shard set (no index.h5) nor a run (no model.h5 or checkpoint)", path);
     }
-    orr_h5_quiet_begin(&quiet);
-    st = orr_h5_open(&id, path);
-    if (st == ORR_OK && orr_h5_has(id, "format"))
-        st = orr_h5_get_text(id, path, "format", format, sizeof format);
-    if (id >= 0) H5Fclose(id);
-    orr_h5_quiet_end(&quiet);
+    st = orr_store_open(&f, path, NULL);
+    if (st == ORR_OK && orr_store_has(f, "format"))
+        st = orr_store_attr_text(f, "format", format, sizeof format);
+    orr_store_close(f);
     ORR_TRY(st);
     if (strncmp(format, "orrery-index", 12) == 0) return info_set(path, verify, t);
     if (strncmp(format, "orrery-model", 12) == 0) return info_model(path, t);

@@ -6,7 +6,6 @@
 #include "core/progress.h"
 #include "data/shard_shared.h"
 #include "jobs/context/deadline.h"
-#include "jobs/model/h5_parts.h"
 #include "jobs/survey/crop.h"
 
 #include <inttypes.h>
@@ -181,7 +180,6 @@ static orr_status make_single(assembly *a, int *n_shards)
     orr_shared_shard *f = NULL;
     orr_rows buffer = { 0 };
     orr_error first;
-    hid_t access = orr_h5_access(c->context);
     orr_status st = ORR_OK;
 
     *n_shards = 1;
@@ -192,7 +190,8 @@ static orr_status make_single(assembly *a, int *n_shards)
     if (st == ORR_OK) {
         orr_deadline limit;
         orr_deadline_start(&limit, "writing the set with all ranks", ORR_EXIT_FAILED, 1);
-        st = orr_shared_shard_open(&f, c->set, 0, &c->schema, rows, access);
+        st =
+            orr_shared_shard_open(&f, c->set, 0, &c->schema, rows, orr_context_writers(c->context));
         st = orr_context_agree(c->context, st);
         if (st == ORR_OK) st = write_rounds(a, f, &buffer, block, &limit);
         orr_error_take(&first, st);
@@ -204,7 +203,6 @@ static orr_status make_single(assembly *a, int *n_shards)
             orr_error_keep(&first, orr_shared_shard_commit(c->set, 0, first.code == ORR_OK));
         st = orr_context_agree(c->context, orr_error_raise(&first));
     }
-    H5Pclose(access);
     orr_rows_free(&buffer);
     return st;
 }

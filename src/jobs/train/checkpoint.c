@@ -43,43 +43,37 @@ static void pack(orr_train_state *s, int64_t counts[N_COUNTS], double numbers[N_
     }
 }
 
-static orr_status put_floats(orr_h5_file *f, const char *name, const orr_real *x, size_t n)
+static orr_status put_floats(orr_store_writer *f, const char *name, const orr_real *x, size_t n)
 {
-    hsize_t dims = n;
-
-    return orr_h5_put_array(f, name, H5T_NATIVE_FLOAT, sizeof *x, 1, &dims, x);
+    return orr_store_put(f, name, orr_store_vector(ORR_STORE_F32, (int64_t)n), x);
 }
 
-static orr_status save_parts(const orr_checkpoint *c, orr_h5_file *f)
+static orr_status save_parts(const orr_checkpoint *c, orr_store_writer *f)
 {
     int64_t counts[N_COUNTS], steps = orr_optimiser_steps(c->optimiser);
     double numbers[N_NUMBERS];
-    hsize_t n_counts = N_COUNTS, n_numbers = N_NUMBERS, one = 1,
-            n_fitted = orr_transform_n_numbers(c->transform);
-    double *fitted = orr_alloc((size_t)n_fitted + 1, sizeof *fitted);
+    size_t n_fitted = orr_transform_n_numbers(c->transform);
+    double *fitted = orr_alloc(n_fitted + 1, sizeof *fitted);
     orr_status st;
 
     if (!fitted) return orr_fail(ORR_ERR_NOMEM, "out of memory: checkpoint");
     orr_transform_get_numbers(c->transform, fitted);
     pack(c->state, counts, numbers, 0);
-    ORR_TRY_GOTO(st, done, orr_h5_put_string(f, "job", c->job));
-    ORR_TRY_GOTO(st, done, orr_h5_put_string(f, "data", c->data));
+    ORR_TRY_GOTO(st, done, orr_store_put_text(f, "job", c->job));
+    ORR_TRY_GOTO(st, done, orr_store_put_text(f, "data", c->data));
+    ORR_TRY_GOTO(st, done,
+                 orr_store_put(f, "counts", orr_store_vector(ORR_STORE_I64, N_COUNTS), counts));
+    ORR_TRY_GOTO(st, done,
+                 orr_store_put(f, "numbers", orr_store_vector(ORR_STORE_F64, N_NUMBERS), numbers));
     ORR_TRY_GOTO(
         st, done,
-        orr_h5_put_array(f, "counts", H5T_NATIVE_INT64, sizeof *counts, 1, &n_counts, counts));
-    ORR_TRY_GOTO(
-        st, done,
-        orr_h5_put_array(f, "numbers", H5T_NATIVE_DOUBLE, sizeof *numbers, 1, &n_numbers, numbers));
-    ORR_TRY_GOTO(
-        st, done,
-        orr_h5_put_array(f, "transform", H5T_NATIVE_DOUBLE, sizeof *fitted, 1, &n_fitted, fitted));
+        orr_store_put(f, "transform", orr_store_vector(ORR_STORE_F64, (int64_t)n_fitted), fitted));
     ORR_TRY_GOTO(st, done,
                  put_floats(f, "params", orr_net_params(c->net), orr_net_param_count(c->net)));
     ORR_TRY_GOTO(st, done,
                  put_floats(f, "state", orr_net_state(c->net), orr_net_state_count(c->net)));
-    ORR_TRY_GOTO(
-        st, done,
-        orr_h5_put_array(f, "optimiser_steps", H5T_NATIVE_INT64, sizeof steps, 1, &one, &steps));
+    ORR_TRY_GOTO(st, done,
+                 orr_store_put(f, "optimiser_steps", orr_store_vector(ORR_STORE_I64, 1), &steps));
     for (int i = 0; i < orr_optimiser_n_slabs(c->optimiser); i++) {
         const char *name;
         const orr_real *slab = orr_optimiser_slab(c->optimiser, i, &name);
@@ -99,30 +93,30 @@ static size_t bytes_of(const orr_checkpoint *c)
            strlen(c->job) + ((size_t)1 << 20);
 }
 
-orr_status orr_checkpoint_image(const orr_checkpoint *c, const char *path, orr_h5_memory *block,
-                                orr_h5_image *image)
+orr_status orr_checkpoint_image(const orr_checkpoint *c, const char *path, orr_store_image **spare,
+                                orr_store_image **image)
 {
-    orr_h5_file f;
-    orr_status st = orr_h5_begin_large(&f, path, format, bytes_of(c), block);
+    orr_store_writer *f;
+    orr_status st = orr_store_begin_large(&f, path, format, bytes_of(c), spare);
 
-    if (st == ORR_OK) st = save_parts(c, &f);
-    return orr_h5_take(&f, st, image);
+    if (st == ORR_OK) st = save_parts(c, f);
+    return orr_store_take(f, st, image);
 }
 
 /* Reads a text and compares it; what it is for and what to do are in the sentence. */
-static orr_status expect_string(orr_h5_file *f, const char *name, const char *want,
+static orr_status expect_string(orr_store_reader *f, const char *name, const char *want,
                                 const char *sentence)
 {
     char *have = NULL;
-    orr_status st = orr_h5_get_string(f, name, &have);
+    orr_status st = orr_store_get_text(f, name, &have);
 
     if (st == ORR_OK && strcmp(have, want) != 0)
-        st = orr_fail(ORR_ERR_FORMAT, "%s: %s", f->path, sentence);
+        st = orr_fail(ORR_ERR_FORMAT, "%s: %s", orr_store_reader_path(f), sentence);
     orr_free(have);
     return st;
 }
 
-static orr_status load_parts(const orr_checkpoint *c, orr_h5_file *f, orr_train_state *state,
+static orr_status load_parts(const orr_checkpoint *c, orr_store_reader *f, orr_train_state *state,
                              int weights_only)
 {
     int64_t counts[N_COUNTS], steps;
@@ -144,28 +138,19 @@ static orr_status load_parts(const orr_checkpoint *c, orr_h5_file *f, orr_train_
         expect_string(
             f, "data", c->data,
             "the training set has changed since this checkpoint; give another run folder"));
+    ORR_TRY_GOTO(st, done, orr_store_get(f, "counts", ORR_STORE_I64, N_COUNTS, counts));
+    ORR_TRY_GOTO(st, done, orr_store_get(f, "numbers", ORR_STORE_F64, N_NUMBERS, numbers));
+    ORR_TRY_GOTO(st, done, orr_store_get(f, "transform", ORR_STORE_F64, n_fitted, fitted));
+    ORR_TRY_GOTO(st, done, orr_store_get(f, "params", ORR_STORE_F32, n, orr_net_params(c->net)));
     ORR_TRY_GOTO(st, done,
-                 orr_h5_get_array(f, "counts", H5T_NATIVE_INT64, sizeof *counts, N_COUNTS, counts));
-    ORR_TRY_GOTO(
-        st, done,
-        orr_h5_get_array(f, "numbers", H5T_NATIVE_DOUBLE, sizeof *numbers, N_NUMBERS, numbers));
-    ORR_TRY_GOTO(
-        st, done,
-        orr_h5_get_array(f, "transform", H5T_NATIVE_DOUBLE, sizeof *fitted, n_fitted, fitted));
-    ORR_TRY_GOTO(st, done,
-                 orr_h5_get_array(f, "params", H5T_NATIVE_FLOAT, sizeof(orr_real), n,
-                                  orr_net_params(c->net)));
-    ORR_TRY_GOTO(st, done,
-                 orr_h5_get_array(f, "state", H5T_NATIVE_FLOAT, sizeof(orr_real),
-                                  orr_net_state_count(c->net), orr_net_state(c->net)));
-    ORR_TRY_GOTO(st, done,
-                 orr_h5_get_array(f, "optimiser_steps", H5T_NATIVE_INT64, sizeof steps, 1, &steps));
+                 orr_store_get(f, "state", ORR_STORE_F32, orr_net_state_count(c->net),
+                               orr_net_state(c->net)));
+    ORR_TRY_GOTO(st, done, orr_store_get(f, "optimiser_steps", ORR_STORE_I64, 1, &steps));
     for (int i = 0; i < orr_optimiser_n_slabs(c->optimiser); i++) {
         const char *name;
         orr_real *slab = orr_optimiser_slab(c->optimiser, i, &name);
         ORR_TRY_GOTO(st, done,
-                     orr_h5_get_array(f, name, H5T_NATIVE_FLOAT, sizeof *slab, n,
-                                      weights_only ? skipped : slab));
+                     orr_store_get(f, name, ORR_STORE_F32, n, weights_only ? skipped : slab));
     }
     ORR_TRY_GOTO(st, done, orr_transform_set_numbers(c->transform, fitted, n_fitted));
     if (!weights_only) orr_optimiser_set_steps(c->optimiser, steps);
@@ -179,11 +164,12 @@ done:
 static orr_status load(const orr_checkpoint *c, const char *path, int weights_only)
 {
     orr_train_state state = *c->state;
-    orr_h5_file f;
-    orr_status st = orr_h5_load_begin(&f, path, format);
+    orr_store_reader *f;
+    orr_status st = orr_store_open(&f, path, format);
 
-    if (st == ORR_OK) st = load_parts(c, &f, &state, weights_only);
-    st = orr_h5_load_end(&f, st, 1);
+    if (st == ORR_OK) st = load_parts(c, f, &state, weights_only);
+    if (st == ORR_OK) st = orr_store_verify(f);
+    orr_store_close(f);
     if (st == ORR_OK && !weights_only) *c->state = state;
     return st;
 }
@@ -203,19 +189,17 @@ orr_status orr_checkpoint_peek(const char *path, orr_train_state *state, char **
 {
     int64_t counts[N_COUNTS];
     double numbers[N_NUMBERS];
-    orr_h5_file f;
-    orr_status st = orr_h5_load_begin(&f, path, format);
+    orr_store_reader *f;
+    orr_status st = orr_store_open(&f, path, format);
 
     *job = NULL;
-    if (st == ORR_OK) st = orr_h5_get_string(&f, "job", job);
-    if (st == ORR_OK)
-        st = orr_h5_get_array(&f, "counts", H5T_NATIVE_INT64, sizeof *counts, N_COUNTS, counts);
-    if (st == ORR_OK)
-        st =
-            orr_h5_get_array(&f, "numbers", H5T_NATIVE_DOUBLE, sizeof *numbers, N_NUMBERS, numbers);
+    if (st == ORR_OK) st = orr_store_get_text(f, "job", job);
+    if (st == ORR_OK) st = orr_store_get(f, "counts", ORR_STORE_I64, N_COUNTS, counts);
+    if (st == ORR_OK) st = orr_store_get(f, "numbers", ORR_STORE_F64, N_NUMBERS, numbers);
     if (st == ORR_OK) {
         pack(state, counts, numbers, 1);
-        *n_params = orr_h5_count(&f, "params");
+        *n_params = orr_store_count(f, "params");
     }
-    return orr_h5_load_end(&f, st, 0);
+    orr_store_close(f);
+    return st;
 }

@@ -5,8 +5,8 @@
 #ifndef ORR_JOBS_TRAIN_CHECKPOINT_H
 #define ORR_JOBS_TRAIN_CHECKPOINT_H
 
+#include "data/storage/storage.h"
 #include "data/transform.h"
-#include "jobs/model/h5_parts.h"
 #include "nn/net.h"
 #include "nn/optimiser.h"
 #include "nn/schedule.h"
@@ -36,11 +36,11 @@ typedef struct orr_checkpoint {
     const char *data; /* identity of the training set: its path and index sha256 */
 } orr_checkpoint;
 
-/* The whole file in memory, for orr_h5_image_write: the state may change as soon as this returns.
- * path is for messages; the block of an earlier image is used again.  *image is the caller's to
- * orr_h5_image_free, also after a failure. */
-orr_status orr_checkpoint_image(const orr_checkpoint *c, const char *path, orr_h5_memory *block,
-                                orr_h5_image *image);
+/* The whole file in memory, for orr_store_image_write: the state may change as soon as this returns.
+ * path is for messages; the memory of an earlier image is used again (*spare, taken over; may be
+ * NULL).  *image is the caller's to orr_store_image_free; NULL after a failure. */
+orr_status orr_checkpoint_image(const orr_checkpoint *c, const char *path, orr_store_image **spare,
+                                orr_store_image **image);
 /* Fills the parts.  ORR_ERR_FORMAT: not a checkpoint, damaged, of another graph, or of other data.
  */
 orr_status orr_checkpoint_load(const orr_checkpoint *c, const char *path);

@@ -12,12 +12,12 @@
 
 struct orr_saver {
     int asynchronous;
-    orr_h5_memory block;
+    orr_store_image *spare; /* written, for its memory */
     int64_t synced[ORR_SAVER_TABLES];
     /* The save under way: the thread's from its start until it is joined. */
     pthread_t thread;
     int under_way;
-    orr_h5_image image;
+    orr_store_image *image;
     char paths[ORR_SAVER_NAMES][ORR_PATH_MAX];
     orr_saver_table tables[ORR_SAVER_TABLES];
     orr_error error;
@@ -50,7 +50,7 @@ static orr_status write_names(orr_saver *s)
 {
     ORR_TRY(sync_tables(s));
     for (int i = 0; i < ORR_SAVER_NAMES; i++)
-        if (s->paths[i][0]) ORR_TRY(orr_h5_image_write(&s->image, s->paths[i]));
+        if (s->paths[i][0]) ORR_TRY(orr_store_image_write(s->image, s->paths[i]));
     return ORR_OK;
 }
 
@@ -62,16 +62,13 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* The block of what was written is for the next image, where there is one soon. */
-static void keep_block(orr_saver *s)
+/* What was written is for the next image, where there is one soon. */
+static void keep_spare(orr_saver *s)
 {
-    orr_free(s->block.data);
-    s->block = (orr_h5_memory){ 0 };
-    if (s->asynchronous) {
-        s->block = s->image.memory;
-        s->image.memory = (orr_h5_memory){ 0 };
-    }
-    orr_h5_image_free(&s->image);
+    orr_store_image_free(s->spare);
+    s->spare = s->asynchronous ? s->image : NULL;
+    if (!s->asynchronous) orr_store_image_free(s->image);
+    s->image = NULL;
 }
 
 orr_status orr_saver_wait(orr_saver *s)
@@ -81,16 +78,16 @@ orr_status orr_saver_wait(orr_saver *s)
     if (s->under_way) {
         pthread_join(s->thread, NULL);
         s->under_way = 0;
-        keep_block(s);
+        keep_spare(s);
     }
     error = s->error;
     s->error.code = ORR_OK;
     return orr_error_raise(&error);
 }
 
-orr_status orr_saver_ready(orr_saver *s, orr_h5_memory **block)
+orr_status orr_saver_ready(orr_saver *s, orr_store_image ***spare)
 {
-    *block = &s->block;
+    *spare = &s->spare;
     return orr_saver_wait(s);
 }
 
@@ -110,20 +107,19 @@ static orr_status take_over(orr_saver *s, const orr_saver_job *job)
     return ORR_OK;
 }
 
-orr_status orr_saver_put(orr_saver *s, orr_h5_image *image, const orr_saver_job *job)
+orr_status orr_saver_put(orr_saver *s, orr_store_image *image, const orr_saver_job *job)
 {
     orr_status st = orr_saver_wait(s);
 
     if (st == ORR_OK) st = take_over(s, job);
     if (st != ORR_OK) {
-        orr_h5_image_free(image);
+        orr_store_image_free(image);
         return st;
     }
-    s->image = *image;
-    *image = (orr_h5_image){ 0 };
+    s->image = image;
     if (s->asynchronous && (s->under_way = begin_thread(s))) return ORR_OK;
     st = write_names(s);
-    keep_block(s);
+    keep_spare(s);
     return st;
 }
 
@@ -132,6 +128,6 @@ void orr_saver_destroy(orr_saver *s)
     if (!s) return;
     if (orr_saver_wait(s) != ORR_OK)
         orr_log(ORR_WARN, "train", "a checkpoint was not written: %s", orr_error_text());
-    orr_free(s->block.data);
+    orr_store_image_free(s->spare);
     orr_free(s);
 }

@@ -2,7 +2,7 @@
  *
  * A checkpoint is made in memory by the caller's thread (jobs/train/checkpoint.h); from then on the state
  * may change.  The saver syncs the tables that the checkpoint counts on, and gives the image each of
- * its names in turn (orr_h5_image_write).  Asynchronous: a thread of its own does this, one at a
+ * its names in turn (orr_store_image_write).  Asynchronous: a thread of its own does this, one at a
  * time, so that there is one image more than the state, and no other; the next save and
  * orr_saver_wait wait for it, and return its failure, in its words.  The thread takes no signals and
  * calls neither MPI nor HDF5.  A process that is killed leaves the newest checkpoint or the one
@@ -11,7 +11,7 @@
 #ifndef ORR_JOBS_TRAIN_SAVER_H
 #define ORR_JOBS_TRAIN_SAVER_H
 
-#include "jobs/model/h5_parts.h"
+#include "data/storage/storage.h"
 
 enum { ORR_SAVER_NAMES = 2, ORR_SAVER_TABLES = 2 };
 
@@ -29,10 +29,10 @@ typedef struct orr_saver_job {
 
 typedef struct orr_saver orr_saver;
 orr_status orr_saver_create(orr_saver **out, int asynchronous);
-/* Before the next image is made: waits, and lends the block of the last one to make it in. */
-orr_status orr_saver_ready(orr_saver *s, orr_h5_memory **block);
+/* Before the next image is made: waits, and lends the last one, whose memory it may be made in. */
+orr_status orr_saver_ready(orr_saver *s, orr_store_image ***spare);
 /* Takes the image over, also on failure.  Asynchronous: returns when the thread has begun. */
-orr_status orr_saver_put(orr_saver *s, orr_h5_image *image, const orr_saver_job *job);
+orr_status orr_saver_put(orr_saver *s, orr_store_image *image, const orr_saver_job *job);
 /* Until all that was put has its names, or has failed: that failure, once. */
 orr_status orr_saver_wait(orr_saver *s);
 /* Waits; a failure that nobody has asked after is logged.  NULL is allowed. */

@@ -73,17 +73,16 @@ static orr_status put_checkpoint(trainer *t, int best)
     orr_train_state *s = &t->state;
     orr_checkpoint c = checkpoint_of(t);
     orr_saver_job job = { .paths = { best ? best_path : NULL, last_path } };
-    orr_h5_image image;
-    orr_h5_memory *block;
+    orr_store_image *image, **spare;
 
-    ORR_TRY(orr_saver_ready(t->saver, &block));
+    ORR_TRY(orr_saver_ready(t->saver, &spare));
     ORR_TRY(orr_run_sizes(&t->run, &s->metrics_bytes, &s->history_bytes));
     ORR_TRY(orr_run_path(&t->run, best_path, "checkpoint-best.h5"));
     ORR_TRY(orr_run_path(&t->run, last_path, "checkpoint-last.h5"));
     job.tables[0] = (orr_saver_table){ "metrics.jsonl", fileno(t->run.metrics), s->metrics_bytes };
     job.tables[1] = (orr_saver_table){ "history.csv", fileno(t->run.history), s->history_bytes };
-    ORR_TRY(orr_checkpoint_image(&c, last_path, block, &image));
-    return orr_saver_put(t->saver, &image, &job);
+    ORR_TRY(orr_checkpoint_image(&c, last_path, spare, &image));
+    return orr_saver_put(t->saver, image, &job);
 }
 
 /* A machine's fault must not be put down to samples, metrics or the learning rate, nor saved. */

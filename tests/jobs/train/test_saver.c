@@ -33,38 +33,41 @@ static const char *in(const char *name)
     return path;
 }
 
-static void make(orr_h5_image *image, float first, orr_h5_memory *block)
+static orr_status put_numbers(orr_store_writer *f)
 {
-    hsize_t n = N, none = 0;
-    orr_h5_file f;
+    ORR_TRY(orr_store_put_text(f, "words", "some words"));
+    ORR_TRY(orr_store_put(f, "empty", orr_store_vector(ORR_STORE_F32, 0), numbers));
+    return orr_store_put(f, "numbers", orr_store_vector(ORR_STORE_F32, N), numbers);
+}
+
+static orr_store_image *make(float first, orr_store_image **spare)
+{
+    orr_store_image *image;
+    orr_store_writer *f;
     orr_status st;
 
     for (int i = 0; i < N; i++)
         numbers[i] = first + (float)i;
-    st = orr_h5_begin_large(&f, "image", format, sizeof numbers, block);
-    if (st == ORR_OK) st = orr_h5_put_string(&f, "words", "some words");
-    if (st == ORR_OK)
-        st = orr_h5_put_array(&f, "empty", H5T_NATIVE_FLOAT, sizeof *numbers, 1, &none, numbers);
-    if (st == ORR_OK)
-        st = orr_h5_put_array(&f, "numbers", H5T_NATIVE_FLOAT, sizeof *numbers, 1, &n, numbers);
-    assert_int_equal(orr_h5_take(&f, st, image), ORR_OK);
+    st = orr_store_begin_large(&f, "image", format, sizeof numbers, spare);
+    if (st == ORR_OK) st = put_numbers(f);
+    assert_int_equal(orr_store_take(f, st, &image), ORR_OK);
     memset(numbers, 0, sizeof numbers); /* the image does not depend on it any more */
+    return image;
 }
 
 /* The first number of a file that is whole. */
 static float first_in(const char *name)
 {
     char *words = NULL;
-    orr_h5_file f;
-    orr_status st = orr_h5_load_begin(&f, in(name), format);
+    orr_store_reader *f;
 
-    if (st == ORR_OK) st = orr_h5_get_string(&f, "words", &words);
-    if (st == ORR_OK)
-        st = orr_h5_get_array(&f, "empty", H5T_NATIVE_FLOAT, sizeof *numbers, 0, numbers);
-    if (st == ORR_OK)
-        st = orr_h5_get_array(&f, "numbers", H5T_NATIVE_FLOAT, sizeof *numbers, N, numbers);
+    assert_int_equal(orr_store_open(&f, in(name), format), ORR_OK);
+    assert_int_equal(orr_store_get_text(f, "words", &words), ORR_OK);
+    assert_int_equal(orr_store_get(f, "empty", ORR_STORE_F32, 0, numbers), ORR_OK);
+    assert_int_equal(orr_store_get(f, "numbers", ORR_STORE_F32, N, numbers), ORR_OK);
+    assert_int_equal(orr_store_verify(f), ORR_OK);
+    orr_store_close(f);
     orr_free(words);
-    assert_int_equal(orr_h5_load_end(&f, st, 1), ORR_OK);
     return numbers[0];
 }
 
@@ -75,22 +78,19 @@ static orr_saver_job job_of(const char *one, const char *two)
 
 static void put(orr_saver *s, float first, const orr_saver_job *job, orr_status want)
 {
-    orr_h5_memory *block;
-    orr_h5_image image;
+    orr_store_image **spare, *image;
 
-    assert_int_equal(orr_saver_ready(s, &block), ORR_OK);
-    make(&image, first, block);
-    assert_null(block->data);
-    assert_int_equal(orr_saver_put(s, &image, job), want);
-    assert_null(image.memory.data);
+    assert_int_equal(orr_saver_ready(s, &spare), ORR_OK);
+    image = make(first, spare);
+    assert_null(*spare);
+    assert_int_equal(orr_saver_put(s, image, job), want);
 }
 
 static void test_both_ways_are_the_same_bytes(void **state)
 {
     static const char *const names[] = { "beside.h5", "again.h5", "own.h5", "commit.h5" };
     char sums[4][ORR_SHA256_HEX];
-    hsize_t n = N, none = 0;
-    orr_h5_file f;
+    orr_store_writer *f;
     orr_saver *s;
     orr_saver_job job;
 
@@ -106,13 +106,10 @@ static void test_both_ways_are_the_same_bytes(void **state)
         orr_saver_destroy(s);
         assert_true(first_in(asynchronous ? names[0] : names[2]) == 4);
     }
-    assert_int_equal(orr_h5_begin(&f, in(names[3]), format), ORR_OK);
+    assert_int_equal(orr_store_begin(&f, in(names[3]), format), ORR_OK);
     for (int i = 0; i < N; i++)
         numbers[i] = 4 + (float)i;
-    assert_int_equal(orr_h5_put_string(&f, "words", "some words"), ORR_OK);
-    assert_int_equal(orr_h5_put_array(&f, "empty", H5T_NATIVE_FLOAT, 4, 1, &none, numbers), ORR_OK);
-    assert_int_equal(orr_h5_put_array(&f, "numbers", H5T_NATIVE_FLOAT, 4, 1, &n, numbers), ORR_OK);
-    assert_int_equal(orr_h5_commit(&f, ORR_OK), ORR_OK);
+    assert_int_equal(orr_store_commit(f, put_numbers(f)), ORR_OK);
     for (int i = 0; i < 4; i++)
         assert_int_equal(orr_sha256_file(sums[i], in(names[i])), ORR_OK);
     for (int i = 1; i < 4; i++)
@@ -126,7 +123,7 @@ static void test_goes_on_and_fails_later(void **state)
     char some[16];
     orr_saver *s;
     orr_saver_job job = job_of(in("slow.h5"), NULL);
-    orr_h5_memory *block;
+    orr_store_image **spare;
     int fd;
 
     (void)state;
@@ -139,7 +136,7 @@ static void test_goes_on_and_fails_later(void **state)
     fd = open(in("slow.h5.tmp"), O_RDONLY);
     assert_true(read(fd, some, sizeof some) > 0);
     close(fd);
-    assert_int_equal(orr_saver_ready(s, &block), ORR_ERR_IO);
+    assert_int_equal(orr_saver_ready(s, &spare), ORR_ERR_IO);
     assert_non_null(strstr(orr_error_text(), "slow.h5: could not be written: Broken pipe"));
     assert_true(first_in("slow.h5") == 1);
     assert_int_not_equal(access(in("slow.h5.tmp"), F_OK), 0);
@@ -170,20 +167,22 @@ static void test_same_words(void **state)
 static void test_damage_and_tables(void **state)
 {
     orr_saver_job job = job_of(in("whole.h5"), NULL);
-    orr_h5_extent extent;
-    orr_h5_memory none = { 0 };
-    orr_h5_image image;
+    const float second = 3;
+    orr_store_image *image;
+    const char *bytes, *at;
+    size_t n;
     orr_saver *s;
     int ends[2];
 
     (void)state;
     assert_int_equal(orr_saver_create(&s, 0), ORR_OK);
     put(s, 1, &job, ORR_OK);
-    make(&image, 2, &none);
-    memcpy(&extent, image.extents.s + 2 * sizeof extent, sizeof extent);
-    assert_int_equal(extent.bytes, sizeof numbers);
-    ((char *)image.memory.data)[extent.offset + 7777] ^= 4;
-    assert_int_equal(orr_saver_put(s, &image, &job), ORR_ERR_IO);
+    image = make(2, NULL);
+    bytes = orr_store_image_bytes(image, &n);
+    at = memmem(bytes, n, &second, sizeof second);
+    assert_non_null(at);
+    ((char *)(uintptr_t)at)[7777] ^= 4;
+    assert_int_equal(orr_saver_put(s, image, &job), ORR_ERR_IO);
     assert_non_null(strstr(orr_error_text(), "is not what was written"));
     assert_true(first_in("whole.h5") == 1);
     assert_int_equal(pipe(ends), 0); /* cannot be synced: EINVAL */
@@ -203,7 +202,6 @@ static void test_damage_and_tables(void **state)
 static void test_out_of_memory(void **state)
 {
     orr_saver_job job = job_of(in("memory.h5"), NULL);
-    hsize_t n = 100;
     int failed = 0;
     orr_saver *s;
 
@@ -211,20 +209,16 @@ static void test_out_of_memory(void **state)
     assert_int_equal(orr_saver_create(&s, 0), ORR_OK);
     put(s, 1, &job, ORR_OK);
     for (int64_t k = 1;; k++) {
-        orr_h5_image image;
-        orr_h5_memory *block;
-        orr_h5_file f;
+        orr_store_image *image, **spare;
+        orr_store_writer *f;
         orr_status st;
 
-        assert_int_equal(orr_saver_ready(s, &block), ORR_OK);
+        assert_int_equal(orr_saver_ready(s, &spare), ORR_OK);
         orr_alloc_fail_at(k);
-        st = orr_h5_begin_large(&f, "image", format, 1000, block);
-        if (st == ORR_OK) st = orr_h5_put_array(&f, "numbers", H5T_NATIVE_FLOAT, 4, 1, &n, numbers);
-        st = orr_h5_take(&f, st, &image);
-        if (st == ORR_OK)
-            st = orr_saver_put(s, &image, &job);
-        else
-            orr_h5_image_free(&image);
+        st = orr_store_begin_large(&f, "image", format, 1000, spare);
+        if (st == ORR_OK) st = put_numbers(f);
+        st = orr_store_take(f, st, &image);
+        if (st == ORR_OK) st = orr_saver_put(s, image, &job);
         orr_alloc_fail_at(0);
         if (st == ORR_OK) break;
         assert_true(first_in("memory.h5") == 1);

@@ -1,14 +1,16 @@
-/* data/hdf5_util.h - HDF5 as the rest of data/ wants it: quiet, deterministic, one sentence for
- * each failure.
+/* data/storage/storage_private.h - HDF5 as the files here want it: quiet, deterministic, one sentence
+ * for each failure.
  *
  * Files are made with fixed format bounds (1.8 .. 1.10), no object times and no file locks, so that
  * the same content gives the same bytes.  HDF5 calls come from one thread at a time; MPI may be
- * initialised or not.  In sets that other programs wrote, strings must be of fixed length.
+ * initialised or not.
+ * Private to this folder, and to data/formats' reader of files that other programs wrote.
  * Not collective. */
-#ifndef ORR_DATA_HDF5_UTIL_H
-#define ORR_DATA_HDF5_UTIL_H
+#ifndef ORR_DATA_STORAGE_PRIVATE_H
+#define ORR_DATA_STORAGE_PRIVATE_H
 
-#include "core/status.h"
+#include "data/storage/shared_file.h"
+#include "data/storage/storage.h"
 
 #include <hdf5.h>
 #include <stddef.h>
@@ -18,14 +20,9 @@
 extern "C" {
 #endif
 
-/* HDF5 prints its error stack unless told otherwise; what the process had set comes back at the
- * end. */
-typedef struct orr_h5_quiet {
-    H5E_auto2_t func;
-    void *data;
-} orr_h5_quiet;
-void orr_h5_quiet_begin(orr_h5_quiet *q);
-void orr_h5_quiet_end(const orr_h5_quiet *q);
+/* HDF5 prints its error stack unless told otherwise, each thread anew: first in every function that
+ * others call. */
+void orr_h5_silence(void);
 
 /* orr_fail with HDF5's own innermost reason after the text.  Call it right after the call that
  * failed. */
@@ -51,10 +48,11 @@ orr_status orr_h5_create_in_memory(hid_t *out, const char *name, orr_h5_memory *
 orr_status orr_h5_close_in_memory(hid_t file, const char *name, orr_h5_memory *m);
 /* Where the bytes of a contiguous dataset lie in its file. */
 orr_status orr_h5_place(hid_t loc, const char *name, uint64_t *offset);
-/* An existing file for writing, by one process (access H5P_DEFAULT) or by all of a communicator
- * together (a list with H5Pset_fapl_mpio).  *transfer: list for H5Dwrite, collective if the file is;
- * the caller closes both, after a failure, too, unless they are negative. */
-orr_status orr_h5_open_write(hid_t *out, hid_t *transfer, const char *path, hid_t access);
+/* An existing file for writing, by one process (ranks NULL) or by all of them together.  *transfer:
+ * list for H5Dwrite, collective if the file is; the caller closes both, after a failure, too, unless
+ * they are negative. */
+orr_status orr_h5_open_write(hid_t *out, hid_t *transfer, const char *path,
+                             const orr_store_ranks *ranks);
 
 /* A new dataset without times, with early allocation and no fill: contiguous unless dcpl (borrowed)
  * says otherwise. */
@@ -66,9 +64,14 @@ hid_t orr_h5_dcpl(void);
 orr_status orr_h5_write_column(hid_t loc, const char *name, hid_t type, int rank,
                                const hsize_t *dims, const void *data);
 
-/* Types to close with H5Tclose: fixed-length zero-padded string; IEEE half. */
+/* Types to close with H5Tclose: fixed-length zero-padded string; IEEE half; any of ours (negative:
+ * there is none such); and what one of HDF5's is among ours. */
 hid_t orr_h5_string_type(size_t bytes);
 hid_t orr_h5_half_type(void);
+hid_t orr_h5_type(orr_store_type type);
+orr_store_type orr_h5_type_of(hid_t type);
+/* An array's axes as HDF5 wants them. */
+void orr_h5_dims(hsize_t dims[ORR_STORE_DIMS], const orr_store_array *a);
 
 /* Attributes of loc.  Strings are stored with fixed length (at least 1). */
 orr_status orr_h5_put_int(hid_t loc, const char *name, int64_t value);

@@ -1,7 +1,7 @@
 /* The image of a file in memory is the file that lies on a disk, byte for byte: for sizes around
  * every step of the driver, with room that nobody has written yet, in a block that is used again. */
 #include "core/memory.h"
-#include "data/hdf5_util.h"
+#include "data/storage/storage_private.h"
 
 /* cmocka wants these before it */
 #include <setjmp.h>
@@ -114,8 +114,7 @@ static void used_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(sizes), cmocka_unit_test(used_again) };
-    orr_h5_quiet quiet;
 
-    orr_h5_quiet_begin(&quiet);
+    orr_h5_silence();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

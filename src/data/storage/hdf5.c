@@ -1,5 +1,5 @@
-/* data/hdf5_util.c - quiet, deterministic HDF5 with one sentence for each failure. */
-#include "data/hdf5_util.h"
+/* data/storage/hdf5.c - quiet, deterministic HDF5 with one sentence for each failure. */
+#include "data/storage/storage_private.h"
 
 #include "core/memory.h"
 
@@ -7,17 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-void orr_h5_quiet_begin(orr_h5_quiet *q)
+void orr_h5_silence(void)
 {
-    q->func = NULL;
-    q->data = NULL;
-    H5Eget_auto2(H5E_DEFAULT, &q->func, &q->data);
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-}
-
-void orr_h5_quiet_end(const orr_h5_quiet *q)
-{
-    H5Eset_auto2(H5E_DEFAULT, q->func, q->data);
 }
 
 enum { REASON_BYTES = 512 };
@@ -224,18 +216,24 @@ orr_status orr_h5_open(hid_t *out, const char *path)
     return st;
 }
 
-orr_status orr_h5_open_write(hid_t *out, hid_t *transfer, const char *path, hid_t access)
+orr_status orr_h5_open_write(hid_t *out, hid_t *transfer, const char *path,
+                             const orr_store_ranks *ranks)
 {
-    hid_t fapl = access == H5P_DEFAULT ? H5Pcreate(H5P_FILE_ACCESS) : H5Pcopy(access);
+    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
     orr_status st = ORR_OK;
 
+    *transfer = H5Pcreate(H5P_DATASET_XFER);
     H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V110);
+#ifdef H5_HAVE_PARALLEL
+    if (ranks) {
+        H5Pset_fapl_mpio(fapl, *(const MPI_Comm *)ranks->comm, *(const MPI_Info *)ranks->info);
+        H5Pset_dxpl_mpio(*transfer, H5FD_MPIO_COLLECTIVE);
+    }
+#else
+    (void)ranks;
+#endif
     *out = H5Fopen(path, H5F_ACC_RDWR, fapl);
     if (*out < 0) st = orr_h5_fail(ORR_ERR_IO, "%s: cannot open the file", path);
-    *transfer = H5Pcreate(H5P_DATASET_XFER);
-#ifdef H5_HAVE_PARALLEL
-    if (H5Pget_driver(fapl) == H5FD_MPIO) H5Pset_dxpl_mpio(*transfer, H5FD_MPIO_COLLECTIVE);
-#endif
     H5Pclose(fapl);
     return st;
 }
@@ -295,6 +293,45 @@ hid_t orr_h5_half_type(void)
     H5Tset_size(type, 2);
     H5Tset_ebias(type, 15);
     return type;
+}
+
+hid_t orr_h5_type(orr_store_type type)
+{
+    const int log = type.bytes == 1   ? 0
+                    : type.bytes == 2 ? 1
+                    : type.bytes == 4 ? 2
+                    : type.bytes == 8 ? 3
+                                      : -1;
+    const hid_t ints[] = { H5T_STD_I8LE, H5T_STD_I16LE, H5T_STD_I32LE, H5T_STD_I64LE };
+    const hid_t uints[] = { H5T_STD_U8LE, H5T_STD_U16LE, H5T_STD_U32LE, H5T_STD_U64LE };
+
+    if (type.kind == ORR_STORE_TEXT) return orr_h5_string_type(type.bytes);
+    if (log < 0) return -1;
+    if (type.kind == ORR_STORE_INT) return H5Tcopy(ints[log]);
+    if (type.kind == ORR_STORE_UINT) return H5Tcopy(uints[log]);
+    if (type.kind != ORR_STORE_FLOAT || log == 0) return -1;
+    if (log == 1) return orr_h5_half_type();
+    return H5Tcopy(log == 2 ? H5T_IEEE_F32LE : H5T_IEEE_F64LE);
+}
+
+orr_store_type orr_h5_type_of(hid_t type)
+{
+    orr_store_type t = { ORR_STORE_OTHER, H5Tget_size(type) };
+    H5T_class_t class = H5Tget_class(type);
+
+    if (class == H5T_FLOAT)
+        t.kind = ORR_STORE_FLOAT;
+    else if (class == H5T_INTEGER)
+        t.kind = H5Tget_sign(type) == H5T_SGN_NONE ? ORR_STORE_UINT : ORR_STORE_INT;
+    else if (class == H5T_STRING && H5Tis_variable_str(type) == 0)
+        t.kind = ORR_STORE_TEXT;
+    return t;
+}
+
+void orr_h5_dims(hsize_t dims[ORR_STORE_DIMS], const orr_store_array *a)
+{
+    for (int i = 0; i < ORR_STORE_DIMS; i++)
+        dims[i] = i < a->n_dims ? (hsize_t)a->dims[i] : 0;
 }
 
 /* One attribute of n elements (n < 0: a scalar). */
@@ -369,6 +406,14 @@ orr_status orr_h5_get_int(hid_t loc, const char *path, const char *name, int64_t
     return st;
 }
 
+/* Can n elements lie in the file?  (An attribute is never packed.) */
+static int fits(hid_t file, uint64_t n, size_t width)
+{
+    hsize_t all = 0;
+
+    return H5Fget_filesize(file, &all) >= 0 && width > 0 && n <= all / width;
+}
+
 /* All strings of an attribute as they lie in the file, n of `width` bytes each, without ends. */
 static orr_status get_strings(hid_t loc, const char *path, const char *name, char **out,
                               size_t *width, int64_t *n)
@@ -387,7 +432,9 @@ static orr_status get_strings(hid_t loc, const char *path, const char *name, cha
     }
     *width = H5Tget_size(type);
     *n = H5Sget_simple_extent_npoints(space);
-    if (!(*out = orr_alloc((size_t)(*n < 0 ? 0 : *n) + 1, *width)))
+    if (*n < 0 || !fits(loc, (uint64_t)*n, *width))
+        st = orr_fail(ORR_ERR_FORMAT, "%s: attribute %s is longer than its file", path, name);
+    else if (!(*out = orr_alloc((size_t)*n + 1, *width)))
         st = orr_fail(ORR_ERR_NOMEM, "%s: no memory for attribute %s", path, name);
     else if (H5Aread(attr, type, *out) < 0)
         st = orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot read attribute %s", path, name);
