@@ -158,7 +158,6 @@ static int is_choice(const orr_option *row, const char *word)
     }
 }
 
-/* All choices, with a text between them. */
 void orr_options_choices(const orr_option *row, const char *between, orr_text *out)
 {
     const char *s;

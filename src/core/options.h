@@ -113,6 +113,8 @@ orr_status orr_options_dump_flow(const void *in, const orr_option *table, orr_te
 void orr_options_help(const orr_option *table, orr_text *out, const char *prefix);
 /* The same of a kind: its name and what it is, then its keys. */
 void orr_kind_help_add(const orr_kind_help *kind, orr_text *out);
+/* Appends the words that a choice may be, with a text between them. */
+void orr_options_choices(const orr_option *row, const char *between, orr_text *out);
 /* The nearest of n words by edit distance, NULL when more than a third of `word` differs. */
 const char *orr_nearest(const char *word, const char *const *words, int n);
 /* Whole-text checked parsers: trailing garbage, overflow, nan and inf are errors. */

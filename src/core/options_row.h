@@ -15,8 +15,6 @@ enum { ORR_OPTION_NAME = 256 }; /* bytes of a name in messages, with its end */
 void orr_options_name(char name[ORR_OPTION_NAME], const char *what, const char *key);
 /* Writes the default of a row to its place; texts point into the table. */
 orr_status orr_options_read_default(void *place, const orr_option *row, const char *what);
-/* The words that a choice may be, with a text between them. */
-void orr_options_choices(const orr_option *row, const char *between, orr_text *out);
 
 #ifdef __cplusplus
 }

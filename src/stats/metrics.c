@@ -134,7 +134,7 @@ static double clipped(double p)
 }
 
 /* Clips, then divides by the row's sum, as scikit-learn does. */
-static double log_loss(const int32_t *y, const double *p, int64_t n, int n_classes)
+double orr_log_loss(const int32_t *y, const double *p, int64_t n, int n_classes)
 {
     double sum = 0;
 
@@ -225,7 +225,7 @@ orr_status orr_classification_create(orr_classification **out, const int32_t *y,
     count(m, y, p, threshold);
     from_counts(m);
     from_ranks(m, y, p, scratch);
-    m->log_loss = log_loss(y, p, n, n_classes);
+    m->log_loss = orr_log_loss(y, p, n, n_classes);
     *out = m;
     m = NULL;
 done:

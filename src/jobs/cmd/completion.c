@@ -47,14 +47,12 @@ static void add_key(orr_text *out, const char *name, const orr_option *row)
 /* "name) words='a b' ;;" for a key whose values are known. */
 static void add_values(orr_text *out, const char *name, const orr_option *row)
 {
-    const char *choices = row->type == ORR_OPT_BOOL ? "true|false" : row->choices;
-
     if (row->type != ORR_OPT_CHOICE && row->type != ORR_OPT_BOOL) return;
     orr_text_printf(out, "        %s) words='", name);
-    for (const char *s = choices ? choices : ""; *s; s++)
-        orr_text_addn(out, *s == '|' ? " " : s, 1);
-    for (int i = 0; !choices && row->word(i); i++)
-        orr_text_printf(out, "%s%s", i ? " " : "", row->word(i));
+    if (row->type == ORR_OPT_BOOL)
+        orr_text_add(out, "true false");
+    else
+        orr_options_choices(row, " ", out);
     orr_text_add(out, "' ;;\n");
 }
 

@@ -2,6 +2,7 @@
 #include "core/json.h"
 #include "core/memory.h"
 #include "core/table_file.h"
+#include "core/text_table.h"
 #include "jobs/ensemble/cv.h"
 #include "jobs/model/model.h"
 #include "jobs/model/report.h"
@@ -10,33 +11,25 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { N_SHOWN = 5 };
-static const char *const shown[3][N_SHOWN] = {
-    [ORR_OUTPUT_CLASSES] = { "auc", "average_precision", "accuracy", "f1", "log_loss" },
-    [ORR_OUTPUT_VALUES] = { "rmse", "mae", "sigma_mad", NULL, NULL },
-    [ORR_OUTPUT_DENSITY] = { "sigma_mad", "crps", "rmse", "mae", NULL },
-};
+enum { IN_TABLE = 3, FOLD_WIDTH = 26 };
 
 typedef struct reporter {
     const orr_cv *cv;
     orr_oof oof;
-    orr_model model; /* of the first configuration: what answers mean */
-    int64_t *rows;   /* [n] */
-    double *part;    /* [n][width] */
-    orr_text table;
+    orr_model model;                      /* of the first configuration: what answers mean */
+    int64_t *rows;                        /* [n] */
+    double *part;                         /* [n][width] */
+    const orr_metric *m[ORR_MAX_METRICS]; /* [n_metrics] that are averaged over folds */
+    int n_metrics;
+    orr_text text;
+    orr_text_table table;
     cJSON *list;
-    int name_width;
 } reporter;
 
 /* ---- scores of one column ---- */
 typedef struct summary {
-    double pooled[N_SHOWN], mean[N_SHOWN], deviation[N_SHOWN];
+    double pooled[ORR_MAX_METRICS], mean[ORR_MAX_METRICS], deviation[ORR_MAX_METRICS];
 } summary;
-
-static const char *const *metrics_of(const reporter *r)
-{
-    return shown[orr_loss_output_type(&r->model.loss)];
-}
 
 /* Scores over the rows of one fold (fold < 0: over all). */
 static orr_status score(reporter *r, const double *p, const int32_t *folds, int fold, orr_scores *s)
@@ -55,49 +48,45 @@ static orr_status score(reporter *r, const double *p, const int32_t *folds, int 
 
 static void note(const reporter *r, const orr_scores *s, double *out)
 {
-    const char *const *names = metrics_of(r);
+    orr_metric_input in = orr_scores_input(s);
 
-    for (int k = 0; k < N_SHOWN; k++)
-        out[k] = names[k] ? orr_scores_metric(s, names[k]) : NAN;
+    for (int k = 0; k < r->n_metrics; k++)
+        out[k] = orr_metric_value(r->m[k], &in);
 }
 
 /* Mean and standard deviation of the folds (their population's, as scikit-learn's std_test_score). */
-static void spread(const double *fold, int n_folds, summary *out)
+static void spread(const reporter *r, const double *fold, summary *out)
 {
-    for (int k = 0; k < N_SHOWN; k++) {
+    int n = r->n_metrics, n_folds = r->oof.n_folds;
+
+    for (int k = 0; k < n; k++) {
         double sum = 0, squares = 0;
         for (int f = 0; f < n_folds; f++)
-            sum += fold[f * N_SHOWN + k];
+            sum += fold[f * n + k];
         out->mean[k] = sum / n_folds;
         for (int f = 0; f < n_folds; f++)
-            squares +=
-                (fold[f * N_SHOWN + k] - out->mean[k]) * (fold[f * N_SHOWN + k] - out->mean[k]);
+            squares += (fold[f * n + k] - out->mean[k]) * (fold[f * n + k] - out->mean[k]);
         out->deviation[k] = sqrt(squares / n_folds);
     }
 }
 
 static void write_down(reporter *r, cJSON *item, const char *name, const summary *s, int has_folds)
 {
-    const char *const *names = metrics_of(r);
     cJSON *mean = has_folds ? cJSON_AddObjectToObject(item, "mean") : NULL,
           *deviation = has_folds ? cJSON_AddObjectToObject(item, "deviation") : NULL;
 
-    orr_text_printf(&r->table, "  %-*s", r->name_width, name);
-    for (int k = 0; k < N_SHOWN && names[k]; k++) {
-        char cell[64];
-        if (has_folds)
-            snprintf(cell, sizeof cell, "%.4f (%.4f +- %.4f)", s->pooled[k], s->mean[k],
-                     s->deviation[k]);
-        else
-            snprintf(cell, sizeof cell, "%.4f", s->pooled[k]);
-        if (k < 3) orr_text_printf(&r->table, "  %-26s", cell);
+    orr_text_table_cell(&r->table, "%s", name);
+    for (int k = 0; k < r->n_metrics; k++) {
+        if (has_folds && k < IN_TABLE)
+            orr_text_table_cell(&r->table, "%.4f (%.4f +- %.4f)", s->pooled[k], s->mean[k],
+                                s->deviation[k]);
+        else if (k < IN_TABLE)
+            orr_text_table_cell(&r->table, "%.4f", s->pooled[k]);
         if (!has_folds) continue;
-        orr_json_put(mean, names[k], s->mean[k]);
-        orr_json_put(deviation, names[k], s->deviation[k]);
+        orr_json_put(mean, r->m[k]->name, s->mean[k]);
+        orr_json_put(deviation, r->m[k]->name, s->deviation[k]);
     }
-    while (r->table.len && r->table.s[r->table.len - 1] == ' ')
-        r->table.s[--r->table.len] = '\0';
-    orr_text_add(&r->table, "\n");
+    orr_text_table_end_row(&r->table);
 }
 
 /* One line of the table, one object of the report.  folds NULL: pooled alone. */
@@ -105,7 +94,7 @@ static orr_status report_column(reporter *r, const char *name, const double *p,
                                 const int32_t *folds, cJSON *item)
 {
     int n_folds = r->oof.n_folds;
-    double *of_fold = orr_alloc((size_t)n_folds * N_SHOWN, sizeof *of_fold);
+    double *of_fold = orr_alloc((size_t)(n_folds * r->n_metrics) + 1, sizeof *of_fold);
     cJSON *list;
     orr_scores s = { 0 };
     summary sum;
@@ -122,11 +111,11 @@ static orr_status report_column(reporter *r, const char *name, const double *p,
     for (int f = 0; st == ORR_OK && folds && f < n_folds; f++) {
         st = score(r, p, folds, f, &s);
         if (st != ORR_OK) break;
-        note(r, &s, of_fold + f * N_SHOWN);
+        note(r, &s, of_fold + f * r->n_metrics);
         cJSON_AddItemToArray(list, orr_scores_brief(&s));
         orr_scores_free(&s);
     }
-    if (st == ORR_OK && folds) spread(of_fold, n_folds, &sum);
+    if (st == ORR_OK && folds) spread(r, of_fold, &sum);
     if (st == ORR_OK) write_down(r, item, name, &sum, folds != NULL);
     orr_free(of_fold);
     return st;
@@ -180,23 +169,24 @@ static orr_status report_means(reporter *r)
 
 static void begin_table(reporter *r)
 {
-    const char *const *names = metrics_of(r);
-    char name[2 * ORR_MODEL_NAME_MAX], head[64];
+    int density = orr_loss_output_type(&r->model.loss) == ORR_OUTPUT_DENSITY, width = 16;
+    char name[2 * ORR_MODEL_NAME_MAX];
 
-    r->name_width = 16;
+    r->n_metrics = orr_metrics_in(density ? ORR_IN_DENSITY_FOLDS : ORR_IN_FOLDS,
+                                  orr_model_metric_case(&r->model), r->m);
     for (int c = 0; c < r->oof.n_columns; c++) {
         int n = (int)strlen(orr_oof_column_name(&r->oof, c, name, sizeof name)) + 12;
-        if (n > r->name_width) r->name_width = n;
+        if (n > width) width = n;
     }
-    orr_text_printf(&r->table,
+    orr_text_printf(&r->text,
                     "%s: %lld samples, %d folds; over all held-out samples (mean +- "
-                    "deviation over folds)\n  %-*s",
-                    r->cv->job->run, (long long)r->oof.n, r->oof.n_folds, r->name_width, "");
-    for (int k = 0; k < 3 && names[k]; k++) {
-        snprintf(head, sizeof head, "%s", names[k]);
-        orr_text_printf(&r->table, "  %-26s", head);
-    }
-    orr_text_add(&r->table, "\n");
+                    "deviation over folds)\n",
+                    r->cv->job->run, (long long)r->oof.n, r->oof.n_folds);
+    r->table = (orr_text_table){ .out = &r->text, .gap = 2 };
+    orr_text_table_column(&r->table, "", width, ORR_LEFT);
+    for (int k = 0; k < IN_TABLE && k < r->n_metrics; k++)
+        orr_text_table_column(&r->table, r->m[k]->name, FOLD_WIDTH, ORR_LEFT);
+    orr_text_table_head(&r->table);
 }
 
 /* ---- tables of predictions ---- */
@@ -314,7 +304,7 @@ static orr_status make(reporter *r, cJSON *all)
     ORR_TRY(orr_path_join(path, run, "test.csv"));
     ORR_TRY(write_test(&r->oof, path));
     ORR_TRY(orr_json_write(all, run, "report.json"));
-    return orr_text_status(&r->table);
+    return orr_text_status(&r->text);
 }
 
 orr_status orr_cv_report(const orr_cv *cv)
@@ -324,7 +314,7 @@ orr_status orr_cv_report(const orr_cv *cv)
     orr_status st = make(&r, all);
 
     if (st == ORR_OK) {
-        orr_context_print(cv->context, "%s", r.table.s);
+        orr_context_print(cv->context, "%s", r.text.s);
         if (strcmp(cv->job->cv.validate, "fold") == 0)
             orr_context_print(cv->context,
                               "  each fold chose its own best epoch: these scores are too "
@@ -333,7 +323,7 @@ orr_status orr_cv_report(const orr_cv *cv)
                           r.oof.n_test ? ", test.csv" : "");
     }
     cJSON_Delete(all);
-    orr_text_free(&r.table);
+    orr_text_free(&r.text);
     orr_model_destroy(&r.model);
     orr_oof_free(&r.oof);
     orr_free(r.rows);

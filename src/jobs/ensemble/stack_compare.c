@@ -162,25 +162,6 @@ static orr_status auc_of(const int32_t *y, const double *p, int64_t n, int class
     return ORR_OK;
 }
 
-/* Mean log loss as stats/metrics.h defines it, without the sorts of all its other metrics. */
-static double log_loss_of(const int32_t *y, const double *p, int64_t n, int classes)
-{
-    const double eps = ldexp(1, -52);
-    double total = 0;
-
-    for (int64_t i = 0; i < n; i++) {
-        double sum = 0, truth = 0;
-        for (int k = 0; k < classes; k++) {
-            double v = p[i * classes + k];
-            v = v < eps ? eps : v > 1 - eps ? 1 - eps : v;
-            sum += v;
-            if (k == y[i]) truth = v;
-        }
-        total -= log(truth / sum);
-    }
-    return total / (double)n;
-}
-
 typedef struct score_work {
     const orr_stack_fit *f;
     const orr_stack_data *d;
@@ -216,7 +197,7 @@ static orr_status score(const score_work *w, int candidate, double *out)
     ORR_TRY(auc_of(d->labels, p, d->n, classes, w->is_class, w->score, &out[folds]));
     out[folds + 1] = candidate == d->n_columns + ORR_STACK_RANKS
                          ? NAN
-                         : log_loss_of(d->labels, p, d->n, classes);
+                         : orr_log_loss(d->labels, p, d->n, classes);
     return ORR_OK;
 }
 

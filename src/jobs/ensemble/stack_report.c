@@ -2,6 +2,7 @@
 #include "jobs/ensemble/stack_report.h"
 #include "core/json.h"
 #include "core/memory.h"
+#include "core/text_table.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -27,38 +28,54 @@ static int name_width(const orr_stack_fit *f, const orr_stack_data *d)
     return width;
 }
 
-static void head(const orr_stack_fit *f, const orr_stack_job *job, const orr_stack_data *d,
-                 int width, orr_text *out)
+/* Folds that the table shows: all, or none of many. */
+static int shown_folds(const orr_stack_fit *f)
 {
-    char seed[48] = "";
-
-    if (strcmp(job->folds.kind, "own") != 0 && job->folds.shuffle)
-        snprintf(seed, sizeof seed, ", shuffled by seed %lld", (long long)job->folds.seed);
-    orr_text_printf(out,
-                    "%s: %lld samples of %d classes, %d columns, %d folds (%s%s)\n"
-                    "C = %.7g, the best of %d by mean ROC-AUC\n\n  %-*s",
-                    job->run, (long long)d->n, d->n_classes, d->n_columns, f->n_folds,
-                    job->folds.kind, seed, f->model.c, f->n_c, width, "ROC-AUC");
-    for (int k = 0; f->n_folds <= MOST_FOLDS && k < f->n_folds; k++)
-        orr_text_printf(out, "  fold %-2d", k);
-    orr_text_add(out, "     mean        sd    pooled  log loss    weight\n");
+    return f->n_folds <= MOST_FOLDS ? f->n_folds : 0;
 }
 
-static void row(const orr_stack_fit *f, const orr_stack_data *d, int i, int width, orr_text *out)
+static void head(const orr_stack_fit *f, const orr_stack_job *job, const orr_stack_data *d,
+                 orr_text_table *t)
+{
+    char text[48] = "";
+
+    if (strcmp(job->folds.kind, "own") != 0 && job->folds.shuffle)
+        snprintf(text, sizeof text, ", shuffled by seed %lld", (long long)job->folds.seed);
+    orr_text_printf(t->out,
+                    "%s: %lld samples of %d classes, %d columns, %d folds (%s%s)\n"
+                    "C = %.7g, the best of %d by mean ROC-AUC\n\n",
+                    job->run, (long long)d->n, d->n_classes, d->n_columns, f->n_folds,
+                    job->folds.kind, text, f->model.c, f->n_c);
+    orr_text_table_column(t, "ROC-AUC", name_width(f, d), ORR_LEFT);
+    for (int k = 0; k < shown_folds(f); k++) {
+        snprintf(text, sizeof text, "fold %d", k);
+        orr_text_table_column(t, text, 7, ORR_LEFT);
+    }
+    orr_text_table_column(t, "mean", 7, ORR_RIGHT);
+    orr_text_table_column(t, "sd", 9, ORR_RIGHT);
+    orr_text_table_column(t, "pooled", 8, ORR_RIGHT);
+    orr_text_table_column(t, "log loss", 8, ORR_RIGHT);
+    orr_text_table_column(t, "weight", 8, ORR_RIGHT);
+    orr_text_table_head(t);
+}
+
+static void row(const orr_stack_fit *f, const orr_stack_data *d, int i, orr_text_table *t)
 {
     const orr_stack_candidate *c = &f->candidates[i];
     const double *auc = f->auc + (int64_t)i * f->n_folds;
 
-    orr_text_printf(out, "  %-*.*s", width, MOST_NAME, candidate_name(d, i));
-    for (int k = 0; f->n_folds <= MOST_FOLDS && k < f->n_folds; k++)
-        orr_text_printf(out, "  %.5f", auc[k]);
-    orr_text_printf(out, "  %.5f  +-%.5f   %.5f", c->mean, c->sd, c->pooled);
+    orr_text_table_cell(t, "%.*s", MOST_NAME, candidate_name(d, i));
+    for (int k = 0; k < shown_folds(f); k++)
+        orr_text_table_cell(t, "%.5f", auc[k]);
+    orr_text_table_cell(t, "%.5f", c->mean);
+    orr_text_table_cell(t, "+-%.5f", c->sd);
+    orr_text_table_cell(t, "%.5f", c->pooled);
     if (isfinite(c->log_loss))
-        orr_text_printf(out, "  %8.5f", c->log_loss);
+        orr_text_table_cell(t, "%.5f", c->log_loss);
     else
-        orr_text_add(out, "         -");
-    if (i < d->n_columns) orr_text_printf(out, "  %8.5f", f->weights[i]);
-    orr_text_add(out, "\n");
+        orr_text_table_cell(t, "-");
+    if (i < d->n_columns) orr_text_table_cell(t, "%.5f", f->weights[i]);
+    orr_text_table_end_row(t);
 }
 
 static void verdict(const orr_stack_gain *g, int n_folds, orr_text *out, const char *what)
@@ -85,11 +102,11 @@ static void sentence(const orr_stack_fit *f, const orr_stack_data *d, orr_text *
 orr_status orr_stack_table(const orr_stack_fit *f, const orr_stack_job *job,
                            const orr_stack_data *d, orr_text *out)
 {
-    int width = name_width(f, d);
+    orr_text_table t = { .out = out, .gap = 2 };
 
-    head(f, job, d, width, out);
+    head(f, job, d, &t);
     for (int i = 0; i < f->n_candidates; i++)
-        row(f, d, i, width, out);
+        row(f, d, i, &t);
     orr_text_add(out, "\n");
     sentence(f, d, out);
     orr_text_add(out, "\n");

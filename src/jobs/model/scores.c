@@ -130,6 +130,7 @@ static orr_status begin(orr_scores *s, const orr_model *m, int64_t n)
 
     *s = (orr_scores){ .n = n,
                        .output_type = orr_loss_output_type(&m->loss),
+                       .kind = orr_model_metric_case(m),
                        .n_classes = n_classes,
                        .n_columns = n_classes ? n_classes : m->outputs,
                        .bins = m->loss.bins,
@@ -197,49 +198,26 @@ const double *orr_scores_point(const orr_scores *s)
     return s->point ? s->point : s->p;
 }
 
-static double class_metric(const orr_classification *c, const char *name)
+orr_metric_input orr_scores_input(const orr_scores *s)
 {
-    if (strcmp(name, "accuracy") == 0) return c->accuracy;
-    if (strcmp(name, "balanced_accuracy") == 0) return c->balanced_accuracy;
-    if (strcmp(name, "auc") == 0) return c->auc;
-    if (strcmp(name, "log_loss") == 0) return c->log_loss;
-    if (strcmp(name, "average_precision") == 0) return c->average_precision;
-    if (strcmp(name, "f1") == 0) return c->n_classes == 2 ? c->classes[1].f1 : c->macro_f1;
-    if (strcmp(name, "recall") == 0)
-        return c->n_classes == 2 ? c->classes[1].recall : c->balanced_accuracy;
-    return NAN;
-}
-
-static double value_metric(const orr_scores *s, const char *name)
-{
-    if (strcmp(name, "rmse") == 0) return s->regression.rmse;
-    if (strcmp(name, "mae") == 0) return s->regression.mae;
-    if (strcmp(name, "sigma_mad") == 0)
-        return s->is_redshift ? s->redshift.sigma_mad : s->regression.sigma_mad;
-    if (strcmp(name, "eta") == 0) return s->is_redshift ? s->redshift.eta : NAN;
-    if (strcmp(name, "crps") == 0)
-        return s->output_type == ORR_OUTPUT_DENSITY ? s->redshift.crps : NAN;
-    return NAN;
+    return (orr_metric_input){ .has_truth = s->has_truth,
+                               .loss = s->loss,
+                               .classes = s->classification,
+                               .values = &s->regression,
+                               .redshift = &s->redshift };
 }
 
 double orr_scores_metric(const orr_scores *s, const char *name)
 {
-    if (strcmp(name, "auto") == 0 || strcmp(name, "loss") == 0) return s->loss;
-    if (!s->has_truth) return NAN;
-    return s->classification ? class_metric(s->classification, name) : value_metric(s, name);
+    orr_metric_input in = orr_scores_input(s);
+
+    return orr_metric_value(orr_metric_find(name, s->kind), &in);
 }
 
-int orr_metric_defined(const char *name, const orr_model *m)
+orr_metric_case orr_model_metric_case(const orr_model *m)
 {
-    orr_output_type output_type = orr_loss_output_type(&m->loss);
-
-    if (strcmp(name, "auto") == 0 || strcmp(name, "loss") == 0) return 1;
-    if (strcmp(name, "rmse") == 0 || strcmp(name, "mae") == 0 || strcmp(name, "sigma_mad") == 0)
-        return output_type != ORR_OUTPUT_CLASSES;
-    if (strcmp(name, "eta") == 0)
-        return output_type != ORR_OUTPUT_CLASSES && orr_schema_is_redshift(&m->schema);
-    if (strcmp(name, "crps") == 0) return output_type == ORR_OUTPUT_DENSITY;
-    return output_type == ORR_OUTPUT_CLASSES;
+    return orr_metric_case_of(orr_loss_output_type(&m->loss), orr_model_n_classes(m),
+                              orr_schema_is_redshift(&m->schema));
 }
 
 double orr_density_quantile(const orr_bins *bins, const double *p, double q)

@@ -9,16 +9,16 @@
 
 #include "jobs/model/model.h"
 #include "jobs/model/samples.h"
-#include "stats/metrics.h"
-#include "stats/redshift.h"
+#include "stats/metric.h"
 
 typedef struct orr_scores {
     int64_t n;
     orr_output_type output_type;
-    int n_classes; /* classes */
-    int n_columns; /* of p */
-    orr_bins bins; /* densities */
-    int has_truth; /* the set says what is right: what follows p and point is defined */
+    orr_metric_case kind; /* what metrics are defined */
+    int n_classes;        /* classes */
+    int n_columns;        /* of p */
+    orr_bins bins;        /* densities */
+    int has_truth;        /* the set says what is right: what follows p and point is defined */
     int is_redshift;
     double loss;
     double *p;                          /* [n][n_columns]: probabilities, values, or the density */
@@ -44,10 +44,12 @@ void orr_scores_free(orr_scores *s);
 orr_status orr_scores_calibration(const orr_scores *s, orr_calibration *out);
 /* The point estimates of values and densities, [n] (values: of width 1). */
 const double *orr_scores_point(const orr_scores *s);
-/* A metric by the name `select` uses; NaN when it is not defined here. */
+/* What stats/metric.h computes from; it points into s. */
+orr_metric_input orr_scores_input(const orr_scores *s);
+/* A metric by its name, or auto; NaN when it is not defined here. */
 double orr_scores_metric(const orr_scores *s, const char *name);
-/* Is a metric of that name defined for what this model predicts? */
-int orr_metric_defined(const char *name, const orr_model *m);
+/* Which metrics are defined for what this model predicts. */
+orr_metric_case orr_model_metric_case(const orr_model *m);
 /* The class that probabilities p[n_classes] name: the largest, of two classes the second when it
  * exceeds the threshold. */
 int orr_named_class(const double *p, int n_classes, double threshold);

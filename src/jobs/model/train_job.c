@@ -1,6 +1,7 @@
 /* jobs/model/train_job.c - option tables of the training job. */
 #include "jobs/model/train_job.h"
 #include "core/text.h"
+#include "stats/metric.h"
 
 #include <string.h>
 
@@ -90,11 +91,8 @@ static const orr_option train_options[] = {
     ORR_OPTION_SECTION(orr_train_opts, optimiser, orr_optimiser_options, "how weights move"),
     ORR_OPTION_SECTION(orr_train_opts, schedule, orr_schedule_options,
                        "how the learning rate moves"),
-    ORR_OPTION_CHOICE(
-        orr_train_opts, select, "auto",
-        "auto|loss|accuracy|balanced_accuracy|auc|average_precision|f1|recall|rmse|mae|"
-        "sigma_mad|eta|crps",
-        "validation metric that names the best epoch; auto = loss"),
+    ORR_OPTION_WORD(orr_train_opts, select, "auto", orr_metric_word,
+                    "validation metric that names the best epoch; auto = loss"),
     ORR_OPTION_INT64(orr_train_opts, patience, "0", 0, 1e9,
                      "stop after this many evaluations without a better one; 0 = never"),
     ORR_OPTION_INT64(orr_train_opts, evaluate_every, "1", 1, 1e9,
@@ -187,15 +185,4 @@ orr_status orr_train_job_dump(const orr_train_job *job, orr_text *out)
         if (strcmp(o->key, "runtime") != 0 && strcmp(o->key, "run") != 0) rows[n++] = *o;
     rows[n] = (orr_option)ORR_OPTION_END;
     return orr_options_dump(job, rows, out, 0);
-}
-
-int orr_select_maximise(const char *select)
-{
-    static const char *const smaller[] = {
-        "auto", "loss", "rmse", "mae", "sigma_mad", "eta", "crps"
-    };
-
-    for (size_t i = 0; i < sizeof smaller / sizeof *smaller; i++)
-        if (strcmp(select, smaller[i]) == 0) return 0;
-    return 1;
 }

@@ -72,7 +72,5 @@ orr_status orr_train_job_read(orr_train_job *job, const orr_config *c);
 /* The resolved job as YAML, without `run` and `runtime`: no result depends on them, and a run's
  * folder may be moved. */
 orr_status orr_train_job_dump(const orr_train_job *job, orr_text *out);
-/* Is a larger value of this metric better? */
-int orr_select_maximise(const char *select);
 
 #endif

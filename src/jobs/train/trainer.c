@@ -22,15 +22,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char history_header[] =
-    "epoch,step,lr,train_loss,train_accuracy,gradient_norm,validation_loss,validation_accuracy,"
-    "validation_auc,validation_f1,validation_rmse,validation_sigma_mad,validation_crps,best\n";
-
 static const char timing_header[] =
     "epoch,ranks,threads,seconds,samples_per_second,loader_wait_seconds" ORR_WATCH_COLUMNS "\n";
-
-static const char *const history_metrics[] = { "loss", "accuracy",  "auc", "f1",
-                                               "rmse", "sigma_mad", "crps" };
 
 typedef struct trainer {
     orr_context *context;
@@ -42,6 +35,7 @@ typedef struct trainer {
     orr_real *logits; /* of the largest part that is predicted */
     orr_train_state state;
     orr_run run;
+    orr_text history_header;
     orr_saver *saver; /* rank 0's */
     int resumed;
     int64_t compared;                 /* the step after which the ranks' weights were found equal */
@@ -118,6 +112,18 @@ static orr_status settle(trainer *t)
     return ORR_OK;
 }
 
+/* The header of history.csv: the metrics bring their columns. */
+static orr_status name_columns(orr_text *out)
+{
+    const char *name;
+
+    orr_text_add(out, "epoch,step,lr,train_loss,train_accuracy,gradient_norm");
+    for (int i = 0; (name = orr_metric_name(ORR_IN_HISTORY, i)); i++)
+        orr_text_printf(out, ",validation_%s", name);
+    orr_text_add(out, ",best\n");
+    return orr_text_status(out);
+}
+
 /* Rank 0 says where the run stands; all ranks read the same checkpoint. */
 static orr_status open_run(trainer *t)
 {
@@ -142,9 +148,10 @@ static orr_status open_run(trainer *t)
     if (t->context->rank == 0) {
         st = orr_run_path(&t->run, path, "log.txt");
         if (st == ORR_OK) st = orr_log_file(path);
+        if (st == ORR_OK) st = name_columns(&t->history_header);
         if (st == ORR_OK)
             st = orr_run_open_tables(&t->run, t->state.metrics_bytes, t->state.history_bytes,
-                                     history_header, timing_header);
+                                     t->history_header.s, timing_header);
         if (st == ORR_OK) st = orr_saver_create(&t->saver, t->job->runtime.checkpoint_async);
     }
     return orr_context_agree(t->context, st);
@@ -169,15 +176,15 @@ static orr_status evaluate(trainer *t, int part, orr_scores *s, const char *phas
 /* One line a person reads: the losses, and the two metrics that say most. */
 static void log_epoch(const trainer *t, const orr_scores *v, double loss, int best)
 {
-    static const char *const shown[] = { "accuracy", "auc", "sigma_mad", "rmse", "crps" };
+    const orr_metric *m[ORR_MAX_METRICS];
+    int in_log = v ? orr_metrics_in(ORR_IN_LOG, v->kind, m) : 0, n = 0;
     char text[160] = "";
     size_t used = 0;
-    int n = 0;
 
-    for (size_t i = 0; v && i < sizeof shown / sizeof *shown && n < 2; i++) {
-        double x = orr_scores_metric(v, shown[i]);
+    for (int i = 0; i < in_log && n < 2; i++) {
+        double x = orr_scores_metric(v, m[i]->name);
         if (!isfinite(x)) continue;
-        used += (size_t)snprintf(text + used, sizeof text - used, ", %s %.4f", shown[i], x);
+        used += (size_t)snprintf(text + used, sizeof text - used, ", %s %.4f", m[i]->name, x);
         n++;
     }
     if (v)
@@ -215,8 +222,9 @@ static orr_status write_epoch(trainer *t, const orr_scores *v, double lr, int be
     cJSON_free(text);
     orr_text_printf(&history, "%lld,%lld,%.9g,%.9g,%.9g,%.9g", (long long)s->epoch + 1,
                     (long long)s->steps, lr, loss, accuracy, s->epoch_norm / steps);
-    for (size_t i = 0; i < sizeof history_metrics / sizeof *history_metrics; i++)
-        orr_text_printf(&history, ",%.9g", v ? orr_scores_metric(v, history_metrics[i]) : NAN);
+    for (int i = 0; orr_metric_name(ORR_IN_HISTORY, i); i++)
+        orr_text_printf(&history, ",%.9g",
+                        v ? orr_scores_metric(v, orr_metric_name(ORR_IN_HISTORY, i)) : NAN);
     orr_text_printf(&history, ",%d\n", best);
     orr_text_printf(&timing, "%lld,%d,%d,%.6f,%.1f,%.6f", (long long)s->epoch + 1, t->context->size,
                     t->context->threads, now - t->epoch_started, n / (now - t->epoch_started),
@@ -238,8 +246,8 @@ static int judge(trainer *t, const orr_scores *v)
     orr_train_state *s = &t->state;
     double metric = orr_scores_metric(v, t->job->train.select);
     int better = isfinite(metric) &&
-                 (!s->has_best || (orr_select_maximise(t->job->train.select) ? metric > s->best
-                                                                             : metric < s->best));
+                 (!s->has_best ||
+                  (orr_metric_larger(t->job->train.select) ? metric > s->best : metric < s->best));
 
     if (better) {
         s->has_best = 1;
@@ -527,6 +535,7 @@ static void destroy(trainer *t)
     orr_free(t->logits);
     orr_log_file(NULL);
     orr_run_close(&t->run);
+    orr_text_free(&t->history_header);
 }
 
 /* statistics.h5, once a run. */

@@ -24,19 +24,43 @@ static orr_status check_calibration(const orr_training *t)
     return ORR_OK;
 }
 
-/* train.select must be defined for what the model answers, and targets must lie where its answers
- * can. */
+/* The metrics that train.select may name here, beside the loss: "rmse, mae". */
+static void list_metrics(orr_metric_case c, orr_text *out)
+{
+    const orr_metric *m[ORR_MAX_METRICS];
+    int n = orr_metrics_in(ORR_IN_SELECT, c, m);
+
+    for (int i = 0; i < n; i++)
+        if (!orr_metric_is_loss(m[i]))
+            orr_text_printf(out, "%s%s", out->len ? ", " : "", m[i]->name);
+}
+
+/* train.select must be defined for what the model predicts. */
+static orr_status check_select(const orr_training *t)
+{
+    static const char *const what[] = { "classes", "values", "densities" };
+    const char *select = t->job->train.select;
+    orr_output_type type = orr_loss_output_type(&t->model.loss);
+    orr_metric_case c = orr_model_metric_case(&t->model),
+                    redshift = orr_metric_case_of(type, orr_model_n_classes(&t->model), 1);
+    orr_text names = ORR_TEXT_INIT;
+    orr_status st;
+
+    if (orr_metric_find(select, c)) return ORR_OK;
+    list_metrics(c, &names);
+    st = orr_fail(ORR_ERR_OPTION,
+                  "train.select is %s, which is not defined for %s (%s and loss are)%s%s%s", select,
+                  what[type], names.s ? names.s : "", orr_metric_find(select, redshift) ? "; " : "",
+                  orr_metric_find(select, redshift) ? select : "",
+                  orr_metric_find(select, redshift) ? " needs a target named z or redshift" : "");
+    orr_text_free(&names);
+    return st;
+}
+
+/* Targets must lie where the model's outputs can. */
 static orr_status check_job(const orr_training *t)
 {
-    static const char *const what[] = { "classes", "values (rmse, mae, sigma_mad and loss are)",
-                                        "densities (crps, rmse, mae, sigma_mad and loss are)" };
-    const char *select = t->job->train.select;
-
-    if (!orr_metric_defined(select, &t->model))
-        return orr_fail(ORR_ERR_OPTION, "train.select is %s, which is not defined for %s%s", select,
-                        what[orr_loss_output_type(&t->model.loss)],
-                        strcmp(select, "eta") == 0 ? "; eta needs a target named z or redshift"
-                                                   : "");
+    ORR_TRY(check_select(t));
     ORR_TRY(check_calibration(t));
     return orr_splits_check_targets(t->parts, &t->model.loss.bins);
 }
@@ -127,7 +151,7 @@ static orr_status make_schedule(orr_training *t)
                         "train.drop_last leaves nothing of %lld samples in batches of %lld",
                         (long long)orr_order_length(t->order), (long long)o->batch);
     return orr_schedule_init(&t->schedule, &o->schedule, o->lr, t->steps_per_epoch * o->epochs,
-                             orr_select_maximise(o->select));
+                             orr_metric_larger(o->select));
 }
 
 /* Everything that needs no other rank. */
