@@ -44,8 +44,20 @@ static void layer_destroy(orr_layer *l)
         l->kind->destroy(l);
     else
         orr_free(l->self);
+    orr_free(l->params);
+    orr_free(l->states);
     orr_free(l->opts);
     orr_free(l);
+}
+
+orr_status orr_layer_tensors(orr_layer *l, int n_params, int n_states)
+{
+    if (!(l->params = orr_alloc((size_t)n_params, sizeof *l->params)) ||
+        !(l->states = orr_alloc((size_t)n_states, sizeof *l->states)))
+        return orr_fail(ORR_ERR_NOMEM, "%d tensors", n_params + n_states);
+    l->n_params = n_params;
+    l->n_states = n_states;
+    return ORR_OK;
 }
 
 void orr_graph_destroy(orr_graph *g)

@@ -7,21 +7,21 @@
 #include <stdio.h>
 #include <string.h>
 
+static int is_reordered(const orr_tensor_info *i)
+{
+    for (int k = 0; k < i->n_dims; k++)
+        if (i->order[k]) return 1;
+    return 0;
+}
+
 /* Dimensions as files have them. */
 static void file_dims(orr_net_tensor *t)
 {
     const orr_tensor_info *i = t->info;
 
     t->n_dims = i->n_dims;
-    memcpy(t->dims, i->dims, sizeof t->dims);
-    if (!i->conv) return;
-    t->dims[1] = i->dims[3];
-    t->dims[2] = i->dims[1];
-    t->dims[3] = i->dims[2];
-    if (!i->one_d) return;
-    t->n_dims = 3;
-    t->dims[2] = i->dims[2];
-    t->dims[3] = 0;
+    for (int k = 0; k < i->n_dims; k++)
+        t->dims[k] = i->dims[is_reordered(i) ? i->order[k] : k];
 }
 
 static void add_tensor(orr_net *net, const orr_layer *l, const orr_tensor_info *info, int is_state)
@@ -65,16 +65,17 @@ void orr_net_tensor_info(const orr_net *net, int i, orr_net_tensor *out)
 /* Where element j of a tensor in file order lies in memory, from the tensor's start. */
 static size_t memory_index(const orr_net_tensor *t, size_t j)
 {
-    const int *d = t->info->dims; /* K R S C in memory, K C R S in files */
-    size_t taps, channels, k, c, tap;
+    const orr_tensor_info *info = t->info;
+    size_t at[ORR_MAX_DIMS] = { 0 }, index = 0;
 
-    if (!t->info->conv) return j;
-    taps = (size_t)d[1] * (size_t)d[2];
-    channels = (size_t)d[3];
-    tap = j % taps;
-    c = j / taps % channels;
-    k = j / (taps * channels);
-    return (k * taps + tap) * channels + c;
+    if (!is_reordered(info)) return j;
+    for (int k = t->n_dims - 1; k >= 0; k--) {
+        at[info->order[k]] = j % (size_t)t->dims[k];
+        j /= (size_t)t->dims[k];
+    }
+    for (int k = 0; k < info->n_dims; k++)
+        index = index * (size_t)info->dims[k] + at[k];
+    return index;
 }
 
 /* Drawn in file order, so that a change of the memory layout would not change a net. */

@@ -66,7 +66,7 @@ static orr_status lay_out_slabs(orr_net *net)
         orr_layer *l = net->g->layers[i];
         net->begin[i] = net->n_params;
         for (int k = 0; k < l->n_params; k++)
-            l->params[k].offset = place(&net->n_params, l->params[k].count);
+            l->params[k].offset = place(&net->n_params, orr_tensor_room(&l->params[k]));
     }
     net->n_slab = net->n_params;
     for (int i = n - 1; i >= 0; i--)
@@ -263,6 +263,13 @@ static void poison(const orr_net *net, orr_real *x, size_t n)
     if (net->be->ops->poison) net->be->ops->poison(net->be, x, n);
 }
 
+/* What layer i saves, for its forward and its backward. */
+static void give_saved(const orr_net *net, int i, orr_pass *p)
+{
+    for (int k = 0; k < net->g->layers[i]->n_saved; k++)
+        p->saved[k] = net->slots[net->plan.saved[i][k]];
+}
+
 static void poison_stats(const orr_net *net, const orr_batch *b, const orr_layer *l)
 {
     for (int r = 0; r < b->n_segments; r++)
@@ -273,7 +280,7 @@ static void poison_grads(const orr_net *net, const orr_batch *b, const orr_layer
 {
     for (int r = 0; r < b->n_segments; r++)
         for (int k = 0; k < l->n_params; k++)
-            poison(net, net->grads[r] + l->params[k].offset, l->params[k].count);
+            poison(net, net->grads[r] + l->params[k].offset, orr_tensor_room(&l->params[k]));
 }
 
 /* No layer writes between parameters, and what is there is summed and measured with them: what a
@@ -282,7 +289,7 @@ static void clear_padding(const orr_net *net, const orr_batch *b, const orr_laye
 {
     for (int r = 0; r < b->n_segments; r++)
         for (int k = 0; k < l->n_params; k++) {
-            size_t count = l->params[k].count;
+            size_t count = orr_tensor_room(&l->params[k]);
             memset(net->grads[r] + l->params[k].offset + count, 0,
                    (with_padding(count) - count) * sizeof **net->grads);
         }
@@ -315,6 +322,9 @@ orr_status orr_net_forward(orr_net *net, const orr_batch *b, const orr_real *x, 
             p.x[k] = input_of(net, l->inputs[k], x);
         p.y = value_of(net, i + 1);
         if (!net->plan.y_in_place[i + 1]) poison(net, p.y, (size_t)b->n * orr_shape_count(l->out));
+        give_saved(net, i, &p);
+        for (int k = 0; k < l->n_saved; k++)
+            poison(net, p.saved[k], (size_t)b->n * orr_plan_saved_reals(&l->saved[k]));
         if (training) {
             poison_stats(net, b, l);
             clear_stat_padding(net, b, l);
@@ -336,6 +346,7 @@ static orr_status layer_backward(orr_net *net, orr_pass *p, int i, const orr_rea
     orr_layer *l = net->g->layers[i];
     const orr_plan_dx *dx = net->plan.dx[i];
 
+    give_saved(net, i, p);
     p->y = l->keeps_y ? value_of(net, i + 1) : NULL;
     p->dy = i == net->g->n - 1 ? dy : net->slots[net->plan.y_grad[i + 1]];
     for (int k = 0; k < l->n_in; k++) {
@@ -378,6 +389,15 @@ orr_status orr_net_backward(orr_net *net, const orr_batch *b, const orr_real *dy
         ORR_TRY(report(net, net->begin[i], end));
     }
     return report(net, net->n_params, net->n_slab);
+}
+
+orr_status orr_net_finish_grads(orr_net *net, orr_real *slab)
+{
+    for (int i = net->g->n - 1; i >= 0; i--) {
+        orr_layer *l = net->g->layers[i];
+        if (l->kind->finish_grad) ORR_TRY(l->kind->finish_grad(l, net->be, slab));
+    }
+    return ORR_OK;
 }
 
 orr_status orr_net_update_state(orr_net *net, const orr_real *slab, int n_leaves)

@@ -51,6 +51,10 @@ void orr_net_on_grad(orr_net *net, orr_grad_ready callback, void *ctx);
 /* For whole-batch norm (orr_pass.leaf_sum); NULL: local leaves are the whole batch. */
 void orr_net_on_leaf_sum(orr_net *net, orr_status (*leaf_sum)(void *, double *, double *, size_t),
                          void *ctx);
+/* Between the sum over all leaves of all ranks and all that reads the gradient (its norm, the
+ * optimiser): slab = grads summed, whose tensors that have fewer parameters than weights get their
+ * own gradient (orr_layer_kind.finish_grad).  Once a step. */
+orr_status orr_net_finish_grads(orr_net *net, orr_real *slab);
 /* After the step: slab = grads summed over the segments of all ranks; n_leaves = leaves of the batch
  * that held samples. */
 orr_status orr_net_update_state(orr_net *net, const orr_real *slab, int n_leaves);
@@ -73,8 +77,8 @@ typedef struct orr_net_tensor {
     char name[2 * ORR_NAME_MAX]; /* "conv1.weight", "bn1.running_mean" */
     const orr_tensor_info *info;
     int is_state;
-    int n_dims, dims[4];  /* as files have it (PyTorch) */
-    size_t count, offset; /* in the params or state slab */
+    int n_dims, dims[ORR_MAX_DIMS]; /* as files have it (PyTorch) */
+    size_t count, offset;           /* in the params or state slab */
 } orr_net_tensor;
 int orr_net_n_tensors(const orr_net *net);
 void orr_net_tensor_info(const orr_net *net, int i, orr_net_tensor *out);

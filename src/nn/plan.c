@@ -140,6 +140,17 @@ static void plan_gradients(planner *s)
             plan_dx(s, i, k);
 }
 
+/* What a layer saves counts in the elements of a slot. */
+static void plan_saved(planner *s)
+{
+    for (int i = 1; i <= s->n; i++) {
+        const orr_layer *l = layer_of(s, i);
+        int end = s->limits->training ? backward_time(s, i) : i;
+        for (int k = 0; k < l->n_saved; k++)
+            s->p->saved[i - 1][k] = new_life(s, orr_plan_saved_reals(&l->saved[k]), i, end);
+    }
+}
+
 static int by_size(const void *a, const void *b)
 {
     const life *x = a, *y = b;
@@ -181,9 +192,12 @@ static void use_slots(planner *s, const int *slot_of)
         if (p->y[i] >= 0) p->y[i] = slot_of[p->y[i]];
         if (p->y_grad[i] >= 0) p->y_grad[i] = slot_of[p->y_grad[i]];
     }
-    for (int i = 0; i < s->n; i++)
+    for (int i = 0; i < s->n; i++) {
         for (int k = 0; k < s->g->layers[i]->n_in; k++)
             if (p->dx[i][k].slot >= 0) p->dx[i][k].slot = slot_of[p->dx[i][k].slot];
+        for (int k = 0; k < s->g->layers[i]->n_saved; k++)
+            p->saved[i][k] = slot_of[p->saved[i][k]];
+    }
 }
 
 orr_status orr_plan_make(orr_plan *p, const orr_graph *g, const orr_limits *limits)
@@ -195,7 +209,7 @@ orr_status orr_plan_make(orr_plan *p, const orr_graph *g, const orr_limits *limi
 
     *p = (orr_plan){ 0 };
     for (int i = 0; i < g->n; i++)
-        lives += (size_t)g->layers[i]->n_in;
+        lives += (size_t)g->layers[i]->n_in + (size_t)g->layers[i]->n_saved;
     s.lives = orr_alloc(lives, sizeof *s.lives);
     slot_of = orr_alloc(lives, sizeof *slot_of);
     p->slot = orr_alloc(lives, sizeof *p->slot);
@@ -204,14 +218,16 @@ orr_status orr_plan_make(orr_plan *p, const orr_graph *g, const orr_limits *limi
     p->y_grad = orr_alloc(nodes, sizeof *p->y_grad);
     p->wants_grad = orr_alloc(nodes, sizeof *p->wants_grad);
     p->dx = orr_alloc(nodes, sizeof *p->dx);
+    p->saved = orr_alloc(nodes, sizeof *p->saved);
     if (!s.lives || !slot_of || !p->slot || !p->y || !p->y_in_place || !p->y_grad ||
-        !p->wants_grad || !p->dx) {
+        !p->wants_grad || !p->dx || !p->saved) {
         st = orr_fail(ORR_ERR_NOMEM, "memory plan of %d layers", g->n);
         goto done;
     }
     plan_values(&s);
     find_wanted(&s);
     plan_gradients(&s);
+    plan_saved(&s);
     deal_slots(&s, slot_of);
     use_slots(&s, slot_of);
 done:
@@ -229,5 +245,6 @@ void orr_plan_free(orr_plan *p)
     orr_free(p->y_grad);
     orr_free(p->wants_grad);
     orr_free(p->dx);
+    orr_free(p->saved);
     *p = (orr_plan){ 0 };
 }

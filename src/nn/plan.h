@@ -25,9 +25,15 @@ typedef struct orr_plan {
     int *wants_grad; /* by node: there are parameters at it or before it, or the input's gradient is
                         asked for */
     orr_plan_dx (*dx)[ORR_MAX_INPUTS]; /* by layer */
+    int (*saved)[ORR_MAX_SAVED];       /* by layer: slots of what it saves */
     size_t unshared; /* elements a sample if every value and gradient had memory of its own */
 } orr_plan;
 
+/* Elements of a slot that a sample's part of a saved buffer takes. */
+static inline size_t orr_plan_saved_reals(const orr_saved *s)
+{
+    return (s->bytes + sizeof(orr_real) - 1) / sizeof(orr_real);
+}
 orr_status orr_plan_make(orr_plan *p, const orr_graph *g, const orr_limits *limits);
 void orr_plan_free(orr_plan *p);
 

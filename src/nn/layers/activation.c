@@ -80,7 +80,7 @@ static orr_status prelu_infer(orr_layer *l)
     int n = o->per_channel ? l->in[0].c : 1;
 
     l->out = l->in[0];
-    l->n_params = 1;
+    ORR_TRY(orr_layer_tensors(l, 1, 0));
     l->params[0] = (orr_tensor_info){
         .name = "weight", .n_dims = 1, .dims = { n }, .count = (size_t)n, .fill = o->init
     };

@@ -51,15 +51,19 @@ static orr_status describe_params(orr_layer *l, const orr_conv_shape *s, int one
     const orr_conv_opts *o = l->opts;
     int per_group = s->c / s->groups, fan_in = s->r * s->s * per_group;
 
-    l->params[0] = (orr_tensor_info){ .name = "weight",
-                                      .n_dims = 4,
-                                      .dims = { s->k, s->r, s->s, per_group },
-                                      .conv = 1,
-                                      .one_d = one_d,
-                                      .count = (size_t)s->k * (size_t)fan_in };
-    l->params[1] =
-        (orr_tensor_info){ .name = "bias", .n_dims = 1, .dims = { s->k }, .count = (size_t)s->k };
-    l->n_params = o->bias ? 2 : 1;
+    ORR_TRY(orr_layer_tensors(l, o->bias ? 2 : 1, 0));
+    l->params[0] = one_d ? (orr_tensor_info){ .n_dims = 3,
+                                              .dims = { s->k, s->s, per_group },
+                                              .order = { 0, 2, 1 } }
+                         : (orr_tensor_info){ .n_dims = 4,
+                                              .dims = { s->k, s->r, s->s, per_group },
+                                              .order = { 0, 3, 1, 2 } };
+    l->params[0].name = "weight";
+    l->params[0].count = (size_t)s->k * (size_t)fan_in;
+    if (o->bias)
+        l->params[1] = (orr_tensor_info){
+            .name = "bias", .n_dims = 1, .dims = { s->k }, .count = (size_t)s->k
+        };
     return orr_weight_init(l, o->init, o->bias_init, fan_in, (double)s->r * s->s * s->k);
 }
 

@@ -21,14 +21,15 @@ static orr_status linear_infer(orr_layer *l)
         return orr_fail(ORR_ERR_SHAPE,
                         "linear takes a vector: put flatten or global_avg_pool before it");
     l->out = (orr_shape){ 1, 1, o->units };
+    ORR_TRY(orr_layer_tensors(l, o->bias ? 2 : 1, 0));
     l->params[0] = (orr_tensor_info){ .name = "weight",
                                       .n_dims = 2,
                                       .dims = { o->units, in },
                                       .count = (size_t)o->units * (size_t)in };
-    l->params[1] = (orr_tensor_info){
-        .name = "bias", .n_dims = 1, .dims = { o->units }, .count = (size_t)o->units
-    };
-    l->n_params = o->bias ? 2 : 1;
+    if (o->bias)
+        l->params[1] = (orr_tensor_info){
+            .name = "bias", .n_dims = 1, .dims = { o->units }, .count = (size_t)o->units
+        };
     return orr_weight_init(l, o->init, o->bias_init, in, o->units);
 }
 

@@ -55,12 +55,11 @@ static orr_status norm_infer(orr_layer *l)
     if (!m) return orr_fail(ORR_ERR_NOMEM, "%zu bytes", sizeof *m);
     m->over_batch = !strcmp(((const orr_norm_opts *)l->opts)->over, "batch");
     l->out = l->in[0];
+    ORR_TRY(orr_layer_tensors(l, 2, 2));
     l->params[0] = vector("weight", c, 1);
     l->params[1] = vector("bias", c, 0);
-    l->n_params = 2;
     l->states[0] = vector("running_mean", c, 0);
     l->states[1] = vector("running_var", c, 1);
-    l->n_states = 2;
     l->stat_count = m->over_batch ? 0 : 2 * (size_t)c + 1;
     return ORR_OK;
 }

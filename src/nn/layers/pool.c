@@ -11,7 +11,6 @@
 
 typedef struct pool {
     orr_pool_shape shape;
-    uint16_t *arg; /* place of each maximum */
 } pool;
 
 enum { COLUMN = sizeof(int) }; /* the second number of a pair */
@@ -93,14 +92,32 @@ static orr_status pool_infer(orr_layer *l, int one_d)
                                            .count_padding = o->count_include_pad && !cols.same });
 }
 
-static orr_status series_infer(orr_layer *l)
+static orr_status avg_series_infer(orr_layer *l)
 {
     return pool_infer(l, 1);
 }
 
-static orr_status image_infer(orr_layer *l)
+static orr_status avg_image_infer(orr_layer *l)
 {
     return pool_infer(l, 0);
+}
+
+/* The place of each maximum in its window is for backward. */
+static orr_status max_infer(orr_layer *l, int one_d)
+{
+    ORR_TRY(pool_infer(l, one_d));
+    l->saved[l->n_saved++] = (orr_saved){ "places", orr_shape_count(l->out) * sizeof(uint16_t) };
+    return ORR_OK;
+}
+
+static orr_status max_series_infer(orr_layer *l)
+{
+    return max_infer(l, 1);
+}
+
+static orr_status max_image_infer(orr_layer *l)
+{
+    return max_infer(l, 0);
 }
 
 /* One window over everything; its places are not numbered, so any size will do. */
@@ -123,21 +140,11 @@ static orr_status global_infer(orr_layer *l)
     return ORR_OK;
 }
 
-static orr_status max_plan(orr_layer *l, orr_backend *be, const orr_limits *limits)
-{
-    pool *p = l->self;
-    size_t n = (size_t)limits->max_samples * orr_shape_count(l->out);
-
-    if (!(p->arg = orr_layer_scratch(l, be, n, sizeof *p->arg)))
-        return orr_fail(ORR_ERR_NOMEM, "layer %s: places of %zu maxima", l->name, n);
-    return ORR_OK;
-}
-
 static orr_status max_forward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     pool *s = l->self;
 
-    be->ops->max_pool_forward(be, p->batch->n, &s->shape, p->x[0], p->y, s->arg);
+    be->ops->max_pool_forward(be, p->batch->n, &s->shape, p->x[0], p->y, p->saved[0]);
     return ORR_OK;
 }
 
@@ -145,7 +152,8 @@ static orr_status max_backward(orr_layer *l, orr_backend *be, const orr_pass *p)
 {
     pool *s = l->self;
 
-    if (p->dx[0]) be->ops->max_pool_backward(be, p->batch->n, &s->shape, p->dy, s->arg, p->dx[0]);
+    if (p->dx[0])
+        be->ops->max_pool_backward(be, p->batch->n, &s->shape, p->dy, p->saved[0], p->dx[0]);
     return ORR_OK;
 }
 
@@ -165,7 +173,7 @@ static orr_status avg_backward(orr_layer *l, orr_backend *be, const orr_pass *p)
     return ORR_OK;
 }
 
-#define POOL_KIND(NAME, HELP, OPTIONS, BYTES, INFER, PLAN, OP)                                     \
+#define POOL_KIND(NAME, HELP, OPTIONS, BYTES, INFER, OP)                                           \
     const orr_layer_kind orr_kind_##NAME = {                                                       \
         .kind = #NAME,                                                                             \
         .help = HELP,                                                                              \
@@ -174,16 +182,15 @@ static orr_status avg_backward(orr_layer *l, orr_backend *be, const orr_pass *p)
         .min_inputs = 1,                                                                           \
         .max_inputs = 1,                                                                           \
         .infer = INFER,                                                                            \
-        .plan = PLAN,                                                                              \
         .forward = OP##_forward,                                                                   \
         .backward = OP##_backward,                                                                 \
     }
 POOL_KIND(max_pool1d, "maximum over windows of a series", max_pool1d_options, sizeof(orr_pool_opts),
-          series_infer, max_plan, max);
+          max_series_infer, max);
 POOL_KIND(max_pool2d, "maximum over windows of an image", max_pool2d_options, sizeof(orr_pool_opts),
-          image_infer, max_plan, max);
+          max_image_infer, max);
 POOL_KIND(avg_pool1d, "average over windows of a series", avg_pool1d_options, sizeof(orr_pool_opts),
-          series_infer, NULL, avg);
+          avg_series_infer, avg);
 POOL_KIND(avg_pool2d, "average over windows of an image", avg_pool2d_options, sizeof(orr_pool_opts),
-          image_infer, NULL, avg);
-POOL_KIND(global_avg_pool, "average over all pixels", NULL, 0, global_infer, NULL, avg);
+          avg_image_infer, avg);
+POOL_KIND(global_avg_pool, "average over all pixels", NULL, 0, global_infer, avg);
