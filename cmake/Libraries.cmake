@@ -21,9 +21,13 @@ add_library(orrery_dnnl INTERFACE)
 target_include_directories(orrery_dnnl SYSTEM INTERFACE ${DNNL_INCLUDE_DIR})
 target_link_libraries(orrery_dnnl INTERFACE ${DNNL_LIBRARY})
 
+# Nothing, where the build has no MPI.
+add_library(orrery_mpi INTERFACE)
 if(ORRERY_MPI)
     find_package(MPI REQUIRED COMPONENTS C)
     set(HDF5_PREFER_PARALLEL ON)
+    target_link_libraries(orrery_mpi INTERFACE MPI::MPI_C)
+    target_compile_definitions(orrery_mpi INTERFACE ORRERY_MPI)
 endif()
 find_package(HDF5 REQUIRED COMPONENTS C)
 add_library(orrery_hdf5 INTERFACE)

@@ -13,16 +13,27 @@ function(orr_flags target)
     endif()
 endfunction()
 
-# orr_library(core SOURCES a.c b.c LIBS x y): one static library per folder; its LIBS are the arrows.
+# orr_library(jobs/train SOURCES a.c b.c): orr_jobs_train, the one static library of a folder; what it links are its arrows
+# (src/arrows.txt).  For a second library of the same sources: orr_library(nn_f64 FOLDER nn WITHOUT orrery_dnnl SOURCES ...).
 function(orr_library name)
-    cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
-    add_library(orr_${name} STATIC ${A_SOURCES})
-    orr_flags(orr_${name})
-    target_link_libraries(orr_${name} PUBLIC ${A_LIBS})
+    cmake_parse_arguments(A "" "FOLDER" "SOURCES;WITHOUT" ${ARGN})
+    if(A_UNPARSED_ARGUMENTS)
+        message(FATAL_ERROR "orr_library(${name} ${A_UNPARSED_ARGUMENTS}): what a library links is said in src/arrows.txt")
+    endif()
+    if(NOT A_FOLDER)
+        set(A_FOLDER ${name})
+    endif()
+    orr_target(target ${name})
+    orr_arrows(links ${A_FOLDER})
+    list(REMOVE_ITEM links "" ${A_WITHOUT})
+    add_library(${target} STATIC ${A_SOURCES})
+    orr_flags(${target})
+    target_link_libraries(${target} PUBLIC ${links} Threads::Threads m)
 endfunction()
 
 # orr_test(core/options SOURCES extra.c LIBS orr_core RANKS 1 2 3 TIMEOUT 60 LABELS fast):
-# builds tests/core/test_options.c and registers it once, or once for each number of ranks.
+# builds tests/core/test_options.c and registers it once, or once for each number of ranks.  It is linked with its folder's
+# library (orr_core here) and LIBS.
 function(orr_test path)
     cmake_parse_arguments(A "" "TIMEOUT" "SOURCES;LIBS;RANKS;LABELS;ENV" ${ARGN})
     string(REPLACE "/" "_" target "test_${path}")
@@ -33,7 +44,11 @@ function(orr_test path)
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     target_compile_definitions(${target} PRIVATE ORRERY_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
         ORRERY_BINARY_DIR="${PROJECT_BINARY_DIR}")
-    target_link_libraries(${target} PRIVATE ${A_LIBS} cmocka)
+    orr_folder_of(folder ${path})
+    if(folder AND NOT "orr_nn_f64" IN_LIST A_LIBS)
+        orr_target(own ${folder})
+    endif()
+    target_link_libraries(${target} PRIVATE ${own} ${A_LIBS} cmocka)
     if(NOT A_TIMEOUT)
         set(A_TIMEOUT 120)
     endif()

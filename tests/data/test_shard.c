@@ -4,7 +4,7 @@
 
 #include "data/half.h"
 #include "data/shard_file.h"
-#include "data/storage/storage_private.h"
+#include "data/storage/hdf5_access.h"
 
 #include <dirent.h>
 #include <errno.h>

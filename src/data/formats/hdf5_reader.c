@@ -4,7 +4,7 @@
 #include "core/memory.h"
 #include "core/text.h"
 #include "data/formats/format.h"
-#include "data/storage/storage_private.h"
+#include "data/storage/hdf5_access.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* data/storage/hdf5.c - quiet, deterministic HDF5 with one sentence for each failure. */
-#include "data/storage/storage_private.h"
+#include "data/storage/hdf5_access.h"
 
 #include "core/memory.h"
 

@@ -1,6 +1,6 @@
 /* data/storage/read.c - what files hold, believed only as far as their size goes. */
 #include "core/memory.h"
-#include "data/storage/storage_private.h"
+#include "data/storage/hdf5_access.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #include "data/storage/shared_file.h"
 
 #include "core/memory.h"
-#include "data/storage/storage_private.h"
+#include "data/storage/hdf5_access.h"
 
 struct orr_store_shared {
     char tmp[ORR_PATH_MAX];

@@ -2,7 +2,7 @@
  * Cut into what all files share, plain files, summed files, and images of them. */
 #include "core/memory.h"
 #include "core/text.h"
-#include "data/storage/storage_private.h"
+#include "data/storage/hdf5_access.h"
 
 #include <errno.h>
 #include <fcntl.h>

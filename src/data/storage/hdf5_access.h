@@ -1,4 +1,4 @@
-/* data/storage/storage_private.h - HDF5 as the files here want it: quiet, deterministic, one sentence
+/* data/storage/hdf5_access.h - HDF5 as the files here want it: quiet, deterministic, one sentence
  * for each failure.
  *
  * Files are made with fixed format bounds (1.8 .. 1.10), no object times and no file locks, so that
@@ -6,8 +6,8 @@
  * initialised or not.
  * Private to this folder, and to data/formats' reader of files that other programs wrote.
  * Not collective. */
-#ifndef ORR_DATA_STORAGE_PRIVATE_H
-#define ORR_DATA_STORAGE_PRIVATE_H
+#ifndef ORR_DATA_STORAGE_HDF5_ACCESS_H
+#define ORR_DATA_STORAGE_HDF5_ACCESS_H
 
 #include "data/storage/shared_file.h"
 #include "data/storage/storage.h"
