@@ -1,17 +1,22 @@
 /* jobs/cmd/cmd_crop.c - orrery crop JOB.yaml [key=value ...] */
 #include "core/memory.h"
 #include "jobs/cmd/command.h"
+#include "jobs/context/phase.h"
 #include "jobs/survey/crop.h"
+
+static orr_status read_job(orr_crop_opts *o, orr_config **config, const orr_args *args)
+{
+    if (!o) return orr_fail(ORR_ERR_NOMEM, "out of memory: crop");
+    ORR_TRY(orr_job_config(config, args->words[0], args));
+    return orr_options_read(o, orr_crop_options, orr_config_root(*config), "");
+}
 
 static orr_status run(orr_context *context, const orr_args *args)
 {
-    orr_crop_opts *o = orr_alloc(1, sizeof *o);
     orr_config *config = NULL;
-    orr_status st = o ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: crop");
+    orr_crop_opts *o = orr_alloc(1, sizeof *o);
+    orr_status st = orr_phase(context, NULL, read_job(o, &config, args));
 
-    if (st == ORR_OK) st = orr_job_config(&config, args->words[0], args);
-    if (st == ORR_OK) st = orr_options_read(o, orr_crop_options, orr_config_root(config), "");
-    st = orr_context_agree(context, st);
     if (st == ORR_OK) st = orr_context_runtime(context, &o->runtime);
     if (st == ORR_OK) st = orr_crop_run(context, o);
     orr_config_destroy(config);

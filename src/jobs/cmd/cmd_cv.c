@@ -1,17 +1,20 @@
 /* jobs/cmd/cmd_cv.c - orrery cv JOB.yaml [key=value ...] */
 #include "jobs/cmd/command.h"
+#include "jobs/context/phase.h"
 #include "jobs/ensemble/cv.h"
+
+static orr_status read_job(orr_cv_job *job, orr_config **config, const orr_args *args)
+{
+    ORR_TRY(orr_job_config(config, args->words[0], args));
+    return orr_cv_job_read(job, *config, args->words[0]);
+}
 
 static orr_status run(orr_context *context, const orr_args *args)
 {
-    const char *path = args->words[0];
     orr_config *config = NULL;
     orr_cv_job job = { 0 };
-    orr_status st;
+    orr_status st = orr_phase(context, NULL, read_job(&job, &config, args));
 
-    st = orr_job_config(&config, path, args);
-    if (st == ORR_OK) st = orr_cv_job_read(&job, config, path);
-    st = orr_context_agree(context, st);
     if (st == ORR_OK) st = orr_context_runtime(context, &job.runtime);
     if (st == ORR_OK) st = orr_cross_validate(context, &job);
     orr_cv_job_free(&job);

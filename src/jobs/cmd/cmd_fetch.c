@@ -1,16 +1,20 @@
 /* jobs/cmd/cmd_fetch.c - orrery fetch JOB.yaml [key=value ...] */
 #include "jobs/cmd/command.h"
+#include "jobs/context/phase.h"
 #include "jobs/survey/fetch.h"
+
+static orr_status read_job(orr_fetch_opts *o, orr_config **config, const orr_args *args)
+{
+    ORR_TRY(orr_job_config(config, args->words[0], args));
+    return orr_options_read(o, orr_fetch_options, orr_config_root(*config), "");
+}
 
 static orr_status run(orr_context *context, const orr_args *args)
 {
     orr_config *config = NULL;
     orr_fetch_opts o;
-    orr_status st = ORR_OK;
+    orr_status st = orr_phase(context, NULL, read_job(&o, &config, args));
 
-    if (st == ORR_OK) st = orr_job_config(&config, args->words[0], args);
-    if (st == ORR_OK) st = orr_options_read(&o, orr_fetch_options, orr_config_root(config), "");
-    st = orr_context_agree(context, st);
     if (st == ORR_OK) st = orr_context_runtime(context, &o.runtime);
     if (st == ORR_OK) st = orr_fetch_run(context, &o);
     orr_config_destroy(config);

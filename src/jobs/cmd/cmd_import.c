@@ -1,17 +1,21 @@
 /* jobs/cmd/cmd_import.c - orrery import JOB.yaml [key=value ...] */
 #include "data/formats/table.h"
 #include "jobs/cmd/command.h"
+#include "jobs/context/phase.h"
 #include "jobs/sets/import.h"
+
+static orr_status read_job(orr_import_opts *o, orr_config **config, const orr_args *args)
+{
+    ORR_TRY(orr_job_config(config, args->words[0], args));
+    return orr_options_read(o, orr_import_options, orr_config_root(*config), "");
+}
 
 static orr_status run(orr_context *context, const orr_args *args)
 {
     orr_config *config = NULL;
     orr_import_opts o;
-    orr_status st = ORR_OK;
+    orr_status st = orr_phase(context, NULL, read_job(&o, &config, args));
 
-    if (st == ORR_OK) st = orr_job_config(&config, args->words[0], args);
-    if (st == ORR_OK) st = orr_options_read(&o, orr_import_options, orr_config_root(config), "");
-    st = orr_context_agree(context, st);
     if (st == ORR_OK) st = orr_context_runtime(context, &o.runtime);
     if (st == ORR_OK) st = orr_import(context, &o, config);
     orr_config_destroy(config);

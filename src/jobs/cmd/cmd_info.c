@@ -1,5 +1,6 @@
 /* jobs/cmd/cmd_info.c - orrery info PATH: what is in a shard set, checkpoint, model or run. */
 #include "jobs/cmd/command.h"
+#include "jobs/context/phase.h"
 #include "jobs/sets/info.h"
 
 #include <signal.h>
@@ -12,26 +13,32 @@ static const orr_option options[] = {
     ORR_OPTION_END,
 };
 
+static orr_status read_and_tell(const orr_context *context, const orr_args *args,
+                                orr_config **config, orr_text *t)
+{
+    info_opts o = { 0 };
+
+    if (orr_context_signalled())
+        return orr_fail(ORR_ERR_INTERRUPTED, "stopped by a signal; start again");
+    ORR_TRY(orr_job_config(config, NULL, args));
+    ORR_TRY(orr_options_read(&o, options, orr_config_root(*config), "info"));
+    ORR_TRY(orr_info(args->words[0], o.verify, t));
+    ORR_TRY(orr_text_status(t));
+    orr_context_print(context, "%s", t->s);
+    return ORR_OK;
+}
+
 static orr_status run(orr_context *context, const orr_args *args)
 {
     orr_config *config = NULL;
     orr_text t = ORR_TEXT_INIT;
-    info_opts o = { 0 };
-    orr_status st = ORR_OK;
+    orr_status st;
 
     orr_context_on_signals(SIG_DFL); /* there is nothing to save, and a large set is long to read */
-    if (context->rank == 0) {
-        if (orr_context_signalled())
-            st = orr_fail(ORR_ERR_INTERRUPTED, "stopped by a signal; start again");
-        if (st == ORR_OK) st = orr_job_config(&config, NULL, args);
-        if (st == ORR_OK) st = orr_options_read(&o, options, orr_config_root(config), "info");
-        if (st == ORR_OK) st = orr_info(args->words[0], o.verify, &t);
-        if (st == ORR_OK) st = orr_text_status(&t);
-        if (st == ORR_OK) orr_context_print(context, "%s", t.s);
-    }
+    st = orr_phase_root(context, NULL, read_and_tell(context, args, &config, &t));
     orr_text_free(&t);
     orr_config_destroy(config);
-    return orr_context_agree(context, st);
+    return st;
 }
 
 static const orr_example examples[] = {

@@ -1,6 +1,7 @@
 /* jobs/cmd/cmd_lr_range.c - orrery lr-range JOB.yaml [key=value ...] */
 #include "core/memory.h"
 #include "jobs/cmd/command.h"
+#include "jobs/context/phase.h"
 #include "jobs/train/lr_range.h"
 
 #include <stdio.h>
@@ -34,6 +35,7 @@ static orr_status read_asked(asked *a, const orr_args *args)
 {
     orr_args own = { 0 }, rest = *args;
 
+    if (!a) return orr_fail(ORR_ERR_NOMEM, "out of memory: lr-range");
     rest.n_assignments = 0;
     for (int i = 0; i < args->n_assignments; i++) {
         orr_args *to = is_own(args->assignments[i]) ? &own : &rest;
@@ -48,10 +50,9 @@ static orr_status read_asked(asked *a, const orr_args *args)
 static orr_status run(orr_context *context, const orr_args *args)
 {
     asked *a = orr_alloc(1, sizeof *a);
-    orr_status st = a ? read_asked(a, args) : orr_fail(ORR_ERR_NOMEM, "out of memory: lr-range");
+    orr_status st = orr_phase(context, NULL, read_asked(a, args));
 
-    if (st == ORR_OK && context->rank == 0) st = orr_lr_range_check_out(&a->o);
-    st = orr_context_agree(context, st);
+    if (st == ORR_OK) st = orr_phase_root(context, NULL, orr_lr_range_check_out(&a->o));
     if (st == ORR_OK) st = orr_context_runtime(context, &a->job.runtime);
     if (st == ORR_OK) st = orr_lr_range_test(context, &a->job, &a->o);
     if (a) {

@@ -1,17 +1,22 @@
 /* jobs/cmd/cmd_stack.c - orrery stack JOB.yaml [key=value ...] */
 #include "core/memory.h"
 #include "jobs/cmd/command.h"
+#include "jobs/context/phase.h"
 #include "jobs/ensemble/stack.h"
+
+static orr_status read_job(orr_stack_job *job, orr_config **config, const orr_args *args)
+{
+    if (!job) return orr_fail(ORR_ERR_NOMEM, "out of memory: stack");
+    ORR_TRY(orr_job_config(config, args->words[0], args));
+    return orr_stack_job_read(job, *config);
+}
 
 static orr_status run(orr_context *context, const orr_args *args)
 {
     orr_config *config = NULL;
     orr_stack_job *job = orr_alloc(1, sizeof *job);
-    orr_status st = job ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: stack");
+    orr_status st = orr_phase(context, NULL, read_job(job, &config, args));
 
-    if (st == ORR_OK) st = orr_job_config(&config, args->words[0], args);
-    if (st == ORR_OK) st = orr_stack_job_read(job, config);
-    st = orr_context_agree(context, st);
     if (st == ORR_OK) st = orr_context_runtime(context, &job->runtime);
     if (st == ORR_OK) st = orr_stack(context, job);
     orr_config_destroy(config);

@@ -1,6 +1,7 @@
 /* jobs/cmd/cmd_status.c - orrery status PATH: what a run is doing, from the files it leaves. */
 #include "core/memory.h"
 #include "jobs/cmd/command.h"
+#include "jobs/context/phase.h"
 #include "jobs/launch/status_view.h"
 
 #include <errno.h>
@@ -63,17 +64,19 @@ static orr_status tell(const char *path, const status_opts *o)
     return st;
 }
 
+static orr_status read_job(status_opts *o, orr_config **config, const orr_args *args)
+{
+    ORR_TRY(orr_job_config(config, NULL, args));
+    return orr_options_read(o, options, orr_config_root(*config), "");
+}
+
 static orr_status run(orr_context *context, const orr_args *args)
 {
     orr_config *config = NULL;
     status_opts o;
-    orr_status st;
+    orr_status st = orr_phase(context, NULL, read_job(&o, &config, args));
 
-    st = orr_job_config(&config, NULL, args);
-    if (st == ORR_OK) st = orr_options_read(&o, options, orr_config_root(config), "");
-    st = orr_context_agree(context, st);
-    if (st == ORR_OK)
-        st = orr_context_agree(context, context->rank == 0 ? tell(args->words[0], &o) : ORR_OK);
+    if (st == ORR_OK) st = orr_phase_root(context, NULL, tell(args->words[0], &o));
     orr_config_destroy(config);
     return st;
 }

@@ -1,5 +1,6 @@
 /* jobs/cmd/cmd_synth.c - orrery synth SURVEY out=FOLDER [key=value ...] */
 #include "jobs/cmd/command.h"
+#include "jobs/context/phase.h"
 #include "jobs/sets/synth.h"
 
 #include <stdio.h>
@@ -16,21 +17,26 @@ static orr_status choose(const orr_args *args, const orr_synth_survey **out)
                     args->words[0]);
 }
 
+static orr_status read_job(const orr_synth_survey **chosen, orr_synth_opts *o, orr_config **config,
+                           const orr_args *args)
+{
+    char what[32];
+
+    ORR_TRY(choose(args, chosen));
+    snprintf(what, sizeof what, "synth %s", (*chosen)->name);
+    ORR_TRY(orr_job_config(config, NULL, args));
+    return orr_options_read(o, (*chosen)->options, orr_config_root(*config), what);
+}
+
 static orr_status run(orr_context *context, const orr_args *args)
 {
     const orr_synth_survey *chosen = NULL;
     orr_config *config = NULL;
     orr_synth_opts o;
-    orr_status st = ORR_OK;
-    char what[32];
+    orr_status st;
 
     memset(&o, 0, sizeof o);
-    ORR_TRY_GOTO(st, agree, choose(args, &chosen));
-    snprintf(what, sizeof what, "synth %s", chosen->name);
-    ORR_TRY_GOTO(st, agree, orr_job_config(&config, NULL, args));
-    st = orr_options_read(&o, chosen->options, orr_config_root(config), what);
-agree:
-    st = orr_context_agree(context, st);
+    st = orr_phase(context, NULL, read_job(&chosen, &o, &config, args));
     if (st == ORR_OK) st = chosen->make(context, &o);
     orr_config_destroy(config);
     return st;

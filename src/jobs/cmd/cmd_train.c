@@ -2,19 +2,23 @@
 #include "data/augment.h"
 #include "data/transform.h"
 #include "jobs/cmd/command.h"
+#include "jobs/context/phase.h"
 #include "jobs/train/trainer.h"
 #include "nn/graph.h"
 #include "nn/layer.h"
+
+static orr_status read_job(orr_train_job *job, orr_config **config, const orr_args *args)
+{
+    ORR_TRY(orr_job_config(config, args->words[0], args));
+    return orr_train_job_read(job, *config);
+}
 
 static orr_status run(orr_context *context, const orr_args *args)
 {
     orr_config *config = NULL;
     orr_train_job job;
-    orr_status st;
+    orr_status st = orr_phase(context, NULL, read_job(&job, &config, args));
 
-    st = orr_job_config(&config, args->words[0], args);
-    if (st == ORR_OK) st = orr_train_job_read(&job, config);
-    st = orr_context_agree(context, st);
     if (st == ORR_OK) st = orr_context_runtime(context, &job.runtime);
     if (st == ORR_OK) st = orr_train(context, &job);
     orr_config_destroy(config);

@@ -5,6 +5,7 @@
 #include "core/threads.h"
 #include "jobs/context/deadline.h"
 #include "jobs/context/heartbeat.h"
+#include "jobs/context/phase.h"
 #include "jobs/context/tracing.h"
 
 #include <errno.h>
@@ -116,6 +117,8 @@ static orr_status start_mpi(orr_context *context, int *argc, char ***argv)
 
 orr_status orr_context_start(orr_context *context, int *argc, char ***argv)
 {
+    const char *wanted = getenv("ORR_PHASE_FAIL");
+
     *context = (orr_context){ .size = 1, .started = orr_now() };
     orr_context_on_signals(on_signal);
     ORR_TRY(orr_heartbeat_start(orr_context_stop));
@@ -132,6 +135,8 @@ orr_status orr_context_start(orr_context *context, int *argc, char ***argv)
     context->rank = orr_comm_rank(context->world);
     context->size = orr_comm_size(context->world);
     context->threads = 1;
+    if (wanted && orr_parse_int64(&context->phase.fail_at, wanted) != ORR_OK)
+        return orr_fail(ORR_ERR_OPTION, "ORR_PHASE_FAIL=%.80s is not a number", wanted);
     orr_heartbeat_who(context->rank, context->size);
     return orr_log_init(NULL, context->rank, context->size);
 }
@@ -142,10 +147,11 @@ static orr_status sharing_ranks(orr_context *context, int *out)
     uint64_t mine[2] = { (uint64_t)orr_comm_node(context->world), orr_affinity_key() };
     uint64_t *all = orr_alloc((size_t)context->size, sizeof mine);
     size_t *bytes = orr_alloc((size_t)context->size, sizeof *bytes);
-    orr_status st =
-        all && bytes ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", context->size);
+    orr_status st = orr_phase(
+        context, NULL,
+        all && bytes ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", context->size));
 
-    ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
+    if (st != ORR_OK) goto done;
     for (int r = 0; r < context->size; r++)
         bytes[r] = sizeof mine;
     ORR_TRY_GOTO(st, done, orr_comm_allgather(context->world, mine, all, bytes));

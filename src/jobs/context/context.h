@@ -1,7 +1,7 @@
 /* jobs/context/context.h - one running program: who takes part, and how it ends.
  * The only place that knows argv, MPI_COMM_WORLD, exit codes and standard output.
  *
- * Ending.  A command is a sequence of phases; each ends with orr_context_agree, after which every rank
+ * Ending.  A command is a sequence of phases (jobs/context/phase.h), after each of which every rank
  * holds the same status.  A command that returns an agreed failure ends everywhere with one printed
  * sentence and the same exit code.  A failure that one rank met alone, where the others wait for
  * it, ends the job by MPI_Abort after that rank has printed it; so does one of MPI itself, after which
@@ -29,6 +29,15 @@ enum {
     ORR_EXIT_MACHINE = 77
 };
 
+/* Private to jobs/context/phase.c. */
+typedef struct orr_phase_state {
+    const char *name;       /* NULL: none is under way, or it has none */
+    int depth;              /* 1: in one */
+    int64_t began;          /* orr_timeline_now() */
+    orr_status failed;      /* before its call was made */
+    int64_t count, fail_at; /* phases so far; which of them is to fail (0: none) */
+} orr_phase_state;
+
 typedef struct orr_context {
     orr_comm *world;
     int rank, size;
@@ -42,6 +51,7 @@ typedef struct orr_context {
     void *alive_ctx;
     char *timeline; /* folder of the timeline; NULL: there is none (jobs/context/tracing.h) */
     double timeline_share;
+    orr_phase_state phase;
 } orr_context;
 
 /* What every job file may hold beside its own keys; never part of a result. */
@@ -65,7 +75,8 @@ extern const orr_option orr_restart_options[];
 orr_status orr_context_start(orr_context *context, int *argc, char ***argv);
 /* Sizes the thread pool, starts the timeline.  Collective. */
 orr_status orr_context_runtime(orr_context *context, const orr_runtime_opts *o);
-/* Ends a phase (orr_comm_agree).  Collective. */
+/* orr_comm_agree, remembered: the bare end of a phase.  Nearly all are calls of
+ * jobs/context/phase.h; who uses this says why.  Collective. */
 static inline orr_status orr_context_agree(orr_context *context, orr_status st)
 {
     context->agreed = orr_comm_agree(context->world, st);

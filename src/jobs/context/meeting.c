@@ -3,6 +3,7 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "core/watchdog.h"
+#include "jobs/context/phase.h"
 
 #include <time.h>
 
@@ -26,16 +27,14 @@ static orr_status add(orr_counter *k, int64_t n)
 orr_status orr_meeting_create(orr_meeting **out, orr_context *context)
 {
     orr_meeting *m = orr_alloc(1, sizeof *m);
-    orr_status st = m ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: a meeting of ranks");
+    orr_status st;
 
     *out = NULL;
-    st = orr_context_agree(context, st);
-    if (st == ORR_OK)
-        st = orr_context_agree(context, orr_counter_create(&m->halts, context->world));
-    if (st == ORR_OK)
-        st = orr_context_agree(context, orr_counter_create(&m->beats, context->world));
-    if (st == ORR_OK)
-        st = orr_context_agree(context, orr_counter_create(&m->ended, context->world));
+    st = orr_phase(context, NULL,
+                   m ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: a meeting of ranks"));
+    if (st == ORR_OK) st = orr_phase_joint(context, orr_counter_create(&m->halts, context->world));
+    if (st == ORR_OK) st = orr_phase_joint(context, orr_counter_create(&m->beats, context->world));
+    if (st == ORR_OK) st = orr_phase_joint(context, orr_counter_create(&m->ended, context->world));
     if (st != ORR_OK) {
         orr_meeting_destroy(m);
         return st;

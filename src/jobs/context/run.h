@@ -44,7 +44,7 @@ orr_status orr_run_claim(orr_run *r, double seconds);
  * are literals: one line, with its end. */
 orr_status orr_run_open_tables(orr_run *r, int64_t metrics_bytes, int64_t history_bytes,
                                const char *history_header, const char *timing_header);
-/* Appends whole lines and flushes; sizes afterwards (for the checkpoint) may be NULL. */
+/* Appends whole lines and flushes. */
 orr_status orr_run_append(orr_run *r, const char *metrics_line, const char *history_line,
                           const char *timing_line);
 /* Of the tables.  ORR_ERR_IO when they or the lock were removed under the run (rm -r that lost a race

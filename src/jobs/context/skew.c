@@ -1,6 +1,7 @@
 /* jobs/context/skew.c - seconds of all ranks, and the one that the others wait for. */
 #include "jobs/context/skew.h"
 #include "core/memory.h"
+#include "jobs/context/phase.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +37,7 @@ orr_status orr_skew_create(orr_skew *s, orr_context *context)
     char host[sizeof *s->host] = "";
 
     *s = (orr_skew){ .context = context };
-    ORR_TRY(orr_context_agree(context, allocate(s)));
+    ORR_TRY(orr_phase(context, NULL, allocate(s)));
     snprintf(host, sizeof host, "%s", orr_comm_host(context->world));
     return gather(s, host, s->host, sizeof host);
 }

@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "core/timeline.h"
+#include "jobs/context/phase.h"
 
 #include <math.h>
 #include <string.h>
@@ -44,11 +45,13 @@ static orr_status measure(orr_context *context, double *offset, double *error)
     reading *all = orr_alloc((size_t)context->size, sizeof *all);
     size_t *bytes = orr_alloc((size_t)context->size, sizeof *bytes);
     double *offsets = orr_alloc((size_t)context->size + 1, sizeof *offsets), best = INFINITY;
-    orr_status st = all && bytes && offsets
-                        ? ORR_OK
-                        : orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", context->size);
+    orr_status st =
+        orr_phase(context, NULL,
+                  all && bytes && offsets
+                      ? ORR_OK
+                      : orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", context->size));
 
-    ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
+    if (st != ORR_OK) goto done;
     for (int r = 0; r < context->size; r++)
         bytes[r] = sizeof *all;
     for (int i = 0; i < ROUNDS; i++)
@@ -72,25 +75,29 @@ done:
     return st;
 }
 
+static orr_status open_timeline(orr_context *context, const orr_timeline_opts *o)
+{
+    context->timeline_share = o->share;
+    if (!(context->timeline = orr_strdup(o->folder)))
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: timeline");
+    ORR_TRY(orr_timeline_open(o));
+    orr_timeline_span("start", (int64_t)(context->started * 1e9), -1);
+    return ORR_OK;
+}
+
 orr_status orr_tracing_start(orr_context *context, const orr_runtime_opts *runtime)
 {
     orr_timeline_opts o = { .folder = runtime->timeline,
                             .rank = context->rank,
                             .max_mib = runtime->timeline_mib,
                             .share = runtime->timeline_share };
-    orr_status st = ORR_OK;
 
     if (!o.folder || !o.folder[0]) return ORR_OK;
     if (orr_comm_n_nodes(context->world) > 1) ORR_TRY(measure(context, &o.offset, &o.error));
     o.host = orr_comm_host(context->world);
     o.origin = context->started + o.offset; /* of the earliest */
     ORR_TRY(orr_comm_allreduce(context->world, &o.origin, 1, ORR_F64, ORR_MIN));
-    context->timeline_share = o.share;
-    context->timeline = orr_strdup(o.folder);
-    if (!context->timeline) st = orr_fail(ORR_ERR_NOMEM, "out of memory: timeline");
-    if (st == ORR_OK) st = orr_timeline_open(&o);
-    if (st == ORR_OK) orr_timeline_span("start", (int64_t)(context->started * 1e9), -1);
-    return orr_context_agree(context, st);
+    return orr_phase(context, NULL, open_timeline(context, &o));
 }
 
 static orr_status join(const orr_context *context)

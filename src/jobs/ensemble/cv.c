@@ -4,6 +4,7 @@
 #include "core/memory.h"
 #include "core/timeline.h"
 #include "jobs/context/heartbeat.h"
+#include "jobs/context/phase.h"
 #include "jobs/context/run.h"
 #include "jobs/train/splits.h"
 
@@ -22,12 +23,16 @@ static orr_status check_overlap(orr_cv *cv)
     int64_t *rows = orr_alloc((size_t)cv->n + 1, sizeof *rows), *test = NULL, at = 0;
     char(*names)[24] = orr_alloc((size_t)n, sizeof *names);
     int64_t n_test = cv->test.set ? orr_dataset_rows(cv->test.set) : 0;
-    orr_status st = ORR_OK;
+    orr_status st;
 
     test = orr_alloc((size_t)n_test + 1, sizeof *test);
-    if (!parts || !rows || !test || !names)
-        st = orr_fail(ORR_ERR_NOMEM, "out of memory: leak check of %lld samples", (long long)cv->n);
-    ORR_TRY_GOTO(st, done, orr_context_agree(cv->context, st));
+    ORR_TRY_GOTO(
+        st, done,
+        orr_phase(cv->context, NULL,
+                  parts && rows && test && names
+                      ? ORR_OK
+                      : orr_fail(ORR_ERR_NOMEM, "out of memory: leak check of %lld samples",
+                                 (long long)cv->n)));
     for (int f = 0; f < cv->n_folds; f++) {
         snprintf(names[f], sizeof names[f], "fold %d", f);
         parts[f] = (orr_split){ .name = names[f], .samples = &cv->train, .rows = rows + at };
@@ -60,8 +65,8 @@ static orr_status open_data(orr_cv *cv)
     cv->n_repeats = cv->job->cv.repeats;
     cv->n_seeds = cv->job->cv.seeds.n ? cv->job->cv.seeds.n : 1;
     cv->n_tasks = cv->job->n * cv->n_seeds * cv->n_repeats * cv->n_folds;
-    ORR_TRY(orr_context_agree(context, orr_set_identity(cv->identity, d->train)));
-    return orr_context_agree(context, orr_cv_make_folds(cv));
+    ORR_TRY(orr_phase(context, NULL, orr_set_identity(cv->identity, d->train)));
+    return orr_phase(context, NULL, orr_cv_make_folds(cv));
 }
 
 static orr_status keep_log(const orr_cv *cv)
@@ -73,21 +78,19 @@ static orr_status keep_log(const orr_cv *cv)
     return orr_log_file(path);
 }
 
+/* Rank 0. */
 static orr_status open_run(const orr_cv *cv, orr_run *run)
 {
     orr_text job = ORR_TEXT_INIT;
     int resume, shared = cv->job->cv.only.n > 0;
-    orr_status st = ORR_OK;
+    orr_status st = orr_cv_job_dump(cv->job, &job);
 
-    if (cv->context->rank == 0) {
-        st = orr_cv_job_dump(cv->job, &job);
-        if (st == ORR_OK)
-            st = shared ? orr_run_share(run, cv->job->run, job.s)
-                        : orr_run_open(run, cv->job->run, job.s, &resume);
-        if (st == ORR_OK) st = keep_log(cv);
-    }
+    if (st == ORR_OK)
+        st = shared ? orr_run_share(run, cv->job->run, job.s)
+                    : orr_run_open(run, cv->job->run, job.s, &resume);
+    if (st == ORR_OK) st = keep_log(cv);
     orr_text_free(&job);
-    return orr_context_agree(cv->context, st);
+    return st;
 }
 
 /* Starts that share the run have a file each. */
@@ -114,39 +117,37 @@ static orr_status finish(orr_cv *cv)
 
     orr_heartbeat_at("gather", -1);
     orr_cv_stand(cv, "gather");
-    st = orr_context_agree(cv->context, keep_log(cv));
+    st = orr_phase(cv->context, NULL, keep_log(cv));
 
-    if (st == ORR_OK) st = orr_context_agree(cv->context, orr_cv_describe(cv, &oof));
+    if (st == ORR_OK) st = orr_phase(cv->context, NULL, orr_cv_describe(cv, &oof));
     if (st == ORR_OK) st = orr_cv_gather(cv, &oof);
     orr_oof_free(&oof);
-    if (st == ORR_OK)
-        st = orr_context_agree(cv->context, cv->context->rank == 0 ? orr_cv_report(cv) : ORR_OK);
+    if (st == ORR_OK) st = orr_phase_root(cv->context, NULL, orr_cv_report(cv));
     orr_timeline_span("gather", span, -1);
     return st;
+}
+
+static orr_status claim(const orr_cv *cv, orr_run *run, int *left)
+{
+    ORR_TRY(orr_cv_count_left(cv, left));
+    return *left == 0 ? orr_run_claim(run, claim_seconds) : ORR_OK;
 }
 
 /* With folds left to other starts there is nothing to gather yet; the last one waits for those who
  * are gathering already, and does it again: the same bytes. */
 static orr_status may_finish(const orr_cv *cv, orr_run *run, int *may)
 {
-    int64_t left = 0;
-    orr_status st = ORR_OK;
+    int left = 0;
 
     *may = 1;
     if (cv->job->cv.only.n == 0) return ORR_OK;
-    if (cv->context->rank == 0) {
-        int n = 0;
-        st = orr_cv_count_left(cv, &n);
-        left = n;
-        if (st == ORR_OK && n == 0) st = orr_run_claim(run, claim_seconds);
-    }
-    ORR_TRY(orr_context_agree(cv->context, st));
+    ORR_TRY(orr_phase_root(cv->context, NULL, claim(cv, run, &left)));
     ORR_TRY(orr_comm_bcast(cv->context->world, &left, sizeof left, 0));
     *may = left == 0;
     if (left)
         orr_context_print(cv->context,
-                          "%s: done with cv.only; %lld of %d trainings are left to others\n",
-                          cv->job->run, (long long)left, cv->n_tasks);
+                          "%s: done with cv.only; %d of %d trainings are left to others\n",
+                          cv->job->run, left, cv->n_tasks);
     return ORR_OK;
 }
 
@@ -159,11 +160,11 @@ orr_status orr_cross_validate(orr_context *context, const orr_cv_job *job)
     orr_status st = open_data(&cv);
 
     if (st == ORR_OK)
-        st = orr_context_agree(context, orr_cv_describe(&cv, &like)); /* refused before work */
+        st = orr_phase(context, NULL, orr_cv_describe(&cv, &like)); /* refused before work */
     orr_oof_free(&like);
     if (st == ORR_OK) st = check_overlap(&cv);
-    if (st == ORR_OK) st = open_run(&cv, &run);
-    if (st == ORR_OK) st = orr_context_agree(context, open_status(&cv));
+    if (st == ORR_OK) st = orr_phase_root(context, NULL, open_run(&cv, &run));
+    if (st == ORR_OK) st = orr_phase(context, NULL, open_status(&cv));
     if (st == ORR_OK) st = orr_cv_train(&cv);
     if (st == ORR_OK) st = may_finish(&cv, &run, &may);
     if (st == ORR_OK && may) st = finish(&cv);

@@ -1,5 +1,6 @@
 /* jobs/ensemble/cv_gather.c - from the tasks' predictions to oof.h5. */
 #include "core/memory.h"
+#include "jobs/context/phase.h"
 #include "jobs/ensemble/cv.h"
 #include "jobs/model/ids.h"
 #include "jobs/model/model.h"
@@ -167,8 +168,7 @@ orr_status orr_cv_gather(orr_cv *cv, const orr_oof *o)
 {
     gather g = { cv, o };
     char path[ORR_PATH_MAX];
-    orr_status st = orr_path_join(path, cv->job->run, "oof.h5");
 
-    ORR_TRY(orr_context_agree(cv->context, st));
+    ORR_TRY(orr_phase(cv->context, NULL, orr_path_join(path, cv->job->run, "oof.h5")));
     return orr_oof_write(cv->context, o, path, fill, &g);
 }

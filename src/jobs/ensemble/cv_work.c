@@ -1,6 +1,7 @@
 /* jobs/ensemble/cv_work.c - the tasks: which are done, how long each takes, and training them. */
 #include "core/log.h"
 #include "core/memory.h"
+#include "jobs/context/phase.h"
 #include "jobs/ensemble/cv.h"
 #include "jobs/ensemble/tasks.h"
 #include "jobs/model/model.h"
@@ -97,6 +98,20 @@ static orr_status weigh(const orr_cv *cv, double *cost)
     return ORR_OK;
 }
 
+static orr_status look_at_all(ledger *l, double *cost, int32_t *done)
+{
+    const orr_cv *cv = l->cv;
+
+    l->task = orr_alloc((size_t)cv->n_tasks, sizeof *l->task);
+    l->cost = orr_alloc((size_t)cv->n_tasks, sizeof *l->cost);
+    if (!done || !cost || !l->task || !l->cost)
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: %d tasks", cv->n_tasks);
+    ORR_TRY(weigh(cv, cost));
+    for (int i = 0; cv->context->rank == 0 && i < cv->n_tasks; i++)
+        ORR_TRY(is_done(cv, i, &done[i]));
+    return ORR_OK;
+}
+
 /* Rank 0 looks; the others are told, since a file may appear between two looks. */
 static orr_status find_left(ledger *l)
 {
@@ -104,16 +119,9 @@ static orr_status find_left(ledger *l)
     orr_context *context = cv->context;
     int32_t *done = orr_alloc((size_t)cv->n_tasks, sizeof *done);
     double *cost = orr_alloc((size_t)cv->job->n, sizeof *cost);
-    orr_status st = ORR_OK;
+    orr_status st;
 
-    l->task = orr_alloc((size_t)cv->n_tasks, sizeof *l->task);
-    l->cost = orr_alloc((size_t)cv->n_tasks, sizeof *l->cost);
-    if (!done || !cost || !l->task || !l->cost)
-        st = orr_fail(ORR_ERR_NOMEM, "out of memory: %d tasks", cv->n_tasks);
-    if (st == ORR_OK) st = weigh(cv, cost);
-    for (int i = 0; st == ORR_OK && context->rank == 0 && i < cv->n_tasks; i++)
-        st = is_done(cv, i, &done[i]);
-    ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
+    ORR_TRY_GOTO(st, done, orr_phase(context, NULL, look_at_all(l, cost, done)));
     ORR_TRY_GOTO(st, done,
                  orr_comm_bcast(context->world, done, (size_t)cv->n_tasks * sizeof *done, 0));
     for (int i = 0; i < cv->n_tasks; i++)
@@ -154,14 +162,14 @@ static orr_status train_fold(void *ctx, orr_context *group, int i)
     orr_train_job job = cv->job->c[t.configuration].job;
     char run[ORR_PATH_MAX];
     orr_splits parts;
-    orr_status st = orr_cv_task_path(cv, l->task[i], "", run);
+    orr_status st;
 
     job.run = run;
     job.train.seed = t.seed;
     job.runtime = cv->job->runtime;
     job.runtime.progress = 0;
-    if (st == ORR_OK) st = orr_splits_of_fold(&parts, &rows, &job.data);
-    ORR_TRY(orr_context_agree(group, st));
+    ORR_TRY(orr_phase(group, NULL, orr_cv_task_path(cv, l->task[i], "", run)));
+    ORR_TRY(orr_phase(group, NULL, orr_splits_of_fold(&parts, &rows, &job.data)));
     orr_cv_stand(cv, "train");
     st = orr_train_parts(group, &job, &parts);
     orr_cv_stand(cv, "train");

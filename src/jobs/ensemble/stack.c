@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/timeline.h"
+#include "jobs/context/phase.h"
 #include "jobs/context/run.h"
 #include "jobs/context/same_job.h"
 #include "jobs/ensemble/stack_report.h"
@@ -93,16 +94,15 @@ orr_status orr_stack(orr_context *context, const orr_stack_job *job)
     int64_t span = orr_timeline_now();
     orr_status st;
 
-    ORR_TRY_GOTO(st, done, orr_context_agree(context, orr_stack_join(&d, job)));
+    ORR_TRY_GOTO(st, done, orr_phase(context, NULL, orr_stack_join(&d, job)));
     orr_timeline_span("read", span, d.n_sources);
     if (d.no_test[0]) orr_log0(ORR_WARN, "stack", "no test.csv is written: %s", d.no_test);
-    ORR_TRY_GOTO(st, done,
-                 orr_context_agree(context, context->rank == 0 ? open_run(&r, job, &d) : ORR_OK));
+    ORR_TRY_GOTO(st, done, orr_phase_root(context, NULL, open_run(&r, job, &d)));
     span = orr_timeline_now();
     ORR_TRY_GOTO(st, done, orr_stack_fit_all(&f, context, job, &d));
     orr_timeline_span("fit", span, -1);
     span = orr_timeline_now();
-    st = orr_context_agree(context, context->rank == 0 ? write_all(context, job, &d, &f) : ORR_OK);
+    st = orr_phase_root(context, NULL, write_all(context, job, &d, &f));
     orr_timeline_span_of("write", span, -1, job->run);
 done:
     orr_run_close(&r);

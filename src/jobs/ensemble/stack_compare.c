@@ -3,6 +3,7 @@
  * Folds are dealt to ranks for what must be fitted, candidates for the scoring; each number comes
  * from one rank and is zero on the others, so the sums that bring them together are exact. */
 #include "core/memory.h"
+#include "jobs/context/phase.h"
 #include "jobs/ensemble/stack_fit.h"
 #include "stats/blend.h"
 #include "stats/metrics.h"
@@ -289,10 +290,12 @@ orr_status orr_stack_compare(orr_stack_fit *f, orr_context *context, const orr_s
                              .per_model = d->n_classes == 2 ? 1 : d->n_classes };
     size_t cells = (size_t)f->n_candidates * (size_t)(f->n_folds + 2);
     double *scores = orr_alloc(cells, sizeof *scores);
-    orr_status st = scores ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: scores");
+    orr_status st;
 
-    ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
-    ORR_TRY_GOTO(st, done, orr_context_agree(context, run_folds(&work, context)));
+    ORR_TRY_GOTO(st, done,
+                 orr_phase(context, NULL,
+                           scores ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: scores")));
+    ORR_TRY_GOTO(st, done, orr_phase(context, NULL, run_folds(&work, context)));
     ORR_TRY_GOTO(
         st, done,
         orr_comm_allreduce(context->world, f->weights, (size_t)d->n_columns, ORR_F64, ORR_SUM));
@@ -300,7 +303,7 @@ orr_status orr_stack_compare(orr_stack_fit *f, orr_context *context, const orr_s
                  orr_comm_allreduce(context->world, f->held_out,
                                     (size_t)d->n * (size_t)d->n_classes * ORR_STACK_N_WAYS, ORR_F64,
                                     ORR_SUM));
-    ORR_TRY_GOTO(st, done, orr_context_agree(context, run_scores(f, context, d, scores)));
+    ORR_TRY_GOTO(st, done, orr_phase(context, NULL, run_scores(f, context, d, scores)));
     ORR_TRY_GOTO(st, done, orr_comm_allreduce(context->world, scores, cells, ORR_F64, ORR_SUM));
     settle(f, d, scores);
 done:

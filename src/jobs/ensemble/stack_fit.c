@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/timeline.h"
+#include "jobs/context/phase.h"
 #include "stats/kfold.h"
 
 #include <string.h>
@@ -166,14 +167,15 @@ static orr_status search(orr_stack_fit *f, orr_context *context, const orr_stack
                                          .tolerance = job->tolerance };
     orr_logistic_grid *g = NULL;
     orr_counter *counter = NULL;
-    orr_status st = orr_context_agree(context, orr_logistic_grid_create(&g, &in));
+    orr_status st = orr_phase(context, NULL, orr_logistic_grid_create(&g, &in));
 
-    if (st == ORR_OK) st = orr_counter_create(&counter, context->world);
-    if (st == ORR_OK) st = orr_context_agree(context, run_tasks(context, g, counter, &f->grid));
+    if (st == ORR_OK) st = orr_phase_joint(context, orr_counter_create(&counter, context->world));
+    if (st == ORR_OK) st = orr_phase(context, NULL, run_tasks(context, g, counter, &f->grid));
     if (st == ORR_OK) st = gather_grid(f, context);
     if (st == ORR_OK)
-        st = orr_context_agree(context, orr_logistic_grid_choose(f->grid.auc, f->n_c, f->n_folds,
-                                                                 &f->best, f->mean, f->sd));
+        st = orr_phase(
+            context, NULL,
+            orr_logistic_grid_choose(f->grid.auc, f->n_c, f->n_folds, &f->best, f->mean, f->sd));
     orr_counter_destroy(counter);
     orr_logistic_grid_destroy(g);
     if (st == ORR_OK) f->model.c = f->c[f->best];
@@ -236,7 +238,7 @@ static orr_status fit_alone(orr_stack_fit *f, orr_context *context, const orr_lo
            features = (size_t)orr_stack_features(&f->model);
     double facts[5] = { 0 };
 
-    ORR_TRY(orr_context_agree(context, context->rank == 0 ? fit(f, rows, o) : ORR_OK));
+    ORR_TRY(orr_phase_root(context, NULL, fit(f, rows, o)));
     facts[0] = f->separable;
     facts[1] = f->converged;
     facts[2] = f->iterations;
@@ -261,8 +263,8 @@ static orr_status fit_together(orr_stack_fit *f, orr_context *context, orr_logis
     const void *two[2] = { context, &plan };
     int64_t first, last;
 
-    ORR_TRY(orr_context_agree(context,
-                              orr_leaf_plan_init(&plan, leaves, context->rank, context->size)));
+    ORR_TRY(
+        orr_phase(context, NULL, orr_leaf_plan_init(&plan, leaves, context->rank, context->size)));
     first = orr_leaf_begin(rows.n, leaves, plan.first);
     last = orr_leaf_begin(rows.n, leaves, plan.last);
     rows.n_global = rows.n;
@@ -273,7 +275,7 @@ static orr_status fit_together(orr_stack_fit *f, orr_context *context, orr_logis
     o.reduce = leaf_sum;
     o.agree = agree;
     o.ctx = two;
-    return orr_context_agree(context, fit(f, &rows, &o));
+    return orr_phase_joint(context, fit(f, &rows, &o));
 }
 
 static orr_status refit(orr_stack_fit *f, orr_context *context, const orr_stack_job *job,
@@ -306,6 +308,15 @@ static orr_status refit(orr_stack_fit *f, orr_context *context, const orr_stack_
     return ORR_OK;
 }
 
+static orr_status get_ready(orr_stack_fit *f, const orr_stack_job *job, const orr_stack_data *d,
+                            double **x)
+{
+    ORR_TRY(reserve(f, job, d));
+    ORR_TRY(make_folds(f, job, d));
+    *x = orr_alloc((size_t)d->n * (size_t)orr_stack_features(&f->model), sizeof **x);
+    return *x ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: features");
+}
+
 orr_status orr_stack_fit_all(orr_stack_fit *f, orr_context *context, const orr_stack_job *job,
                              const orr_stack_data *d)
 {
@@ -314,13 +325,7 @@ orr_status orr_stack_fit_all(orr_stack_fit *f, orr_context *context, const orr_s
     orr_status st;
 
     *f = (orr_stack_fit){ 0 };
-    st = reserve(f, job, d);
-    if (st == ORR_OK) st = make_folds(f, job, d);
-    if (st == ORR_OK) {
-        x = orr_alloc((size_t)d->n * (size_t)orr_stack_features(&f->model), sizeof *x);
-        if (!x) st = orr_fail(ORR_ERR_NOMEM, "out of memory: features");
-    }
-    ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
+    ORR_TRY_GOTO(st, done, orr_phase(context, NULL, get_ready(f, job, d, &x)));
     orr_stack_take_features(&f->model, d->p, d->n, x);
     span = orr_timeline_now();
     ORR_TRY_GOTO(st, done, search(f, context, job, d, x));

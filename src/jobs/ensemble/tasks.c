@@ -6,6 +6,7 @@
 #include "core/timeline.h"
 #include "jobs/context/heartbeat.h"
 #include "jobs/context/meeting.h"
+#include "jobs/context/phase.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,21 +136,22 @@ static orr_status run_task(dealer *d, int i)
     return ORR_OK;
 }
 
+/* The group's rank 0: the number of the next task, and whether to leave off. */
+static orr_status ask_for_task(dealer *d, int64_t take[2])
+{
+    int halted = 0;
+
+    ORR_TRY(orr_meeting_look(d->meeting, &halted));
+    ORR_TRY(orr_counter_next(d->deal, 1, &take[0]));
+    take[1] = halted || orr_context_signalled();
+    return ORR_OK;
+}
+
 static orr_status take_tasks(dealer *d)
 {
-    int64_t next = 0;
-
     while (!d->stopped) {
-        orr_status st = ORR_OK;
         int64_t take[2] = { 0, 0 };
-        if (d->group.rank == 0) {
-            int halted = 0;
-            st = orr_meeting_look(d->meeting, &halted);
-            if (st == ORR_OK) st = orr_counter_next(d->deal, 1, &next);
-            take[0] = next;
-            take[1] = halted || orr_context_signalled();
-        }
-        ORR_TRY(orr_comm_agree(d->group.world, st));
+        ORR_TRY(orr_phase_root(&d->group, NULL, ask_for_task(d, take)));
         ORR_TRY(orr_comm_bcast(d->group.world, take, sizeof take, 0));
         if (take[1]) d->stopped = 1;
         if (take[0] >= d->t->n || d->stopped) break;
@@ -170,20 +172,19 @@ static orr_status begin(dealer *d)
     orr_context *context = d->context;
     int group = orr_tasks_group_of(d->t, context->size, context->rank);
     orr_comm *world = NULL;
-    orr_status st;
 
     d->first = d->t->n;
     d->order = orr_alloc((size_t)d->t->n + 1, sizeof *d->order);
     d->failed = orr_alloc((size_t)d->t->n + 1, sizeof *d->failed);
-    st = d->order && d->failed ? ORR_OK
-                               : orr_fail(ORR_ERR_NOMEM, "out of memory: %d tasks", d->t->n);
-    ORR_TRY(orr_context_agree(context, st));
+    ORR_TRY(orr_phase(context, NULL,
+                      d->order && d->failed
+                          ? ORR_OK
+                          : orr_fail(ORR_ERR_NOMEM, "out of memory: %d tasks", d->t->n)));
     orr_tasks_order(d->t->cost, d->t->n, d->order);
     ORR_TRY(orr_meeting_create(&d->meeting, context));
-    ORR_TRY(orr_context_agree(context, orr_counter_create(&d->deal, context->world)));
-    ORR_TRY(orr_context_agree(context, orr_counter_create(&d->ended, context->world)));
-    ORR_TRY(
-        orr_context_agree(context, orr_comm_split(&world, context->world, group, context->rank)));
+    ORR_TRY(orr_phase_joint(context, orr_counter_create(&d->deal, context->world)));
+    ORR_TRY(orr_phase_joint(context, orr_counter_create(&d->ended, context->world)));
+    ORR_TRY(orr_phase_joint(context, orr_comm_split(&world, context->world, group, context->rank)));
     d->group = *context;
     d->group.world = world;
     d->group.quiet = 1;
@@ -213,9 +214,9 @@ static orr_status tell_failures(dealer *d)
     owner = d->first == first ? context->rank : context->size;
     ORR_TRY(orr_comm_allreduce(context->world, &owner, 1, ORR_I32, ORR_MIN));
     ORR_TRY(orr_comm_bcast(context->world, &d->why, sizeof d->why, owner));
-    context->agreed = orr_error_raise(&d->why);
-    return orr_fail_prefix(context->agreed, "%d of %d %ss failed, the first is %s: ", n_failed, n,
-                           d->t->what, d->t->name(d->t->ctx, first, name, sizeof name));
+    return orr_fail_prefix(orr_phase_same(context, orr_error_raise(&d->why)),
+                           "%d of %d %ss failed, the first is %s: ", n_failed, n, d->t->what,
+                           d->t->name(d->t->ctx, first, name, sizeof name));
 }
 
 static orr_status interrupted(dealer *d)
@@ -224,10 +225,10 @@ static orr_status interrupted(dealer *d)
 
     ORR_TRY(orr_comm_allreduce(d->context->world, &any, 1, ORR_I32, ORR_MAX));
     if (!any) return ORR_OK;
-    d->context->agreed = ORR_ERR_INTERRUPTED;
-    return orr_fail(
-        ORR_ERR_INTERRUPTED,
-        "stopped by a signal; what is done is kept; the same command goes on from there");
+    return orr_phase_same(
+        d->context,
+        orr_fail(ORR_ERR_INTERRUPTED,
+                 "stopped by a signal; what is done is kept; the same command goes on from there"));
 }
 
 static orr_status work(dealer *d)
@@ -250,6 +251,7 @@ static orr_status work(dealer *d)
         orr_meeting_halt(d->meeting);
         st = ORR_OK;
     }
+    /* bare: a rank whose group broke left the loop by itself above, and ends the job */
     ORR_TRY(orr_context_agree(d->context, st));
     ORR_TRY(interrupted(d));
     return tell_failures(d);

@@ -3,6 +3,7 @@
 #include "core/memory.h"
 #include "core/timeline.h"
 #include "jobs/context/heartbeat.h"
+#include "jobs/context/phase.h"
 
 #include <string.h>
 
@@ -144,6 +145,35 @@ static orr_status predict_chunk(orr_predictor *p, const orr_samples *s, const in
     return ORR_OK;
 }
 
+/* This rank's share, rows [first, last): one chunk after another into mine. */
+static orr_status predict_share(orr_predictor *p, const orr_samples *s, const int64_t *rows,
+                                int64_t first, int64_t last, orr_progress *shown, int64_t before,
+                                orr_real *mine)
+{
+    size_t width = (size_t)p->model->outputs;
+    int columns[ORR_MAX_AUX];
+
+    if (!mine)
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %lld samples",
+                        (long long)(last - first));
+    ORR_TRY(orr_model_aux_columns(p->model, orr_dataset_schema(s->set), orr_dataset_path(s->set),
+                                  columns));
+    for (int64_t at = first; at < last; at += ORR_EVAL_CHUNK) {
+        int here = (int)(last - at < ORR_EVAL_CHUNK ? last - at : ORR_EVAL_CHUNK);
+        int64_t unit;
+        if (p->heeds) {
+            orr_heartbeat_at("predict", at / ORR_EVAL_CHUNK);
+            ORR_TRY(orr_predict_interrupted());
+        }
+        unit = orr_timeline_unit(at / ORR_EVAL_CHUNK);
+        ORR_TRY(predict_chunk(p, s, rows + at, here, columns, mine + (size_t)(at - first) * width));
+        orr_timeline_unit_end("batch", unit, at / ORR_EVAL_CHUNK);
+        orr_progress_update(shown, before + at + here - first, NULL);
+        orr_context_alive(p->context);
+    }
+    return ORR_OK;
+}
+
 orr_status orr_predictor_run(orr_predictor *p, const orr_samples *s, const int64_t *rows, int64_t n,
                              orr_real *logits, const char *phase)
 {
@@ -151,38 +181,20 @@ orr_status orr_predictor_run(orr_predictor *p, const orr_samples *s, const int64
     size_t width = (size_t)p->model->outputs;
     int64_t first = share_begin(context, context->rank, n),
             last = share_begin(context, context->rank + 1, n);
-    orr_progress *own = NULL, *shown;
-    orr_real *mine = NULL;
-    int64_t span, all;
-    int columns[ORR_MAX_AUX];
-    orr_status st = orr_model_aux_columns(p->model, orr_dataset_schema(s->set),
-                                          orr_dataset_path(s->set), columns);
+    orr_progress *own = NULL;
+    orr_real *mine = orr_alloc((size_t)(last - first) * width + 1, sizeof *mine);
+    int64_t span = orr_timeline_now();
+    orr_status st;
 
-    mine = orr_alloc((size_t)(last - first) * width + 1, sizeof *mine);
-    if (st == ORR_OK && !mine)
-        st = orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %lld samples",
-                      (long long)(last - first));
     if (phase && context->rank == 0)
         (void)orr_progress_create(&own, phase, "samples", last - first);
-    shown = phase ? own : p->progress;
-    all = orr_timeline_now();
-    for (int64_t at = first; st == ORR_OK && at < last; at += ORR_EVAL_CHUNK) {
-        int here = (int)(last - at < ORR_EVAL_CHUNK ? last - at : ORR_EVAL_CHUNK);
-        if (p->heeds) {
-            orr_heartbeat_at("predict", at / ORR_EVAL_CHUNK);
-            ORR_TRY_GOTO(st, stop, orr_predict_interrupted());
-        }
-        span = orr_timeline_unit(at / ORR_EVAL_CHUNK);
-        st = predict_chunk(p, s, rows + at, here, columns, mine + (size_t)(at - first) * width);
-        orr_timeline_unit_end("batch", span, at / ORR_EVAL_CHUNK);
-        orr_progress_update(shown, (phase ? 0 : p->before) + at + here - first, NULL);
-        orr_context_alive(context);
-    }
-stop:
+    st = orr_phase(p->context, NULL,
+                   predict_share(p, s, rows, first, last, phase ? own : p->progress,
+                                 phase ? 0 : p->before, mine));
     orr_progress_end(own, NULL);
-    orr_timeline_span("batches", all, -1);
+    orr_timeline_span("batches", span, -1);
+    if (st != ORR_OK) goto done;
     span = orr_timeline_now();
-    ORR_TRY_GOTO(st, done, orr_context_agree(p->context, st));
     for (int r = 0; r < context->size; r++)
         p->bytes[r] = (size_t)(share_begin(context, r + 1, n) - share_begin(context, r, n)) *
                       width * sizeof *mine;

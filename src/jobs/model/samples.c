@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "core/rng.h"
 #include "data/loader.h"
+#include "jobs/context/phase.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,12 +25,15 @@ orr_status orr_samples_open(orr_samples *s, orr_context *context, const char *pa
     *s = (orr_samples){ 0 };
     /* One rank hashes when asked to; all of them would read the same bytes. */
     ORR_TRY_GOTO(st, failed,
-                 orr_context_agree(context, open_set(s, path, verify && context->rank == 0)));
-    st = orr_comm_window_create(&s->window, context->world, orr_cache_bytes(s->set));
-    ORR_TRY_GOTO(st, failed, orr_context_agree(context, st));
-    st = orr_cache_fill(s->set, orr_comm_window_base(s->window), orr_comm_node_rank(context->world),
-                        orr_comm_node_size(context->world));
-    ORR_TRY_GOTO(st, failed, orr_context_agree(context, st));
+                 orr_phase(context, NULL, open_set(s, path, verify && context->rank == 0)));
+    ORR_TRY_GOTO(st, failed,
+                 orr_phase_joint(context, orr_comm_window_create(&s->window, context->world,
+                                                                 orr_cache_bytes(s->set))));
+    ORR_TRY_GOTO(st, failed,
+                 orr_phase(context, NULL,
+                           orr_cache_fill(s->set, orr_comm_window_base(s->window),
+                                          orr_comm_node_rank(context->world),
+                                          orr_comm_node_size(context->world))));
     ORR_TRY_GOTO(st, failed, orr_comm_window_fence(s->window));
     s->cache = orr_comm_window_base(s->window);
     return ORR_OK;
@@ -99,18 +103,23 @@ static orr_status share_blocks(orr_context *context, const orr_fit_rows *f, cons
            *all = orr_alloc(w->size * (size_t)context->size + 1, sizeof(double));
     size_t *counts = orr_alloc((size_t)context->size, sizeof(size_t));
     char *x = orr_alloc(ORR_FIT_BLOCK, fit_bytes(f));
-    orr_status st = ORR_OK;
+    orr_status st;
 
-    if (!mine || !all || !counts || !x)
-        st = orr_fail(ORR_ERR_NOMEM, "out of memory: statistics of %zu numbers", w->size);
-    ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
+    ORR_TRY_GOTO(st, done,
+                 orr_phase(context, NULL,
+                           mine && all && counts && x
+                               ? ORR_OK
+                               : orr_fail(ORR_ERR_NOMEM, "out of memory: statistics of %zu numbers",
+                                          w->size)));
     for (int64_t at = 0; at < n_blocks; at += context->size) {
         int here = (int)(n_blocks - at < context->size ? n_blocks - at : context->size);
         for (int r = 0; r < context->size; r++)
             counts[r] = r < here ? w->size * sizeof(double) : 0;
-        if (context->rank < here)
-            st = w->of(w->ctx, x, gather_block(f, at + context->rank, x), mine);
-        ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
+        ORR_TRY_GOTO(st, done,
+                     orr_phase(context, NULL,
+                               context->rank < here
+                                   ? w->of(w->ctx, x, gather_block(f, at + context->rank, x), mine)
+                                   : ORR_OK));
         ORR_TRY_GOTO(st, done, orr_comm_allgather(context->world, mine, all, counts));
         for (int b = 0; b < here; b++)
             w->merge(w->ctx, all + (size_t)b * w->size);
@@ -154,13 +163,14 @@ static orr_status fit_pass(orr_context *context, const orr_fit_rows *f, orr_tran
                   .total = orr_alloc(size + 1, sizeof(double)),
                   .scratch = orr_alloc(orr_transform_scratch_bytes(t), 1) };
     block_work w = { .size = size, .of = fit_block, .merge = fit_merge, .ctx = &c };
-    orr_status st = c.total && c.scratch
-                        ? ORR_OK
-                        : orr_fail(ORR_ERR_NOMEM, "out of memory: statistics of %zu numbers", size);
+    orr_status st =
+        orr_phase(context, NULL,
+                  c.total && c.scratch
+                      ? ORR_OK
+                      : orr_fail(ORR_ERR_NOMEM, "out of memory: statistics of %zu numbers", size));
 
-    st = orr_context_agree(context, st);
     if (st == ORR_OK) st = share_blocks(context, f, &w);
-    if (st == ORR_OK) st = orr_context_agree(context, orr_transform_fit_end(t, c.total, f->n));
+    if (st == ORR_OK) st = orr_phase(context, NULL, orr_transform_fit_end(t, c.total, f->n));
     orr_free(c.total);
     orr_free(c.scratch);
     return st;
@@ -198,16 +208,18 @@ orr_status orr_samples_statistics(orr_context *context, const orr_fit_rows *f,
     size_t size = orr_image_stats_size(schema);
     stats_ctx c = { .schema = schema, .total = orr_alloc(size + 1, sizeof(double)) };
     block_work w = { .size = size, .of = stats_block, .merge = stats_merge, .ctx = &c };
-    orr_status st = c.total
-                        ? ORR_OK
-                        : orr_fail(ORR_ERR_NOMEM, "out of memory: statistics of %zu numbers", size);
+    orr_status st;
 
     *out = NULL;
-    st = orr_context_agree(context, st);
+    st = orr_phase(context, NULL,
+                   c.total
+                       ? ORR_OK
+                       : orr_fail(ORR_ERR_NOMEM, "out of memory: statistics of %zu numbers", size));
     if (st == ORR_OK) st = share_blocks(context, f, &w);
-    if (st == ORR_OK) st = orr_image_stats_create(out, schema, c.total, f->n);
+    if (st == ORR_OK)
+        st = orr_phase(context, NULL, orr_image_stats_create(out, schema, c.total, f->n));
     orr_free(c.total);
-    return orr_context_agree(context, st);
+    return st;
 }
 
 /* ---- overlap ---- */
@@ -302,11 +314,14 @@ static orr_status gather_marks(orr_context *context, const orr_split *parts, int
     int64_t first = n * context->rank / context->size,
             last = n * (context->rank + 1) / context->size, at = 0;
     mark *mine = orr_alloc((size_t)(last - first) + 1, sizeof *mine);
-    orr_status st = ORR_OK;
+    orr_status st;
 
-    if (!bytes || !mine)
-        st = orr_fail(ORR_ERR_NOMEM, "out of memory: leak check of %lld samples", (long long)n);
-    ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
+    ORR_TRY_GOTO(st, done,
+                 orr_phase(context, NULL,
+                           bytes && mine ? ORR_OK
+                                         : orr_fail(ORR_ERR_NOMEM,
+                                                    "out of memory: leak check of %lld samples",
+                                                    (long long)n)));
     for (int p = 0; p < n_parts; p++) {
         size_t x_bytes = orr_schema_x_bytes(orr_dataset_schema(parts[p].samples->set));
         for (int64_t i = 0; i < parts[p].n; i++, at++) {
@@ -346,20 +361,23 @@ orr_status orr_splits_check_overlap(orr_context *context, const orr_split *parts
 {
     int64_t n = 0;
     mark *marks;
-    orr_status st = ORR_OK;
+    orr_status st;
 
     if (strcmp(policy, "allow") == 0 || n_parts < 2) return ORR_OK;
     for (int p = 0; p < n_parts; p++)
         n += parts[p].n;
     marks = orr_alloc((size_t)n + 1, sizeof *marks);
-    if (!marks)
-        st = orr_fail(ORR_ERR_NOMEM, "out of memory: leak check of %lld samples", (long long)n);
-    ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
+    ORR_TRY_GOTO(
+        st, done,
+        orr_phase(context, NULL,
+                  marks ? ORR_OK
+                        : orr_fail(ORR_ERR_NOMEM, "out of memory: leak check of %lld samples",
+                                   (long long)n)));
     for (int ids = ids_comparable(parts, n_parts); ids >= 0; ids--) {
         ORR_TRY_GOTO(st, done, gather_marks(context, parts, n_parts, n, ids, marks));
         qsort(marks, (size_t)n, sizeof *marks, by_hash);
         ORR_TRY_GOTO(st, done,
-                     orr_context_agree(context, report_overlap(parts, marks, n, ids, policy)));
+                     orr_phase(context, NULL, report_overlap(parts, marks, n, ids, policy)));
     }
 done:
     orr_free(marks);

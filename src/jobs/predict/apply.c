@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/timeline.h"
+#include "jobs/context/phase.h"
 #include "jobs/model/predictor.h"
 
 #include <string.h>
@@ -39,6 +40,7 @@ static orr_status all_rows(orr_applied *a)
 {
     int64_t n = orr_dataset_rows(a->samples.set);
 
+    ORR_TRY(orr_predict_interrupted());
     a->rows = orr_alloc((size_t)n + 1, sizeof *a->rows);
     if (!a->rows) return orr_fail(ORR_ERR_NOMEM, "out of memory: %lld samples", (long long)n);
     for (int64_t i = 0; i < n; i++)
@@ -59,22 +61,19 @@ static orr_status predict(orr_applied *a, orr_context *context, const orr_args *
     int64_t span = orr_timeline_now();
     orr_status st;
 
-    ORR_TRY_GOTO(st, done, orr_context_agree(context, open_models(&e, a, args->words[0], o)));
+    ORR_TRY_GOTO(st, done, orr_phase(context, NULL, open_models(&e, a, args->words[0], o)));
     orr_timeline_span_of("load model", span, 0, args->words[0]);
     span = orr_timeline_now();
     ORR_TRY_GOTO(st, done, orr_samples_open(&a->samples, context, args->words[1], 0));
     orr_timeline_span_of("read", span, -1, args->words[1]);
-    st = orr_predict_interrupted();
-    if (st == ORR_OK) st = all_rows(a);
-    ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
+    ORR_TRY_GOTO(st, done, orr_phase(context, NULL, all_rows(a)));
     t.rows = a->rows;
     t.n = orr_dataset_rows(a->samples.set);
     span = orr_timeline_now();
     ORR_TRY_GOTO(st, done, orr_ensemble_check(&e, &t));
     orr_timeline_span("check models", span, e.n_models);
     span = orr_timeline_now();
-    st = c->prepare && context->rank == 0 ? c->prepare(o, a) : ORR_OK;
-    ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
+    ORR_TRY_GOTO(st, done, orr_phase_root(context, NULL, c->prepare ? c->prepare(o, a) : ORR_OK));
     if (c->prepare) orr_timeline_span("prepare", span, -1);
     tell(&e);
     st = orr_ensemble_scores(&e, &t, &a->scores);
@@ -88,7 +87,7 @@ orr_status orr_apply(orr_context *context, const orr_args *args, const orr_apply
     orr_config *config = NULL;
     orr_apply_opts o = { .model = "" };
     orr_applied a;
-    orr_status st = orr_context_agree(context, read_job(&o, &config, args, c));
+    orr_status st = orr_phase(context, NULL, read_job(&o, &config, args, c));
 
     memset(&a, 0, sizeof a);
     if (st == ORR_OK) st = orr_context_runtime(context, &o.runtime);
@@ -97,7 +96,7 @@ orr_status orr_apply(orr_context *context, const orr_args *args, const orr_apply
         orr_fail(st, "stopped by a signal; nothing was written; start again");
     if (st == ORR_OK) {
         int64_t span = orr_timeline_now();
-        st = orr_context_agree(context, context->rank == 0 ? c->output(context, &o, &a) : ORR_OK);
+        st = orr_phase_root(context, NULL, c->output(context, &o, &a));
         orr_timeline_span_of("write", span, -1, o.out);
     }
     orr_scores_free(&a.scores);

@@ -2,6 +2,7 @@
 #include "core/memory.h"
 #include "core/progress.h"
 #include "core/timeline.h"
+#include "jobs/context/phase.h"
 #include "jobs/model/predictor.h"
 #include "jobs/predict/ensemble.h"
 
@@ -69,15 +70,23 @@ static orr_status check_member(const orr_ensemble *e, const orr_ensemble_task *t
     return st;
 }
 
-orr_status orr_ensemble_check(const orr_ensemble *e, const orr_ensemble_task *t)
+/* Ranks take the models in turn. */
+static orr_status check_share(const orr_ensemble *e, const orr_ensemble_task *t)
 {
     const orr_dataset *set = t->samples->set;
-    orr_status st = orr_model_accepts(t->first, orr_dataset_schema(set), orr_dataset_path(set));
 
-    for (int i = 1; st == ORR_OK && i < e->n_models; i++)
-        if (i % t->context->size == t->context->rank && (st = orr_predict_interrupted()) == ORR_OK)
-            st = check_member(e, t, i);
-    return orr_context_agree(t->context, st);
+    ORR_TRY(orr_model_accepts(t->first, orr_dataset_schema(set), orr_dataset_path(set)));
+    for (int i = 1; i < e->n_models; i++) {
+        if (i % t->context->size != t->context->rank) continue;
+        ORR_TRY(orr_predict_interrupted());
+        ORR_TRY(check_member(e, t, i));
+    }
+    return ORR_OK;
+}
+
+orr_status orr_ensemble_check(const orr_ensemble *e, const orr_ensemble_task *t)
+{
+    return orr_phase(t->context, NULL, check_share(e, t));
 }
 
 /* ---- one model's answers ---- */
@@ -117,16 +126,19 @@ static orr_status score_model(work *w, orr_model *m, orr_scores *out)
     orr_predictor *predictor = NULL;
     orr_real *logits = orr_alloc((size_t)t->n * (size_t)m->outputs + 1, sizeof *logits);
     int64_t span = orr_timeline_now();
-    orr_status st = logits ? plan(&net, &predictor, w, m)
-                           : orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %lld samples",
-                                      (long long)t->n);
+    orr_status st;
 
-    ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
+    ORR_TRY_GOTO(st, done,
+                 orr_phase(context, NULL,
+                           logits
+                               ? plan(&net, &predictor, w, m)
+                               : orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %lld samples",
+                                          (long long)t->n)));
     orr_timeline_span("plan", span, w->done);
     ORR_TRY_GOTO(st, done, orr_predictor_run(predictor, t->samples, t->rows, t->n, logits, NULL));
     span = orr_timeline_now();
-    st = orr_scores_create(out, m, t->samples, t->rows, t->n, logits, m->threshold);
-    st = orr_context_agree(context, st);
+    st = orr_phase(context, NULL,
+                   orr_scores_create(out, m, t->samples, t->rows, t->n, logits, m->threshold));
     orr_timeline_span("score", span, w->done);
     w->done++;
 done:
@@ -175,6 +187,12 @@ static void tell_model(const work *w, int i, int64_t span)
         orr_timeline_span_of("model", span, i, path);
 }
 
+static orr_status load_next(const work *w, int i, orr_model *own)
+{
+    ORR_TRY(orr_predict_interrupted());
+    return i ? orr_ensemble_load(w->e, i, own, w->t->kernels) : ORR_OK;
+}
+
 /* Adds the next model, one of `of`, to sum. */
 static orr_status add_model(work *w, int first, int of, double *sum)
 {
@@ -183,10 +201,8 @@ static orr_status add_model(work *w, int first, int of, double *sum)
     orr_model own = { 0 };
     orr_scores s = { 0 };
     int64_t span = orr_timeline_now(), load = span;
-    orr_status st = orr_predict_interrupted();
+    orr_status st = orr_phase(context, NULL, load_next(w, i, &own));
 
-    if (st == ORR_OK && i) st = orr_ensemble_load(w->e, i, &own, w->t->kernels);
-    st = orr_context_agree(context, st);
     if (st != ORR_OK) {
         orr_model_destroy(&own);
         return st;
@@ -194,7 +210,7 @@ static orr_status add_model(work *w, int first, int of, double *sum)
     if (i) orr_timeline_span("load model", load, i);
     st = score_model(w, i ? &own : w->t->first, &s);
     if (st == ORR_ERR_NUMERIC) name_model(w, i, st);
-    if (st == ORR_OK) st = orr_context_agree(context, check_finite(w, i, s.p));
+    if (st == ORR_OK) st = orr_phase(context, NULL, check_finite(w, i, s.p));
     if (st == ORR_OK) add_mean(sum, s.p, w->count, first, of);
     orr_scores_free(&s);
     orr_model_destroy(&own);
@@ -221,12 +237,15 @@ static orr_status join(work *w, double *out)
     size_t parts = stack ? (size_t)e->n_parts : 1;
     double *column = orr_alloc(w->count + 1, sizeof *column),
            *p = orr_alloc(parts * w->count + 1, sizeof *p);
-    orr_status st = column && p ? ORR_OK
-                                : orr_fail(ORR_ERR_NOMEM,
-                                           "out of memory: answers of %d models for %lld samples",
-                                           e->n_models, (long long)w->t->n);
+    orr_status st;
 
-    ORR_TRY_GOTO(st, done, orr_context_agree(w->t->context, st));
+    ORR_TRY_GOTO(st, done,
+                 orr_phase(w->t->context, NULL,
+                           column && p
+                               ? ORR_OK
+                               : orr_fail(ORR_ERR_NOMEM,
+                                          "out of memory: answers of %d models for %lld samples",
+                                          e->n_models, (long long)w->t->n)));
     for (int i = 0; i < e->n_parts; i++) {
         double *here = stack ? p + (size_t)i * w->count : p;
         ORR_TRY_GOTO(st, done, average_part(w, &e->parts[i], column, here));
@@ -234,7 +253,7 @@ static orr_status join(work *w, double *out)
     }
     if (stack) {
         int64_t span = orr_timeline_now();
-        st = orr_context_agree(w->t->context, orr_stack_apply(&e->stack, p, w->t->n, out));
+        st = orr_phase(w->t->context, NULL, orr_stack_apply(&e->stack, p, w->t->n, out));
         orr_timeline_span("stack", span, -1);
     }
 done:
@@ -247,17 +266,17 @@ static orr_status score_joined(work *w, orr_scores *out)
 {
     const orr_ensemble_task *t = w->t;
     double *p = orr_alloc(w->count + 1, sizeof *p);
-    orr_status st =
+    orr_status st = orr_phase(
+        t->context, NULL,
         p ? ORR_OK
-          : orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %lld samples", (long long)t->n);
+          : orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %lld samples", (long long)t->n));
 
-    st = orr_context_agree(t->context, st);
     if (st == ORR_OK) st = join(w, p);
     if (st == ORR_OK) {
         int64_t span = orr_timeline_now();
-        st = orr_context_agree(t->context,
-                               orr_scores_of_predictions(out, t->first, t->samples, t->rows, t->n,
-                                                         p, t->first->threshold));
+        st = orr_phase(t->context, NULL,
+                       orr_scores_of_predictions(out, t->first, t->samples, t->rows, t->n, p,
+                                                 t->first->threshold));
         orr_timeline_span("score", span, -1);
     }
     orr_free(p);

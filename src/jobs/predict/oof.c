@@ -5,6 +5,7 @@
 #include "data/storage/shared_file.h"
 #include "data/storage/storage.h"
 #include "jobs/context/deadline.h"
+#include "jobs/context/phase.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -158,20 +159,27 @@ static orr_status write_shared(orr_context *context, const orr_oof *o, const cha
     static const char *const names[] = { "p", "test_p" };
     orr_store_shared *w = NULL;
     orr_deadline limit;
-    orr_status st;
+    orr_error first = { 0 };
 
     orr_deadline_start(&limit, "writing predictions with all ranks", ORR_EXIT_FAILED, 1);
-    st = orr_store_shared_open(&w, path, orr_context_writers(context), names, o->n_test ? 2 : 1);
-    st = orr_context_agree(context, st);
-    if (st == ORR_OK) {
-        (void)write_columns(w, context, o, how, &limit); /* the close says it again */
-        st = orr_store_shared_close(w);
-    } else {
-        (void)orr_store_shared_close(w);
-    }
-    st = orr_context_agree(context, st);
+    orr_error_keep(&first, orr_phase_joint(context, orr_store_shared_open(
+                                                        &w, path, orr_context_writers(context),
+                                                        names, o->n_test ? 2 : 1)));
+    if (first.code == ORR_OK) orr_error_keep(&first, write_columns(w, context, o, how, &limit));
+    orr_error_keep(&first, orr_store_shared_close(w));
     orr_deadline_stop(&limit);
-    return st;
+    return orr_error_raise(&first);
+}
+
+/* Rank 0: the file gets its name when all is well, and goes when it is not. */
+static orr_status commit(orr_store_writer *f, orr_status st)
+{
+    orr_error first;
+
+    if (st == ORR_OK) st = orr_store_go_on(f);
+    orr_error_take(&first, st);
+    orr_error_keep(&first, orr_store_commit(f, st));
+    return orr_error_raise(&first);
 }
 
 orr_status orr_oof_write(orr_context *context, const orr_oof *o, const char *path,
@@ -179,15 +187,10 @@ orr_status orr_oof_write(orr_context *context, const orr_oof *o, const char *pat
 {
     const filler how = { fill, ctx };
     orr_store_writer *f = NULL;
-    orr_status st = context->rank == 0 ? lay_out(&f, o, path) : ORR_OK;
+    orr_status st = orr_phase_root(context, NULL, lay_out(&f, o, path));
 
-    st = orr_context_agree(context, st);
-    if (st == ORR_OK) st = write_shared(context, o, path, &how);
-    if (context->rank == 0) {
-        if (st == ORR_OK) st = orr_store_go_on(f);
-        st = orr_store_commit(f, st);
-    }
-    return orr_context_agree(context, st);
+    if (st == ORR_OK) st = orr_phase_joint(context, write_shared(context, o, path, &how));
+    return orr_phase(context, NULL, context->rank == 0 ? commit(f, st) : st);
 }
 
 /* ---- reading ---- */

@@ -11,6 +11,7 @@
 #include "core/timeline.h"
 #include "data/formats/table.h"
 #include "data/shard.h"
+#include "jobs/context/phase.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -79,17 +80,17 @@ static orr_status read_tables(importer *im)
     return ORR_OK;
 }
 
-/* The end of a phase: who comes first waits. */
-static orr_status meet(importer *im, orr_status st)
+/* Ranks count rows in byte ranges in turn; everyone then knows where each row is. */
+static orr_status scan_parts(orr_table *t, int first, int last, orr_scan *mine)
 {
-    int64_t span = orr_timeline_now();
-
-    st = orr_context_agree(im->context, st);
-    orr_timeline_span("wait for the others", span, -1);
-    return st;
+    for (int i = first; i < last; i++) {
+        int64_t span = orr_timeline_now();
+        ORR_TRY(orr_table_scan_part(t, i, &mine[i - first]));
+        orr_timeline_span("scan", span, i);
+    }
+    return ORR_OK;
 }
 
-/* Ranks count rows in byte ranges in turn; everyone then knows where each row is. */
 static orr_status scan_table(importer *im, orr_table *t)
 {
     int n = orr_table_n_parts(t), size = im->context->size, rank = im->context->rank;
@@ -97,24 +98,17 @@ static orr_status scan_table(importer *im, orr_table *t)
              *all = orr_alloc((size_t)n + 1, sizeof *all);
     size_t *bytes = orr_alloc((size_t)size, sizeof *bytes);
     int first = (int)((int64_t)n * rank / size), last = (int)((int64_t)n * (rank + 1) / size);
-    int64_t span;
-    orr_status st = mine && all && bytes
-                        ? ORR_OK
-                        : orr_fail(ORR_ERR_NOMEM, "out of memory: scan of %d parts", n);
+    orr_status st;
 
-    for (int i = first; st == ORR_OK && i < last; i++) {
-        span = orr_timeline_now();
-        st = orr_table_scan_part(t, i, &mine[i - first]);
-        orr_timeline_span("scan", span, i);
-    }
-    ORR_TRY_GOTO(st, done, meet(im, st));
+    ORR_TRY_GOTO(st, done,
+                 orr_phase(im->context, "scan parts",
+                           mine && all && bytes
+                               ? scan_parts(t, first, last, mine)
+                               : orr_fail(ORR_ERR_NOMEM, "out of memory: scan of %d parts", n)));
     for (int r = 0; r < size; r++)
         bytes[r] = (size_t)((int64_t)n * (r + 1) / size - (int64_t)n * r / size) * sizeof *all;
     ORR_TRY_GOTO(st, done, orr_comm_allgather(im->context->world, mine, all, bytes));
-    span = orr_timeline_now();
-    if (n > 0) st = orr_table_scan_end(t, all);
-    orr_timeline_span("scan end", span, -1);
-    st = orr_context_agree(im->context, st);
+    st = orr_phase(im->context, "scan end", n > 0 ? orr_table_scan_end(t, all) : ORR_OK);
 done:
     orr_free(mine);
     orr_free(all);
@@ -129,11 +123,9 @@ static orr_status look_at_labels(importer *im, const orr_table *t, int64_t most[
             last = rows * (im->context->rank + 1) / im->context->size;
     int32_t label = -1;
     int id_bytes = 0;
-    int64_t span = orr_timeline_now();
-    orr_status st = orr_table_label_range(t, first, last - first, &label, &id_bytes);
 
-    orr_timeline_span("labels", span, -1);
-    ORR_TRY(meet(im, st));
+    ORR_TRY(orr_phase(im->context, "labels",
+                      orr_table_label_range(t, first, last - first, &label, &id_bytes)));
     if (label > most[0]) most[0] = label;
     if (id_bytes > most[1]) most[1] = id_bytes;
     return orr_comm_allreduce(im->context->world, most, 2, ORR_I64, ORR_MAX);
@@ -198,24 +190,27 @@ static orr_status count_rows(importer *im)
 }
 
 /* ---- provenance: inputs hashed by ranks in turn ---- */
-static orr_status hash_inputs(importer *im)
+static orr_status hash_own(importer *im)
 {
     enum { MOST = sizeof im->inputs / sizeof *im->inputs };
-    orr_status st = ORR_OK;
 
     for (int i = 0; i < im->n_tables; i++)
-        for (int k = 0; st == ORR_OK && k < orr_table_n_inputs(im->tables[i]); k++) {
+        for (int k = 0; k < orr_table_n_inputs(im->tables[i]); k++) {
             if (im->n_inputs == MOST)
-                st = orr_fail(ORR_ERR_OPTION, "import: more than %d input files", MOST);
-            else
-                im->inputs[im->n_inputs++] = orr_table_input(im->tables[i], k);
+                return orr_fail(ORR_ERR_OPTION, "import: more than %d input files", MOST);
+            im->inputs[im->n_inputs++] = orr_table_input(im->tables[i], k);
         }
-    for (int i = im->context->rank; st == ORR_OK && i < im->n_inputs; i += im->context->size) {
+    for (int i = im->context->rank; i < im->n_inputs; i += im->context->size) {
         int64_t span = orr_timeline_now();
-        st = orr_sha256_file(im->sums[i], im->inputs[i]);
+        ORR_TRY(orr_sha256_file(im->sums[i], im->inputs[i]));
         orr_timeline_span_of("sha256", span, i, im->inputs[i]);
     }
-    ORR_TRY(meet(im, st));
+    return ORR_OK;
+}
+
+static orr_status hash_inputs(importer *im)
+{
+    ORR_TRY(orr_phase(im->context, "hash inputs", hash_own(im)));
     for (int i = 0; i < im->n_inputs; i++) {
         ORR_TRY(orr_comm_bcast(im->context->world, im->sums[i], sizeof im->sums[i],
                                i % im->context->size));
@@ -290,7 +285,7 @@ static orr_status write_shards(importer *im, orr_counter *counter)
     }
     orr_progress_end(progress, NULL);
     orr_rows_free(&buffer);
-    return meet(im, st);
+    return st;
 }
 
 /* A folder beside the final one.  What a killed import left there goes; anything else is refused. */
@@ -301,27 +296,26 @@ static orr_status make_folder(importer *im)
     return orr_set_create(im->tmp, 0);
 }
 
-static orr_status write_set(importer *im)
+static orr_status publish(importer *im)
 {
     orr_provenance p = provenance(im);
-    orr_counter *counter = NULL;
-    int64_t span;
-    orr_status st = ORR_OK;
 
-    if (im->context->rank == 0) st = make_folder(im);
-    ORR_TRY(orr_context_agree(im->context, st));
+    ORR_TRY(orr_index_write(im->tmp, im->n_shards, &im->schema, &p));
+    return orr_set_publish(im->tmp, im->out, im->o->overwrite);
+}
+
+static orr_status write_set(importer *im)
+{
+    orr_counter *counter = NULL;
+    orr_status st;
+
+    ORR_TRY(orr_phase_root(im->context, NULL, make_folder(im)));
     im->created = 1;
-    ORR_TRY(orr_context_agree(im->context, orr_counter_create(&counter, im->context->world)));
-    st = write_shards(im, counter);
+    ORR_TRY(orr_phase_joint(im->context, orr_counter_create(&counter, im->context->world)));
+    st = orr_phase(im->context, "write shards", write_shards(im, counter));
     orr_counter_destroy(counter);
     ORR_TRY(st);
-    span = orr_timeline_now();
-    if (im->context->rank == 0) st = orr_index_write(im->tmp, im->n_shards, &im->schema, &p);
-    if (im->context->rank == 0 && st == ORR_OK)
-        st = orr_set_publish(im->tmp, im->out, im->o->overwrite);
-    st = orr_context_agree(im->context, st);
-    orr_timeline_span_of("index", span, -1, im->out);
-    return st;
+    return orr_phase_root(im->context, "index", publish(im));
 }
 
 /* The job as it was given, without where it writes: the same data give the same bytes wherever they
@@ -336,31 +330,31 @@ static orr_status describe_job(importer *im)
     return orr_text_status(&im->job);
 }
 
+/* An output that is there is found out before the work. */
 static orr_status name_folders(importer *im)
 {
     ORR_TRY(orr_path_trim(im->out, im->o->out));
-    return orr_tmp_path(im->tmp, im->out);
+    ORR_TRY(orr_tmp_path(im->tmp, im->out));
+    return im->context->rank == 0 ? orr_set_check_output(im->out, im->o->overwrite) : ORR_OK;
 }
 
 static orr_status make_set(importer *im)
 {
     int64_t most[2] = { -1, 0 };
-    orr_status st = name_folders(im);
+    orr_status st;
 
-    if (st == ORR_OK && im->context->rank == 0)
-        st = orr_set_check_output(im->out, im->o->overwrite);
-    ORR_TRY(orr_context_agree(im->context,
-                              st)); /* an output that is there is found out before the work */
-    ORR_TRY(orr_context_agree(im->context, read_tables(im)));
-    ORR_TRY(orr_context_agree(im->context, describe_job(im)));
+    ORR_TRY(orr_phase(im->context, NULL, name_folders(im)));
+    ORR_TRY(orr_phase(im->context, NULL, read_tables(im)));
+    ORR_TRY(orr_phase(im->context, NULL, describe_job(im)));
     for (int i = 0; i < im->n_tables; i++) {
         ORR_TRY(scan_table(im, im->tables[i]));
         ORR_TRY(look_at_labels(im, im->tables[i], most));
     }
     for (int i = 0; i < im->n_tables; i++)
-        ORR_TRY(orr_context_agree(
-            im->context, orr_table_set_label_range(im->tables[i], (int32_t)most[0], (int)most[1])));
-    ORR_TRY(orr_context_agree(im->context, count_rows(im)));
+        ORR_TRY(
+            orr_phase(im->context, NULL,
+                      orr_table_set_label_range(im->tables[i], (int32_t)most[0], (int)most[1])));
+    ORR_TRY(orr_phase(im->context, NULL, count_rows(im)));
     ORR_TRY(hash_inputs(im));
     st = write_set(im);
     /* what is half made goes; a set that was there before stays until the new one is whole */

@@ -1,15 +1,16 @@
 /* jobs/sets/synth.c - the stand-in surveys, and how ranks share their making. */
 #include "jobs/sets/synth.h"
 #include "core/progress.h"
+#include "jobs/context/phase.h"
 
 static orr_status make_kepler(orr_context *context, const orr_synth_opts *o)
 {
-    return orr_context_agree(context, context->rank == 0 ? orr_synth_kepler(&o->kepler) : ORR_OK);
+    return orr_phase_root(context, NULL, orr_synth_kepler(&o->kepler));
 }
 
 static orr_status make_moons(orr_context *context, const orr_synth_opts *o)
 {
-    return orr_context_agree(context, context->rank == 0 ? orr_synth_moons(&o->moons) : ORR_OK);
+    return orr_phase_root(context, NULL, orr_synth_moons(&o->moons));
 }
 
 /* This rank's fields, one after another, so that a signal is heard between two. */
@@ -41,9 +42,8 @@ static orr_status make_sdss(orr_context *context, const orr_synth_opts *o)
     const orr_runtime_opts runtime = { .threads = 0 };
 
     ORR_TRY(orr_context_runtime(context, &runtime));
-    ORR_TRY(orr_context_agree(context, make_fields(context, &o->sdss)));
-    return orr_context_agree(context,
-                             context->rank == 0 ? orr_synth_sdss_catalogue(&o->sdss) : ORR_OK);
+    ORR_TRY(orr_phase(context, NULL, make_fields(context, &o->sdss)));
+    return orr_phase_root(context, NULL, orr_synth_sdss_catalogue(&o->sdss));
 }
 
 const orr_synth_survey orr_synth_surveys[] = {

@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "core/timeline.h"
 #include "jobs/context/heartbeat.h"
+#include "jobs/context/phase.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -116,7 +117,7 @@ static orr_status work(orr_crop *c)
 {
     orr_crop_result r = { 0 };
     int64_t span;
-    orr_status st = orr_context_agree(c->context, open_status(c));
+    orr_status st = orr_phase(c->context, NULL, open_status(c));
 
     if (st == ORR_OK) st = orr_crop_parts(c, &r);
     if (st == ORR_OK) {
@@ -150,17 +151,20 @@ static orr_status crop_all(orr_crop *c)
     return st;
 }
 
+static orr_status get_ready(const orr_crop *c, const orr_crop_opts *o, int *downloads)
+{
+    if (!c) return orr_fail(ORR_ERR_NOMEM, "out of memory: crop");
+    if (o->stream) ORR_TRY(orr_download_start());
+    *downloads = o->stream;
+    return ORR_OK;
+}
+
 orr_status orr_crop_run(orr_context *context, const orr_crop_opts *o)
 {
     orr_crop *c = orr_alloc(1, sizeof *c);
     int downloads = 0;
-    orr_status st = c ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: crop");
+    orr_status st = orr_phase(context, NULL, get_ready(c, o, &downloads));
 
-    if (st == ORR_OK && o->stream) {
-        st = orr_download_start();
-        downloads = st == ORR_OK;
-    }
-    st = orr_context_agree(context, st);
     if (st == ORR_OK) {
         *c = (orr_crop){ .context = context, .o = o, .lock = -1 };
         st = crop_all(c);

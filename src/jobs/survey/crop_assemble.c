@@ -6,6 +6,7 @@
 #include "core/progress.h"
 #include "data/shard_shared.h"
 #include "jobs/context/deadline.h"
+#include "jobs/context/phase.h"
 #include "jobs/survey/crop.h"
 
 #include <inttypes.h>
@@ -121,7 +122,7 @@ static orr_status write_shards(assembly *a, orr_counter *counter, int64_t per_sh
     }
     orr_progress_end(progress, NULL);
     orr_rows_free(&buffer);
-    return orr_context_agree(c->context, st);
+    return st;
 }
 
 static orr_status make_shards(assembly *a, int *n_shards)
@@ -131,15 +132,14 @@ static orr_status make_shards(assembly *a, int *n_shards)
     orr_counter *counter = NULL;
     orr_status st;
 
-    if (n > 99999) {
-        a->c->context->agreed = ORR_ERR_OPTION;
-        return orr_fail(ORR_ERR_OPTION,
-                        "shard_mib %g would make %" PRId64 " shards, more than 99999; raise it",
-                        a->c->o->shard_mib, n);
-    }
+    if (n > 99999)
+        return orr_phase_same(a->c->context, orr_fail(ORR_ERR_OPTION,
+                                                      "shard_mib %g would make %" PRId64
+                                                      " shards, more than 99999; raise it",
+                                                      a->c->o->shard_mib, n));
     *n_shards = (int)n;
-    ORR_TRY(orr_context_agree(a->c->context, orr_counter_create(&counter, a->c->context->world)));
-    st = write_shards(a, counter, per, n);
+    ORR_TRY(orr_phase_joint(a->c->context, orr_counter_create(&counter, a->c->context->world)));
+    st = orr_phase(a->c->context, NULL, write_shards(a, counter, per, n));
     orr_counter_destroy(counter);
     return st;
 }
@@ -172,36 +172,58 @@ static orr_status write_rounds(assembly *a, orr_shared_shard *f, orr_rows *buffe
     return orr_error_raise(&failed);
 }
 
+static orr_status lay_out(assembly *a, orr_rows *buffer, int64_t block)
+{
+    const orr_crop *c = a->c;
+    int64_t rows = a->r->counts.cubes;
+
+    if (c->context->rank == 0)
+        ORR_TRY(orr_shared_shard_lay_out(c->set, 0, &c->schema, rows, &a->provenance));
+    return alloc_rows(buffer, &c->schema, rows < block ? rows : block);
+}
+
+/* A file that some could not open is closed by those who could. */
+static orr_status write_together(assembly *a, orr_rows *buffer, int64_t block)
+{
+    orr_crop *c = a->c;
+    orr_shared_shard *f = NULL;
+    orr_deadline limit;
+    orr_error first = { 0 };
+
+    orr_deadline_start(&limit, "writing the set with all ranks", ORR_EXIT_FAILED, 1);
+    orr_error_keep(
+        &first, orr_phase_joint(c->context,
+                                orr_shared_shard_open(&f, c->set, 0, &c->schema, a->r->counts.cubes,
+                                                      orr_context_writers(c->context))));
+    if (first.code == ORR_OK) orr_error_keep(&first, write_rounds(a, f, buffer, block, &limit));
+    orr_error_keep(&first, orr_shared_shard_close(f));
+    orr_deadline_stop(&limit);
+    if (first.code == ORR_OK) orr_error_keep(&first, stop_check(a));
+    return orr_error_raise(&first);
+}
+
+/* Rank 0: the file gets its name when all is well, and goes when it is not. */
+static orr_status commit_single(const orr_crop *c, orr_status st)
+{
+    orr_error first;
+
+    orr_error_take(&first, st);
+    orr_error_keep(&first, orr_shared_shard_commit(c->set, 0, st == ORR_OK));
+    return orr_error_raise(&first);
+}
+
 static orr_status make_single(assembly *a, int *n_shards)
 {
     orr_crop *c = a->c;
-    int64_t rows = a->r->counts.cubes,
-            block = orr_schema_rows_per_shard(&c->schema, BLOCK_BYTES / 1048576.0);
-    orr_shared_shard *f = NULL;
+    int64_t block = orr_schema_rows_per_shard(&c->schema, BLOCK_BYTES / 1048576.0);
     orr_rows buffer = { 0 };
-    orr_error first;
-    orr_status st = ORR_OK;
+    orr_status st;
 
     *n_shards = 1;
-    if (c->context->rank == 0)
-        st = orr_shared_shard_lay_out(c->set, 0, &c->schema, rows, &a->provenance);
-    if (st == ORR_OK) st = alloc_rows(&buffer, &c->schema, rows < block ? rows : block);
-    st = orr_context_agree(c->context, st);
+    st = orr_phase(c->context, NULL, lay_out(a, &buffer, block));
     if (st == ORR_OK) {
-        orr_deadline limit;
-        orr_deadline_start(&limit, "writing the set with all ranks", ORR_EXIT_FAILED, 1);
-        st =
-            orr_shared_shard_open(&f, c->set, 0, &c->schema, rows, orr_context_writers(c->context));
-        st = orr_context_agree(c->context, st);
-        if (st == ORR_OK) st = write_rounds(a, f, &buffer, block, &limit);
-        orr_error_take(&first, st);
-        orr_error_keep(&first, orr_shared_shard_close(f));
-        orr_deadline_stop(&limit);
-        if (first.code == ORR_OK) orr_error_keep(&first, stop_check(a));
-        orr_error_take(&first, orr_context_agree(c->context, orr_error_raise(&first)));
-        if (c->context->rank == 0)
-            orr_error_keep(&first, orr_shared_shard_commit(c->set, 0, first.code == ORR_OK));
-        st = orr_context_agree(c->context, orr_error_raise(&first));
+        st = orr_phase_joint(c->context, write_together(a, &buffer, block));
+        st = orr_phase(c->context, NULL, c->context->rank == 0 ? commit_single(c, st) : st);
     }
     orr_rows_free(&buffer);
     return st;
@@ -305,8 +327,7 @@ static orr_status finish_set(assembly *a, int n_shards)
 
 static orr_status begin(assembly *a)
 {
-    orr_status st = count_rows(a);
-
+    ORR_TRY(count_rows(a));
     a->inputs[0] = orr_path_name(a->c->o->catalogue.file);
     a->sums[0] = a->c->catalogue_sha;
     a->provenance = (orr_provenance){ .command = "crop",
@@ -315,28 +336,23 @@ static orr_status begin(assembly *a)
                                       .inputs = a->inputs,
                                       .input_sha256 = a->sums };
     memcpy(a->c->schema.units, a->r->units, sizeof a->c->schema.units);
-    if (st == ORR_OK) st = check_counts(a->c, a->r);
-    if (st == ORR_OK && a->c->context->rank == 0) {
-        st = orr_set_create(a->c->set, 0);
-        if (st == ORR_OK) st = write_list(a->c);
-        if (st == ORR_OK && a->r->counts.cubes == 0) st = no_cubes(a->c);
-    }
-    return orr_context_agree(a->c->context, st);
+    ORR_TRY(check_counts(a->c, a->r));
+    if (a->c->context->rank != 0) return ORR_OK;
+    ORR_TRY(orr_set_create(a->c->set, 0));
+    ORR_TRY(write_list(a->c));
+    return a->r->counts.cubes == 0 ? no_cubes(a->c) : ORR_OK;
 }
 
 orr_status orr_crop_assemble(orr_crop *c, const orr_crop_result *r)
 {
     assembly a = { .c = c, .r = r };
     int n_shards = 0;
-    orr_status st = begin(&a);
+    orr_status st = orr_phase(c->context, NULL, begin(&a));
 
     if (st == ORR_OK)
         st = strcmp(c->o->output, "single") == 0 ? make_single(&a, &n_shards)
                                                  : make_shards(&a, &n_shards);
-    if (st == ORR_OK) {
-        if (c->context->rank == 0) st = finish_set(&a, n_shards);
-        st = orr_context_agree(c->context, st);
-    }
+    if (st == ORR_OK) st = orr_phase_root(c->context, NULL, finish_set(&a, n_shards));
     orr_free(a.before);
     return st;
 }

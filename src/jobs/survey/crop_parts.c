@@ -7,6 +7,7 @@
 #include "core/timeline.h"
 #include "jobs/context/heartbeat.h"
 #include "jobs/context/meeting.h"
+#include "jobs/context/phase.h"
 #include "jobs/survey/crop_piece.h"
 
 #include <inttypes.h>
@@ -244,8 +245,7 @@ static orr_status meet(worker *w, orr_status st)
 {
     if (st == ORR_OK) st = orr_meeting_wait(w->meeting, wait_on, w);
     if (st != ORR_OK) orr_meeting_halt(w->meeting);
-    if (st == ORR_OK) st = tell_progress(w);
-    return orr_context_agree(w->c->context, st);
+    return st == ORR_OK ? tell_progress(w) : st;
 }
 
 /* ---- what all ranks have ---- */
@@ -261,7 +261,7 @@ static orr_status join_pieces(worker *w, size_t *bytes)
     orr_context *context = w->c->context;
     orr_crop_result *r = w->result;
     orr_crop_piece *all;
-    orr_status st = ORR_OK;
+    orr_status st;
     int64_t total = 0;
     size_t mine = (size_t)r->n_pieces * sizeof *r->pieces;
 
@@ -271,8 +271,9 @@ static orr_status join_pieces(worker *w, size_t *bytes)
     for (int i = 0; i < context->size; i++)
         total += (int64_t)(bytes[i] / sizeof *all);
     all = orr_alloc((size_t)total + 1, sizeof *all);
-    if (!all) st = orr_fail(ORR_ERR_NOMEM, "out of memory: %" PRId64 " pieces", total);
-    st = orr_context_agree(context, st);
+    st = orr_phase(context, NULL,
+                   all ? ORR_OK
+                       : orr_fail(ORR_ERR_NOMEM, "out of memory: %" PRId64 " pieces", total));
     if (st == ORR_OK) st = orr_comm_allgather(context->world, r->pieces, all, bytes);
     if (st == ORR_OK) {
         orr_free(r->pieces);
@@ -297,13 +298,16 @@ static orr_status join_units(worker *w, size_t *bytes)
     orr_crop_result *r = w->result;
     units_found mine = { .part = w->units_part < 0 ? INT64_MAX : w->units_part }, *all;
     int first = 0;
-    orr_status st = ORR_OK;
+    orr_status st;
 
     snprintf(mine.units, sizeof mine.units, "%s", r->units);
     snprintf(mine.other, sizeof mine.other, "%s", r->other_units);
     all = orr_alloc((size_t)context->size, sizeof *all);
-    if (!all) st = orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", context->size);
-    ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
+    ORR_TRY_GOTO(
+        st, done,
+        orr_phase(context, NULL,
+                  all ? ORR_OK
+                      : orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", context->size)));
     for (int i = 0; i < context->size; i++)
         bytes[i] = sizeof mine;
     ORR_TRY_GOTO(st, done, orr_comm_allgather(context->world, &mine, all, bytes));
@@ -325,10 +329,10 @@ static orr_status join_results(worker *w)
     orr_context *context = w->c->context;
     orr_crop_result *r = w->result;
     size_t *bytes = orr_alloc((size_t)context->size, sizeof *bytes);
-    orr_status st =
-        bytes ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", context->size);
+    orr_status st = orr_phase(
+        context, NULL,
+        bytes ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", context->size));
 
-    st = orr_context_agree(context, st);
     if (st == ORR_OK)
         st = orr_comm_allreduce(context->world, &r->counts, ORR_CROP_COUNTS, ORR_I64, ORR_SUM);
     if (st == ORR_OK) st = orr_comm_allreduce(context->world, &r->parts_kept, 1, ORR_I64, ORR_SUM);
@@ -356,14 +360,12 @@ static orr_status start_stream(worker *w)
 static orr_status begin(worker *w)
 {
     orr_context *context = w->c->context;
-    orr_status st = ORR_OK;
 
-    ORR_TRY(orr_context_agree(context, orr_counter_create(&w->parts, context->world)));
-    ORR_TRY(orr_context_agree(context, orr_counter_create(&w->frames, context->world)));
-    ORR_TRY(orr_context_agree(context, orr_counter_create(&w->aside, context->world)));
+    ORR_TRY(orr_phase_joint(context, orr_counter_create(&w->parts, context->world)));
+    ORR_TRY(orr_phase_joint(context, orr_counter_create(&w->frames, context->world)));
+    ORR_TRY(orr_phase_joint(context, orr_counter_create(&w->aside, context->world)));
     ORR_TRY(orr_meeting_create(&w->meeting, context));
-    if (w->c->o->stream) st = start_stream(w);
-    return orr_context_agree(context, st);
+    return orr_phase(context, NULL, w->c->o->stream ? start_stream(w) : ORR_OK);
 }
 
 orr_status orr_crop_parts(orr_crop *c, orr_crop_result *r)
@@ -378,7 +380,7 @@ orr_status orr_crop_parts(orr_crop *c, orr_crop_result *r)
     if (st == ORR_OK) {
         if (c->context->rank == 0 && c->o->runtime.progress)
             (void)orr_progress_create(&w.progress, "crop", "frames", c->counts.fields * c->bands.n);
-        st = meet(&w, do_parts(&w));
+        st = orr_phase_joint(c->context, meet(&w, do_parts(&w)));
         orr_progress_end(w.progress, NULL);
     }
     orr_crop_stream_destroy(w.cropper.stream);

@@ -2,6 +2,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "jobs/context/phase.h"
 #include "jobs/context/same_job.h"
 #include "jobs/survey/crop.h"
 
@@ -248,27 +249,30 @@ static orr_status open_plan(orr_crop *c, const char *plan)
     return orr_archive_check_places(c->archive, c->catalogue);
 }
 
-orr_status orr_crop_plan(orr_crop *c)
+static orr_status prepare(orr_crop *c, char plan[ORR_PATH_MAX])
 {
-    char plan[ORR_PATH_MAX];
-    orr_status st;
-
     c->bands = orr_catalogue_bands(&c->o->catalogue);
-    st = check_options(c);
-    if (st == ORR_OK) st = name_folders(c);
-    if (st == ORR_OK) st = orr_path_join(plan, c->tmp, "plan.sqlite");
-    if (st == ORR_OK) st = orr_archive_create(&c->archive, &c->o->archive);
-    if (st == ORR_OK) st = describe_job(c);
+    ORR_TRY(check_options(c));
+    ORR_TRY(name_folders(c));
+    ORR_TRY(orr_path_join(plan, c->tmp, "plan.sqlite"));
+    ORR_TRY(orr_archive_create(&c->archive, &c->o->archive));
+    ORR_TRY(describe_job(c));
     shape_samples(c);
     c->max_objects = (int64_t)(CUBES_BYTES / orr_schema_x_bytes(&c->schema));
     if (c->max_objects < 1) c->max_objects = 1;
-    ORR_TRY(orr_context_agree(c->context, st));
-    if (c->context->rank == 0) st = build(c, plan);
-    ORR_TRY(orr_context_agree(c->context, st));
+    return ORR_OK;
+}
+
+orr_status orr_crop_plan(orr_crop *c)
+{
+    char plan[ORR_PATH_MAX];
+
+    ORR_TRY(orr_phase(c->context, NULL, prepare(c, plan)));
+    ORR_TRY(orr_phase_root(c->context, "plan", build(c, plan)));
     ORR_TRY(orr_comm_bcast(c->context->world, &c->made, sizeof c->made, 0));
     if (c->made) return ORR_OK;
     ORR_TRY(orr_comm_bcast(c->context->world, c->catalogue_sha, sizeof c->catalogue_sha, 0));
-    ORR_TRY(orr_context_agree(c->context, open_plan(c, plan)));
+    ORR_TRY(orr_phase(c->context, NULL, open_plan(c, plan)));
     orr_log0(ORR_INFO, "crop",
              "%s: %" PRId64 " rows, %" PRId64 " objects in %" PRId64 " fields (%" PRId64
              " parts); %" PRId64 " rows merged with one of the same id (numbers of the target "

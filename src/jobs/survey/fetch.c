@@ -6,6 +6,7 @@
 #include "jobs/survey/fetch.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "jobs/context/phase.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -83,23 +84,37 @@ static void open_status(orr_fetch *f)
     orr_run_status_set(f->status, &f->standing);
 }
 
+static orr_status name_plan(const orr_fetch *f, char plan[ORR_PATH_MAX])
+{
+    char dir[ORR_PATH_MAX];
+
+    ORR_TRY(orr_path_join(dir, f->folder, ".orrery"));
+    return orr_path_join(plan, dir, "fetch-plan.sqlite");
+}
+
+static orr_status open_plan(orr_fetch *f, const char *plan)
+{
+    ORR_TRY(orr_catalogue_open(&f->catalogue, plan));
+    ORR_TRY(orr_manifest_open(&f->manifest, f->folder, f->context->rank));
+    f->n_tasks = orr_catalogue_count(f->catalogue).fields * f->bands.n;
+    return ORR_OK;
+}
+
+static orr_status check_plan(orr_fetch *f)
+{
+    open_status(f);
+    ORR_TRY(orr_archive_check_places(f->archive, f->catalogue));
+    return tell_plan(f);
+}
+
 static orr_status make_plan(orr_fetch *f)
 {
-    char plan[ORR_PATH_MAX], dir[ORR_PATH_MAX];
-    orr_status st = orr_path_join(dir, f->folder, ".orrery");
+    char plan[ORR_PATH_MAX];
 
-    if (st == ORR_OK) st = orr_path_join(plan, dir, "fetch-plan.sqlite");
-    ORR_TRY(orr_context_agree(f->context, st));
-    if (f->context->rank == 0) st = prepare(f, plan);
-    ORR_TRY(orr_context_agree(f->context, st));
-    st = orr_catalogue_open(&f->catalogue, plan);
-    if (st == ORR_OK) st = orr_manifest_open(&f->manifest, f->folder, f->context->rank);
-    ORR_TRY(orr_context_agree(f->context, st));
-    f->n_tasks = orr_catalogue_count(f->catalogue).fields * f->bands.n;
-    open_status(f);
-    if (f->context->rank == 0) st = orr_archive_check_places(f->archive, f->catalogue);
-    if (f->context->rank == 0 && st == ORR_OK) st = tell_plan(f);
-    return orr_context_agree(f->context, st);
+    ORR_TRY(orr_phase(f->context, NULL, name_plan(f, plan)));
+    ORR_TRY(orr_phase_root(f->context, "plan", prepare(f, plan)));
+    ORR_TRY(orr_phase(f->context, NULL, open_plan(f, plan)));
+    return orr_phase_root(f->context, NULL, check_plan(f));
 }
 
 /* ---- end ---- */
@@ -124,38 +139,35 @@ static orr_status verdict(orr_fetch *f)
     else if (known != f->n_tasks)
         st = orr_fail(ORR_ERR_INTERNAL, "%lld frames, %lld accounted for", (long long)f->n_tasks,
                       (long long)known);
-    if (st != ORR_OK) f->context->agreed = st;
-    return st;
+    return st == ORR_OK ? ORR_OK : orr_phase_same(f->context, st);
 }
 
 /* What was noted is kept whatever happened; the first failure, which all know of, is told. */
 static orr_status finish(orr_fetch *f, orr_status st)
 {
     orr_error first;
-    orr_status end = ORR_OK, last;
+    orr_status end, last;
 
     if (st == ORR_ERR_COMM || st == ORR_ERR_TIMEOUT) return st;
     orr_error_take(&first, st);
     orr_manifest_close(f->manifest);
     f->manifest = NULL;
     ORR_TRY(orr_comm_barrier(f->context->world)); /* all journals are closed */
-    if (f->context->rank == 0) end = orr_manifest_merge(f->folder);
-    end = orr_context_agree(f->context, end);
+    end = orr_phase_root(f->context, NULL, orr_manifest_merge(f->folder));
     if (st == ORR_OK && end != ORR_OK) return end;
     last = orr_fetch_report(f);
     if (st == ORR_OK) return last == ORR_OK ? verdict(f) : last;
-    f->context->agreed = st;
-    return orr_error_raise(&first);
+    return orr_phase_same(f->context, orr_error_raise(&first));
 }
 
 static orr_status fetch_all(orr_fetch *f)
 {
     orr_status st;
 
-    ORR_TRY(orr_context_agree(f->context, orr_archive_create(&f->archive, &f->o->archive)));
+    ORR_TRY(orr_phase(f->context, NULL, orr_archive_create(&f->archive, &f->o->archive)));
     ORR_TRY(make_plan(f));
     st = f->o->check ? orr_fetch_check(f) : ORR_OK;
-    if (st == ORR_OK) st = orr_context_agree(f->context, orr_fetch_download(f));
+    if (st == ORR_OK) st = orr_phase_joint(f->context, orr_fetch_download(f));
     return finish(f, st);
 }
 
@@ -176,9 +188,9 @@ static void close_all(orr_fetch *f)
 orr_status orr_fetch_run(orr_context *context, const orr_fetch_opts *o)
 {
     orr_fetch *f = orr_alloc(1, sizeof *f);
-    orr_status st = f ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: fetch");
+    orr_status st =
+        orr_phase(context, NULL, f ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: fetch"));
 
-    st = orr_context_agree(context, st);
     if (st == ORR_OK) {
         *f = (orr_fetch){ .context = context, .o = o, .lock = -1, .field_number = -1 };
         f->folder = *o->archive.folder ? o->archive.folder : ".";

@@ -1,5 +1,6 @@
 /* jobs/survey/fetch_report.c - what became of all frames, in one table. */
 #include "core/memory.h"
+#include "jobs/context/phase.h"
 #include "jobs/survey/fetch.h"
 
 #include <stdio.h>
@@ -39,10 +40,13 @@ static orr_status gather_reasons(orr_fetch *f)
     size_t mine = sizeof f->reasons;
     orr_fetch_reason *all = orr_alloc((size_t)size, mine);
     size_t *bytes = orr_alloc((size_t)size, sizeof *bytes);
-    orr_status st =
-        all && bytes ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: report of %d ranks", size);
+    orr_status st;
 
-    ORR_TRY_GOTO(st, done, orr_context_agree(f->context, st));
+    ORR_TRY_GOTO(st, done,
+                 orr_phase(f->context, NULL,
+                           all && bytes ? ORR_OK
+                                        : orr_fail(ORR_ERR_NOMEM,
+                                                   "out of memory: report of %d ranks", size)));
     for (int r = 0; r < size; r++)
         bytes[r] = mine;
     ORR_TRY_GOTO(st, done,

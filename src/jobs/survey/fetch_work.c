@@ -7,6 +7,7 @@
 #include "core/threads.h"
 #include "core/timeline.h"
 #include "jobs/context/heartbeat.h"
+#include "jobs/context/phase.h"
 #include "jobs/survey/fetch.h"
 
 #include <stdio.h>
@@ -133,7 +134,7 @@ static orr_status start_phase(orr_fetch *f, const char *name)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         orr_counter_destroy(*all[i]);
         *all[i] = NULL;
-        ORR_TRY(orr_context_agree(f->context, orr_counter_create(all[i], f->context->world)));
+        ORR_TRY(orr_phase_joint(f->context, orr_counter_create(all[i], f->context->world)));
     }
     orr_meeting_destroy(f->meeting);
     ORR_TRY(orr_meeting_create(&f->meeting, f->context));
@@ -175,26 +176,35 @@ static orr_status check_frame(orr_fetch *f, int64_t task, orr_proof level, frame
     return orr_fail(ORR_ERR_IO, "%s: damaged, and cannot be removed", r->path);
 }
 
+/* Frames off the counter until there are no more, or all are to stop. */
+static orr_status check_frames(orr_fetch *f, orr_proof level, frame *r)
+{
+    int64_t task = 0;
+    int stop = 0;
+
+    for (;;) {
+        ORR_TRY(look(f, &stop));
+        if (stop) return ORR_OK;
+        ORR_TRY(orr_counter_next(f->deal, 1, &task));
+        if (task >= f->n_tasks) return ORR_OK;
+        orr_heartbeat_at("check", task);
+        ORR_TRY(check_frame(f, task, level, r));
+        ORR_TRY(count(f->frames, 1));
+    }
+}
+
 orr_status orr_fetch_check(orr_fetch *f)
 {
     frame *r = orr_alloc(1, sizeof *r);
     orr_proof level = ORR_PROOF_STRUCTURE;
-    orr_status st = orr_proof_from_name(&level, f->o->archive.download.proof);
-    int64_t task = 0;
-    int stop = 0;
+    orr_status st;
 
-    if (!r) st = orr_fail(ORR_ERR_NOMEM, "out of memory: a frame");
-    ORR_TRY_GOTO(st, done, orr_context_agree(f->context, st));
+    ORR_TRY_GOTO(st, done,
+                 orr_phase(f->context, NULL,
+                           r ? orr_proof_from_name(&level, f->o->archive.download.proof)
+                             : orr_fail(ORR_ERR_NOMEM, "out of memory: a frame")));
     ORR_TRY_GOTO(st, done, start_phase(f, "check"));
-    while ((st = look(f, &stop)) == ORR_OK && !stop &&
-           (st = orr_counter_next(f->deal, 1, &task)) == ORR_OK && task < f->n_tasks) {
-        orr_heartbeat_at("check", task);
-        st = check_frame(f, task, level, r);
-        if (st == ORR_OK) st = count(f->frames, 1);
-        if (st != ORR_OK) break;
-    }
-    st = end_phase(f, st);
-    st = orr_context_agree(f->context, st);
+    st = orr_phase_joint(f->context, end_phase(f, check_frames(f, level, r)));
 done:
     orr_free(r);
     return st;
@@ -356,12 +366,11 @@ orr_status orr_fetch_download(orr_fetch *f)
     orr_status st = ORR_OK;
 
     ORR_TRY(start_phase(f, "fetch"));
+    ORR_TRY(orr_phase(f->context, NULL, o.connections > 0 ? orr_download_start() : ORR_OK));
     if (o.connections > 0) {
-        ORR_TRY(orr_context_agree(f->context, orr_download_start()));
         st = orr_download_run(&o, &calls);
         orr_download_end_all();
-    } else
-        ORR_TRY(orr_context_agree(f->context, ORR_OK));
+    }
     if (st == ORR_ERR_INTERRUPTED && orr_context_signalled())
         st = interrupted();
     else if (st == ORR_ERR_INTERRUPTED)

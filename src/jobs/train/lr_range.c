@@ -2,6 +2,7 @@
 #include "jobs/train/lr_range.h"
 #include "core/memory.h"
 #include "core/progress.h"
+#include "jobs/context/phase.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -49,7 +50,7 @@ static int account(orr_lr_range *r, const orr_lr_range_opts *o, const orr_step_r
 
 static orr_status interrupted(orr_training *t, const orr_lr_range *r, const orr_lr_range_opts *o)
 {
-    t->context->agreed = ORR_ERR_INTERRUPTED; /* every rank saw the same control word */
+    orr_phase_same(t->context, ORR_ERR_INTERRUPTED); /* every rank saw the same control word */
     return orr_fail(ORR_ERR_INTERRUPTED,
                     "stopped by a signal after %d of %d rates; nothing was written; the same "
                     "command begins anew",
@@ -69,7 +70,7 @@ static orr_status sweep(orr_lr_range *r, orr_training *t, const orr_lr_range_opt
 
     t->loader.first_epoch = t->loader.first_step = 0;
     t->loader.last_epoch = 1 + o->steps / t->steps_per_epoch;
-    ORR_TRY_GOTO(st, done, orr_context_agree(t->context, orr_loader_create(&loader, &t->loader)));
+    ORR_TRY_GOTO(st, done, orr_phase(t->context, NULL, orr_loader_create(&loader, &t->loader)));
     if (t->context->rank == 0 && t->job->runtime.progress)
         (void)orr_progress_create(&progress, "lr-range", "rates", o->steps);
     while (!ended) {
@@ -180,7 +181,7 @@ static orr_status allocate(orr_lr_range *r, const orr_lr_range_opts *o)
 
 orr_status orr_lr_range_run(orr_lr_range *r, orr_training *t, const orr_lr_range_opts *o)
 {
-    ORR_TRY(orr_context_agree(t->context, allocate(r, o)));
+    ORR_TRY(orr_phase(t->context, NULL, allocate(r, o)));
     ORR_TRY(sweep(r, t, o));
     suggest(r, o);
     return ORR_OK;

@@ -1,6 +1,7 @@
 /* jobs/train/lr_range_report.c - the keys of a sweep, and what is said of one: a plot, JSON. */
 #include "core/file.h"
 #include "core/json.h"
+#include "jobs/context/phase.h"
 #include "jobs/train/lr_range.h"
 
 #include <cjson/cJSON.h>
@@ -196,7 +197,7 @@ orr_status orr_lr_range_test(orr_context *context, const orr_train_job *job,
     ORR_TRY_GOTO(st, done, orr_splits_open(&parts, context, &job->data));
     ORR_TRY_GOTO(st, done, orr_training_open(&t, context, job, &parts));
     ORR_TRY_GOTO(st, done, orr_lr_range_run(&r, &t, o));
-    st = orr_context_agree(context, context->rank == 0 ? output(&r, o, &t) : ORR_OK);
+    st = orr_phase_root(context, NULL, output(&r, o, &t));
 done:
     orr_lr_range_free(&r);
     orr_training_close(&t);

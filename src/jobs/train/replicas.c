@@ -3,6 +3,7 @@
 #include "core/file.h"
 #include "core/memory.h"
 #include "core/text.h"
+#include "jobs/context/phase.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -89,18 +90,21 @@ orr_status orr_replicas_check(orr_context *context, orr_net *net, orr_optimiser 
 {
     replica mine = { 0 }, *all = orr_alloc((size_t)context->size, sizeof *all);
     size_t *bytes = orr_alloc((size_t)context->size, sizeof *bytes);
-    orr_status st =
-        all && bytes ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", context->size);
+    orr_status st;
 
     snprintf(mine.host, sizeof mine.host, "%s", orr_comm_host(context->world));
-    if (st == ORR_OK && context->size > 1) st = digest(mine.digest, net, optimiser);
-    ORR_TRY_GOTO(st, done, orr_context_agree(context, st));
+    ORR_TRY_GOTO(st, done,
+                 orr_phase(context, NULL,
+                           !all || !bytes
+                               ? orr_fail(ORR_ERR_NOMEM, "out of memory: %d ranks", context->size)
+                           : context->size > 1 ? digest(mine.digest, net, optimiser)
+                                               : ORR_OK));
     for (int r = 0; r < context->size; r++)
         bytes[r] = sizeof mine;
     ORR_TRY_GOTO(st, done, orr_comm_allgather(context->world, &mine, all, bytes));
     st = judge(all, context->size, step);
     if (st == ORR_OK) st = check_finite(net, step);
-    if (st != ORR_OK) context->agreed = st; /* all saw the same digests */
+    if (st != ORR_OK) orr_phase_same(context, st); /* all saw the same digests */
 done:
     orr_free(bytes);
     orr_free(all);

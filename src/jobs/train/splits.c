@@ -2,6 +2,7 @@
 #include "jobs/train/splits.h"
 #include "core/file.h"
 #include "core/memory.h"
+#include "jobs/context/phase.h"
 #include "stats/folds.h"
 #include "stats/kfold.h"
 
@@ -114,8 +115,8 @@ orr_status orr_splits_open(orr_splits *p, orr_context *context, const orr_data_o
     orr_status st;
 
     ORR_TRY_GOTO(st, failed, open_sets(p, context, d));
-    ORR_TRY_GOTO(st, failed, orr_context_agree(context, make_parts(p, d)));
-    ORR_TRY_GOTO(st, failed, orr_context_agree(context, orr_set_identity(p->identity, d->train)));
+    ORR_TRY_GOTO(st, failed, orr_phase(context, NULL, make_parts(p, d)));
+    ORR_TRY_GOTO(st, failed, orr_phase(context, NULL, orr_set_identity(p->identity, d->train)));
     return ORR_OK;
 failed:
     orr_splits_close(p);

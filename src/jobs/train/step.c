@@ -5,6 +5,7 @@
 #include "core/probe.h"
 #include "core/threads.h"
 #include "core/timeline.h"
+#include "jobs/context/phase.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -118,7 +119,6 @@ orr_status orr_stepper_create(orr_stepper **out, orr_context *context, const orr
     orr_status st;
 
     *out = NULL;
-    st = s ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: training step");
     if (s) {
         s->context = context;
         s->model = m;
@@ -129,12 +129,16 @@ orr_status orr_stepper_create(orr_stepper **out, orr_context *context, const orr
         s->reduces = context->size > 1 || plan->n_segments > 1;
         for (int i = 0; i <= plan->n_segments; i++)
             s->local_segment[i] = plan->segment[i] - plan->first;
-        st = allocate(s);
     }
-    ORR_TRY_GOTO(st, failed, orr_context_agree(context, st));
+    ORR_TRY_GOTO(
+        st, failed,
+        orr_phase(context, NULL,
+                  s ? allocate(s) : orr_fail(ORR_ERR_NOMEM, "out of memory: training step")));
     if (s->reduces) {
-        st = orr_comm_reduce_reserve(context->world, plan, orr_net_slab_count(net), ORR_F32);
-        ORR_TRY_GOTO(st, failed, orr_context_agree(context, st));
+        ORR_TRY_GOTO(
+            st, failed,
+            orr_phase_joint(context, orr_comm_reduce_reserve(context->world, plan,
+                                                             orr_net_slab_count(net), ORR_F32)));
         orr_net_on_grad(net, on_grad, s);
     }
     orr_net_on_leaf_sum(net, leaf_sum, s);

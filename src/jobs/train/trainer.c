@@ -8,6 +8,7 @@
 #include "core/threads.h"
 #include "data/loader.h"
 #include "jobs/context/heartbeat.h"
+#include "jobs/context/phase.h"
 #include "jobs/context/run.h"
 #include "jobs/model/predictor.h"
 #include "jobs/model/report.h"
@@ -91,13 +92,12 @@ static orr_status compare_ranks(trainer *t)
 
 static orr_status save(trainer *t, int best)
 {
-    orr_status st = ORR_OK;
+    orr_status st;
 
     orr_train_watch_enter(&t->watch, "save");
     ORR_TRY(compare_ranks(t));
     t->state.schedule = t->training.schedule.state;
-    if (t->context->rank == 0) st = put_checkpoint(t, best);
-    st = orr_context_agree(t->context, st);
+    st = orr_phase_root(t->context, NULL, put_checkpoint(t, best));
     orr_train_watch_leave(&t->watch);
     if (st == ORR_OK) orr_train_watch_saved(&t->watch, !t->job->runtime.checkpoint_async);
     return st;
@@ -106,8 +106,7 @@ static orr_status save(trainer *t, int best)
 /* All that was saved has its name on the disk. */
 static orr_status settle(trainer *t)
 {
-    ORR_TRY(
-        orr_context_agree(t->context, t->context->rank == 0 ? orr_saver_wait(t->saver) : ORR_OK));
+    ORR_TRY(orr_phase_root(t->context, NULL, orr_saver_wait(t->saver)));
     orr_train_watch_settled(&t->watch);
     return ORR_OK;
 }
@@ -124,37 +123,38 @@ static orr_status name_columns(orr_text *out)
     return orr_text_status(out);
 }
 
-/* Rank 0 says where the run stands; all ranks read the same checkpoint. */
-static orr_status open_run(trainer *t)
+static orr_status load_last(trainer *t)
 {
     char path[ORR_PATH_MAX];
     orr_checkpoint c = checkpoint_of(t);
-    int64_t resume = 0;
-    int found = 0;
-    orr_status st = ORR_OK;
 
+    ORR_TRY(orr_path_join(path, t->job->run, "checkpoint-last.h5"));
+    return t->resumed ? orr_checkpoint_load(&c, path) : ORR_OK;
+}
+
+/* Rank 0: what is written while it goes on. */
+static orr_status open_files(trainer *t)
+{
+    char path[ORR_PATH_MAX];
+
+    ORR_TRY(orr_run_path(&t->run, path, "log.txt"));
+    ORR_TRY(orr_log_file(path));
+    ORR_TRY(name_columns(&t->history_header));
+    ORR_TRY(orr_run_open_tables(&t->run, t->state.metrics_bytes, t->state.history_bytes,
+                                t->history_header.s, timing_header));
+    return orr_saver_create(&t->saver, t->job->runtime.checkpoint_async);
+}
+
+/* Rank 0 says where the run stands; all ranks read the same checkpoint. */
+static orr_status open_run(trainer *t)
+{
     t->run.lock = -1;
-    if (t->context->rank == 0) {
-        st = orr_run_open(&t->run, t->job->run, t->training.job_text.s, &found);
-        resume = found;
-    }
-    ORR_TRY(orr_context_agree(t->context, st));
-    ORR_TRY(orr_comm_bcast(t->context->world, &resume, sizeof resume, 0));
-    t->resumed = (int)resume;
-    st = orr_path_join(path, t->job->run, "checkpoint-last.h5");
-    if (st == ORR_OK && resume) st = orr_checkpoint_load(&c, path);
-    ORR_TRY(orr_context_agree(t->context, st));
-    if (resume) t->training.schedule.state = t->state.schedule;
-    if (t->context->rank == 0) {
-        st = orr_run_path(&t->run, path, "log.txt");
-        if (st == ORR_OK) st = orr_log_file(path);
-        if (st == ORR_OK) st = name_columns(&t->history_header);
-        if (st == ORR_OK)
-            st = orr_run_open_tables(&t->run, t->state.metrics_bytes, t->state.history_bytes,
-                                     t->history_header.s, timing_header);
-        if (st == ORR_OK) st = orr_saver_create(&t->saver, t->job->runtime.checkpoint_async);
-    }
-    return orr_context_agree(t->context, st);
+    ORR_TRY(orr_phase_root(
+        t->context, NULL, orr_run_open(&t->run, t->job->run, t->training.job_text.s, &t->resumed)));
+    ORR_TRY(orr_comm_bcast(t->context->world, &t->resumed, sizeof t->resumed, 0));
+    ORR_TRY(orr_phase(t->context, NULL, load_last(t)));
+    if (t->resumed) t->training.schedule.state = t->state.schedule;
+    return orr_phase_root(t->context, NULL, open_files(t));
 }
 
 /* ---- evaluation ---- */
@@ -165,9 +165,9 @@ static orr_status evaluate(trainer *t, int part, orr_scores *s, const char *phas
 
     orr_train_watch_enter(&t->watch, "evaluate");
     ORR_TRY(orr_predictor_run(t->predictor, p->samples, p->rows, p->n, t->logits, phase));
-    st = orr_scores_create(s, &t->training.model, p->samples, p->rows, p->n, t->logits,
-                           t->job->train.threshold);
-    st = orr_context_agree(t->context, st);
+    st = orr_phase(t->context, NULL,
+                   orr_scores_create(s, &t->training.model, p->samples, p->rows, p->n, t->logits,
+                                     t->job->train.threshold));
     orr_train_watch_leave(&t->watch);
     if (st != ORR_OK) orr_scores_free(s);
     return st;
@@ -270,7 +270,7 @@ static orr_status end_epoch(trainer *t, double lr)
     int evaluates = t->training.parts->part[ORR_VALIDATION].n &&
                     ((s->epoch + 1) % o->evaluate_every == 0 || last);
     orr_scores v = { 0 };
-    orr_status st = ORR_OK;
+    orr_status st;
 
     if (evaluates) {
         ORR_TRY(compare_ranks(t));
@@ -278,9 +278,9 @@ static orr_status end_epoch(trainer *t, double lr)
         best = judge(t, &v);
     }
     ORR_TRY(orr_train_watch_gather(&t->watch));
-    if (t->context->rank == 0) st = write_epoch(t, evaluates ? &v : NULL, lr, best);
+    st = orr_phase_root(t->context, NULL, write_epoch(t, evaluates ? &v : NULL, lr, best));
     orr_scores_free(&v);
-    ORR_TRY(orr_context_agree(t->context, st));
+    ORR_TRY(st);
     s->epoch++;
     s->epoch_step = s->epoch_samples = s->epoch_correct = s->epoch_skipped = 0;
     s->epoch_loss = s->epoch_norm = 0;
@@ -338,7 +338,8 @@ static orr_status after_step(trainer *t, const orr_step_result *r, double lr)
     }
     if (r->stop && !s->finished) {
         ORR_TRY(settle(t));
-        t->context->agreed = ORR_ERR_INTERRUPTED; /* every rank saw the same control word */
+        /* every rank saw the same control word */
+        orr_phase_same(t->context, ORR_ERR_INTERRUPTED);
         return orr_fail(
             ORR_ERR_INTERRUPTED,
             "stopped by a signal after step %lld; saved; the same command goes on from there",
@@ -359,7 +360,7 @@ static orr_status train_loop(trainer *t)
     t->training.loader.first_epoch = t->state.epoch;
     t->training.loader.first_step = t->state.epoch_step;
     ORR_TRY_GOTO(st, done,
-                 orr_context_agree(t->context, orr_loader_create(&t->loader, &t->training.loader)));
+                 orr_phase(t->context, NULL, orr_loader_create(&t->loader, &t->training.loader)));
     if (t->context->rank == 0 && t->job->runtime.progress)
         (void)orr_progress_create(&progress, "train", "steps",
                                   t->training.steps_per_epoch * t->job->train.epochs);
@@ -382,7 +383,7 @@ static orr_status train_loop(trainer *t)
         }
         st = account(t, &r);
         if (st != ORR_OK) {
-            t->context->agreed = st; /* the sums are the same everywhere */
+            orr_phase_same(t->context, st); /* the sums are the same everywhere */
             goto done;
         }
         if (progress) {
@@ -425,13 +426,13 @@ static orr_status finish_part(trainer *t, int part, cJSON *record)
 {
     const orr_split *p = &t->training.parts->part[part];
     orr_scores s = { 0 };
-    orr_status st = ORR_OK;
+    orr_status st;
 
     if (p->n == 0 || (part == ORR_VALIDATION && is_folded(t))) return ORR_OK;
     ORR_TRY(evaluate(t, part, &s, NULL));
-    if (t->context->rank == 0) st = report_part(t, p, &s, record);
+    st = orr_phase_root(t->context, NULL, report_part(t, p, &s, record));
     orr_scores_free(&s);
-    return orr_context_agree(t->context, st);
+    return st;
 }
 
 static orr_status write_results(trainer *t, cJSON *record)
@@ -455,7 +456,7 @@ static orr_status calibrate(trainer *t, cJSON *record)
 
     if (strcmp(t->job->train.calibrate, "none") == 0) return ORR_OK;
     ORR_TRY(evaluate(t, ORR_VALIDATION, &s, NULL));
-    st = orr_context_agree(t->context, orr_scores_calibration(&s, &c));
+    st = orr_phase(t->context, NULL, orr_scores_calibration(&s, &c));
     orr_scores_free(&s);
     if (st != ORR_OK) return st;
     t->training.model.calibration = c;
@@ -468,21 +469,24 @@ static orr_status calibrate(trainer *t, cJSON *record)
     return ORR_OK;
 }
 
+static orr_status load_best(trainer *t)
+{
+    char path[ORR_PATH_MAX];
+    orr_checkpoint c = checkpoint_of(t);
+
+    ORR_TRY(orr_path_join(path, t->job->run, "checkpoint-best.h5"));
+    return orr_checkpoint_load_weights(&c, path);
+}
+
 /* The best epoch's weights make the model; it is evaluated once more on what it was chosen by, and
  * once on the test part. */
 static orr_status finish(trainer *t)
 {
-    char path[ORR_PATH_MAX];
-    orr_checkpoint c = checkpoint_of(t);
     cJSON *record = cJSON_CreateObject();
     orr_status st;
 
     ORR_TRY_GOTO(st, done, settle(t));
-    if (t->state.has_best) {
-        st = orr_path_join(path, t->job->run, "checkpoint-best.h5");
-        if (st == ORR_OK) st = orr_checkpoint_load_weights(&c, path);
-    }
-    ORR_TRY_GOTO(st, done, orr_context_agree(t->context, st));
+    ORR_TRY_GOTO(st, done, orr_phase(t->context, NULL, t->state.has_best ? load_best(t) : ORR_OK));
     cJSON_AddStringToObject(record, "orrery", ORRERY_VERSION);
     cJSON_AddNumberToObject(record, "steps", (double)t->state.steps);
     cJSON_AddNumberToObject(record, "epoch",
@@ -496,8 +500,7 @@ static orr_status finish(trainer *t)
     ORR_TRY_GOTO(st, done, calibrate(t, record));
     for (int i = 1; i < ORR_N_SPLITS; i++)
         ORR_TRY_GOTO(st, done, finish_part(t, i, record));
-    if (t->context->rank == 0) st = write_results(t, record);
-    ORR_TRY_GOTO(st, done, orr_context_agree(t->context, st));
+    ORR_TRY_GOTO(st, done, orr_phase_root(t->context, NULL, write_results(t, record)));
     orr_context_print(t->context, "model: %s/model.h5 (%s %lld)\n", t->job->run,
                       t->state.has_best ? "best epoch" : "epoch",
                       (long long)(t->state.has_best ? t->state.best_epoch : t->state.epoch));
@@ -538,34 +541,41 @@ static void destroy(trainer *t)
     orr_text_free(&t->history_header);
 }
 
+static orr_status save_statistics(const trainer *t, const orr_image_stats *stats)
+{
+    char path[ORR_PATH_MAX];
+
+    ORR_TRY(orr_run_path(&t->run, path, "statistics.h5"));
+    return orr_image_stats_save(stats, path);
+}
+
 /* statistics.h5, once a run. */
 static orr_status write_statistics(trainer *t)
 {
     const orr_split *train = &t->training.parts->part[ORR_TRAIN];
     orr_fit_rows f = { .samples = train->samples, .rows = train->rows, .n = train->n };
     orr_image_stats *stats = NULL;
-    char path[ORR_PATH_MAX];
-    orr_status st = ORR_OK;
+    orr_status st;
 
     if (!t->job->data.statistics || t->resumed) return ORR_OK;
     ORR_TRY(orr_samples_statistics(t->context, &f, &stats));
-    if (t->context->rank == 0) st = orr_run_path(&t->run, path, "statistics.h5");
-    if (t->context->rank == 0 && st == ORR_OK) st = orr_image_stats_save(stats, path);
+    st = orr_phase_root(t->context, NULL, save_statistics(t, stats));
     orr_image_stats_destroy(stats);
-    return orr_context_agree(t->context, st);
+    return st;
+}
+
+static orr_status make_predictor(trainer *t, size_t most)
+{
+    ORR_TRY(orr_predictor_create(&t->predictor, t->context, &t->training.model, t->training.net));
+    t->logits = orr_alloc(most * (size_t)t->training.model.outputs + 1, sizeof *t->logits);
+    return t->logits ? ORR_OK
+                     : orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %zu samples", most);
 }
 
 static orr_status set_up(trainer *t, const orr_splits *parts)
 {
-    size_t most = (size_t)orr_splits_most(parts);
-    orr_status st;
-
     ORR_TRY(orr_training_open(&t->training, t->context, t->job, parts));
-    st = orr_predictor_create(&t->predictor, t->context, &t->training.model, t->training.net);
-    t->logits = orr_alloc(most * (size_t)t->training.model.outputs + 1, sizeof *t->logits);
-    if (st == ORR_OK && !t->logits)
-        st = orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %zu samples", most);
-    ORR_TRY(orr_context_agree(t->context, st));
+    ORR_TRY(orr_phase(t->context, NULL, make_predictor(t, (size_t)orr_splits_most(parts))));
     ORR_TRY(open_run(t));
     ORR_TRY(orr_train_watch_open(&t->watch, &t->training, &t->run, &t->state, t->resumed));
     return write_statistics(t);
@@ -574,9 +584,10 @@ static orr_status set_up(trainer *t, const orr_splits *parts)
 orr_status orr_train_parts(orr_context *context, const orr_train_job *job, const orr_splits *parts)
 {
     trainer *t = orr_alloc(1, sizeof *t);
-    orr_status st;
+    orr_status st =
+        orr_phase(context, NULL, t ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: trainer"));
 
-    if (!t) return orr_fail(ORR_ERR_NOMEM, "out of memory: trainer");
+    if (st != ORR_OK) goto done;
     t->context = context;
     t->job = job;
     t->run.lock = -1;
@@ -588,6 +599,7 @@ orr_status orr_train_parts(orr_context *context, const orr_train_job *job, const
     if (st == ORR_OK) st = finish(t);
     orr_train_watch_close(&t->watch, st);
     destroy(t);
+done:
     orr_free(t);
     return st;
 }

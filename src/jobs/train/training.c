@@ -1,6 +1,7 @@
 /* jobs/train/training.c - from a job and its parts to the first step. */
 #include "jobs/train/training.h"
 #include "core/memory.h"
+#include "jobs/context/phase.h"
 #include "jobs/model/predictor.h"
 #include "jobs/model/scores.h"
 
@@ -239,11 +240,11 @@ orr_status orr_training_open(orr_training *t, orr_context *context, const orr_tr
                              const orr_splits *parts)
 {
     *t = (orr_training){ .context = context, .job = job, .parts = parts };
-    ORR_TRY(orr_context_agree(context, make_plan(t)));
-    ORR_TRY(orr_context_agree(context, make_model(t)));
+    ORR_TRY(orr_phase(context, NULL, make_plan(t)));
+    ORR_TRY(orr_phase(context, NULL, make_model(t)));
     ORR_TRY(check_sets(t));
     ORR_TRY(fit(t));
-    ORR_TRY(orr_context_agree(context, make_local(t)));
+    ORR_TRY(orr_phase(context, NULL, make_local(t)));
     return make_stepper(t);
 }
 
