@@ -508,11 +508,11 @@ static orr_status set_aux(array_table *s, const orr_table_opts *o)
 static orr_status refuse_columns(const orr_table_opts *o, const char *format)
 {
     if (o->target.n)
-        return orr_fail(ORR_ERR_OPTION, "input.target is for tables of columns (csv, fits, "
-                                        "structured npy); give label and label_kind: value");
+        return orr_fail(ORR_ERR_OPTION, "input.target is for tables of named columns; give "
+                                        "label and label_kind: value");
     if (o->where)
         return orr_fail(ORR_ERR_OPTION,
-                        "input.where is for tables of columns (csv, fits, structured npy), and "
+                        "input.where is for tables of named columns, and "
                         "these files are %s arrays",
                         format);
     if (o->aux.n > 1)

@@ -362,9 +362,9 @@ static int sniff(const orr_bytes *b)
 const orr_format orr_format_csv = {
     .name = "csv",
     .endings = (const char *const[]){ ".csv", ".tsv", ".txt", ".dat", NULL },
-    .help = "text, fields between commas or another delimiter; comments (#) may stand before the "
-            "table",
-    .options = (const char *const[]){ "header", "delimiter", NULL },
+    .help =
+        ".csv, .tsv, .txt, .dat: text, fields between commas or another delimiter; lines of # may "
+        "stand before the table",
     .sniff = sniff,
     .is_text = 1,
 };

@@ -226,9 +226,9 @@ static int sniff(const orr_bytes *b)
 const orr_format orr_format_fits = {
     .name = "fits",
     .endings = (const char *const[]){ ".fits", ".fit", ".fts", NULL },
-    .help = "a binary table: the first, or that of input.table; a column of vectors is several "
-            "values, NAME[0] the first",
-    .options = (const char *const[]){ "table", NULL },
+    .help =
+        ".fits, .fit, .fts: a binary table, the first or that of input.table; NAME[0] is the first "
+        "value of a column of vectors",
     .sniff = sniff,
     .read_records = read_header,
 };

@@ -9,7 +9,7 @@
  *
  * table.h (import) and columns.h (catalogues, side files, sample submissions) reach a format through
  * its row alone, and the rows are listed in list.h.  A new format is a file with its functions and
- * its row, a line in the list, and a case in tests/data/formats/test_list.c.
+ * its row, a line in the list, and a small file in tests/data/test_formats.c.
  * Not collective. */
 #ifndef ORR_DATA_FORMATS_FORMAT_H
 #define ORR_DATA_FORMATS_FORMAT_H
@@ -24,11 +24,9 @@ extern "C" {
 
 typedef struct orr_format {
     const char *name; /* the word for input.format */
-    const char *const
-        *endings;     /* of file names, the usual one first; NULL-ended.  Case is nothing */
-    const char *help; /* one line */
-    const char *const
-        *options; /* of `input`, that say something to this format alone; NULL-ended */
+    /* Of file names, in any case; NULL-ended. */
+    const char *const *endings;
+    const char *help;                 /* the endings, and what such a file holds */
     int (*sniff)(const orr_bytes *b); /* do these bytes begin as a file of it does? */
     int is_container; /* a library of its own opens the file: it is not packed, nor in memory */
     int is_text;

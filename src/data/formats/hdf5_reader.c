@@ -300,8 +300,8 @@ static int sniff(const orr_bytes *b)
 const orr_format orr_format_hdf5 = {
     .name = "hdf5",
     .endings = (const char *const[]){ ".h5", ".hdf5", ".hdf", NULL },
-    .help = "datasets of numbers, of any layout and filter; ids may be text",
-    .options = (const char *const[]){ NULL },
+    .help =
+        ".h5, .hdf5, .hdf: datasets of numbers by name, of any layout and filter; ids may be text",
     .sniff = sniff,
     .is_container = 1,
     .open_array = open_array,

@@ -66,8 +66,7 @@ static int sniff(const orr_bytes *b)
 const orr_format orr_format_idx = {
     .name = "idx",
     .endings = (const char *const[]){ ".idx", "-ubyte", NULL },
-    .help = "an array as MNIST has it; three axes are images of one channel",
-    .options = (const char *const[]){ NULL },
+    .help = ".idx, -ubyte: an array as MNIST has it; of three axes, images of one channel",
     .sniff = sniff,
     .open_array = open_array,
     .is_images = 1,

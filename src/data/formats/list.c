@@ -4,9 +4,11 @@
 #include <string.h>
 #include <strings.h>
 
-#define ADDRESS(name) &orr_format_##name,
-static const orr_format *const rows[] = { ORR_FORMAT_LIST(ADDRESS) };
-#undef ADDRESS
+extern const orr_format orr_format_csv, orr_format_fits, orr_format_npy, orr_format_npz,
+    orr_format_hdf5, orr_format_idx;
+
+static const orr_format *const rows[] = { &orr_format_csv, &orr_format_fits, &orr_format_npy,
+                                          &orr_format_npz, &orr_format_hdf5, &orr_format_idx };
 enum { N = sizeof rows / sizeof *rows, HEAD_BYTES = 1 << 16 };
 
 const orr_format *orr_format_at(int i)
@@ -74,41 +76,14 @@ orr_status orr_format_of_file(const orr_format **out, const char *path)
     return ORR_ERR_OPTION;
 }
 
-/* ---- reference ---- */
-
-static void print_words(orr_text *out, const char *const *words)
+const char *orr_format_choice(int i)
 {
-    for (int i = 0; words[i]; i++)
-        orr_text_printf(out, "%s`%s`", i ? " " : "", words[i]);
+    return i == 0 ? "auto" : i <= N ? rows[i - 1]->name : NULL;
 }
 
-static void print_row(orr_text *out, const orr_format *f)
+int orr_format_kind_help(int i, orr_kind_help *out)
 {
-    orr_text_printf(out, "| `%s` | ", f->name);
-    print_words(out, f->endings);
-    orr_text_printf(out, " | %s | ",
-                    f->is_text                         ? "named columns"
-                    : f->read_records && f->open_array ? "named columns, or an array"
-                    : f->read_records                  ? "named columns"
-                    : f->find_array                    ? "arrays by name"
-                                                       : "an array");
-    orr_text_printf(out, "%s | ", f->is_container ? "no" : "yes");
-    print_words(out, f->options);
-    orr_text_printf(out, " | %s |\n", f->help);
-}
-
-void orr_formats_print(orr_text *out)
-{
-    const orr_packing *p;
-
-    orr_text_add(
-        out,
-        "| format | names end in | opens as | may be packed | options of its own | what it is |\n"
-        "|---|---|---|---|---|---|\n");
-    for (int i = 0; i < N; i++)
-        print_row(out, rows[i]);
-    orr_text_add(out, "\nPacked files are known by their first bytes:");
-    for (int i = 0; (p = orr_packing_at(i)); i++)
-        orr_text_printf(out, "%s %s (`%s`)", i ? "," : "", p->name, p->ending);
-    orr_text_add(out, ".\n");
+    if (i < 0 || i >= N) return 0;
+    *out = (orr_kind_help){ .name = rows[i]->name, .help = rows[i]->help };
+    return 1;
 }

@@ -5,26 +5,13 @@
 #ifndef ORR_DATA_FORMATS_LIST_H
 #define ORR_DATA_FORMATS_LIST_H
 
+#include "core/options.h"
 #include "core/text.h"
 #include "data/formats/format.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* The list: a row is orr_format_NAME, and NAME its word in job files. */
-#define ORR_FORMAT_LIST(ROW)                                                                       \
-    ROW(csv)                                                                                       \
-    ROW(fits)                                                                                      \
-    ROW(npy)                                                                                       \
-    ROW(npz)                                                                                       \
-    ROW(hdf5)                                                                                      \
-    ROW(idx)
-#define ORR_FORMAT_CHOICE(name)  "|" #name
-#define ORR_FORMAT_CHOICES       "auto" ORR_FORMAT_LIST(ORR_FORMAT_CHOICE)
-#define ORR_FORMAT_DECLARE(name) extern const orr_format orr_format_##name;
-ORR_FORMAT_LIST(ORR_FORMAT_DECLARE)
-#undef ORR_FORMAT_DECLARE
 
 /* Row i, NULL behind the last. */
 const orr_format *orr_format_at(int i);
@@ -38,8 +25,10 @@ const orr_format *orr_format_of_bytes(const orr_bytes *b);
 orr_status orr_format_of_file(const orr_format **out, const char *path);
 /* "csv, fits, npy ...": those that wanted says yes to (NULL: all). */
 void orr_format_words(orr_text *out, int (*wanted)(const orr_format *f));
-/* The reference, a Markdown table: a row a format, then a line on packings. */
-void orr_formats_print(orr_text *out);
+/* The i-th choice of input.format, "auto" and the words; the i-th row for help.  NULL and 0 past the
+ * last. */
+const char *orr_format_choice(int i);
+int orr_format_kind_help(int i, orr_kind_help *out);
 
 #ifdef __cplusplus
 }

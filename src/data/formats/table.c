@@ -13,32 +13,33 @@ enum { PART_BYTES = 16 << 20, INT_ID_TEXT = 20, HEAD_BYTES = 4 << 20 };
 
 #define T orr_table_opts
 const orr_option orr_table_options[] = {
-    ORR_OPTION_CHOICE(T, format, "auto", ORR_FORMAT_CHOICES,
-                      "format of the files; auto: by their name, else by their first bytes"),
+    ORR_OPTION_WORD(T, format, "auto", orr_format_choice,
+                    "format of the files; auto: by their name, else by their first bytes"),
     ORR_OPTION_STRINGS(
         T, files, NULL,
-        "files that make the table, in this order; all but npz and hdf5 may be xz, gz, bz2 or zst"),
+        "files that make the table, in this order; plain, or packed by gz, xz, bz2 or zst"),
     ORR_OPTION_CHOICE(T, header, "auto", "auto|yes|no",
                       "csv: first row has names; auto: when a field of it is no number"),
     ORR_OPTION_STRING(
         T, delimiter, ",",
         "csv: the character between fields; \"\\t\" or tab for a tab; auto: of , tab ; | the "
         "first in the first row"),
-    ORR_OPTION_STRING(T, label, "",
-                      "csv, fits, structured npy: column name or number from 1; else array: file "
-                      "(npy, idx; several with commas), member or dataset"),
+    ORR_OPTION_STRING(
+        T, label, "",
+        "of columns: name or number from 1; of arrays: the name of one or, where they "
+        "have none, a file (several with commas)"),
     ORR_OPTION_STRING(T, id, "",
                       "likewise, for ids (integers or text); none: row numbers from id_start"),
     ORR_OPTION_STRING(
         T, features, "rest",
         "columns: rest, or names, numbers and ranges (\"5-\", \"2-3198\", \"u,g,r\"); "
-        "npz, hdf5: name of the array"),
+        "arrays that have names: that of x"),
     ORR_OPTION_STRINGS(
         T, target, "[]",
         "columns of float targets, instead of label; a vector's value is \"NAME[0]\""),
     ORR_OPTION_STRINGS(T, aux, "[]",
                        "columns of numbers to keep beside each sample (they may be features, too); "
-                       "arrays: file, member or dataset of k columns"),
+                       "arrays: one of k columns, as for label"),
     ORR_OPTION_STRINGS(T, aux_names, "[]", "names for the aux columns of an array"),
     ORR_OPTION_NODE(T, where,
                     "rows to take: {column: value or [values]}, all of which must hold; not for "
@@ -54,9 +55,10 @@ const orr_option orr_table_options[] = {
     ORR_OPTION_STRINGS(T, class_names, "[]", "names of the classes; none: the values in classes"),
     ORR_OPTION_CHOICE(T, type, "auto", "float32|float16|uint8|auto",
                       "how samples are stored; auto: uint8 arrays stay, all else float32"),
-    ORR_OPTION_REALS(T, shape, "[]", 1, INT_MAX,
-                     "of a sample: [c], [w, c] or [h, w, c]; none: csv [n, 1], idx images [h, w, "
-                     "1], arrays as they are"),
+    ORR_OPTION_REALS(
+        T, shape, "[]", 1, INT_MAX,
+        "of a sample: [c], [w, c] or [h, w, c]; none: columns [n, 1], images [h, w, 1], "
+        "arrays as they are"),
     ORR_OPTION_CHOICE(T, axes, "auto", "hwc|chw|wc|cw|auto",
                       "order of an array sample's axes; stored is always channels last"),
     ORR_OPTION_CHOICE(T, nan, "refuse", "refuse|keep",

@@ -1,14 +1,13 @@
-/* data/formats/table.h - survey files as rows of samples, whatever their format.
+/* data/formats/table.h - survey files as rows of samples, whatever their format (list.h).
  *
  * A table source knows its schema and row count after it was opened, and gives any range of rows in
- * the form a shard stores (orr_rows), from any rank and thread.  Formats: csv (plain, xz, gz, bz2,
- * zst), npy, npz, hdf5, idx (MNIST; plain or packed), and, with the options of a csv, records with
- * named fields: fits (the first binary table, or the one called `table`) and npy with a structured
- * type.  Several inputs of one kind and schema form one table, in the order they are listed.
+ * the form a shard stores (orr_rows), from any rank and thread.  Files hold named columns (text or
+ * records) or arrays.  Several inputs of one format and schema form one table, in the order they are
+ * listed.
  *
  * Columns: by name, or by number from 1.  A column of records may hold several values (a FITS vector
- * such as CMODELMAG): its name means all of them, "CMODELMAG[2]" the third; names of records compare
- * without regard to case.  Targets and aux numbers take the columns' names into the schema (y_names,
+ * such as CMODELMAG): its name means all of them, "CMODELMAG[2]" the third.  names.h says which name
+ * means which column.  Targets and aux numbers take the columns' names into the schema (y_names,
  * aux_names).  A feature or target may be an aux number, too; it is then taken before scale_rows.
  *
  * Where: conditions on columns, all of which must hold; a column's value must be one of those
@@ -33,9 +32,9 @@
  * begin?) can be shared: see orr_table_scan_part. A file must not change while it is open.  hdf5
  * inputs: no other thread may use HDF5 meanwhile.
  *
- * Csv: RFC 4180, any one-byte delimiter, LF or CRLF, BOM; empty lines are skipped; blanks around a
- * number are dropped. Numbers are rounded once to double and once to float32, as numpy's astype
- * does. Errors: ORR_ERR_IO, ORR_ERR_FORMAT (what the file holds), ORR_ERR_UNSUPPORTED (dtypes, by
+ * What text is, csv.h says; what a value means, text_value.h.  Numbers are rounded once to double
+ * and once to float32, as numpy's astype does.
+ * Errors: ORR_ERR_IO, ORR_ERR_FORMAT (what the file holds), ORR_ERR_UNSUPPORTED (dtypes, by
  * name), ORR_ERR_SHAPE, ORR_ERR_OPTION (what the job file asks for), ORR_ERR_NOMEM. */
 #ifndef ORR_DATA_FORMATS_TABLE_H
 #define ORR_DATA_FORMATS_TABLE_H
@@ -52,7 +51,7 @@ extern "C" {
 /* The `input:` section of an import job.  NULL strings mean the default; nothing of it is kept
  * after the open. */
 typedef struct orr_table_opts {
-    const char *format; /* auto (by name) | csv | fits | npy | npz | hdf5 | idx */
+    const char *format; /* auto, or the word of a format */
     orr_strings files;  /* csv; or arrays: x */
     /* csv */
     const char *header;    /* auto | yes | no */

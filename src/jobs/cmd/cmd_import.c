@@ -1,4 +1,5 @@
 /* jobs/cmd/cmd_import.c - orrery import JOB.yaml [key=value ...] */
+#include "data/formats/list.h"
 #include "data/formats/table.h"
 #include "jobs/cmd/command.h"
 #include "jobs/context/phase.h"
@@ -26,6 +27,7 @@ static const orr_more_keys more[] = {
     { .title = "Keys of input (and of each table in inputs):",
       .prefix = "input",
       .options = orr_table_options },
+    { .title = "Formats of input.files:", .kind = orr_format_kind_help },
     { .title = NULL },
 };
 
@@ -38,15 +40,14 @@ static const orr_example examples[] = {
 
 const orr_command orr_cmd_import = {
     .name = "import",
-    .summary = "turn survey tables (csv, FITS, npy, npz, HDF5, idx) into a shard set",
+    .summary = "turn survey tables and arrays into a shard set",
     .usage = "JOB.yaml [key=value ...]",
     .on_ranks = 1,
     .arguments = { { .name = "JOB.yaml",
                      .help = "the job file; without one, all keys stand on the line",
                      .optional = 1 } },
     .details =
-        "Reads csv (plain, xz, gz, bz2), FITS tables, npy, npz, HDF5 datasets or idx files, in "
-        "parallel, and writes shards and index.h5.  Paths are relative to where the command "
+        "Reads tables and arrays of the formats below, in parallel, and writes shards and index.h5.  Paths are relative to where the command "
         "runs.  The bytes written do not depend on the number of ranks.",
     .options = orr_import_options,
     .options_title = "Keys of the job file (and of key=value):",
