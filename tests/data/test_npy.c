@@ -250,7 +250,7 @@ static void test_labels_ids_axes(void **state)
     case_free(&r);
     o.target = (orr_strings){ 1, { "a" } };
     case_expect(case_read(&r, &o, 1, 2, 1), ORR_ERR_OPTION,
-                "input.target is for tables of columns");
+                "input.target is for tables of named columns");
 }
 
 static void test_values(void **state)

@@ -46,9 +46,9 @@ const orr_command orr_cmd_import = {
     .arguments = { { .name = "JOB.yaml",
                      .help = "the job file; without one, all keys stand on the line",
                      .optional = 1 } },
-    .details =
-        "Reads tables and arrays of the formats below, in parallel, and writes shards and index.h5.  Paths are relative to where the command "
-        "runs.  The bytes written do not depend on the number of ranks.",
+    .details = "Reads tables and arrays of the formats below, in parallel, and writes shards and "
+               "index.h5.  Paths are relative to where the command "
+               "runs.  The bytes written do not depend on the number of ranks.",
     .options = orr_import_options,
     .options_title = "Keys of the job file (and of key=value):",
     .more = more,
