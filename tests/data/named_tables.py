@@ -120,7 +120,7 @@ def check_arrays(folder):
     t = Table(f"files=[{folder}/x.h5]", "aux=[flat]")
     same(t.aux[:, 0], aux[:, 0].astype(np.float32), "one aux number")
     for options, sentence in ((["aux=[extra]", "aux_names=[a]"], "input.aux_names: 1 names for 3 aux numbers"), (["aux=[extra, flat]"], "for arrays it is one array of k columns"),
-                              (["where.x=1"], "input.where is for tables of named columns"), (["target=[x]"], "input.target is for tables of columns")):
+                              (["where.x=1"], "input.where is for tables of named columns"), (["target=[x]"], "input.target is for tables of named columns")):
         t = Table(f"files=[{folder}/x.h5]", *options)
         assert t.code == 1 and sentence in t.error, f"{options}: {t.error}"
 
