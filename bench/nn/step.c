@@ -10,6 +10,7 @@
 #include "nn/graph.h"
 #include "nn/loss.h"
 #include "nn/net.h"
+#include "nn/objective.h"
 #include "nn/optimiser.h"
 
 #include <omp.h>
@@ -38,6 +39,7 @@ static const model models[] = { { "kepler-cnn", { 1, 3197, 2 }, 0, 2 },
 typedef struct bench {
     orr_graph *graph;
     orr_net *net;
+    orr_objective *objective;
     orr_optimiser *adam;
     orr_loss loss;
     const model *m;
@@ -46,7 +48,7 @@ typedef struct bench {
     orr_batch b;
     int leaf[ORR_MAX_LEAVES + 1], segment[2], sizes[2];
     double leaf_sums[ORR_MAX_LEAVES];
-    float *x, *aux, *dy;
+    float *x, *aux;
     int32_t *labels;
     uint64_t *keys;
     double *times; /* [PHASES][MAX_STEPS] */
@@ -79,12 +81,11 @@ static orr_status prepare(bench *f, int n, int leaves)
     f->sizes[0] = n / leaves;
     f->sizes[1] = n / leaves + 1;
     f->x = orr_alloc((size_t)n * per_sample, sizeof *f->x);
-    f->dy = orr_alloc((size_t)n * (size_t)m->classes, sizeof *f->dy);
     f->labels = orr_alloc((size_t)n, sizeof *f->labels);
     f->keys = orr_alloc((size_t)n, sizeof *f->keys);
     f->times = orr_alloc((size_t)PHASES * MAX_STEPS, sizeof *f->times);
     f->aux = orr_alloc((size_t)n * (size_t)m->n_aux + 1, sizeof *f->aux);
-    if (!f->x || !f->aux || !f->dy || !f->labels || !f->keys || !f->times)
+    if (!f->x || !f->aux || !f->labels || !f->keys || !f->times)
         return orr_fail(ORR_ERR_NOMEM, "no memory");
     for (size_t i = 0; i < (size_t)n * per_sample; i++)
         f->x[i] = (float)orr_rng_normal(&r);
@@ -109,29 +110,31 @@ static orr_status prepare(bench *f, int n, int leaves)
     ORR_TRY(orr_backend_create(&f->backend, f->kernels));
     ORR_TRY(orr_model_build(&f->graph, m->name, m->input, m->n_aux, 0));
     ORR_TRY(orr_net_create(&f->net, f->graph, f->backend, &limits));
-    orr_net_init(f->net, 1);
+    ORR_TRY(orr_net_init(f->net, 1));
     const orr_loss_spec loss = { .name = m->classes > 2 ? "ce" : "bce",
                                  .output = orr_graph_output(f->graph),
                                  .n_classes = m->classes,
                                  .pos_weight = 1 };
     ORR_TRY(orr_loss_init(&f->loss, &loss));
-    return orr_optimiser_create(&f->adam, &adam, orr_net_param_count(f->net));
+    ORR_TRY(orr_objective_create(&f->objective, f->net, &f->loss, n, leaves));
+    return orr_optimiser_create(&f->adam, f->backend, &adam, orr_net_param_count(f->net));
 }
 
 static orr_status step(bench *f, double t[PHASES])
 {
-    const float *y;
-    double at[5], busy = now(CLOCK_PROCESS_CPUTIME_ID);
+    const float *y, *dy;
+    double norm, right[ORR_MAX_LEAVES], at[5], busy = now(CLOCK_PROCESS_CPUTIME_ID);
     size_t n = orr_net_param_count(f->net);
 
     at[0] = now(CLOCK_MONOTONIC);
     ORR_TRY(orr_net_forward(f->net, &f->b, f->x, f->aux, 1, &y));
     at[1] = now(CLOCK_MONOTONIC);
-    orr_loss_eval(&f->loss, &f->b, y, f->labels, NULL, f->leaf_sums, NULL, f->dy);
+    ORR_TRY(orr_objective_eval(f->objective, &f->b, y, f->labels, NULL, f->leaf_sums, right, &dy));
     at[2] = now(CLOCK_MONOTONIC);
-    ORR_TRY(orr_net_backward(f->net, &f->b, f->dy));
+    ORR_TRY(orr_net_backward(f->net, &f->b, dy));
     at[3] = now(CLOCK_MONOTONIC);
-    double scale = orr_clip_scale(orr_grad_norm(orr_net_grads(f->net, 0), n), 1.0);
+    ORR_TRY(f->backend->ops->norm(f->backend, n, orr_net_grads(f->net, 0), &norm));
+    double scale = orr_clip_scale(norm, 1.0);
     orr_optimiser_step(f->adam, orr_net_params(f->net), orr_net_grads(f->net, 0), 1e-5, scale);
     ORR_TRY(orr_net_update_state(f->net, orr_net_grads(f->net, 0), f->b.n_leaves));
     at[4] = now(CLOCK_MONOTONIC);
@@ -190,13 +193,13 @@ int main(int argc, char **argv)
     st = prepare(&f, n, leaves);
     if (st == ORR_OK) st = measure(&f, number(argc, argv, 5, 3));
     if (st != ORR_OK) fprintf(stderr, "%s\n", orr_error_text());
+    orr_objective_destroy(f.objective);
     orr_optimiser_destroy(f.adam);
     orr_net_destroy(f.net);
     orr_backend_destroy(f.backend);
     orr_graph_destroy(f.graph);
     orr_free(f.x);
     orr_free(f.aux);
-    orr_free(f.dy);
     orr_free(f.labels);
     orr_free(f.keys);
     orr_free(f.times);

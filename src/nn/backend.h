@@ -16,15 +16,21 @@
  * library calls whose blocking depends on the batch size are made leaf by leaf, and which leaves go
  * to a library depends on the leaf's size and the layer alone.  Threads divide outputs, never a sum.
  *
- * Shapes: n samples (batch->n), channels last.  "Overwrites" unless += is said.  Operations do not
- * fail unless they return a status: what can fail is in conv_plan.  Nothing allocates outside
- * `alloc` and `*_plan`.   Not collective. */
+ * Pointers are to the back end's own memory, but for what is a small argument on the host's stack or
+ * heap and is copied where a device needs it: orr_batch and its arrays, shapes, options, lists of
+ * pointers; `host` and `out` in the calls that say so.
+ *
+ * Shapes: n samples (batch->n), channels last.  "Overwrites" unless += is said.  Operations are done
+ * in the order in which they were asked for, at once or later; what goes wrong later is said by
+ * synchronise.  Nothing allocates outside `alloc` and `*_plan`.   Not collective. */
 #ifndef ORR_NN_BACKEND_H
 #define ORR_NN_BACKEND_H
 
 #include "core/leaves.h"
+#include "core/memory_kind.h"
 #include "core/status.h"
 #include "nn/layer.h"
+#include "nn/loss.h"
 #include "nn/real.h"
 
 #include <stddef.h>
@@ -51,6 +57,17 @@ typedef struct orr_pool_shape {
 
 typedef enum { ORR_RELU, ORR_LEAKY_RELU, ORR_ELU, ORR_SILU, ORR_SIGMOID, ORR_TANH } orr_activation;
 
+/* What a step of an optimiser does with each number; d = scale g + l2 w.
+ *   adam      m = beta1 m + rest1 d, v = beta2 v + rest2 d^2, w = decay w - rate m / (sqrt(v) root + eps)
+ *   momentum  b = momentum b + d, w -= rate b, or with look > 0 (nesterov) rate (d + look b)
+ *   sgd       w -= rate d */
+typedef struct orr_step_numbers {
+    orr_real scale, l2, decay;
+    orr_real beta1, rest1, beta2, rest2; /* rest = 1 - beta */
+    orr_real rate, root, eps;
+    orr_real momentum, look;
+} orr_step_numbers;
+
 typedef struct orr_backend orr_backend;
 
 typedef struct orr_backend_ops {
@@ -59,15 +76,24 @@ typedef struct orr_backend_ops {
     orr_status (*create)(orr_backend *be); /* fills be->state */
     void (*destroy)(orr_backend *be);      /* copes with what a failed create left */
 
-    /* ---- memory: zeroed (check: NaN), ORR_ALIGN; check's free and verify look at the guard bytes ---- */
-    void *(*alloc)(orr_backend *be, size_t bytes);
+    /* ---- memory, ORR_ALIGN-ed.  What alloc gives, operations alone read and write; with
+     * ORR_MEM_HOST the host could, with ORR_MEM_DEVICE it cannot ---- */
+    orr_memory_kind memory;
+    void *(*alloc)(orr_backend *be, size_t bytes); /* unset (check: NaN); NULL: there is no more */
     void (*free)(orr_backend *be, void *p);
-    orr_status (*verify)(
-        orr_backend *be,
-        const void
-            *p); /* ORR_ERR_INTERNAL when something wrote outside p; NULL slot: nothing to see */
-    void (*poison)(orr_backend *be, orr_real *x,
-                   size_t n); /* before a buffer is handed out for writing; NULL slot: no */
+    /* ORR_ERR_INTERNAL when something wrote outside p; NULL slot: nothing to see */
+    orr_status (*verify)(orr_backend *be, const void *p);
+    /* before a buffer is handed out for writing; NULL slot: no */
+    void (*poison)(orr_backend *be, orr_real *x, size_t n);
+    void (*clear)(orr_backend *be, void *p, size_t bytes); /* zeros */
+    void (*copy)(orr_backend *be, void *to, const void *from, size_t bytes);
+    void (*upload)(orr_backend *be, void *to, const void *host, size_t bytes);
+    void (*download)(orr_backend *be, void *host, const void *from, size_t bytes);
+    /* A place in what was asked so far; has it been reached (ORR_OK, ORR_PENDING, an error)? */
+    int64_t (*mark)(orr_backend *be);
+    orr_status (*reached)(orr_backend *be, int64_t mark);
+    /* Waits for all that was asked; the first thing that went wrong since the last call. */
+    orr_status (*synchronise)(orr_backend *be);
 
     /* ---- dense: x[n][in], w[out][in], b[out] or NULL, y[n][out] ---- */
     void (*linear_forward)(orr_backend *be, const orr_batch *b, int in, int out, const orr_real *x,
@@ -130,6 +156,21 @@ typedef struct orr_backend_ops {
     void (*norm_backward_sums)(orr_backend *be, size_t rows, int c, const orr_real *x,
                                const orr_real *mean, const orr_real *inv_std, const orr_real *dy,
                                double *sum_dy, double *sum_dy_xhat);
+    /* What follows from the moments of `rows` rows: mean rounded, inv_std = 1 / sqrt(m2 / rows + eps);
+     * stat[2c + 1] = mean, m2 / (rows - 1), 1, the latter two 0 for a single row.  Without rows
+     * stat alone is written, zeros. */
+    void (*norm_factors)(orr_backend *be, size_t rows, int c, double eps, const double *mean,
+                         const double *m2, orr_real *mean_out, orr_real *inv_std, orr_real *stat);
+    /* inv_std = 1 / sqrt(var + eps) */
+    void (*norm_inv_std)(orr_backend *be, int c, double eps, const orr_real *var,
+                         orr_real *inv_std);
+    /* n sums over `rows` rows: rounded, and their means (NULL: not wanted; rows > 0 then) */
+    void (*norm_means)(orr_backend *be, int n, size_t rows, const double *sums, orr_real *rounded,
+                       orr_real *means);
+    /* Running moments move by `momentum` towards those in stat[2c + 1], sums over n_leaves leaves of
+     * what norm_factors wrote. */
+    void (*norm_update)(orr_backend *be, int c, double momentum, const orr_real *stat, int n_leaves,
+                        orr_real *mean, orr_real *var);
     /* dx = gamma inv_std (dy - mean_dy - xhat mean_dy_xhat) */
     void (*norm_backward_data)(orr_backend *be, size_t rows, int c, const orr_real *x,
                                const orr_real *mean, const orr_real *inv_std, const orr_real *gamma,
@@ -143,6 +184,28 @@ typedef struct orr_backend_ops {
                           orr_real *y, int y_stride);
     void (*transpose)(orr_backend *be, int n, int rows, int cols, const orr_real *x,
                       orr_real *y); /* x[n][rows][cols] -> y[n][cols][rows] */
+    /* orr_leaf_sum: out[n] = tree sum of m rows of `in`, which is overwritten */
+    void (*leaf_sum)(orr_backend *be, orr_real *out, orr_real *in, size_t stride, int m, size_t n);
+
+    /* ---- losses (nn/loss.h): x[n][outputs]; labels[n] or values[n][width], as the loss wants.
+     * leaf_sums[leaf], per_sample[n] (NULL: no), dx[n][outputs] (NULL: no) ---- */
+    void (*loss)(orr_backend *be, const orr_loss *l, const orr_batch *b, const orr_real *x,
+                 const int32_t *labels, const float *values, double *leaf_sums, double *per_sample,
+                 orr_real *dx);
+    /* right[leaf] = samples of the leaf whose class is the likeliest */
+    void (*count_correct)(orr_backend *be, const orr_loss *l, const orr_batch *b, const orr_real *x,
+                          const int32_t *labels, double *right);
+
+    /* ---- over slabs.  The same bits for any number of threads and any vector width ---- */
+    /* *out (the host's) = L2 norm in double over fixed blocks summed in a fixed order; NaN and Inf
+     * come through.  Waits. */
+    orr_status (*norm)(orr_backend *be, size_t n, const orr_real *x, double *out);
+    void (*adam)(orr_backend *be, size_t n, const orr_step_numbers *k, orr_real *w,
+                 const orr_real *g, orr_real *m, orr_real *v);
+    void (*momentum)(orr_backend *be, size_t n, const orr_step_numbers *k, orr_real *w,
+                     const orr_real *g, orr_real *buffer);
+    void (*sgd)(orr_backend *be, size_t n, const orr_step_numbers *k, orr_real *w,
+                const orr_real *g);
 } orr_backend_ops;
 
 struct orr_backend {
@@ -154,6 +217,8 @@ struct orr_backend {
  * cpu-bf16 on a processor without AVX512-BF16 or AMX, ORR_ERR_NOMEM; then *out is NULL. */
 orr_status orr_backend_create(orr_backend **out, const char *name);
 void orr_backend_destroy(orr_backend *be); /* NULL is fine */
+/* Its memory, for those who know no back end (comm). */
+orr_memory orr_backend_memory(orr_backend *be);
 
 /* The tables, for orr_backend_create and for tests. */
 extern const orr_backend_ops orr_backend_check;

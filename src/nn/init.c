@@ -78,33 +78,76 @@ static size_t memory_index(const orr_net_tensor *t, size_t j)
     return index;
 }
 
+static int slab_of(const orr_net_tensor *t)
+{
+    return t->is_state ? ORR_SLAB_STATE : ORR_SLAB_PARAMS;
+}
+
+static orr_status get_room(orr_real **out, const orr_net_tensor *t)
+{
+    *out = orr_alloc(t->count, sizeof **out);
+    return *out ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "%s: %zu numbers", t->name, t->count);
+}
+
+static orr_status read_from(const orr_net *net, const orr_net_tensor *t, int slab, orr_real *file)
+{
+    orr_real *memory = NULL;
+    orr_status st;
+
+    if (!is_reordered(t->info)) return orr_net_read(net, slab, t->offset, t->count, file);
+    ORR_TRY(get_room(&memory, t));
+    st = orr_net_read(net, slab, t->offset, t->count, memory);
+    for (size_t j = 0; st == ORR_OK && j < t->count; j++)
+        file[j] = memory[memory_index(t, j)];
+    orr_free(memory);
+    return st;
+}
+
+orr_status orr_net_read_tensor(const orr_net *net, int i, orr_real *file)
+{
+    return read_from(net, &net->tensors[i], slab_of(&net->tensors[i]), file);
+}
+
+orr_status orr_net_read_gradient(const orr_net *net, int i, int segment, orr_real *file)
+{
+    return read_from(net, &net->tensors[i], segment, file);
+}
+
+orr_status orr_net_write_tensor(orr_net *net, int i, const orr_real *file)
+{
+    const orr_net_tensor *t = &net->tensors[i];
+    orr_real *memory = NULL;
+    orr_status st;
+
+    if (!is_reordered(t->info)) return orr_net_write(net, slab_of(t), t->offset, t->count, file);
+    ORR_TRY(get_room(&memory, t));
+    for (size_t j = 0; j < t->count; j++)
+        memory[memory_index(t, j)] = file[j];
+    st = orr_net_write(net, slab_of(t), t->offset, t->count, memory);
+    orr_free(memory);
+    return st;
+}
+
 /* Drawn in file order, so that a change of the memory layout would not change a net. */
-void orr_net_init(orr_net *net, uint64_t seed)
+static orr_status init_tensor(orr_net *net, int i, uint64_t seed)
 {
-    for (int i = 0; i < net->n_tensors; i++) {
-        const orr_net_tensor *t = &net->tensors[i];
-        orr_real *x = (t->is_state ? net->state : net->params) + t->offset;
-        orr_rng r = orr_rng_stream(orr_rng_key(seed, ORR_RNG_INIT, 0, (uint64_t)i, 0));
-        double bound = t->info->bound;
-        for (size_t j = 0; j < t->count; j++) {
-            double value = bound > 0 ? bound * (2 * orr_rng_uniform(&r) - 1) : t->info->fill;
-            x[memory_index(t, j)] = (orr_real)value;
-        }
-    }
+    const orr_tensor_info *info = net->tensors[i].info;
+    orr_rng r = orr_rng_stream(orr_rng_key(seed, ORR_RNG_INIT, 0, (uint64_t)i, 0));
+    orr_real *file = NULL;
+    orr_status st;
+
+    ORR_TRY(get_room(&file, &net->tensors[i]));
+    for (size_t j = 0; j < info->count; j++)
+        file[j] =
+            (orr_real)(info->bound > 0 ? info->bound * (2 * orr_rng_uniform(&r) - 1) : info->fill);
+    st = orr_net_write_tensor(net, i, file);
+    orr_free(file);
+    return st;
 }
 
-void orr_net_export(const orr_net *net, int i, const orr_real *slab, orr_real *file)
+orr_status orr_net_init(orr_net *net, uint64_t seed)
 {
-    const orr_net_tensor *t = &net->tensors[i];
-
-    for (size_t j = 0; j < t->count; j++)
-        file[j] = slab[t->offset + memory_index(t, j)];
-}
-
-void orr_net_import(const orr_net *net, int i, const orr_real *file, orr_real *slab)
-{
-    const orr_net_tensor *t = &net->tensors[i];
-
-    for (size_t j = 0; j < t->count; j++)
-        slab[t->offset + memory_index(t, j)] = file[j];
+    for (int i = 0; i < net->n_tensors; i++)
+        ORR_TRY(init_tensor(net, i, seed));
+    return ORR_OK;
 }

@@ -54,7 +54,8 @@ typedef struct orr_tensor_info {
     double fill;             /* else this constant */
 } orr_tensor_info;
 
-/* One forward or backward of one layer.  Pointers of activations are this layer's own. */
+/* One forward or backward of one layer.  Pointers are to the back end's memory: for its operations, never
+ * to be looked into.  Those of activations are this layer's own. */
 typedef struct orr_pass {
     const orr_batch *batch;
     int training;
@@ -112,7 +113,8 @@ typedef struct orr_layer_kind {
     orr_status (*finish_grad)(orr_layer *l, struct orr_backend *be, orr_real *slab);
     /* stat = sums over all leaves of what forward left; n_leaves = leaves with samples in the whole
      * batch. */
-    orr_status (*update_state)(orr_layer *l, const orr_real *stat, orr_real *state, int n_leaves);
+    orr_status (*update_state)(orr_layer *l, struct orr_backend *be, const orr_real *stat,
+                               orr_real *state, int n_leaves);
     void (*unplan)(orr_layer *l, struct orr_backend *be); /* undoes plan */
     void (*destroy)(orr_layer *l); /* frees self; NULL: orr_free(self) is enough */
 } orr_layer_kind;

@@ -224,6 +224,25 @@ void orr_loss_eval(const orr_loss *l, const orr_batch *b, const orr_real *x, con
     }
 }
 
+static int likeliest(const orr_loss *l, const orr_real *x)
+{
+    int best = 0;
+
+    if (l->kind == ORR_LOSS_BCE) return x[0] > 0;
+    for (int k = 1; k < l->outputs; k++)
+        if (x[k] > x[best]) best = k;
+    return best;
+}
+
+int orr_loss_count_correct(const orr_loss *l, int n, const orr_real *x, const int32_t *labels)
+{
+    int right = 0;
+
+    for (int i = 0; i < n; i++)
+        right += likeliest(l, x + (size_t)i * (size_t)l->outputs) == labels[i];
+    return right;
+}
+
 void orr_loss_link(const orr_loss *l, int n, const orr_real *x, double *p)
 {
     int c = l->outputs;

@@ -68,6 +68,8 @@ orr_output_type orr_loss_output_type(const orr_loss *l);
  * mean over b->n_global. */
 void orr_loss_eval(const orr_loss *l, const orr_batch *b, const orr_real *x, const int32_t *labels,
                    const float *values, double *leaf_sums, double *per_sample, orr_real *dx);
+/* Of n samples of classes, how many have the highest output (bce: the output's sign) at their label. */
+int orr_loss_count_correct(const orr_loss *l, int n, const orr_real *x, const int32_t *labels);
 /* Logits x[n][outputs] to what people read, p[n][outputs]: sigmoid, softmax (classes and densities), or the
  * numbers as they are. */
 void orr_loss_link(const orr_loss *l, int n, const orr_real *x, double *p);

@@ -78,7 +78,7 @@ static orr_status lay_out_slabs(orr_net *net)
     return ORR_OK;
 }
 
-/* n numbers from the kernel table. */
+/* n numbers of the back end's memory, unset. */
 static orr_status get_reals(orr_real **out, const orr_net *net, size_t n, const char *what)
 {
     size_t bytes;
@@ -89,21 +89,37 @@ static orr_status get_reals(orr_real **out, const orr_net *net, size_t n, const 
     return ORR_OK;
 }
 
+/* n zeros of it. */
+static orr_status get_slab(orr_real **out, const orr_net *net, size_t n, const char *what)
+{
+    ORR_TRY(get_reals(out, net, n, what));
+    net->be->ops->clear(net->be, *out, n * sizeof **out);
+    return ORR_OK;
+}
+
 static orr_status make_slabs(orr_net *net)
 {
     int segments = net->limits.training ? net->limits.max_segments : 0;
 
-    ORR_TRY(get_reals(&net->params, net, net->n_params, "parameters"));
-    memset(net->params, 0, net->n_params * sizeof *net->params);
-    ORR_TRY(get_reals(&net->state, net, net->n_state, "state"));
-    memset(net->state, 0, net->n_state * sizeof *net->state);
+    ORR_TRY(get_slab(&net->params, net, net->n_params, "parameters"));
+    ORR_TRY(get_slab(&net->state, net, net->n_state, "state"));
     if (!(net->grads = orr_alloc((size_t)segments, sizeof *net->grads)))
         return orr_fail(ORR_ERR_NOMEM, "net: %d slabs", segments);
-    for (int r = 0; r < segments; r++) {
-        ORR_TRY(get_reals(&net->grads[r], net, net->n_slab, "gradients"));
-        memset(net->grads[r], 0, net->n_slab * sizeof **net->grads);
-    }
+    for (int r = 0; r < segments; r++)
+        ORR_TRY(get_slab(&net->grads[r], net, net->n_slab, "gradients"));
     return ORR_OK;
+}
+
+/* Room for samples of the host, where operations cannot read its memory. */
+static orr_status make_inputs(orr_net *net)
+{
+    size_t samples = (size_t)net->limits.max_samples, n, aux = (size_t)orr_graph_n_aux(net->g);
+
+    if (net->be->ops->memory == ORR_MEM_HOST) return ORR_OK;
+    if (__builtin_mul_overflow(samples, orr_shape_count(orr_graph_input(net->g)), &n))
+        return orr_fail(ORR_ERR_NOMEM, "net: inputs of %zu samples", samples);
+    ORR_TRY(get_reals(&net->own_x, net, n, "inputs"));
+    return get_reals(&net->own_aux, net, samples * aux, "numbers beside the samples");
 }
 
 static orr_status make_activations(orr_net *net)
@@ -147,6 +163,7 @@ orr_status orr_net_create(orr_net **out, orr_graph *g, orr_backend *be, const or
     ORR_TRY_GOTO(st, done, copy_limits(net, limits));
     ORR_TRY_GOTO(st, done, lay_out_slabs(net));
     ORR_TRY_GOTO(st, done, make_slabs(net));
+    ORR_TRY_GOTO(st, done, make_inputs(net));
     ORR_TRY_GOTO(st, done, make_activations(net));
     ORR_TRY_GOTO(st, done, plan_layers(net));
     ORR_TRY_GOTO(st, done, orr_net_list_tensors(net));
@@ -184,6 +201,8 @@ void orr_net_destroy(orr_net *net)
     for (int r = 0; net->grads && net->limits.training && r < net->limits.max_segments; r++)
         free_reals(net, net->grads[r]);
     orr_free(net->grads);
+    free_reals(net, net->own_x);
+    free_reals(net, net->own_aux);
     free_reals(net, net->params);
     free_reals(net, net->state);
     orr_free(net->tensors);
@@ -285,22 +304,26 @@ static void poison_grads(const orr_net *net, const orr_batch *b, const orr_layer
 
 /* No layer writes between parameters, and what is there is summed and measured with them: what a
  * machine's fault has put there must not stay. */
-static void clear_padding(const orr_net *net, const orr_batch *b, const orr_layer *l)
+static void clear_gap(const orr_net *net, const orr_batch *b, size_t offset, size_t count)
 {
-    for (int r = 0; r < b->n_segments; r++)
-        for (int k = 0; k < l->n_params; k++) {
-            size_t count = orr_tensor_room(&l->params[k]);
-            memset(net->grads[r] + l->params[k].offset + count, 0,
-                   (with_padding(count) - count) * sizeof **net->grads);
-        }
+    size_t gap = with_padding(count) - count;
+
+    for (int r = 0; gap && r < b->n_segments; r++)
+        net->be->ops->clear(net->be, net->grads[r] + offset + count, gap * sizeof **net->grads);
 }
 
-static void clear_stat_padding(const orr_net *net, const orr_batch *b, const orr_layer *l)
+static void clear_padding(const orr_net *net, const orr_batch *b, const orr_layer *l)
 {
-    size_t count = l->stat_count, end = with_padding(count);
+    for (int k = 0; k < l->n_params; k++)
+        clear_gap(net, b, l->params[k].offset, orr_tensor_room(&l->params[k]));
+}
 
-    for (int r = 0; r < b->n_segments; r++)
-        memset(net->grads[r] + l->stat_offset + count, 0, (end - count) * sizeof **net->grads);
+/* Where operations can read n numbers of the host: there, or in `own`. */
+static const orr_real *reachable(const orr_net *net, const orr_real *host, orr_real *own, size_t n)
+{
+    if (!own || !host) return host;
+    net->be->ops->upload(net->be, own, host, n * sizeof *own);
+    return own;
 }
 
 orr_status orr_net_forward(orr_net *net, const orr_batch *b, const orr_real *x, const orr_real *aux,
@@ -315,7 +338,8 @@ orr_status orr_net_forward(orr_net *net, const orr_batch *b, const orr_real *x, 
         return orr_fail(ORR_ERR_ARG, "the net reads %d numbers beside each sample: there are none",
                         orr_graph_n_aux(net->g));
     p = make_pass(net, b, training);
-    p.aux = aux;
+    x = reachable(net, x, net->own_x, (size_t)b->n * orr_shape_count(orr_graph_input(net->g)));
+    p.aux = reachable(net, aux, net->own_aux, (size_t)b->n * (size_t)orr_graph_n_aux(net->g));
     for (int i = 0; i < net->g->n; i++) {
         orr_layer *l = net->g->layers[i];
         for (int k = 0; k < l->n_in; k++)
@@ -327,7 +351,7 @@ orr_status orr_net_forward(orr_net *net, const orr_batch *b, const orr_real *x, 
             poison(net, p.saved[k], (size_t)b->n * orr_plan_saved_reals(&l->saved[k]));
         if (training) {
             poison_stats(net, b, l);
-            clear_stat_padding(net, b, l);
+            clear_gap(net, b, l->stat_offset, l->stat_count);
         }
         ORR_TRY(l->kind->forward(l, net->be, &p));
     }
@@ -405,7 +429,7 @@ orr_status orr_net_update_state(orr_net *net, const orr_real *slab, int n_leaves
     for (int i = 0; i < net->g->n; i++) {
         orr_layer *l = net->g->layers[i];
         if (l->kind->update_state)
-            ORR_TRY(l->kind->update_state(l, slab + l->stat_offset, net->state, n_leaves));
+            ORR_TRY(l->kind->update_state(l, net->be, slab + l->stat_offset, net->state, n_leaves));
     }
     return ORR_OK;
 }
@@ -424,6 +448,59 @@ void orr_net_on_leaf_sum(orr_net *net, orr_status (*leaf_sum)(void *, double *, 
 }
 
 /* ---- what it holds ---- */
+
+static orr_real *find_slab(const orr_net *net, int slab, size_t *n)
+{
+    *n = slab == ORR_SLAB_PARAMS  ? net->n_params
+         : slab == ORR_SLAB_STATE ? net->n_state
+                                  : net->n_slab;
+    if (slab == ORR_SLAB_PARAMS) return net->params;
+    if (slab == ORR_SLAB_STATE) return net->state;
+    return orr_net_grads(net, slab);
+}
+
+static orr_status find_range(orr_real **out, const orr_net *net, int slab, size_t first, size_t n)
+{
+    size_t have;
+
+    *out = find_slab(net, slab, &have);
+    if (!*out || first > have || n > have - first)
+        return orr_fail(ORR_ERR_INTERNAL, "net: numbers %zu to %zu of slab %d, which has %zu",
+                        first, first + n, slab, *out ? have : 0);
+    *out += first;
+    return ORR_OK;
+}
+
+orr_status orr_net_read(const orr_net *net, int slab, size_t first, size_t n, orr_real *out)
+{
+    orr_real *at = NULL;
+
+    ORR_TRY(find_range(&at, net, slab, first, n));
+    net->be->ops->download(net->be, out, at, n * sizeof *out);
+    return net->be->ops->synchronise(net->be);
+}
+
+orr_status orr_net_write(orr_net *net, int slab, size_t first, size_t n, const orr_real *in)
+{
+    orr_real *at = NULL;
+
+    ORR_TRY(find_range(&at, net, slab, first, n));
+    net->be->ops->upload(net->be, at, in, n * sizeof *in);
+    return net->be->ops->synchronise(net->be);
+}
+
+orr_status orr_net_output(const orr_net *net, orr_real *out)
+{
+    size_t n = (size_t)net->forward_n * orr_shape_count(orr_graph_output(net->g));
+
+    net->be->ops->download(net->be, out, value_of(net, net->g->n), n * sizeof *out);
+    return net->be->ops->synchronise(net->be);
+}
+
+orr_backend *orr_net_backend(const orr_net *net)
+{
+    return net->be;
+}
 
 const orr_real *orr_net_input_grad(const orr_net *net)
 {
@@ -450,16 +527,11 @@ orr_real *orr_net_params(orr_net *net)
     return net->params;
 }
 
-orr_real *orr_net_grads(orr_net *net, int segment)
+orr_real *orr_net_grads(const orr_net *net, int segment)
 {
     return segment >= 0 && net->limits.training && segment < net->limits.max_segments
                ? net->grads[segment]
                : NULL;
-}
-
-orr_real *orr_net_state(orr_net *net)
-{
-    return net->state;
 }
 
 size_t orr_net_activation_bytes(const orr_net *net)

@@ -7,7 +7,7 @@
  * allocated by orr_net_create; forward, backward and update_state allocate nothing. Activations
  * share memory by liveness: in evaluation a buffer is reused once its last reader ran; in training
  * what backward reads is kept, and gradients of activations share among themselves. Owns the slabs
- * and activations; the graph must outlive it.  A graph can have one net at a time. Not collective,
+ * and activations, which lie in the back end's memory; graph and back end must outlive it.  A graph can have one net at a time. Not collective,
  * except through the leaf_sum callback.   Errors: ORR_ERR_NOMEM, ORR_ERR_SHAPE, ORR_ERR_ARG (a
  * batch that exceeds the limits). */
 #ifndef ORR_NN_NET_H
@@ -30,18 +30,20 @@ void orr_net_destroy(orr_net *net);
 /* Draws all parameters: torch's default init unless the layer says otherwise (init: glorot, he;
  * bias_init), keyed by (seed, parameter number in graph order);
  * state to its start. */
-void orr_net_init(orr_net *net, uint64_t seed);
+orr_status orr_net_init(orr_net *net, uint64_t seed);
 
-/* x[n][input] and aux[n][n_aux] (NULL when the graph reads none), in the order of the batch's
- * leaves; they stay the caller's, and unchanged until backward is done. *y = n outputs, owned by the
- * net, until the next forward. */
+/* x[n][input] and aux[n][n_aux] (NULL when the graph reads none), in the order of the batch's leaves:
+ * the host's; they stay the caller's, and unchanged until backward is done.  *y = n outputs, in the
+ * back end's memory, the net's until the next forward. */
 orr_status orr_net_forward(orr_net *net, const orr_batch *b, const orr_real *x, const orr_real *aux,
                            int training, const orr_real **y);
-/* After a training forward with the same batch.  dy[n][output] is the gradient of the loss.  Fills
- * grads(segment). */
+/* The outputs of the last forward, for the host. */
+orr_status orr_net_output(const orr_net *net, orr_real *out);
+/* After a training forward with the same batch.  dy[n][output], in the back end's memory, is the
+ * gradient of the loss.  Fills grads(segment). */
 orr_status orr_net_backward(orr_net *net, const orr_batch *b, const orr_real *dy);
-/* The gradient of x that the last backward left, NULL unless the net was created with
- * limits.input_grad. */
+/* The gradient of x that the last backward left, in the back end's memory; NULL unless the net was
+ * created with limits.input_grad. */
 const orr_real *orr_net_input_grad(const orr_net *net);
 /* Called during backward each time [offset, offset + n) of every grads slab became final; ranges
  * come in slab order and cover [0, orr_net_slab_count).  NULL: nobody listens.  An error stops
@@ -63,9 +65,16 @@ size_t orr_net_param_count(const orr_net *net); /* elements of params, gaps incl
 size_t orr_net_slab_count(
     const orr_net *net); /* elements of a grads slab: params, then statistics */
 size_t orr_net_state_count(const orr_net *net);
+/* In the back end's memory, to be handed to its operations and to the reduction. */
 orr_real *orr_net_params(orr_net *net);
-orr_real *orr_net_grads(orr_net *net, int segment);
-orr_real *orr_net_state(orr_net *net);
+orr_real *orr_net_grads(const orr_net *net, int segment); /* NULL: there is none */
+orr_backend *orr_net_backend(const orr_net *net);
+
+/* How the host reaches a slab, and the only way: numbers [first, first + n) of it, to and from the
+ * host.  0, 1, ...: gradients of that segment.  ORR_ERR_INTERNAL for a range that is not there. */
+enum { ORR_SLAB_PARAMS = -1, ORR_SLAB_STATE = -2 };
+orr_status orr_net_read(const orr_net *net, int slab, size_t first, size_t n, orr_real *out);
+orr_status orr_net_write(orr_net *net, int slab, size_t first, size_t n, const orr_real *in);
 size_t orr_net_activation_bytes(
     const orr_net *net); /* what the memory plan took, and what it would be unshared */
 size_t orr_net_activation_bytes_unshared(const orr_net *net);
@@ -82,10 +91,11 @@ typedef struct orr_net_tensor {
 } orr_net_tensor;
 int orr_net_n_tensors(const orr_net *net);
 void orr_net_tensor_info(const orr_net *net, int i, orr_net_tensor *out);
-/* Between memory and PyTorch's layout: slab element order <-> file order, for tensor i of any slab
- * of that kind (params, gradients, moments).  `file` holds count elements. */
-void orr_net_export(const orr_net *net, int i, const orr_real *slab, orr_real *file);
-void orr_net_import(const orr_net *net, int i, const orr_real *file, orr_real *slab);
+/* Tensor i in PyTorch's layout, `file` (count numbers, the host's): of the slab that holds it, or its
+ * gradient of a segment. */
+orr_status orr_net_read_tensor(const orr_net *net, int i, orr_real *file);
+orr_status orr_net_read_gradient(const orr_net *net, int i, int segment, orr_real *file);
+orr_status orr_net_write_tensor(orr_net *net, int i, const orr_real *file);
 
 #ifdef __cplusplus
 }

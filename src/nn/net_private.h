@@ -18,6 +18,7 @@ struct orr_net {
     orr_real *params, *state, **grads;
     orr_plan plan;
     orr_real **slots;
+    orr_real *own_x, *own_aux; /* copies of the host's; NULL where operations can read those */
     int n_tensors;
     orr_net_tensor *tensors;
     orr_grad_ready on_grad;

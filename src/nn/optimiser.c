@@ -1,35 +1,21 @@
-/* nn/optimiser.c - Adam, AdamW and SGD as one pass that reads and writes each number once, and the
- * gradient's norm.
- *
- * Threads divide the slab into blocks; every element's arithmetic is its own.  This file is
- * compiled without contraction of a*b + c into one rounding, so that every instruction set gives
- * the same bits (memory is the limit, not arithmetic).
+/* nn/optimiser.c - Adam, AdamW and SGD: their options, their moments, and the numbers of a step.  The
+ * passes over the slabs are operations of the back end.
  *
  * Both epsilon forms of Adam are  theta <- decay theta - rate m / (sqrt(v) root + eps):
  *   torch  rate = lr / (1 - b1^t), root = 1 / sqrt(1 - b2^t);   keras  rate = lr sqrt(1 - b2^t) /
  * (1 - b1^t), root = 1. */
 #include "nn/optimiser.h"
 
-#include "core/leaves.h"
 #include "core/memory.h"
 
 #include <math.h>
 #include <string.h>
 
-/* One body, compiled for what the processor has.  Sanitizers cannot run the resolver, which comes
- * before they start. */
-#if defined __x86_64__ && !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
-#define EACH_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define EACH_PROCESSOR
-#endif
-
-enum { BLOCK = 16384, PARALLEL_FROM = 4 * BLOCK, LANES = 16, NORM_PARTS = 1024 };
-
 typedef enum { ADAM, ADAMW, SGD, N_KINDS } optimiser_kind;
 static const char *const kind_names[] = { "adam", "adamw", "sgd" };
 
 struct orr_optimiser {
+    orr_backend *be;
     optimiser_kind kind;
     int keras;
     orr_optimiser_opts o;
@@ -90,7 +76,18 @@ static orr_status check(const orr_optimiser_opts *o, optimiser_kind *kind)
     return ORR_OK;
 }
 
-orr_status orr_optimiser_create(orr_optimiser **out, const orr_optimiser_opts *o, size_t n)
+/* n zeros in the back end's memory */
+static orr_real *zeros(orr_backend *be, size_t n)
+{
+    size_t bytes;
+    orr_real *x = __builtin_mul_overflow(n, sizeof *x, &bytes) ? NULL : be->ops->alloc(be, bytes);
+
+    if (x) be->ops->clear(be, x, bytes);
+    return x;
+}
+
+orr_status orr_optimiser_create(orr_optimiser **out, orr_backend *be, const orr_optimiser_opts *o,
+                                size_t n)
 {
     orr_status st = ORR_OK;
     orr_optimiser *opt = NULL;
@@ -100,12 +97,12 @@ orr_status orr_optimiser_create(orr_optimiser **out, const orr_optimiser_opts *o
     ORR_TRY(check(o, &kind));
     if (!(opt = orr_alloc(1, sizeof *opt)))
         return orr_fail(ORR_ERR_NOMEM, "optimiser: %zu bytes", sizeof *opt);
-    *opt = (orr_optimiser){ .kind = kind, .o = *o, .n = n };
+    *opt = (orr_optimiser){ .be = be, .kind = kind, .o = *o, .n = n };
     opt->keras = kind != SGD && strcmp(o->epsilon_form, "keras") == 0;
     opt->o.kind = opt->o.epsilon_form = NULL; /* borrowed from the caller */
     opt->n_slabs = kind != SGD ? 2 : o->momentum > 0 ? 1 : 0;
     for (int i = 0; i < opt->n_slabs; i++) {
-        if ((opt->slab[i] = orr_alloc(n, sizeof(orr_real)))) continue;
+        if ((opt->slab[i] = zeros(be, n))) continue;
         st = orr_fail(ORR_ERR_NOMEM, "optimiser %s: %zu parameters of %zu bytes", kind_names[kind],
                       n, sizeof(orr_real));
         goto done;
@@ -121,67 +118,14 @@ void orr_optimiser_destroy(orr_optimiser *opt)
 {
     if (!opt) return;
     for (int i = 0; i < opt->n_slabs; i++)
-        orr_free(opt->slab[i]);
+        if (opt->slab[i]) opt->be->ops->free(opt->be, opt->slab[i]);
     orr_free(opt);
 }
 
-typedef struct step_numbers {
-    orr_real scale, l2, decay;           /* g <- scale g + l2 w;  w <- decay w ... */
-    orr_real beta1, rest1, beta2, rest2; /* rest = 1 - beta */
-    orr_real rate, root, eps;
-    orr_real momentum, look; /* sgd: step along look b + g, or along b */
-} step_numbers;
-
-EACH_PROCESSOR
-static void adam_block(size_t n, const step_numbers *k, orr_real *restrict w,
-                       const orr_real *restrict g, orr_real *restrict m, orr_real *restrict v)
-{
-    const step_numbers s = *k;
-
-    for (size_t i = 0; i < n; i++) {
-        orr_real d = s.scale * g[i] + s.l2 * w[i];
-        orr_real mi = s.beta1 * m[i] + s.rest1 * d;
-        orr_real vi = s.beta2 * v[i] + s.rest2 * d * d;
-#ifdef ORR_REAL_F64
-        orr_real below = sqrt(vi) * s.root + s.eps;
-#else
-        orr_real below = sqrtf(vi) * s.root + s.eps;
-#endif
-        w[i] = s.decay * w[i] - s.rate * mi / below;
-        m[i] = mi;
-        v[i] = vi;
-    }
-}
-
-EACH_PROCESSOR
-static void momentum_block(size_t n, const step_numbers *k, orr_real *restrict w,
-                           const orr_real *restrict g, orr_real *restrict b)
-{
-    const step_numbers s = *k;
-    const orr_real own = s.look > 0 ? 1 : 0, along = s.look > 0 ? s.look : 1;
-
-    for (size_t i = 0; i < n; i++) {
-        orr_real d = s.scale * g[i] + s.l2 * w[i];
-        orr_real bi = s.momentum * b[i] + d;
-        w[i] -= s.rate * (own * d + along * bi);
-        b[i] = bi;
-    }
-}
-
-EACH_PROCESSOR
-static void sgd_block(size_t n, const step_numbers *k, orr_real *restrict w,
-                      const orr_real *restrict g)
-{
-    const step_numbers s = *k;
-
-    for (size_t i = 0; i < n; i++)
-        w[i] -= s.rate * (s.scale * g[i] + s.l2 * w[i]);
-}
-
-static step_numbers numbers_of(const orr_optimiser *opt, double lr, double scale)
+static orr_step_numbers numbers_of(const orr_optimiser *opt, double lr, double scale)
 {
     const orr_optimiser_opts *o = &opt->o;
-    step_numbers s = { .scale = (orr_real)scale, .decay = 1, .rate = (orr_real)lr };
+    orr_step_numbers s = { .scale = (orr_real)scale, .decay = 1, .rate = (orr_real)lr };
 
     if (opt->kind == ADAMW)
         s.decay = (orr_real)(1 - lr * o->weight_decay);
@@ -206,55 +150,17 @@ static step_numbers numbers_of(const orr_optimiser *opt, double lr, double scale
 
 void orr_optimiser_step(orr_optimiser *opt, orr_real *w, const orr_real *g, double lr, double scale)
 {
-    opt->t++;
-    const step_numbers s = numbers_of(opt, lr, scale);
-    const size_t n = opt->n, n_blocks = (n + BLOCK - 1) / BLOCK;
+    const orr_backend_ops *ops = opt->be->ops;
     orr_real *const a = opt->slab[0], *const b = opt->slab[1];
 
-#pragma omp parallel for schedule(static) if (n >= PARALLEL_FROM)
-    for (size_t i = 0; i < n_blocks; i++) {
-        size_t at = i * BLOCK, len = n - at < BLOCK ? n - at : BLOCK;
-        if (opt->kind != SGD)
-            adam_block(len, &s, w + at, g + at, a + at, b + at);
-        else if (a)
-            momentum_block(len, &s, w + at, g + at, a + at);
-        else
-            sgd_block(len, &s, w + at, g + at);
-    }
-}
-
-/* Sum of squares in LANES running sums, folded in order. */
-EACH_PROCESSOR
-static double sum_of_squares(const orr_real *g, size_t n)
-{
-    double lane[LANES] = { 0 }, sum = 0;
-    size_t i = 0;
-
-    for (; i + LANES <= n; i += LANES) {
-        for (int l = 0; l < LANES; l++)
-            lane[l] += (double)g[i + (size_t)l] * (double)g[i + (size_t)l];
-    }
-    for (int l = 0; i < n; i++, l++)
-        lane[l] += (double)g[i] * (double)g[i];
-    for (int l = 0; l < LANES; l++)
-        sum += lane[l];
-    return sum;
-}
-
-/* The slab in at most NORM_PARTS blocks whose borders depend on n alone. */
-double orr_grad_norm(const orr_real *g, size_t n)
-{
-    const size_t least = 4096, even = (n + NORM_PARTS - 1) / NORM_PARTS;
-    const size_t block = even > least ? even : least, n_blocks = (n + block - 1) / block;
-    double part[NORM_PARTS], sum;
-
-#pragma omp parallel for schedule(static) if (n >= PARALLEL_FROM)
-    for (size_t i = 0; i < n_blocks; i++) {
-        size_t at = i * block;
-        part[i] = sum_of_squares(g + at, n - at < block ? n - at : block);
-    }
-    orr_leaf_sum_f64(&sum, part, 1, (int)n_blocks, 1);
-    return sqrt(sum);
+    opt->t++;
+    const orr_step_numbers s = numbers_of(opt, lr, scale);
+    if (opt->kind != SGD)
+        ops->adam(opt->be, opt->n, &s, w, g, a, b);
+    else if (a)
+        ops->momentum(opt->be, opt->n, &s, w, g, a);
+    else
+        ops->sgd(opt->be, opt->n, &s, w, g);
 }
 
 double orr_clip_scale(double norm, double max_norm)
@@ -279,10 +185,23 @@ int orr_optimiser_n_slabs(const orr_optimiser *opt)
     return opt->n_slabs;
 }
 
-orr_real *orr_optimiser_slab(orr_optimiser *opt, int i, const char **name)
+const char *orr_optimiser_slab_name(const orr_optimiser *opt, int i)
 {
     static const char *const adam_names[] = { "exp_avg", "exp_avg_sq" };
 
-    if (name) *name = opt->kind == SGD ? "momentum_buffer" : adam_names[i];
-    return opt->slab[i];
+    return opt->kind == SGD ? "momentum_buffer" : adam_names[i];
+}
+
+orr_status orr_optimiser_read(const orr_optimiser *opt, int i, size_t first, size_t n,
+                              orr_real *out)
+{
+    opt->be->ops->download(opt->be, out, opt->slab[i] + first, n * sizeof *out);
+    return opt->be->ops->synchronise(opt->be);
+}
+
+orr_status orr_optimiser_write(orr_optimiser *opt, int i, size_t first, size_t n,
+                               const orr_real *in)
+{
+    opt->be->ops->upload(opt->be, opt->slab[i] + first, in, n * sizeof *in);
+    return opt->be->ops->synchronise(opt->be);
 }

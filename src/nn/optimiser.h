@@ -5,13 +5,14 @@
  *   adamw  decoupled: theta *= 1 - lr wd first.  Source: Loshchilov & Hutter 2019.
  *   sgd    momentum buffer b = mu b + g (first step b = g), nesterov g + mu b, as torch.
  * The gradient is multiplied by `scale` on the way in (clipping costs no pass of its own).
- * Owns its moment slabs.  Results depend neither on the number of threads nor on the processor's vector width.
+ * Owns its moment slabs, which are in the back end's memory.  Results depend neither on the number of threads nor on the processor's vector width.
  * Not collective. */
 #ifndef ORR_NN_OPTIMISER_H
 #define ORR_NN_OPTIMISER_H
 
 #include "core/options.h"
 #include "core/status.h"
+#include "nn/backend.h"
 #include "nn/real.h"
 
 #include <stddef.h>
@@ -31,13 +32,14 @@ typedef struct orr_optimiser_opts {
 } orr_optimiser_opts;
 extern const orr_option orr_optimiser_options[]; /* the rows of the struct above */
 
-/* ORR_ERR_OPTION, ORR_ERR_NOMEM; then *out is NULL.  o may be freed afterwards. */
-orr_status orr_optimiser_create(orr_optimiser **out, const orr_optimiser_opts *o, size_t n);
+/* For n parameters in the memory of be, which outlives it.  ORR_ERR_OPTION, ORR_ERR_NOMEM; then *out is
+ * NULL.  o may be freed afterwards. */
+orr_status orr_optimiser_create(orr_optimiser **out, orr_backend *be, const orr_optimiser_opts *o,
+                                size_t n);
 void orr_optimiser_destroy(orr_optimiser *opt);
+/* w[n], g[n]: of the back end. */
 void orr_optimiser_step(orr_optimiser *opt, orr_real *w, const orr_real *g, double lr,
                         double scale);
-/* L2 norm in double over fixed blocks summed in a fixed order, whatever the threads; NaN/Inf come through. */
-double orr_grad_norm(const orr_real *g, size_t n);
 /* The factor clip_grad_norm_ applies: min(1, max_norm / (norm + 1e-6)); max_norm 0 = no clipping; a NaN
  * norm gives NaN. */
 double orr_clip_scale(double norm, double max_norm);
@@ -45,8 +47,13 @@ double orr_clip_scale(double norm, double max_norm);
 int64_t orr_optimiser_steps(const orr_optimiser *opt);
 void orr_optimiser_set_steps(orr_optimiser *opt, int64_t t);
 int orr_optimiser_n_slabs(const orr_optimiser *opt);
-orr_real *orr_optimiser_slab(orr_optimiser *opt, int i,
-                             const char **name); /* "exp_avg", "exp_avg_sq", "momentum_buffer" */
+/* "exp_avg", "exp_avg_sq", "momentum_buffer" */
+const char *orr_optimiser_slab_name(const orr_optimiser *opt, int i);
+/* Elements [first, first + n) of slab i, to and from the host. */
+orr_status orr_optimiser_read(const orr_optimiser *opt, int i, size_t first, size_t n,
+                              orr_real *out);
+orr_status orr_optimiser_write(orr_optimiser *opt, int i, size_t first, size_t n,
+                               const orr_real *in);
 
 #ifdef __cplusplus
 }

@@ -7,6 +7,7 @@
 #include "nn/layers/opts.h"
 #include "nn/loss.h"
 #include "nn/net.h"
+#include "nn/objective.h"
 #include "nn/optimiser.h"
 
 #include <stdio.h>
@@ -49,7 +50,8 @@ typedef struct golden {
     uint64_t keys[MAX_SAMPLES];
     int32_t labels[MAX_SAMPLES];
     float values[MAX_SAMPLES];
-    orr_real *x, *aux, *file, *dy;
+    orr_real *x, *aux, *file;
+    orr_objective *objective;
     double losses[STEPS];
 } golden;
 
@@ -81,11 +83,8 @@ static orr_status save_tensors(golden *t, const char *prefix, int gradients)
     for (int i = 0; i < orr_net_n_tensors(t->net); i++) {
         orr_net_tensor_info(t->net, i, &info);
         if (info.is_state && gradients) continue;
-        orr_net_export(t->net, i,
-                       info.is_state ? orr_net_state(t->net)
-                       : gradients   ? orr_net_grads(t->net, 0)
-                                     : orr_net_params(t->net),
-                       t->file);
+        ORR_TRY(gradients ? orr_net_read_gradient(t->net, i, 0, t->file)
+                          : orr_net_read_tensor(t->net, i, t->file));
         ORR_TRY(save(t, prefix, info.name, t->file, info.dims, info.n_dims));
     }
     return ORR_OK;
@@ -128,6 +127,17 @@ static void make_data(golden *t)
     }
 }
 
+/* file[n][c][h * w] = x[n][h * w][c] */
+static void channels_first(golden *t)
+{
+    size_t pixels = (size_t)t->input.h * (size_t)t->input.w, c = (size_t)t->input.c;
+
+    for (size_t i = 0; i < (size_t)t->n; i++)
+        for (size_t k = 0; k < pixels; k++)
+            for (size_t j = 0; j < c; j++)
+                t->file[(i * c + j) * pixels + k] = t->x[(i * pixels + k) * c + j];
+}
+
 static orr_status save_batch(golden *t)
 {
     orr_shape in = t->input;
@@ -135,7 +145,7 @@ static orr_status save_batch(golden *t)
     int numbers[2] = { t->n, t->s.n_aux };
     orr_real labels[MAX_SAMPLES + 1];
 
-    t->be->ops->transpose(t->be, t->n, in.h * in.w, in.c, t->x, t->file);
+    channels_first(t);
     if (in.h > 1)
         ORR_TRY(save(t, "batch", "x", t->file, image, 4));
     else
@@ -150,17 +160,20 @@ static orr_status save_batch(golden *t)
 
 static orr_status step(golden *t, int i)
 {
-    const orr_real *y;
+    const orr_real *y, *dy;
+    double right;
     int dims[2] = { t->n, t->outputs };
 
     for (int s = 0; s < t->n; s++)
         t->keys[s] = orr_rng_key(SEED, ORR_RNG_TEST, 1 + (uint64_t)i, (uint64_t)s, 0);
     ORR_TRY(save_masks(t, i));
     ORR_TRY(orr_net_forward(t->net, &t->batch, t->x, t->aux, 1, &y));
-    if (i == 0) ORR_TRY(save(t, "first", "output", y, dims, 2));
-    orr_loss_eval(&t->loss, &t->batch, y, t->labels, t->values, &t->losses[i], NULL, t->dy);
+    ORR_TRY(orr_net_output(t->net, t->file));
+    if (i == 0) ORR_TRY(save(t, "first", "output", t->file, dims, 2));
+    ORR_TRY(orr_objective_eval(t->objective, &t->batch, y, t->labels, t->values, &t->losses[i],
+                               &right, &dy));
     t->losses[i] /= t->n;
-    ORR_TRY(orr_net_backward(t->net, &t->batch, t->dy));
+    ORR_TRY(orr_net_backward(t->net, &t->batch, dy));
     if (i == 0) ORR_TRY(save_tensors(t, "grad", 1));
     orr_optimiser_step(t->adam, orr_net_params(t->net), orr_net_grads(t->net, 0), t->s.lr, 1);
     return orr_net_update_state(t->net, orr_net_grads(t->net, 0), 1);
@@ -189,7 +202,8 @@ static orr_status train(golden *t)
     ORR_TRY(save(t, "train", "losses", losses, &steps, 1));
     ORR_TRY(save_tensors(t, "after", 0));
     ORR_TRY(orr_net_forward(t->net, &t->batch, t->x, t->aux, 0, &y));
-    return save(t, "last", "output", y, dims, 2);
+    ORR_TRY(orr_net_output(t->net, t->file));
+    return save(t, "last", "output", t->file, dims, 2);
 }
 
 static orr_status prepare(golden *t, const char *model, const char *table)
@@ -206,10 +220,10 @@ static orr_status prepare(golden *t, const char *model, const char *table)
     ORR_TRY(orr_backend_create(&t->be, table));
     ORR_TRY(orr_model_build(&t->g, model, t->input, t->s.n_aux, 0));
     ORR_TRY(orr_net_create(&t->net, t->g, t->be, &limits));
-    orr_net_init(t->net, SEED);
+    ORR_TRY(orr_net_init(t->net, SEED));
     ORR_TRY(orr_options_read(&o, orr_optimiser_options, NULL, "optimiser"));
     o.kind = "adam";
-    ORR_TRY(orr_optimiser_create(&t->adam, &o, orr_net_param_count(t->net)));
+    ORR_TRY(orr_optimiser_create(&t->adam, t->be, &o, orr_net_param_count(t->net)));
     t->outputs = orr_graph_output(t->g).c;
     ORR_TRY(orr_loss_init(&t->loss, &(orr_loss_spec){ .name = t->s.loss,
                                                       .output = orr_graph_output(t->g),
@@ -220,10 +234,9 @@ static orr_status prepare(golden *t, const char *model, const char *table)
     most = orr_net_param_count(t->net) + (size_t)t->n * orr_shape_count(t->input) + (1 << 18);
     if (!(t->x = orr_alloc((size_t)t->n * orr_shape_count(t->input), sizeof *t->x)) ||
         !(t->aux = orr_alloc((size_t)t->n * (size_t)t->s.n_aux, sizeof *t->aux)) ||
-        !(t->dy = orr_alloc((size_t)t->n * (size_t)t->outputs, sizeof *t->dy)) ||
         !(t->file = orr_alloc(most, sizeof *t->file)))
         return orr_fail(ORR_ERR_NOMEM, "golden");
-    return ORR_OK;
+    return orr_objective_create(&t->objective, t->net, &t->loss, t->n, 1);
 }
 
 int main(int argc, char **argv)
@@ -247,13 +260,13 @@ int main(int argc, char **argv)
     st = orr_net_verify(t->net);
 done:
     if (st != ORR_OK) fprintf(stderr, "%s\n", orr_error_text());
+    orr_objective_destroy(t->objective);
     orr_optimiser_destroy(t->adam);
     orr_net_destroy(t->net);
     orr_backend_destroy(t->be);
     orr_graph_destroy(t->g);
     orr_free(t->x);
     orr_free(t->aux);
-    orr_free(t->dy);
     orr_free(t->file);
     st = fclose(t->manifest) ? ORR_ERR_IO : st;
     orr_free(t);

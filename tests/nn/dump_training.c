@@ -78,19 +78,22 @@ static int optimiser(const test_case *c, FILE *out)
     };
     const size_t n = (size_t)c->i[3], steps = (size_t)c->i[4];
     orr_optimiser *opt;
-    if (orr_optimiser_create(&opt, &o, n) != ORR_OK) return 0;
+    orr_backend *be;
+    if (orr_backend_create(&be, "check") != ORR_OK) return 0;
+    if (orr_optimiser_create(&opt, be, &o, n) != ORR_OK) return 0;
     orr_real *w = reals(c->a[0], c->len[0]), *g = reals(c->a[1], c->len[1]);
     double *norm = orr_alloc(steps, sizeof *norm);
     int ok;
 
     for (size_t t = 0; t < steps; t++) {
-        norm[t] = orr_grad_norm(g + t * n, n);
+        be->ops->norm(be, n, g + t * n, &norm[t]);
         orr_optimiser_step(opt, w, g + t * n, c->r[5], orr_clip_scale(norm[t], c->r[6]));
     }
     ok = give(out, w, n) & case_write(out, norm, steps);
     for (int i = 0; i < orr_optimiser_n_slabs(opt); i++)
-        ok &= give(out, orr_optimiser_slab(opt, i, NULL), n);
+        ok &= orr_optimiser_read(opt, i, 0, n, g) == ORR_OK && give(out, g, n);
     orr_optimiser_destroy(opt);
+    orr_backend_destroy(be);
     orr_free(w), orr_free(g), orr_free(norm);
     return ok;
 }

@@ -219,6 +219,25 @@ orr_backend *nn_backend(const char *name)
     return i < MOST ? made[i] : NULL;
 }
 
+/* Adds a number to each of tensor i's: variances stay positive, and all stays exact in float. */
+static orr_status move_tensor(orr_net *net, int i)
+{
+    orr_net_tensor t;
+    orr_real *x;
+    orr_status st;
+    int slab;
+
+    orr_net_tensor_info(net, i, &t);
+    slab = t.is_state ? ORR_SLAB_STATE : ORR_SLAB_PARAMS;
+    if (!(x = orr_alloc(t.count, sizeof *x))) return orr_fail(ORR_ERR_NOMEM, "%s", t.name);
+    st = orr_net_read(net, slab, t.offset, t.count, x);
+    for (size_t j = 0; j < t.count; j++)
+        x[j] = (orr_real)(float)((double)(float)x[j] + 0.25 * nn_number(100 + (uint64_t)i, j));
+    if (st == ORR_OK) st = orr_net_write(net, slab, t.offset, t.count, x);
+    orr_free(x);
+    return st;
+}
+
 orr_status nn_case_net(orr_net **out, orr_graph *g, orr_backend *be, int training)
 {
     static const int sizes[] = { 1, 2, 3 };
@@ -229,18 +248,42 @@ orr_status nn_case_net(orr_net **out, orr_graph *g, orr_backend *be, int trainin
                           .leaf_sizes = sizes,
                           .training = training,
                           .input_grad = training };
-    orr_net_tensor t;
+
+    orr_status st;
 
     ORR_TRY(orr_net_create(out, g, be, &limits));
-    orr_net_init(*out, 11);
-    for (int i = 0; i < orr_net_n_tensors(*out); i++) {
-        orr_net_tensor_info(*out, i, &t);
-        orr_real *x = (t.is_state ? orr_net_state(*out) : orr_net_params(*out)) + t.offset;
-        for (size_t j = 0; j < t.count;
-             j++) /* variances stay positive, and all stays exact in float */
-            x[j] = (orr_real)(float)((double)(float)x[j] + 0.25 * nn_number(100 + (uint64_t)i, j));
-    }
-    return ORR_OK;
+    st = orr_net_init(*out, 11);
+    for (int i = 0; st == ORR_OK && i < orr_net_n_tensors(*out); i++)
+        st = move_tensor(*out, i);
+    if (st == ORR_OK) return ORR_OK;
+    orr_net_destroy(*out);
+    *out = NULL;
+    return st;
+}
+
+orr_real *nn_upload(orr_backend *be, const orr_real *x, size_t n)
+{
+    orr_real *p = be->ops->alloc(be, n * sizeof *p);
+
+    if (p && x) be->ops->upload(be, p, x, n * sizeof *p);
+    if (p && !x) be->ops->clear(be, p, n * sizeof *p);
+    return p;
+}
+
+orr_status nn_download(orr_backend *be, const orr_real *p, orr_real *out, size_t n)
+{
+    be->ops->download(be, out, p, n * sizeof *out);
+    return be->ops->synchronise(be);
+}
+
+orr_status nn_backward(orr_net *net, const orr_batch *b, const orr_real *dy, size_t n)
+{
+    orr_backend *be = orr_net_backend(net);
+    orr_real *p = nn_upload(be, dy, n);
+    orr_status st = p ? orr_net_backward(net, b, p) : orr_fail(ORR_ERR_NOMEM, "a gradient");
+
+    if (p) be->ops->free(be, p);
+    return st;
 }
 
 static orr_status add_part(nn_answer *a, const char *name, const orr_real *v, size_t n)
@@ -257,23 +300,40 @@ static orr_status add_part(nn_answer *a, const char *name, const orr_real *v, si
 }
 
 /* The sum over segments goes into the first segment's slab. */
+static orr_status sum_segments(orr_net *net, int n_segments)
+{
+    size_t n = orr_net_slab_count(net);
+    orr_real *sum = orr_alloc(n, sizeof *sum), *one = orr_alloc(n, sizeof *one);
+    orr_status st = sum && one ? orr_net_read(net, 0, 0, n, sum) : ORR_ERR_NOMEM;
+
+    for (int r = 1; st == ORR_OK && r < n_segments; r++) {
+        st = orr_net_read(net, r, 0, n, one);
+        for (size_t i = 0; i < n; i++)
+            sum[i] += one[i];
+    }
+    if (st == ORR_OK) st = orr_net_write(net, 0, 0, n, sum);
+    orr_free(sum);
+    orr_free(one);
+    return st;
+}
+
 static orr_status add_tensors(nn_answer *a, orr_net *net, const nn_batch *batch)
 {
     orr_status st = ORR_OK;
     orr_net_tensor t;
-    orr_real *file = orr_alloc(NN_ANSWER_MAX, sizeof *file), *sum = orr_net_grads(net, 0);
+    orr_real *file = orr_alloc(NN_ANSWER_MAX, sizeof *file);
     int holding = 0;
 
     if (!file) return orr_fail(ORR_ERR_NOMEM, "an answer");
-    for (int r = 1; r < batch->b.n_segments; r++)
-        for (size_t i = 0; i < orr_net_slab_count(net); i++)
-            sum[i] += orr_net_grads(net, r)[i];
+    ORR_TRY_GOTO(st, done, sum_segments(net, batch->b.n_segments));
     for (int i = 0; i < NN_LEAVES; i++)
         holding += nn_leaf_begin[i + 1] > nn_leaf_begin[i];
-    ORR_TRY_GOTO(st, done, orr_net_update_state(net, sum, holding));
+    ORR_TRY_GOTO(st, done, orr_net_update_state(net, orr_net_grads(net, 0), holding));
     for (int i = 0; i < orr_net_n_tensors(net); i++) {
         orr_net_tensor_info(net, i, &t);
-        orr_net_export(net, i, t.is_state ? orr_net_state(net) : sum, file);
+        ORR_TRY_GOTO(st, done,
+                     t.is_state ? orr_net_read_tensor(net, i, file)
+                                : orr_net_read_gradient(net, i, 0, file));
         ORR_TRY_GOTO(st, done, add_part(a, t.name, file, t.count));
     }
 done:
@@ -289,7 +349,8 @@ orr_status nn_case_answer(nn_answer *a, const nn_case *c, uint64_t stream, orr_b
     nn_batch batch;
     const orr_real *y, *aux;
     size_t n_x, n_y;
-    orr_real *x = orr_alloc(NN_ANSWER_MAX, sizeof *x), *dy = orr_alloc(NN_ANSWER_MAX, sizeof *dy);
+    orr_real *x = orr_alloc(NN_ANSWER_MAX, sizeof *x), *dy = orr_alloc(NN_ANSWER_MAX, sizeof *dy),
+             *seen = orr_alloc(NN_ANSWER_MAX, sizeof *seen);
 
     a->n_parts = 0;
     a->begin[0] = 0;
@@ -303,17 +364,21 @@ orr_status nn_case_answer(nn_answer *a, const nn_case *c, uint64_t stream, orr_b
     nn_fill(x, n_x, 1000 + stream);
     nn_fill(dy, n_y, 2000 + stream);
     ORR_TRY_GOTO(st, done, orr_net_forward(net, &batch.b, x, aux, 1, &y));
-    ORR_TRY_GOTO(st, done, add_part(a, "output", y, n_y));
-    ORR_TRY_GOTO(st, done, orr_net_backward(net, &batch.b, dy));
-    ORR_TRY_GOTO(st, done, add_part(a, "gradient of the input", orr_net_input_grad(net), n_x));
+    ORR_TRY_GOTO(st, done, orr_net_output(net, seen));
+    ORR_TRY_GOTO(st, done, add_part(a, "output", seen, n_y));
+    ORR_TRY_GOTO(st, done, nn_backward(net, &batch.b, dy, n_y));
+    ORR_TRY_GOTO(st, done, nn_download(be, orr_net_input_grad(net), seen, n_x));
+    ORR_TRY_GOTO(st, done, add_part(a, "gradient of the input", seen, n_x));
     ORR_TRY_GOTO(st, done, add_tensors(a, net, &batch));
     ORR_TRY_GOTO(st, done, orr_net_forward(net, &batch.b, x, aux, 0, &y));
-    ORR_TRY_GOTO(st, done, add_part(a, "output in evaluation", y, n_y));
+    ORR_TRY_GOTO(st, done, orr_net_output(net, seen));
+    ORR_TRY_GOTO(st, done, add_part(a, "output in evaluation", seen, n_y));
     st = orr_net_verify(net);
 done:
     orr_net_destroy(net);
     orr_graph_destroy(g);
     orr_free(x);
     orr_free(dy);
+    orr_free(seen);
     return st;
 }

@@ -47,6 +47,11 @@ orr_status nn_case_graph(orr_graph **out, const nn_case *c);
 orr_backend *nn_backend(const char *name);
 /* A net for the case's batches, its parameters drawn and then moved off their special values. */
 orr_status nn_case_net(orr_net **out, orr_graph *g, orr_backend *be, int training);
+/* n numbers in the back end's memory: those of x (NULL: zeros), and back. */
+orr_real *nn_upload(orr_backend *be, const orr_real *x, size_t n);
+orr_status nn_download(orr_backend *be, const orr_real *p, orr_real *out, size_t n);
+/* Backward from dy, the host's. */
+orr_status nn_backward(orr_net *net, const orr_batch *b, const orr_real *dy, size_t n);
 void nn_fill(orr_real *x, size_t n, uint64_t stream);
 
 /* Everything a net answers about a case, part after part: outputs in training, gradient of the

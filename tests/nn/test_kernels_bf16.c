@@ -262,13 +262,13 @@ static double train(const char *table, uint64_t seed)
     assert_int_equal(orr_graph_parse_text(&g, (orr_shape){ SIDE, SIDE, CHANNELS }, 0, net_text),
                      ORR_OK);
     assert_int_equal(orr_net_create(&net, g, be, &small), ORR_OK);
-    orr_net_init(net, seed);
+    assert_int_equal(orr_net_init(net, seed), ORR_OK);
     assert_int_equal(orr_loss_init(&loss, &(orr_loss_spec){ .name = "ce",
                                                             .output = orr_graph_output(g),
                                                             .n_classes = CLASSES,
                                                             .pos_weight = 1 }),
                      ORR_OK);
-    assert_int_equal(orr_optimiser_create(&o, &adam, orr_net_param_count(net)), ORR_OK);
+    assert_int_equal(orr_optimiser_create(&o, be, &adam, orr_net_param_count(net)), ORR_OK);
     for (int s = 0; s < STEPS; s++) {
         make_batch_of_blobs((uint64_t)s, x, labels);
         assert_int_equal(orr_net_forward(net, &b, x, NULL, 1, &y), ORR_OK);

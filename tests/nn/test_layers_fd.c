@@ -31,6 +31,9 @@
     } while (0)
 
 /* A function of a net's output: sum of weight[i] y[i], or a loss. */
+enum { MAX_OUTPUTS = 4096 };
+static const char *backend_name = "check"; /* main's argument */
+
 typedef struct problem {
     orr_net *net;
     size_t n_x; /* numbers of x */
@@ -47,10 +50,13 @@ typedef struct problem {
 /* f, and F = the sizes of its terms added up (may be NULL). */
 static double eval(const problem *p, double *size)
 {
-    const orr_real *y;
+    const orr_real *there;
+    orr_real y[MAX_OUTPUTS];
     double f = 0, total = 0, sums[NN_LEAVES];
 
-    OK(orr_net_forward(p->net, &p->batch->b, p->x, p->aux, 1, &y));
+    OK(orr_net_forward(p->net, &p->batch->b, p->x, p->aux, 1, &there));
+    assert_true(p->n_y <= MAX_OUTPUTS);
+    OK(orr_net_output(p->net, y));
     if (p->loss) {
         orr_loss_eval(p->loss, &p->batch->b, y, p->labels, p->values, sums, NULL, NULL);
         for (int i = 0; i < p->batch->b.n_leaves; i++)
@@ -71,27 +77,51 @@ static double step(void)
     return sqrt(pow(DBL_EPSILON, 0.9));
 }
 
-static double derivative(const problem *p, orr_real *at)
+/* Where a number that is varied lies: of x, or at a place of the parameters. */
+typedef struct variable {
+    orr_real *x;
+    size_t param;
+} variable;
+
+static orr_real get(const problem *p, const variable *v)
 {
-    orr_real keep = *at;
+    orr_real one = 0;
+
+    if (v->x) return *v->x;
+    OK(orr_net_read(p->net, ORR_SLAB_PARAMS, v->param, 1, &one));
+    return one;
+}
+
+static void set(const problem *p, const variable *v, orr_real to)
+{
+    if (v->x)
+        *v->x = to;
+    else
+        OK(orr_net_write(p->net, ORR_SLAB_PARAMS, v->param, 1, &to));
+}
+
+static double derivative(const problem *p, const variable *v)
+{
+    orr_real keep = get(p, v);
     double h = step(), f[4];
     const double moves[4] = { 1, -1, 2, -2 };
 
     for (int i = 0; i < 4; i++) {
-        *at = keep + moves[i] * h;
+        set(p, v, keep + moves[i] * h);
         f[i] = eval(p, NULL);
     }
-    *at = keep;
+    set(p, v, keep);
     return (8 * (f[0] - f[1]) - (f[2] - f[3])) / (12 * h);
 }
 
-static double compare(const problem *p, orr_real *at, const orr_real *grad, size_t n,
+static double compare(const problem *p, const variable *first, const orr_real *grad, size_t n,
                       double tolerance, const char *what)
 {
     double largest = 0;
 
     for (size_t i = 0; i < n; i++) {
-        double wanted = derivative(p, at + i);
+        const variable at = { first->x ? first->x + i : NULL, first->param + i };
+        double wanted = derivative(p, &at);
         if (!(fabs(grad[i] - wanted) <= tolerance))
             fail_msg("%s[%zu]: backward says %.12g, differences %.12g, tolerance %.3g", what, i,
                      grad[i], wanted, tolerance);
@@ -107,27 +137,31 @@ static void check_problem(problem *p, const orr_real *dy, const char *name)
     orr_net_tensor t;
     double size, tolerance, largest;
     size_t n = orr_net_param_count(p->net);
-    orr_real *dx = orr_alloc(p->n_x, sizeof *dx), *dw = orr_alloc(n, sizeof *dw);
+    orr_real *dx = orr_alloc(p->n_x, sizeof *dx), *dw = orr_alloc(n, sizeof *dw),
+             *one = orr_alloc(n, sizeof *one);
 
     eval(p, &size);
     tolerance = 1.5 * pow(DBL_EPSILON, 0.9) * size / step() + size * pow(step(), 4);
-    OK(orr_net_backward(p->net, &p->batch->b, dy));
-    memcpy(dx, orr_net_input_grad(p->net), p->n_x * sizeof *dx);
-    for (int r = 0; r < p->batch->b.n_segments; r++)
+    OK(nn_backward(p->net, &p->batch->b, dy, p->n_y));
+    OK(nn_download(orr_net_backend(p->net), orr_net_input_grad(p->net), dx, p->n_x));
+    for (int r = 0; r < p->batch->b.n_segments; r++) {
+        OK(orr_net_read(p->net, r, 0, n, one));
         for (size_t i = 0; i < n; i++)
-            dw[i] += orr_net_grads(p->net, r)[i];
+            dw[i] += one[i];
+    }
     OK(orr_net_verify(p->net));
-    largest = compare(p, p->x, dx, p->n_x, tolerance, name);
+    largest = compare(p, &(variable){ .x = p->x }, dx, p->n_x, tolerance, name);
     assert_true(largest > 1000 * tolerance); /* there was something to see */
     for (int i = 0; i < orr_net_n_tensors(p->net); i++) {
         char what[256];
         orr_net_tensor_info(p->net, i, &t);
         if (t.is_state) continue;
         snprintf(what, sizeof what, "%s: %s", name, t.name);
-        compare(p, orr_net_params(p->net) + t.offset, dw + t.offset, t.count, tolerance, what);
+        compare(p, &(variable){ .param = t.offset }, dw + t.offset, t.count, tolerance, what);
     }
     orr_free(dx);
     orr_free(dw);
+    orr_free(one);
 }
 
 static void check_case(const nn_case *c, int index, int three_segments)
@@ -139,7 +173,7 @@ static void check_case(const nn_case *c, int index, int three_segments)
     orr_real *dy;
     char name[128];
 
-    assert_non_null(be = nn_backend("check"));
+    assert_non_null(be = nn_backend(backend_name));
     OK(nn_case_graph(&g, c));
     OK(nn_case_net(&p.net, g, be, 1));
     OK(nn_batch_init(&batch, 0, 1));
@@ -195,10 +229,11 @@ static void check_loss(const char *name, int n_classes, int width, double pos_we
     float values[NN_MAX_SAMPLES * 4];
     orr_real x[NN_MAX_SAMPLES * 4], dy[NN_MAX_SAMPLES * 8];
     double sums[NN_LEAVES];
-    const orr_real *y;
+    const orr_real *there;
+    orr_real y[MAX_OUTPUTS];
     problem p = { .batch = &batch, .x = x, .loss = &loss, .labels = labels, .values = values };
 
-    assert_non_null(be = nn_backend("check"));
+    assert_non_null(be = nn_backend(backend_name));
     OK(nn_case_graph(&g, &c));
     OK(nn_case_net(&p.net, g, be, 1));
     OK(nn_batch_init(&batch, 0, 1));
@@ -215,7 +250,9 @@ static void check_loss(const char *name, int n_classes, int width, double pos_we
         values[i] = (float)nn_number(5, (uint64_t)i);
     p.n_x = (size_t)batch.b.n * 4;
     nn_fill(x, p.n_x, 6);
-    OK(orr_net_forward(p.net, &batch.b, x, NULL, 1, &y));
+    p.n_y = (size_t)batch.b.n * orr_shape_count(orr_graph_output(g));
+    OK(orr_net_forward(p.net, &batch.b, x, NULL, 1, &there));
+    OK(orr_net_output(p.net, y));
     orr_loss_eval(&loss, &batch.b, y, n_classes ? labels : NULL, values, sums, NULL, dy);
     check_problem(&p, dy, name);
     orr_net_destroy(p.net);
@@ -238,7 +275,7 @@ static void losses_match_differences(void **state)
     check_loss("crps", 0, 1, 1, bins, density);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_match_differences),
@@ -246,5 +283,6 @@ int main(void)
         cmocka_unit_test(losses_match_differences),
     };
 
+    if (argc > 1) backend_name = argv[1];
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,6 +109,7 @@ typedef struct rank {
     int rank;
     nn_batch batch;
     orr_graph *g;
+    orr_backend *be; /* its own: one serves one thread at a time */
     orr_net *net;
     orr_real *x, *dy, *y, *dx;
     orr_status st;
@@ -140,9 +141,9 @@ static orr_status work(rank *r)
     const orr_real *y, *aux = nn_batch_aux(&r->batch, c->n_aux);
 
     ORR_TRY(orr_net_forward(r->net, &r->batch.b, r->x + first * n_in, aux, 1, &y));
-    memcpy(r->y + first * n_out, y, n * n_out * sizeof *y);
-    ORR_TRY(orr_net_backward(r->net, &r->batch.b, r->dy + first * n_out));
-    memcpy(r->dx + first * n_in, orr_net_input_grad(r->net), n * n_in * sizeof *y);
+    ORR_TRY(orr_net_output(r->net, r->y + first * n_out));
+    ORR_TRY(nn_backward(r->net, &r->batch.b, r->dy + first * n_out, n * n_out));
+    ORR_TRY(nn_download(r->be, orr_net_input_grad(r->net), r->dx + first * n_in, n * n_in));
     return orr_net_verify(r->net);
 }
 
@@ -161,7 +162,7 @@ static void tree_sum(rank *ranks, int size, int a, int b, orr_real *out, size_t 
     for (int r = 0; r < size; r++)
         for (int i = 0; i < ranks[r].batch.plan.n_segments; i++)
             if (ranks[r].batch.plan.segment[i] == a && ranks[r].batch.plan.segment[i + 1] == b) {
-                memcpy(out, orr_net_grads(ranks[r].net, i), n * sizeof *out);
+                OK(orr_net_read(ranks[r].net, i, 0, n, out));
                 return;
             }
     assert_true(b - a > 1);
@@ -191,7 +192,8 @@ static void start_rank(rank *r, world *w, int i, result *out, orr_real *x, orr_r
     *r = (rank){ .w = w, .rank = i, .x = x, .dy = dy, .y = out->y, .dx = out->dx };
     OK(nn_batch_init(&r->batch, i, w->size));
     OK(nn_case_graph(&r->g, w->c));
-    OK(nn_case_net(&r->net, r->g, w->be, 1));
+    OK(orr_backend_create(&r->be, w->be->ops->name));
+    OK(nn_case_net(&r->net, r->g, r->be, 1));
     orr_net_on_leaf_sum(r->net, shared_leaf_sum, r);
 }
 
@@ -203,7 +205,7 @@ static void run_ranks(const nn_case *c, int index, int size, orr_backend *be, re
     world w = { .size = size, .index = index, .c = c, .be = be };
     size_t samples = (size_t)nn_leaf_begin[NN_LEAVES];
     orr_graph *g;
-    orr_real *x, *dy;
+    orr_real *x, *dy, *other;
 
     OK(nn_case_graph(&g, c));
     out->n_x = samples * orr_shape_count(c->input);
@@ -229,15 +231,20 @@ static void run_ranks(const nn_case *c, int index, int size, orr_backend *be, re
     out->slab = orr_alloc(out->n_slab, sizeof *out->slab);
     out->state = orr_alloc(out->n_state, sizeof *out->state);
     tree_sum(ranks, size, 0, NN_LEAVES, out->slab, out->n_slab);
+    other = orr_alloc(out->n_state, sizeof *other);
     for (int i = size - 1; i >= 0; i--) { /* every rank's state must be rank 0's */
-        OK(orr_net_update_state(ranks[i].net, out->slab, NN_LEAVES - 1));
-        if (i < size - 1)
-            assert_memory_equal(orr_net_state(ranks[i].net), orr_net_state(ranks[size - 1].net),
-                                out->n_state * sizeof(orr_real));
+        orr_real *slab = nn_upload(ranks[i].be, out->slab, out->n_slab);
+        assert_non_null(slab);
+        OK(orr_net_update_state(ranks[i].net, slab, NN_LEAVES - 1));
+        ranks[i].be->ops->free(ranks[i].be, slab);
+        OK(orr_net_read(ranks[i].net, ORR_SLAB_STATE, 0, out->n_state, other));
+        if (i < size - 1) assert_memory_equal(other, out->state, out->n_state * sizeof *other);
+        memcpy(out->state, other, out->n_state * sizeof *other);
     }
-    memcpy(out->state, orr_net_state(ranks[0].net), out->n_state * sizeof(orr_real));
+    orr_free(other);
     for (int i = 0; i < size; i++) {
         orr_net_destroy(ranks[i].net);
+        orr_backend_destroy(ranks[i].be);
         orr_graph_destroy(ranks[i].g);
     }
     pthread_barrier_destroy(&w.barrier);

@@ -9,11 +9,62 @@
 
 #include "core/memory.h"
 #include "core/rng.h"
+#include "nn/backend.h"
 #include "nn/optimiser.h"
 
 #include <math.h>
 #include <omp.h>
 #include <string.h>
+
+static orr_backend *be; /* made once by main */
+
+static orr_real *zeros(size_t n)
+{
+    orr_real *p = be->ops->alloc(be, n * sizeof *p);
+
+    assert_non_null(p);
+    be->ops->clear(be, p, n * sizeof *p);
+    return p;
+}
+
+static orr_real *uploaded(const orr_real *x, size_t n)
+{
+    orr_real *p = zeros(n);
+
+    be->ops->upload(be, p, x, n * sizeof *p);
+    return p;
+}
+
+/* Takes p back into x. */
+static void downloaded(orr_real *p, orr_real *x, size_t n)
+{
+    be->ops->download(be, x, p, n * sizeof *x);
+    assert_int_equal(be->ops->synchronise(be), ORR_OK);
+    be->ops->free(be, p);
+}
+
+static double norm_of(const orr_real *x, size_t n)
+{
+    orr_real *p = uploaded(x, n);
+    double norm = -1;
+
+    assert_int_equal(be->ops->norm(be, n, p, &norm), ORR_OK);
+    be->ops->free(be, p);
+    return norm;
+}
+
+/* A step from host to host. */
+static void step_on_host(orr_optimiser *opt, size_t n, orr_real *w, const orr_real *g, double lr,
+                         double scale)
+{
+    orr_real *there = uploaded(w, n), *gradient = uploaded(g, n);
+    int64_t before = orr_alloc_count();
+
+    orr_optimiser_step(opt, there, gradient, lr, scale);
+    assert_int_equal(orr_alloc_count(), before);
+    be->ops->free(be, gradient);
+    downloaded(there, w, n);
+}
 
 static orr_optimiser_opts defaults(const char *kind)
 {
@@ -29,8 +80,8 @@ static double first_step(const char *form)
 
     o.epsilon = 1;
     o.epsilon_form = form;
-    assert_int_equal(orr_optimiser_create(&opt, &o, 1), ORR_OK);
-    orr_optimiser_step(opt, &w, &g, 1e-3, 1);
+    assert_int_equal(orr_optimiser_create(&opt, be, &o, 1), ORR_OK);
+    step_on_host(opt, 1, &w, &g, 1e-3, 1);
     orr_optimiser_destroy(opt);
     return -(double)w;
 }
@@ -60,7 +111,7 @@ static void test_refusals(void **state)
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         orr_optimiser *opt = (orr_optimiser *)&bad;
-        assert_int_equal(orr_optimiser_create(&opt, &bad[i], 4), ORR_ERR_OPTION);
+        assert_int_equal(orr_optimiser_create(&opt, be, &bad[i], 4), ORR_ERR_OPTION);
         assert_null(opt);
     }
 }
@@ -73,7 +124,7 @@ static void test_out_of_memory(void **state)
     for (int n = 1; n <= 3; n++) {
         orr_optimiser *opt;
         orr_alloc_fail_at(n);
-        assert_int_equal(orr_optimiser_create(&opt, &o, 100), ORR_ERR_NOMEM);
+        assert_int_equal(orr_optimiser_create(&opt, be, &o, 100), ORR_ERR_NOMEM);
         assert_null(opt);
     }
     orr_alloc_fail_at(0);
@@ -97,24 +148,26 @@ static void test_slabs(void **state)
     (void)state;
     orr_optimiser *opt;
     orr_optimiser_opts o = defaults("adamw");
-    const char *name;
+    orr_real three[3];
 
-    assert_int_equal(orr_optimiser_create(&opt, &o, 3), ORR_OK);
+    assert_int_equal(orr_optimiser_create(&opt, be, &o, 3), ORR_OK);
     assert_int_equal(orr_optimiser_n_slabs(opt), 2);
-    assert_non_null(orr_optimiser_slab(opt, 0, &name));
-    assert_string_equal(name, "exp_avg");
-    assert_non_null(orr_optimiser_slab(opt, 1, &name));
-    assert_string_equal(name, "exp_avg_sq");
+    assert_string_equal(orr_optimiser_slab_name(opt, 0), "exp_avg");
+    assert_string_equal(orr_optimiser_slab_name(opt, 1), "exp_avg_sq");
+    assert_int_equal(orr_optimiser_read(opt, 1, 0, 3, three), ORR_OK);
+    assert_true(three[0] == 0 && three[1] == 0 && three[2] == 0);
+    assert_int_equal(orr_optimiser_write(opt, 1, 1, 2, (const orr_real[]){ 5, 6 }), ORR_OK);
+    assert_int_equal(orr_optimiser_read(opt, 1, 0, 3, three), ORR_OK);
+    assert_true(three[0] == 0 && three[1] == 5 && three[2] == 6);
     orr_optimiser_destroy(opt);
     o = defaults("sgd");
-    assert_int_equal(orr_optimiser_create(&opt, &o, 3), ORR_OK);
+    assert_int_equal(orr_optimiser_create(&opt, be, &o, 3), ORR_OK);
     assert_int_equal(orr_optimiser_n_slabs(opt), 0);
     orr_optimiser_destroy(opt);
     o.momentum = 0.9;
-    assert_int_equal(orr_optimiser_create(&opt, &o, 3), ORR_OK);
+    assert_int_equal(orr_optimiser_create(&opt, be, &o, 3), ORR_OK);
     assert_int_equal(orr_optimiser_n_slabs(opt), 1);
-    assert_non_null(orr_optimiser_slab(opt, 0, &name));
-    assert_string_equal(name, "momentum_buffer");
+    assert_string_equal(orr_optimiser_slab_name(opt, 0), "momentum_buffer");
     orr_optimiser_destroy(opt);
 }
 
@@ -128,6 +181,15 @@ static void fill(orr_real *x, uint64_t key)
         x[i] = (orr_real)orr_rng_normal(&rng);
 }
 
+static void move_slab(orr_optimiser *to, const orr_optimiser *from, int i)
+{
+    orr_real *x = orr_alloc(N, sizeof *x);
+
+    assert_int_equal(orr_optimiser_read(from, i, 0, N, x), ORR_OK);
+    assert_int_equal(orr_optimiser_write(to, i, 0, N, x), ORR_OK);
+    orr_free(x);
+}
+
 /* Three steps with `threads`, interrupted after the first by a copy of the state into a new
  * optimiser when `resume`. */
 static void three_steps(const orr_optimiser_opts *o, int threads, int resume, orr_real *w,
@@ -136,20 +198,17 @@ static void three_steps(const orr_optimiser_opts *o, int threads, int resume, or
     orr_optimiser *opt, *next;
 
     omp_set_num_threads(threads);
-    assert_int_equal(orr_optimiser_create(&opt, o, N), ORR_OK);
+    assert_int_equal(orr_optimiser_create(&opt, be, o, N), ORR_OK);
     for (int step = 0; step < 3; step++) {
         if (step == 1 && resume) {
-            assert_int_equal(orr_optimiser_create(&next, o, N), ORR_OK);
+            assert_int_equal(orr_optimiser_create(&next, be, o, N), ORR_OK);
             orr_optimiser_set_steps(next, orr_optimiser_steps(opt));
             for (int i = 0; i < orr_optimiser_n_slabs(opt); i++)
-                memcpy(orr_optimiser_slab(next, i, NULL), orr_optimiser_slab(opt, i, NULL),
-                       N * sizeof *w);
+                move_slab(next, opt, i);
             orr_optimiser_destroy(opt);
             opt = next;
         }
-        int64_t before = orr_alloc_count();
-        orr_optimiser_step(opt, w, g, 1e-2, 0.5);
-        assert_int_equal(orr_alloc_count(), before);
+        step_on_host(opt, N, w, g, 1e-2, 0.5);
         assert_int_equal(orr_optimiser_steps(opt), step + 1);
     }
     orr_optimiser_destroy(opt);
@@ -192,11 +251,11 @@ static void test_position_does_not_matter(void **state)
     fill(g, 3);
     fill(w1, 4);
     fill(w2, 4);
-    assert_int_equal(orr_optimiser_create(&all, &o, N), ORR_OK);
-    assert_int_equal(orr_optimiser_create(&part, &o, 101), ORR_OK);
+    assert_int_equal(orr_optimiser_create(&all, be, &o, N), ORR_OK);
+    assert_int_equal(orr_optimiser_create(&part, be, &o, 101), ORR_OK);
     for (int step = 0; step < 3; step++) {
-        orr_optimiser_step(all, w1, g, 1e-2, 1);
-        orr_optimiser_step(part, w2 + 1003, g + 1003, 1e-2, 1);
+        step_on_host(all, N, w1, g, 1e-2, 1);
+        step_on_host(part, 101, w2 + 1003, g + 1003, 1e-2, 1);
     }
     assert_memory_equal(w1 + 1003, w2 + 1003, 101 * sizeof *g);
     orr_optimiser_destroy(all);
@@ -218,17 +277,17 @@ static void test_norm(void **state)
     for (int i = 0; i < N; i++)
         sum += (long double)g[i] * (long double)g[i];
     omp_set_num_threads(1);
-    one = orr_grad_norm(g, N);
+    one = norm_of(g, N);
     omp_set_num_threads(3);
-    three = orr_grad_norm(g, N);
+    three = norm_of(g, N);
     assert_memory_equal(&one, &three, sizeof one);
     assert_true(fabs(one - (double)sqrtl(sum)) < 1e-13 * one);
-    assert_true(orr_grad_norm(small, 2) == 5);
-    assert_true(orr_grad_norm(small, 0) == 0);
+    assert_true(norm_of(small, 2) == 5);
+    assert_true(norm_of(small, 0) == 0);
     g[N - 1] = (orr_real)NAN;
-    assert_true(isnan(orr_grad_norm(g, N)));
+    assert_true(isnan(norm_of(g, N)));
     g[N - 1] = (orr_real)-INFINITY;
-    assert_true(isinf(orr_grad_norm(g, N)));
+    assert_true(isinf(norm_of(g, N)));
     orr_free(g);
 }
 
@@ -242,8 +301,9 @@ static void test_clip(void **state)
     assert_true(orr_clip_scale(INFINITY, 1) == 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    int failed;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_first_step),
         cmocka_unit_test(test_refusals),
@@ -255,5 +315,8 @@ int main(void)
         cmocka_unit_test(test_norm),
         cmocka_unit_test(test_clip),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    if (orr_backend_create(&be, argc > 1 ? argv[1] : "check") != ORR_OK) return 2;
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    orr_backend_destroy(be);
+    return failed;
 }

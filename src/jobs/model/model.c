@@ -249,11 +249,9 @@ static orr_status save_weights(const orr_net *net, orr_store_writer *f)
         a.n_dims = t.n_dims;
         for (int d = 0; d < t.n_dims; d++)
             a.dims[d] = t.dims[d];
-        orr_net_export(net, i,
-                       t.is_state ? orr_net_state((orr_net *)net) : orr_net_params((orr_net *)net),
-                       file);
+        st = orr_net_read_tensor(net, i, file);
         snprintf(name, sizeof name, "weights/%s", t.name);
-        st = orr_store_put(f, name, a, file);
+        if (st == ORR_OK) st = orr_store_put(f, name, a, file);
         orr_free(file);
     }
     return st;
@@ -528,8 +526,7 @@ orr_status orr_model_net(orr_net **out, orr_model *m, const orr_limits *limits)
     for (int i = 0; i < orr_net_n_tensors(*out); i++) {
         orr_net_tensor t;
         orr_net_tensor_info(*out, i, &t);
-        orr_net_import(*out, i, m->weights + at,
-                       t.is_state ? orr_net_state(*out) : orr_net_params(*out));
+        ORR_TRY(orr_net_write_tensor(*out, i, m->weights + at));
         at += t.count;
     }
     return ORR_OK;

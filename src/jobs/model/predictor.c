@@ -140,7 +140,7 @@ static orr_status predict_chunk(orr_predictor *p, const orr_samples *s, const in
     orr_timeline_span("transform", span, -1);
     span = orr_timeline_now();
     ORR_TRY(orr_net_forward(p->net, &batch, x, p->aux, 0, &y));
-    memcpy(logits, y, (size_t)n * (size_t)p->model->outputs * sizeof *logits);
+    ORR_TRY(orr_net_output(p->net, logits));
     orr_timeline_span("net", span, -1);
     return ORR_OK;
 }

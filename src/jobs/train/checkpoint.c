@@ -43,9 +43,47 @@ static void pack(orr_train_state *s, int64_t counts[N_COUNTS], double numbers[N_
     }
 }
 
-static orr_status put_floats(orr_store_writer *f, const char *name, const orr_real *x, size_t n)
+/* Slabs by number: ORR_SLAB_PARAMS and ORR_SLAB_STATE are the net's, from 0 on the optimiser's. */
+static size_t slab_count(const orr_checkpoint *c, int slab)
 {
-    return orr_store_put(f, name, orr_store_vector(ORR_STORE_F32, (int64_t)n), x);
+    return slab == ORR_SLAB_STATE ? orr_net_state_count(c->net) : orr_net_param_count(c->net);
+}
+
+static const char *slab_name(const orr_checkpoint *c, int slab)
+{
+    if (slab == ORR_SLAB_PARAMS) return "params";
+    return slab == ORR_SLAB_STATE ? "state" : orr_optimiser_slab_name(c->optimiser, slab);
+}
+
+static orr_status put_slab(orr_store_writer *f, const orr_checkpoint *c, int slab)
+{
+    size_t n = slab_count(c, slab);
+    orr_real *x = orr_alloc(n, sizeof *x);
+    orr_status st;
+
+    if (!x) return orr_fail(ORR_ERR_NOMEM, "out of memory: checkpoint of %zu numbers", n);
+    st = slab < 0 ? orr_net_read(c->net, slab, 0, n, x)
+                  : orr_optimiser_read(c->optimiser, slab, 0, n, x);
+    if (st == ORR_OK)
+        st = orr_store_put(f, slab_name(c, slab), orr_store_vector(ORR_STORE_F32, (int64_t)n), x);
+    orr_free(x);
+    return st;
+}
+
+/* Reads the slab; keeps it unless it is only passed over. */
+static orr_status get_slab(orr_store_reader *f, const orr_checkpoint *c, int slab, int keep)
+{
+    size_t n = slab_count(c, slab);
+    orr_real *x = orr_alloc(n, sizeof *x);
+    orr_status st;
+
+    if (!x) return orr_fail(ORR_ERR_NOMEM, "out of memory: checkpoint of %zu numbers", n);
+    st = orr_store_get(f, slab_name(c, slab), ORR_STORE_F32, n, x);
+    if (st == ORR_OK && keep)
+        st = slab < 0 ? orr_net_write(c->net, slab, 0, n, x)
+                      : orr_optimiser_write(c->optimiser, slab, 0, n, x);
+    orr_free(x);
+    return st;
 }
 
 static orr_status save_parts(const orr_checkpoint *c, orr_store_writer *f)
@@ -68,17 +106,12 @@ static orr_status save_parts(const orr_checkpoint *c, orr_store_writer *f)
     ORR_TRY_GOTO(
         st, done,
         orr_store_put(f, "transform", orr_store_vector(ORR_STORE_F64, (int64_t)n_fitted), fitted));
-    ORR_TRY_GOTO(st, done,
-                 put_floats(f, "params", orr_net_params(c->net), orr_net_param_count(c->net)));
-    ORR_TRY_GOTO(st, done,
-                 put_floats(f, "state", orr_net_state(c->net), orr_net_state_count(c->net)));
+    ORR_TRY_GOTO(st, done, put_slab(f, c, ORR_SLAB_PARAMS));
+    ORR_TRY_GOTO(st, done, put_slab(f, c, ORR_SLAB_STATE));
     ORR_TRY_GOTO(st, done,
                  orr_store_put(f, "optimiser_steps", orr_store_vector(ORR_STORE_I64, 1), &steps));
-    for (int i = 0; i < orr_optimiser_n_slabs(c->optimiser); i++) {
-        const char *name;
-        const orr_real *slab = orr_optimiser_slab(c->optimiser, i, &name);
-        ORR_TRY_GOTO(st, done, put_floats(f, name, slab, orr_net_param_count(c->net)));
-    }
+    for (int i = 0; i < orr_optimiser_n_slabs(c->optimiser); i++)
+        ORR_TRY_GOTO(st, done, put_slab(f, c, i));
 done:
     orr_free(fitted);
     return st;
@@ -121,15 +154,11 @@ static orr_status load_parts(const orr_checkpoint *c, orr_store_reader *f, orr_t
 {
     int64_t counts[N_COUNTS], steps;
     double numbers[N_NUMBERS];
-    size_t n_fitted = orr_transform_n_numbers(c->transform), n = orr_net_param_count(c->net);
+    size_t n_fitted = orr_transform_n_numbers(c->transform);
     double *fitted = orr_alloc(n_fitted + 1, sizeof *fitted);
-    orr_real *skipped = weights_only ? orr_alloc(n + 1, sizeof *skipped) : NULL;
     orr_status st;
 
-    if (!fitted || (weights_only && !skipped)) {
-        st = orr_fail(ORR_ERR_NOMEM, "out of memory: checkpoint");
-        goto done;
-    }
+    if (!fitted) return orr_fail(ORR_ERR_NOMEM, "out of memory: checkpoint");
     ORR_TRY_GOTO(
         st, done,
         expect_string(f, "job", c->job, "a checkpoint of another job; give another run folder"));
@@ -141,23 +170,16 @@ static orr_status load_parts(const orr_checkpoint *c, orr_store_reader *f, orr_t
     ORR_TRY_GOTO(st, done, orr_store_get(f, "counts", ORR_STORE_I64, N_COUNTS, counts));
     ORR_TRY_GOTO(st, done, orr_store_get(f, "numbers", ORR_STORE_F64, N_NUMBERS, numbers));
     ORR_TRY_GOTO(st, done, orr_store_get(f, "transform", ORR_STORE_F64, n_fitted, fitted));
-    ORR_TRY_GOTO(st, done, orr_store_get(f, "params", ORR_STORE_F32, n, orr_net_params(c->net)));
-    ORR_TRY_GOTO(st, done,
-                 orr_store_get(f, "state", ORR_STORE_F32, orr_net_state_count(c->net),
-                               orr_net_state(c->net)));
+    ORR_TRY_GOTO(st, done, get_slab(f, c, ORR_SLAB_PARAMS, 1));
+    ORR_TRY_GOTO(st, done, get_slab(f, c, ORR_SLAB_STATE, 1));
     ORR_TRY_GOTO(st, done, orr_store_get(f, "optimiser_steps", ORR_STORE_I64, 1, &steps));
-    for (int i = 0; i < orr_optimiser_n_slabs(c->optimiser); i++) {
-        const char *name;
-        orr_real *slab = orr_optimiser_slab(c->optimiser, i, &name);
-        ORR_TRY_GOTO(st, done,
-                     orr_store_get(f, name, ORR_STORE_F32, n, weights_only ? skipped : slab));
-    }
+    for (int i = 0; i < orr_optimiser_n_slabs(c->optimiser); i++)
+        ORR_TRY_GOTO(st, done, get_slab(f, c, i, !weights_only));
     ORR_TRY_GOTO(st, done, orr_transform_set_numbers(c->transform, fitted, n_fitted));
     if (!weights_only) orr_optimiser_set_steps(c->optimiser, steps);
     pack(state, counts, numbers, 1);
 done:
     orr_free(fitted);
-    orr_free(skipped);
     return st;
 }
 

@@ -6,6 +6,7 @@
 #include "core/threads.h"
 #include "core/timeline.h"
 #include "jobs/context/phase.h"
+#include "nn/objective.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -29,8 +30,8 @@ struct orr_stepper {
     int64_t number; /* of the step, for the timeline */
     double wait;    /* in this step so far */
     int local_segment[ORR_MAX_SEGMENTS + 1];
-    orr_real *dy;
-    double *sums, *leaf_loss, *sample_loss;
+    orr_objective *objective;
+    double *sums, *leaf_loss, *leaf_right, *sample_loss;
     size_t bucket_first, bucket_end; /* slab range that waits for its bucket to fill */
     int n_flying;
     orr_reduction *flying[ORR_MAX_REDUCTIONS];
@@ -48,6 +49,13 @@ void orr_step_leaf_sizes(const orr_leaf_plan *plan, int64_t batch, int *sizes, i
     }
 }
 
+/* What a fault schedule may look at: no device's memory. */
+static void show(const orr_stepper *s, const char *point, orr_real *x, size_t n)
+{
+    if (orr_net_backend(s->net)->ops->memory == ORR_MEM_HOST)
+        orr_probe_at(point, -1, x, n * sizeof *x);
+}
+
 /* Starts the reduction of the waiting range. */
 static orr_status send_bucket(orr_stepper *s)
 {
@@ -57,7 +65,7 @@ static orr_status send_bucket(orr_stepper *s)
     if (n == 0) return ORR_OK;
     for (int r = 0; r < s->plan.n_segments; r++)
         segments[r] = orr_net_grads(s->net, r) + first;
-    orr_probe_at("gradients", -1, segments[0], n * sizeof(orr_real));
+    show(s, "gradients", segments[0], n);
     ORR_TRY(orr_comm_reduce_begin(&s->flying[s->n_flying], s->context->world, &s->plan,
                                   s->opts.mode, segments, segments[0], n, ORR_F32));
     s->n_flying++;
@@ -97,18 +105,18 @@ static orr_status leaf_sum(void *ctx, double *in, double *out, size_t n)
 
 static orr_status allocate(orr_stepper *s)
 {
-    size_t n_leaves = (size_t)(s->plan.last - s->plan.first), width = (size_t)s->model->outputs;
+    size_t n_leaves = (size_t)(s->plan.last - s->plan.first);
     size_t n = (size_t)(orr_leaf_begin(s->opts.batch, s->plan.n_leaves, s->plan.last) -
                         orr_leaf_begin(s->opts.batch, s->plan.n_leaves, s->plan.first)) +
                n_leaves;
 
-    s->dy = orr_alloc(n * width + 1, sizeof *s->dy);
     s->sums = orr_alloc((n_leaves + 1) * N_SUMS, sizeof *s->sums);
     s->leaf_loss = orr_alloc(n_leaves + 1, sizeof *s->leaf_loss);
+    s->leaf_right = orr_alloc(n_leaves + 1, sizeof *s->leaf_right);
     s->sample_loss = orr_alloc(n + 1, sizeof *s->sample_loss);
-    if (!s->dy || !s->sums || !s->leaf_loss || !s->sample_loss)
+    if (!s->sums || !s->leaf_loss || !s->leaf_right || !s->sample_loss)
         return orr_fail(ORR_ERR_NOMEM, "out of memory: a batch of %zu samples", n);
-    return ORR_OK;
+    return orr_objective_create(&s->objective, s->net, &s->model->loss, (int)n, (int)n_leaves);
 }
 
 orr_status orr_stepper_create(orr_stepper **out, orr_context *context, const orr_model *m,
@@ -154,37 +162,16 @@ void orr_stepper_destroy(orr_stepper *s)
     if (!s) return;
     orr_net_on_grad(s->net, NULL, NULL);
     orr_net_on_leaf_sum(s->net, NULL, NULL);
-    orr_free(s->dy);
+    orr_objective_destroy(s->objective);
     orr_free(s->sums);
     orr_free(s->leaf_loss);
+    orr_free(s->leaf_right);
     orr_free(s->sample_loss);
     orr_free(s);
 }
 
-/* Right answers among the samples of a leaf; 0 where there are no classes. */
-static int64_t count_correct(const orr_stepper *s, const orr_loaded *b, int first, int last,
-                             const orr_real *y)
-{
-    int width = s->model->outputs;
-    int64_t right = 0;
-
-    if (!b->labels) return 0;
-    for (int i = first; i < last; i++) {
-        const orr_real *x = y + (size_t)i * (size_t)width;
-        int best = 0;
-        if (s->model->loss.kind == ORR_LOSS_BCE)
-            best = x[0] > 0;
-        else
-            for (int k = 1; k < width; k++)
-                if (x[k] > x[best]) best = k;
-        right += best == b->labels[i];
-    }
-    return right;
-}
-
 /* Sums over the whole batch, in leaf order, of loss, counts and what ranks have to say. */
-static orr_status gather_sums(orr_stepper *s, const orr_loaded *b, const orr_real *y,
-                              orr_step_result *out)
+static orr_status gather_sums(orr_stepper *s, const orr_loaded *b, orr_step_result *out)
 {
     double total[N_SUMS];
     int n_leaves = s->plan.last - s->plan.first;
@@ -192,7 +179,7 @@ static orr_status gather_sums(orr_stepper *s, const orr_loaded *b, const orr_rea
     for (int i = 0; i < n_leaves; i++) {
         double *row = s->sums + (size_t)i * N_SUMS;
         row[SUM_LOSS] = s->leaf_loss[i];
-        row[SUM_CORRECT] = (double)count_correct(s, b, b->leaf[i], b->leaf[i + 1], y);
+        row[SUM_CORRECT] = s->leaf_right[i];
         row[SUM_SAMPLES] = b->leaf[i + 1] - b->leaf[i];
         row[SUM_SIGNAL] = i == 0 && orr_context_signalled();
         row[SUM_ASKED] = i == 0 && s->asks;
@@ -212,12 +199,13 @@ static orr_status gather_sums(orr_stepper *s, const orr_loaded *b, const orr_rea
 }
 
 /* Says which samples were not finite, where this rank can tell: the first of them, and how many. */
-static void log_nonfinite(const orr_stepper *s, const orr_loaded *b)
+static orr_status log_nonfinite(const orr_stepper *s, const orr_loaded *b)
 {
     char rows[160] = "";
     size_t used = 0;
     int n = 0;
 
+    ORR_TRY(orr_objective_samples(s->objective, b->n, s->sample_loss));
     for (int i = 0; i < b->n; i++)
         if (!isfinite(s->sample_loss[i]) && n++ < 6)
             used +=
@@ -227,28 +215,30 @@ static void log_nonfinite(const orr_stepper *s, const orr_loaded *b)
                 "epoch %lld step %lld: the loss of %d of %d samples is not finite: rows%s%s",
                 (long long)b->epoch + 1, (long long)b->step + 1, n, b->n, rows,
                 n > 6 ? " and so on" : "");
+    return ORR_OK;
 }
 
 /* From here on this rank depends on the others: the gradients of all, and then what all say of the
  * step.  That comes last, since a rank whose sums were spoiled must not decide alone. */
-static orr_status meet(orr_stepper *s, const orr_loaded *b, const orr_real *y, orr_step_result *out)
+static orr_status meet(orr_stepper *s, const orr_loaded *b, orr_step_result *out)
 {
+    orr_backend *be = orr_net_backend(s->net);
     size_t n_params = orr_net_param_count(s->net), n_all = orr_net_slab_count(s->net);
     orr_real *slab = orr_net_grads(s->net, 0);
     int64_t span = orr_timeline_now();
-    double begin = orr_now();
+    double begin = orr_now(), stats_norm;
     orr_status st = ORR_OK;
 
     for (int i = 0; st == ORR_OK && i < s->n_flying; i++)
         st = orr_comm_reduce_end(s->flying[i]);
     s->wait += orr_now() - begin;
     if (st != ORR_OK) return st;
-    orr_probe_at("reduced", -1, slab, n_params * sizeof *slab);
-    out->grad_norm = orr_grad_norm(slab, n_params);
-    s->nonfinite =
-        !isfinite(out->grad_norm) || !isfinite(orr_grad_norm(slab + n_params, n_all - n_params));
+    show(s, "reduced", slab, n_params);
+    ORR_TRY(be->ops->norm(be, n_params, slab, &out->grad_norm));
+    ORR_TRY(be->ops->norm(be, n_all - n_params, slab + n_params, &stats_norm));
+    s->nonfinite = !isfinite(out->grad_norm) || !isfinite(stats_norm);
     begin = orr_now();
-    st = gather_sums(s, b, y, out);
+    st = gather_sums(s, b, out);
     s->wait += orr_now() - begin;
     orr_timeline_span("reduce-wait", span, s->number);
     return st;
@@ -262,8 +252,7 @@ static orr_status update(orr_stepper *s, double lr, int non_empty, const orr_ste
     if (r->skipped) return ORR_OK;
     orr_optimiser_step(s->optimiser, orr_net_params(s->net), slab, lr,
                        orr_clip_scale(r->grad_norm, s->opts.clip_norm));
-    orr_probe_at("weights", -1, orr_net_params(s->net),
-                 orr_net_param_count(s->net) * sizeof(orr_real));
+    show(s, "weights", orr_net_params(s->net), orr_net_param_count(s->net));
     return orr_net_update_state(s->net, slab, non_empty);
 }
 
@@ -277,7 +266,7 @@ static orr_status make_step(orr_stepper *s, const orr_loaded *b, double lr, orr_
                         .n_global = b->n_global,
                         .keys = b->keys };
     int non_empty = (int)(b->n_global < s->plan.n_leaves ? b->n_global : s->plan.n_leaves);
-    const orr_real *y;
+    const orr_real *y, *dy;
     int64_t span = orr_timeline_now();
     orr_status st;
 
@@ -286,13 +275,13 @@ static orr_status make_step(orr_stepper *s, const orr_loaded *b, double lr, orr_
     ORR_TRY(orr_net_forward(s->net, &batch, b->x, b->aux, 1, &y));
     orr_timeline_span("forward", span, s->number);
     span = orr_timeline_now();
-    orr_loss_eval(&s->model->loss, &batch, y, b->labels, b->values, s->leaf_loss, s->sample_loss,
-                  s->dy);
+    ORR_TRY(orr_objective_eval(s->objective, &batch, y, b->labels, b->values, s->leaf_loss,
+                               s->leaf_right, &dy));
     orr_timeline_span("loss", span, s->number);
     span = orr_timeline_now();
-    ORR_TRY(orr_net_backward(s->net, &batch, s->dy));
+    ORR_TRY(orr_net_backward(s->net, &batch, dy));
     orr_timeline_span("backward", span, s->number);
-    ORR_TRY(meet(s, b, y, out));
+    ORR_TRY(meet(s, b, out));
     span = orr_timeline_now();
     st = update(s, lr, non_empty, out);
     orr_timeline_span("optimiser", span, s->number);
@@ -305,13 +294,11 @@ static orr_status make_again(orr_stepper *s, const orr_loaded *b, double lr, orr
 {
     ORR_TRY(make_step(s, b, lr, out));
     out->again = 1;
-    if (out->skipped)
-        log_nonfinite(s, b);
-    else
-        orr_log0(ORR_WARN, "train",
-                 "epoch %lld step %lld was not finite, and is when computed again: a fault of the "
-                 "machine on some rank; training goes on as if it had not been",
-                 (long long)b->epoch + 1, (long long)b->step + 1);
+    if (out->skipped) return log_nonfinite(s, b);
+    orr_log0(ORR_WARN, "train",
+             "epoch %lld step %lld was not finite, and is when computed again: a fault of the "
+             "machine on some rank; training goes on as if it had not been",
+             (long long)b->epoch + 1, (long long)b->step + 1);
     return ORR_OK;
 }
 

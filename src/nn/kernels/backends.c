@@ -60,6 +60,34 @@ orr_status orr_backend_create(orr_backend **out, const char *name)
     return st;
 }
 
+static orr_status reached(void *ctx, int64_t mark)
+{
+    orr_backend *be = ctx;
+
+    return be->ops->reached(be, mark);
+}
+
+static orr_status download(void *ctx, void *host, const void *from, size_t bytes)
+{
+    orr_backend *be = ctx;
+
+    be->ops->download(be, host, from, bytes);
+    return be->ops->synchronise(be);
+}
+
+static orr_status upload(void *ctx, void *to, const void *host, size_t bytes)
+{
+    orr_backend *be = ctx;
+
+    be->ops->upload(be, to, host, bytes);
+    return be->ops->synchronise(be);
+}
+
+orr_memory orr_backend_memory(orr_backend *be)
+{
+    return (orr_memory){ be->ops->memory, be, reached, download, upload };
+}
+
 void orr_backend_destroy(orr_backend *be)
 {
     if (!be) return;

@@ -4,6 +4,7 @@
  * A block is [header][guard][payload][guard].  The guards are 64 bytes of a pattern; the payload
  * starts as 0xFF bytes, which is a NaN in float and double alike. */
 #include "nn/kernels/check.h"
+#include "nn/kernels/host.h"
 
 #include "core/memory.h"
 
@@ -84,6 +85,7 @@ static void check_poison(orr_backend *be, orr_real *x, size_t n)
 
 const orr_backend_ops orr_backend_check = {
     .name = "check",
+    ORR_HOST_OPS,
     .alloc = check_alloc,
     .free = check_free,
     .verify = check_verify,

@@ -22,13 +22,17 @@
 
 typedef struct norm {
     int over_batch;
+    /* the back end's */
     orr_real *mean,
         *inv_std;   /* of each leaf [max_leaves][c]; over batch and in evaluation the first row */
     orr_real *leaf; /* [max_leaves][2c + 1], what is summed over the leaves of a segment */
     orr_real *mean_dy; /* [2c]: mean dy, mean dy xhat */
     double *moments;   /* [max_leaves][2c]: a leaf's mean and m2, or its two backward sums */
-    double *in, *out;  /* of leaf_sum: [max_leaves][2c + 1], [2c + 1] */
-    double *batch_mean, *batch_var; /* over batch, of the last training forward: [c], unbiased */
+    /* the host's, over batch: what travels between ranks */
+    double *seen;                   /* [max_leaves][2c]: moments, looked at */
+    double *in, *out;               /* of leaf_sum: [max_leaves][2c + 1], [2c + 1] */
+    double *batch_mean, *batch_var; /* of the last training forward: [c], unbiased */
+    orr_real *rounded;              /* [2c] on the way to or from the back end */
     double batch_rows;
 } norm;
 
@@ -78,15 +82,30 @@ static orr_status norm_plan(orr_layer *l, orr_backend *be, const orr_limits *lim
     m->moments = orr_layer_scratch(l, be, leaves * 2 * c, sizeof *m->moments);
     if (!m->leaf || !m->mean_dy || !m->moments) goto nomem;
     if (!m->over_batch) return ORR_OK;
-    m->in = orr_layer_scratch(l, be, leaves * (2 * c + 1), sizeof *m->in);
-    m->out = orr_layer_scratch(l, be, 2 * c + 1, sizeof *m->out);
-    m->batch_mean = orr_layer_scratch(l, be, 2 * c, sizeof *m->batch_mean);
-    if (!m->in || !m->out || !m->batch_mean) goto nomem;
+    m->seen = orr_alloc(leaves * 2 * c, sizeof *m->seen);
+    m->in = orr_alloc(leaves * (2 * c + 1), sizeof *m->in);
+    m->out = orr_alloc(2 * c + 1, sizeof *m->out);
+    m->batch_mean = orr_alloc(2 * c, sizeof *m->batch_mean);
+    m->rounded = orr_alloc(2 * c, sizeof *m->rounded);
+    if (!m->seen || !m->in || !m->out || !m->batch_mean || !m->rounded) goto nomem;
     m->batch_var = m->batch_mean + c;
     m->batch_rows = 0;
     return ORR_OK;
 nomem:
     return orr_fail(ORR_ERR_NOMEM, "layer %s: moments of %zu leaves", l->name, leaves);
+}
+
+static void norm_unplan(orr_layer *l, orr_backend *be)
+{
+    norm *m = l->self;
+
+    (void)be;
+    orr_free(m->seen);
+    orr_free(m->in);
+    orr_free(m->out);
+    orr_free(m->batch_mean);
+    orr_free(m->rounded);
+    *m = (norm){ .over_batch = m->over_batch };
 }
 
 /* Rows (samples times pixels) of a leaf, and where they start. */
@@ -109,8 +128,7 @@ static orr_status evaluate(orr_layer *l, orr_backend *be, const orr_pass *p)
     const orr_real *mean = p->state + l->states[0].offset, *var = p->state + l->states[1].offset;
     int c = l->in[0].c;
 
-    for (int j = 0; j < c; j++)
-        m->inv_std[j] = (orr_real)(1 / sqrt((double)var[j] + eps(l)));
+    be->ops->norm_inv_std(be, c, eps(l), var, m->inv_std);
     be->ops->norm_forward(be, (size_t)p->batch->n * (size_t)l->in[0].h * (size_t)l->in[0].w, c,
                           p->x[0], mean, m->inv_std, p->params + l->params[0].offset,
                           p->params + l->params[1].offset, p->y);
@@ -118,14 +136,15 @@ static orr_status evaluate(orr_layer *l, orr_backend *be, const orr_pass *p)
 }
 
 /* Sums m->leaf, rows of `stride`, over the leaves of each segment into the slabs at `offset`. */
-static void sum_segments(norm *m, const orr_pass *p, size_t offset, size_t column, size_t stride,
-                         size_t n)
+static void sum_segments(norm *m, orr_backend *be, const orr_pass *p, size_t offset, size_t column,
+                         size_t stride, size_t n)
 {
     const orr_batch *b = p->batch;
 
     for (int r = 0; r < b->n_segments; r++)
-        orr_leaf_sum(p->grads[r] + offset, m->leaf + (size_t)b->segment[r] * stride + column,
-                     stride, b->segment[r + 1] - b->segment[r], n);
+        be->ops->leaf_sum(be, p->grads[r] + offset,
+                          m->leaf + (size_t)b->segment[r] * stride + column, stride,
+                          b->segment[r + 1] - b->segment[r], n);
 }
 
 static void forward_leaf(orr_layer *l, orr_backend *be, const orr_pass *p, int leaf)
@@ -136,30 +155,33 @@ static void forward_leaf(orr_layer *l, orr_backend *be, const orr_pass *p, int l
     orr_real *stat = m->leaf + (size_t)leaf * (2 * c + 1);
     double *moments = m->moments + (size_t)leaf * 2 * c;
 
-    memset(stat, 0, (2 * c + 1) * sizeof *stat);
+    if (rows) be->ops->norm_moments(be, rows, (int)c, p->x[0] + first * c, moments, moments + c);
+    be->ops->norm_factors(be, rows, (int)c, eps(l), moments, moments + c, mean, inv_std, stat);
     if (rows == 0) return;
-    be->ops->norm_moments(be, rows, (int)c, p->x[0] + first * c, moments, moments + c);
-    for (size_t j = 0; j < c; j++) {
-        mean[j] = stat[j] = (orr_real)moments[j];
-        inv_std[j] = (orr_real)(1 / sqrt(moments[c + j] / (double)rows + eps(l)));
-        if (rows > 1) stat[c + j] = (orr_real)(moments[c + j] / (double)(rows - 1));
-    }
-    stat[2 * c] = rows > 1;
     be->ops->norm_forward(be, rows, (int)c, p->x[0] + first * c, mean, inv_std,
                           p->params + l->params[0].offset, p->params + l->params[1].offset,
                           p->y + first * c);
 }
 
-/* m->mean, m->inv_std and the batch moments from ordered sums over all leaves of all ranks. */
-static orr_status batch_moments(orr_layer *l, orr_backend *be, const orr_pass *p)
+/* What each local leaf's moments are, where the host can see them. */
+static orr_status see_moments(orr_backend *be, norm *m, const orr_pass *p, size_t c)
+{
+    size_t bytes = (size_t)p->batch->n_leaves * 2 * c * sizeof *m->seen;
+
+    be->ops->download(be, m->seen, m->moments, bytes);
+    return be->ops->synchronise(be);
+}
+
+/* The mean of the whole batch, from counts and sums. */
+static orr_status batch_mean(orr_layer *l, const orr_pass *p)
 {
     norm *m = l->self;
     size_t c = (size_t)l->in[0].c, first;
 
     for (int i = 0; i < p->batch->n_leaves; i++) {
         size_t rows = leaf_rows(l, p->batch, i, &first);
-        double *moments = m->moments + (size_t)i * 2 * c, *in = m->in + (size_t)i * (c + 1);
-        be->ops->norm_moments(be, rows, (int)c, p->x[0] + first * c, moments, moments + c);
+        const double *moments = m->seen + (size_t)i * 2 * c;
+        double *in = m->in + (size_t)i * (c + 1);
         for (size_t j = 0; j < c; j++)
             in[j] = moments[j] * (double)rows;
         in[c] = (double)rows;
@@ -168,21 +190,49 @@ static orr_status batch_moments(orr_layer *l, orr_backend *be, const orr_pass *p
     m->batch_rows = m->out[c];
     for (size_t j = 0; j < c; j++)
         m->batch_mean[j] = m->batch_rows > 0 ? m->out[j] / m->batch_rows : 0;
+    return ORR_OK;
+}
+
+/* m->out = squared deviations from it. */
+static orr_status batch_squares(orr_layer *l, const orr_pass *p)
+{
+    norm *m = l->self;
+    size_t c = (size_t)l->in[0].c, first;
+
     for (int i = 0; i < p->batch->n_leaves; i++) {
         size_t rows = leaf_rows(l, p->batch, i, &first);
-        const double *moments = m->moments + (size_t)i * 2 * c;
+        const double *moments = m->seen + (size_t)i * 2 * c;
         for (size_t j = 0; j < c; j++) {
             double d = moments[j] - m->batch_mean[j];
             m->in[(size_t)i * c + j] = moments[c + j] + (double)rows * d * d;
         }
     }
-    ORR_TRY(p->leaf_sum(p->leaf_sum_ctx, m->in, m->out, c));
+    return p->leaf_sum(p->leaf_sum_ctx, m->in, m->out, c);
+}
+
+/* m->mean, m->inv_std and the batch moments from ordered sums over all leaves of all ranks. */
+static orr_status batch_moments(orr_layer *l, orr_backend *be, const orr_pass *p)
+{
+    norm *m = l->self;
+    size_t c = (size_t)l->in[0].c, first;
+    double rows;
+
+    for (int i = 0; i < p->batch->n_leaves; i++) {
+        size_t n = leaf_rows(l, p->batch, i, &first);
+        double *moments = m->moments + (size_t)i * 2 * c;
+        be->ops->norm_moments(be, n, (int)c, p->x[0] + first * c, moments, moments + c);
+    }
+    ORR_TRY(see_moments(be, m, p, c));
+    ORR_TRY(batch_mean(l, p));
+    ORR_TRY(batch_squares(l, p));
+    rows = m->batch_rows;
     for (size_t j = 0; j < c; j++) {
-        double rows = m->batch_rows;
-        m->mean[j] = (orr_real)m->batch_mean[j];
-        m->inv_std[j] = (orr_real)(1 / sqrt((rows > 0 ? m->out[j] / rows : 0) + eps(l)));
+        m->rounded[j] = (orr_real)m->batch_mean[j];
+        m->rounded[c + j] = (orr_real)(1 / sqrt((rows > 0 ? m->out[j] / rows : 0) + eps(l)));
         m->batch_var[j] = rows > 1 ? m->out[j] / (rows - 1) : 0;
     }
+    be->ops->upload(be, m->mean, m->rounded, c * sizeof *m->rounded);
+    be->ops->upload(be, m->inv_std, m->rounded + c, c * sizeof *m->rounded);
     return ORR_OK;
 }
 
@@ -201,68 +251,103 @@ static orr_status norm_forward(orr_layer *l, orr_backend *be, const orr_pass *p)
     }
     for (int i = 0; i < p->batch->n_leaves; i++)
         forward_leaf(l, be, p, i);
-    sum_segments(m, p, l->stat_offset, 0, l->stat_count, l->stat_count);
+    sum_segments(m, be, p, l->stat_offset, 0, l->stat_count, l->stat_count);
     return ORR_OK;
 }
 
-/* dx of `rows` rows from the sums of dy and dy xhat over `total` rows. */
+/* dx of `rows` rows from m->mean_dy. */
 static void backward_data(orr_layer *l, orr_backend *be, const orr_pass *p, size_t first,
-                          size_t rows, const double *sums, double total, size_t moments_row)
+                          size_t rows, size_t moments_row)
 {
     norm *m = l->self;
     size_t c = (size_t)l->in[0].c;
 
     if (!p->dx[0] || rows == 0) return;
-    for (size_t j = 0; j < 2 * c; j++)
-        m->mean_dy[j] = (orr_real)(sums[j] / total);
     be->ops->norm_backward_data(be, rows, (int)c, p->x[0] + first * c, m->mean + moments_row * c,
                                 m->inv_std + moments_row * c, p->params + l->params[0].offset,
                                 m->mean_dy, m->mean_dy + c, p->dy + first * c,
                                 p->dx[0] + first * c);
 }
 
-static orr_status norm_backward(orr_layer *l, orr_backend *be, const orr_pass *p)
+/* A leaf's two sums, and with moments of its own its data gradient. */
+static void backward_leaf(orr_layer *l, orr_backend *be, const orr_pass *p, int leaf)
 {
     norm *m = l->self;
-    size_t c = (size_t)l->in[0].c, first;
+    size_t c = (size_t)l->in[0].c, first, rows = leaf_rows(l, p->batch, leaf, &first);
+    size_t row = m->over_batch ? 0 : (size_t)leaf;
+    double *sums = m->moments + (size_t)leaf * 2 * c;
+    int own = !m->over_batch && rows > 0;
 
-    for (int i = 0; i < p->batch->n_leaves; i++) {
-        size_t rows = leaf_rows(l, p->batch, i, &first), row = m->over_batch ? 0 : (size_t)i;
-        double *sums = m->moments + (size_t)i * 2 * c;
-        be->ops->norm_backward_sums(be, rows, (int)c, p->x[0] + first * c, m->mean + row * c,
-                                    m->inv_std + row * c, p->dy + first * c, sums, sums + c);
-        for (size_t j = 0; j < 2 * c; j++)
-            m->leaf[(size_t)i * 2 * c + j] = (orr_real)sums[j];
-        if (!m->over_batch) backward_data(l, be, p, first, rows, sums, (double)rows, row);
-    }
-    sum_segments(m, p, l->params[1].offset, 0, 2 * c, c);
-    sum_segments(m, p, l->params[0].offset, c, 2 * c, c);
-    if (!m->over_batch) return ORR_OK;
-    if (p->batch->n_leaves)
-        memcpy(m->in, m->moments, (size_t)p->batch->n_leaves * 2 * c * sizeof *m->in);
+    be->ops->norm_backward_sums(be, rows, (int)c, p->x[0] + first * c, m->mean + row * c,
+                                m->inv_std + row * c, p->dy + first * c, sums, sums + c);
+    be->ops->norm_means(be, 2 * (int)c, rows, sums, m->leaf + (size_t)leaf * 2 * c,
+                        own ? m->mean_dy : NULL);
+    if (own) backward_data(l, be, p, first, rows, row);
+}
+
+/* m->mean_dy over the whole batch. */
+static orr_status batch_means(orr_layer *l, orr_backend *be, const orr_pass *p)
+{
+    norm *m = l->self;
+    size_t c = (size_t)l->in[0].c, n = (size_t)p->batch->n_leaves * 2 * c;
+
+    ORR_TRY(see_moments(be, m, p, c));
+    if (n) memcpy(m->in, m->seen, n * sizeof *m->in);
     ORR_TRY(p->leaf_sum(p->leaf_sum_ctx, m->in, m->out, 2 * c));
-    backward_data(l, be, p, 0, (size_t)p->batch->n * (size_t)l->in[0].h * (size_t)l->in[0].w,
-                  m->out, m->batch_rows, 0);
+    for (size_t j = 0; j < 2 * c; j++)
+        m->rounded[j] = (orr_real)(m->out[j] / m->batch_rows);
+    be->ops->upload(be, m->mean_dy, m->rounded, 2 * c * sizeof *m->rounded);
     return ORR_OK;
 }
 
-static orr_status norm_update(orr_layer *l, const orr_real *stat, orr_real *state, int n_leaves)
+static orr_status norm_backward(orr_layer *l, orr_backend *be, const orr_pass *p)
+{
+    norm *m = l->self;
+    size_t c = (size_t)l->in[0].c, pixels = (size_t)l->in[0].h * (size_t)l->in[0].w;
+
+    for (int i = 0; i < p->batch->n_leaves; i++)
+        backward_leaf(l, be, p, i);
+    sum_segments(m, be, p, l->params[1].offset, 0, 2 * c, c);
+    sum_segments(m, be, p, l->params[0].offset, c, 2 * c, c);
+    if (!m->over_batch) return ORR_OK;
+    ORR_TRY(batch_means(l, be, p));
+    backward_data(l, be, p, 0, (size_t)p->batch->n * pixels, 0);
+    return ORR_OK;
+}
+
+static void move_towards(double momentum, size_t c, const double *towards, orr_real *moment)
+{
+    for (size_t j = 0; j < c; j++)
+        moment[j] = (orr_real)((1 - momentum) * (double)moment[j] + momentum * towards[j]);
+}
+
+/* Over batch the new moments are the host's. */
+static orr_status update_over_batch(const orr_layer *l, orr_backend *be, orr_real *mean,
+                                    orr_real *var)
 {
     const norm *m = l->self;
     double momentum = ((const orr_norm_opts *)l->opts)->momentum;
-    size_t c = (size_t)l->in[0].c;
-    orr_real *mean = state + l->states[0].offset, *var = state + l->states[1].offset;
-    double n_mean = m->over_batch ? m->batch_rows > 0 : n_leaves;
-    double n_var = m->over_batch ? m->batch_rows > 1 : (double)stat[2 * c];
+    size_t c = (size_t)l->in[0].c, bytes = c * sizeof *mean;
 
-    for (size_t j = 0; j < c; j++) {
-        double new_mean = m->over_batch ? m->batch_mean[j] : (double)stat[j];
-        double new_var = m->over_batch ? m->batch_var[j] : (double)stat[c + j];
-        if (n_mean > 0)
-            mean[j] = (orr_real)((1 - momentum) * (double)mean[j] + momentum * (new_mean / n_mean));
-        if (n_var > 0)
-            var[j] = (orr_real)((1 - momentum) * (double)var[j] + momentum * (new_var / n_var));
-    }
+    be->ops->download(be, m->rounded, mean, bytes);
+    be->ops->download(be, m->rounded + c, var, bytes);
+    ORR_TRY(be->ops->synchronise(be));
+    if (m->batch_rows > 0) move_towards(momentum, c, m->batch_mean, m->rounded);
+    if (m->batch_rows > 1) move_towards(momentum, c, m->batch_var, m->rounded + c);
+    be->ops->upload(be, mean, m->rounded, bytes);
+    be->ops->upload(be, var, m->rounded + c, bytes);
+    return ORR_OK;
+}
+
+static orr_status norm_update(orr_layer *l, orr_backend *be, const orr_real *stat, orr_real *state,
+                              int n_leaves)
+{
+    const norm *m = l->self;
+    double momentum = ((const orr_norm_opts *)l->opts)->momentum;
+    orr_real *mean = state + l->states[0].offset, *var = state + l->states[1].offset;
+
+    if (m->over_batch) return update_over_batch(l, be, mean, var);
+    be->ops->norm_update(be, l->in[0].c, momentum, stat, n_leaves, mean, var);
     return ORR_OK;
 }
 
@@ -276,6 +361,7 @@ const orr_layer_kind orr_kind_batch_norm = {
     .keeps_x = 1,
     .infer = norm_infer,
     .plan = norm_plan,
+    .unplan = norm_unplan,
     .forward = norm_forward,
     .backward = norm_backward,
     .update_state = norm_update,
