@@ -189,14 +189,13 @@ static orr_status fail_choice(const value *v)
 
     orr_options_choices(v->row, ", ", &list);
     orr_options_choices(v->row, "|", &cut);
-    if (!list.s || (st = orr_text_status(&cut)) != ORR_OK) {
-        orr_text_free(&list);
-        orr_text_free(&cut);
-        return orr_fail(ORR_ERR_NOMEM, "out of memory while reading %s", v->name);
+    if (list.s && orr_text_status(&cut) == ORR_OK) {
+        near = orr_nearest(v->node->scalar, words, cut_choices(cut.s, words));
+        st = fail_value(v, "is \"%.60s\"; it must be one of %s%s%s%s", v->node->scalar, list.s,
+                        near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    } else {
+        st = orr_fail(ORR_ERR_NOMEM, "out of memory while reading %s", v->name);
     }
-    near = orr_nearest(v->node->scalar, words, cut_choices(cut.s, words));
-    st = fail_value(v, "is \"%.60s\"; it must be one of %s%s%s%s", v->node->scalar, list.s,
-                    near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
     orr_text_free(&list);
     orr_text_free(&cut);
     return st;

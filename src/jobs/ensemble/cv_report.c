@@ -97,7 +97,7 @@ static orr_status report_column(reporter *r, const char *name, const double *p,
     double *of_fold = orr_alloc((size_t)(n_folds * r->n_metrics) + 1, sizeof *of_fold);
     cJSON *list;
     orr_scores s = { 0 };
-    summary sum;
+    summary sum = { 0 };
     orr_status st = of_fold ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: a report");
 
     cJSON_AddItemToArray(r->list, item);
