@@ -359,6 +359,14 @@ static void get_names(const cJSON *o, const char *key, char names[][ORR_DATA_NAM
             snprintf(names[i++], ORR_DATA_NAME_MAX, "%s", item->valuestring);
 }
 
+/* A whole number of the description, 0 without; -1 when it is none or more than `most`. */
+static int whole(const cJSON *o, const char *key, int most)
+{
+    double v = orr_json_get(o, key, 0);
+
+    return v >= 0 && v <= most ? (int)v : -1;
+}
+
 /* What the description says of the loss. */
 typedef struct orr_read_loss {
     char name[32];
@@ -372,22 +380,23 @@ static orr_status read_description(orr_model *m, const char *text, const char *p
     cJSON *o = cJSON_Parse(text);
     orr_schema *s = &m->schema;
     const char *loss = orr_json_text(o, "loss", NULL);
+    int x_type, y_type;
 
     if (!loss) {
         cJSON_Delete(o);
         return orr_fail(ORR_ERR_FORMAT, "%s: its description of samples is not readable", path);
     }
-    s->h = (int)orr_json_get(o, "height", 0);
-    s->w = (int)orr_json_get(o, "width", 0);
-    s->c = (int)orr_json_get(o, "channels", 0);
-    s->n_dims = (int)orr_json_get(o, "dims", 0);
-    s->x_type = (orr_x_type)orr_json_get(o, "x_type", 0);
-    s->y_type = (orr_y_type)orr_json_get(o, "y_type", 0);
-    s->n_classes = (int)orr_json_get(o, "classes", 0);
-    s->y_width = (int)orr_json_get(o, "y_width", 0);
+    s->h = whole(o, "height", INT32_MAX);
+    s->w = whole(o, "width", INT32_MAX);
+    s->c = whole(o, "channels", INT32_MAX);
+    s->n_dims = whole(o, "dims", 3);
+    x_type = whole(o, "x_type", ORR_X_U8);
+    y_type = whole(o, "y_type", ORR_Y_VALUE);
+    s->n_classes = whole(o, "classes", ORR_MAX_CLASSES);
+    s->y_width = whole(o, "y_width", INT32_MAX);
     m->threshold = orr_json_get(o, "threshold", 0);
     l->pos_weight = orr_json_get(o, "pos_weight", 0);
-    l->bins = (orr_bins){ (int)orr_json_get(o, "bins", 0), orr_json_get(o, "bins_min", 0),
+    l->bins = (orr_bins){ whole(o, "bins", INT32_MAX), orr_json_get(o, "bins_min", 0),
                           orr_json_get(o, "bins_max", 0) };
     m->n_aux = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(o, "aux_names"));
     if (m->n_aux > ORR_MAX_AUX) m->n_aux = ORR_MAX_AUX;
@@ -395,10 +404,14 @@ static orr_status read_description(orr_model *m, const char *text, const char *p
     get_names(o, "y_names", s->y_names, ORR_MAX_TARGET_NAMES);
     get_names(o, "class_names", s->class_names, ORR_MAX_CLASSES);
     get_names(o, "channel_names", s->channel_names, ORR_MAX_CHANNELS);
+    snprintf(s->units, sizeof s->units, "%s", orr_json_text(o, "units", ""));
     snprintf(l->name, sizeof l->name, "%s", loss);
     cJSON_Delete(o);
-    if (s->h < 1 || s->w < 1 || s->c < 1 || s->x_type > ORR_X_U8 || s->y_type > ORR_Y_VALUE)
+    if (s->h < 1 || s->w < 1 || s->c < 1 || s->n_dims < 0 || x_type < 0 || y_type < 0 ||
+        s->n_classes < 0 || s->y_width < 0 || l->bins.count < 0)
         return orr_fail(ORR_ERR_FORMAT, "%s: its description of samples makes no sense", path);
+    s->x_type = (orr_x_type)x_type;
+    s->y_type = (orr_y_type)y_type;
     return ORR_OK;
 }
 
