@@ -6,7 +6,7 @@
 
 #include "core/memory.h"
 #include "data/half.h"
-#include "data/shard_file.h"
+#include "data/shard_private.h"
 #include "data/transform.h"
 
 #include <math.h>

@@ -1,7 +1,11 @@
-/* data/schema.c - what all samples of a set have in common: sizes, checks, names of shards, and the
- * columns a shard stores. */
-#include "data/shard_file.h"
+/* data/schema.c - what all samples of a set have in common: sizes, checks, names of shards, the columns
+ * that a shard stores; how it lies in a file, and whether two files agree. */
+#include "data/shard_private.h"
 
+#include "core/memory.h"
+
+#include <cjson/cJSON.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,4 +148,270 @@ void *orr_rows_column(const orr_rows *r, orr_shard_column c)
     if (c == ORR_COLUMN_ID) return r->id;
     if (c == ORR_COLUMN_Y) return r->y;
     return c == ORR_COLUMN_AUX ? r->aux : r->x;
+}
+
+/* ---- in a file ---- */
+static const char *const x_names[] = { "float32", "float16", "uint8" };
+static const char *const y_kinds[] = { "none", "class", "value" };
+static const char *const id_names[] = { "integers", "text" };
+
+/* {"program": "orrery", "version": ..., "command": ..., "job": ..., "inputs": [{"file": ...,
+ * "sha256": ...}]} */
+static orr_status put_provenance(orr_store_writer *w, const orr_provenance *p)
+{
+    orr_status st = ORR_ERR_NOMEM;
+    cJSON *root = cJSON_CreateObject();
+    cJSON *inputs = root ? cJSON_AddArrayToObject(root, "inputs") : NULL;
+    char *text = NULL;
+
+    if (!inputs || !cJSON_AddStringToObject(root, "program", "orrery") ||
+        !cJSON_AddStringToObject(root, "version", ORRERY_VERSION))
+        goto done;
+    if (p && p->command && !cJSON_AddStringToObject(root, "command", p->command)) goto done;
+    if (p && p->job && !cJSON_AddStringToObject(root, "job", p->job)) goto done;
+    for (int i = 0; p && i < p->n_inputs; i++) {
+        cJSON *in = cJSON_CreateObject();
+        if (!cJSON_AddItemToArray(inputs, in) ||
+            !cJSON_AddStringToObject(in, "file", p->inputs[i]) ||
+            (p->input_sha256 && p->input_sha256[i] &&
+             !cJSON_AddStringToObject(in, "sha256", p->input_sha256[i])))
+            goto done;
+    }
+    if ((text = cJSON_PrintUnformatted(root))) st = orr_store_set_text(w, "provenance", text);
+done:
+    if (st == ORR_ERR_NOMEM) orr_fail(st, "no memory for the provenance of a shard");
+    cJSON_free(text);
+    cJSON_Delete(root);
+    return st;
+}
+
+orr_status orr_names_put(orr_store_writer *w, const char *attribute,
+                         const char names[][ORR_DATA_NAME_MAX], int n)
+{
+    for (int i = 0; i < n; i++)
+        if (names[i][0]) return orr_store_set_texts(w, attribute, names[0], ORR_DATA_NAME_MAX, n);
+    return ORR_OK;
+}
+
+static orr_status get_names(orr_store_reader *r, const char *attribute,
+                            char names[][ORR_DATA_NAME_MAX], int n)
+{
+    if (!orr_store_has(r, attribute)) return ORR_OK;
+    return orr_store_attr_texts(r, attribute, names[0], ORR_DATA_NAME_MAX, n);
+}
+
+static int n_channel_names(const orr_schema *s)
+{
+    return s->c <= ORR_MAX_CHANNELS ? s->c : 0;
+}
+
+static int n_class_names(const orr_schema *s)
+{
+    return s->y_type == ORR_Y_CLASS ? s->n_classes : 0;
+}
+
+static int n_target_names(const orr_schema *s)
+{
+    if (s->y_type != ORR_Y_VALUE) return 0;
+    return s->y_width < ORR_MAX_TARGET_NAMES ? s->y_width : ORR_MAX_TARGET_NAMES;
+}
+
+orr_status orr_schema_put(orr_store_writer *w, const char *format, const orr_schema *s,
+                          const orr_provenance *p)
+{
+    static const char axes[][2] = { "n", "h", "w", "c" };
+    char used[4][2] = { "n" };
+
+    for (int i = 0; i < s->n_dims; i++)
+        memcpy(used[1 + i], axes[4 - s->n_dims + i], 2);
+    ORR_TRY(orr_store_set_text(w, "format", format));
+    ORR_TRY(orr_store_set_texts(w, "axes", used[0], 2, 1 + s->n_dims));
+    ORR_TRY(orr_store_set_text(w, "id_source", s->id_is_row ? "row" : "column"));
+    ORR_TRY(orr_store_set_text(w, "y", y_kinds[s->y_type]));
+    if (s->y_type == ORR_Y_CLASS) ORR_TRY(orr_store_set_int(w, "n_classes", s->n_classes));
+    ORR_TRY(orr_names_put(w, "class_names", s->class_names, n_class_names(s)));
+    ORR_TRY(orr_names_put(w, "y_names", s->y_names, n_target_names(s)));
+    ORR_TRY(orr_names_put(w, "channel_names", s->channel_names, n_channel_names(s)));
+    ORR_TRY(orr_names_put(w, "aux_names", s->aux_names, s->n_aux));
+    ORR_TRY(orr_store_set_text(w, "units", s->units));
+    return put_provenance(w, p);
+}
+
+static orr_status get_x(orr_store_reader *r, orr_schema *s, int64_t *rows)
+{
+    const char *path = orr_store_reader_path(r);
+    orr_store_array x;
+    int hwc[3] = { 1, 1, 1 };
+
+    ORR_TRY(orr_store_look(r, "x", &x));
+    if (x.n_dims < 2) return orr_fail(ORR_ERR_FORMAT, "%s: has no dataset /x of samples", path);
+    if (x.type.kind == ORR_STORE_FLOAT && (x.type.bytes == 4 || x.type.bytes == 2))
+        s->x_type = x.type.bytes == 4 ? ORR_X_F32 : ORR_X_F16;
+    else if ((x.type.kind == ORR_STORE_INT || x.type.kind == ORR_STORE_UINT) && x.type.bytes == 1)
+        s->x_type = ORR_X_U8;
+    else
+        return orr_fail(ORR_ERR_FORMAT, "%s: /x is not float32, float16 or uint8", path);
+    s->n_dims = x.n_dims - 1;
+    for (int i = 1; i < x.n_dims; i++) {
+        if (x.dims[i] < 1 || x.dims[i] > INT32_MAX)
+            return orr_fail(ORR_ERR_FORMAT, "%s: /x has an axis of %" PRId64, path, x.dims[i]);
+        hwc[3 - x.n_dims + i] = (int)x.dims[i];
+    }
+    s->h = hwc[0];
+    s->w = hwc[1];
+    s->c = hwc[2];
+    *rows = x.dims[0];
+    return orr_schema_check_shape(s) == ORR_OK ? ORR_OK
+                                               : orr_fail_prefix(ORR_ERR_FORMAT, "%s: ", path);
+}
+
+static orr_status disagree(const char *path, const char *name, int64_t rows)
+{
+    return orr_fail(
+        ORR_ERR_FORMAT,
+        "%s: /%s does not have the %lld rows of /x, or another shape or type than the format says",
+        path, name, (long long)rows);
+}
+
+static int is_integer(const orr_store_array *a)
+{
+    return a->type.kind == ORR_STORE_INT || a->type.kind == ORR_STORE_UINT;
+}
+
+static orr_status get_classes(orr_store_reader *r, orr_schema *s)
+{
+    int64_t n = 0;
+
+    s->y_type = ORR_Y_CLASS;
+    ORR_TRY(orr_store_attr_int(r, "n_classes", &n));
+    if (n < 1 || n > ORR_MAX_CLASSES)
+        return orr_fail(ORR_ERR_FORMAT, "%s: %" PRId64 " classes; 1 to %d are possible",
+                        orr_store_reader_path(r), n, ORR_MAX_CLASSES);
+    s->n_classes = (int)n;
+    return get_names(r, "class_names", s->class_names, s->n_classes);
+}
+
+static orr_status get_y(orr_store_reader *r, orr_schema *s, int64_t rows)
+{
+    const char *path = orr_store_reader_path(r);
+    orr_store_array y;
+    char kind[16];
+
+    ORR_TRY(orr_store_attr_text(r, "y", kind, sizeof kind));
+    if (strcmp(kind, "none") == 0) return ORR_OK;
+    ORR_TRY(orr_store_look(r, "y", &y));
+    if (y.n_dims == 0 || y.dims[0] != rows) return disagree(path, "y", rows);
+    if (strcmp(kind, "class") == 0 && is_integer(&y) && y.n_dims == 1) return get_classes(r, s);
+    if (strcmp(kind, "value") != 0 || y.type.kind != ORR_STORE_FLOAT || y.n_dims > 2 ||
+        (y.n_dims == 2 && (y.dims[1] < 1 || y.dims[1] > 65536)))
+        return disagree(path, "y", rows);
+    s->y_type = ORR_Y_VALUE;
+    s->y_width = y.n_dims == 2 ? (int)y.dims[1] : 1;
+    return get_names(r, "y_names", s->y_names, n_target_names(s));
+}
+
+static orr_status get_aux(orr_store_reader *r, orr_schema *s, int64_t rows)
+{
+    const char *path = orr_store_reader_path(r);
+    orr_store_array aux;
+
+    ORR_TRY(orr_store_look(r, "aux", &aux));
+    if (aux.n_dims == 0) return ORR_OK;
+    if (aux.type.kind != ORR_STORE_FLOAT || aux.n_dims != 2 || aux.dims[0] != rows)
+        return disagree(path, "aux", rows);
+    if (aux.dims[1] < 1 || aux.dims[1] > ORR_MAX_AUX)
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: %" PRId64 " aux numbers beside a sample; 1 to %d are possible", path,
+                        aux.dims[1], ORR_MAX_AUX);
+    s->n_aux = (int)aux.dims[1];
+    return get_names(r, "aux_names", s->aux_names, s->n_aux);
+}
+
+static orr_status get_id(orr_store_reader *r, orr_schema *s, int64_t rows)
+{
+    const char *path = orr_store_reader_path(r);
+    char source[16] = "";
+    orr_store_array id;
+
+    if (orr_store_has(r, "id_source"))
+        ORR_TRY(orr_store_attr_text(r, "id_source", source, sizeof source));
+    s->id_is_row = strcmp(source, "row") == 0;
+    ORR_TRY(orr_store_look(r, "id", &id));
+    if (id.n_dims != 1 || id.dims[0] != rows) return disagree(path, "id", rows);
+    if (is_integer(&id) && id.type.bytes <= 8) return ORR_OK;
+    if (id.type.kind != ORR_STORE_TEXT || id.type.bytes > ORR_ID_TEXT_MAX)
+        return disagree(path, "id", rows);
+    s->id_type = ORR_ID_TEXT;
+    s->id_bytes = (int)id.type.bytes;
+    return ORR_OK;
+}
+
+orr_status orr_schema_get(orr_store_reader *r, const char *format, orr_schema *s, int64_t *rows)
+{
+    const char *path = orr_store_reader_path(r);
+    char have[64] = "";
+
+    memset(s, 0, sizeof *s);
+    *rows = 0;
+    if (!orr_store_has(r, "format"))
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: an HDF5 file, but not of Orrery (it has no attribute format)", path);
+    ORR_TRY(orr_store_attr_text(r, "format", have, sizeof have));
+    if (strcmp(have, format) != 0)
+        return orr_fail(ORR_ERR_FORMAT, "%s: its format is %s; this program reads %s", path, have,
+                        format);
+    ORR_TRY(get_x(r, s, rows));
+    ORR_TRY(get_y(r, s, *rows));
+    ORR_TRY(get_id(r, s, *rows));
+    ORR_TRY(get_aux(r, s, *rows));
+    ORR_TRY(get_names(r, "channel_names", s->channel_names, n_channel_names(s)));
+    return orr_store_has(r, "units") ? orr_store_attr_text(r, "units", s->units, ORR_DATA_NAME_MAX)
+                                     : ORR_OK;
+}
+
+static int same_names(const char a[][ORR_DATA_NAME_MAX], const char b[][ORR_DATA_NAME_MAX], int n)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(a[i], b[i]) != 0) return 0;
+    return 1;
+}
+
+orr_status orr_schema_same_layout(const orr_schema *set, const orr_schema *s, const char *path)
+{
+    if (set->x_type != s->x_type)
+        return orr_fail(ORR_ERR_FORMAT, "%s: /x is %s, the set's is %s", path, x_names[s->x_type],
+                        x_names[set->x_type]);
+    if (set->n_dims != s->n_dims || set->h != s->h || set->w != s->w || set->c != s->c)
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: its samples are (%d, %d, %d), the set's are (%d, %d, %d)", path, s->h,
+                        s->w, s->c, set->h, set->w, set->c);
+    if (set->y_type != s->y_type || (s->y_type == ORR_Y_CLASS && set->n_classes != s->n_classes) ||
+        (s->y_type == ORR_Y_VALUE && set->y_width != s->y_width))
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: its /y (%s) has another kind or size than the set's (%s)", path,
+                        y_kinds[s->y_type], y_kinds[set->y_type]);
+    if (set->id_type != s->id_type || !set->id_is_row != !s->id_is_row ||
+        (s->id_type == ORR_ID_TEXT && set->id_bytes != s->id_bytes))
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: its ids are %s, the set's %s, or of another length or source", path,
+                        id_names[s->id_type], id_names[set->id_type]);
+    if (set->n_aux != s->n_aux)
+        return orr_fail(ORR_ERR_FORMAT, "%s: it has %d aux numbers beside a sample, the set has %d",
+                        path, s->n_aux, set->n_aux);
+    return ORR_OK;
+}
+
+orr_status orr_schema_same(const orr_schema *set, const orr_schema *s, const char *path)
+{
+    ORR_TRY(orr_schema_same_layout(set, s, path));
+    if (!same_names(set->class_names, s->class_names, n_class_names(s)) ||
+        !same_names(set->channel_names, s->channel_names, n_channel_names(s)) ||
+        strcmp(set->units, s->units) != 0)
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: its class names, channel names or units differ from the set's", path);
+    if (!same_names(set->y_names, s->y_names, n_target_names(s)) ||
+        !same_names(set->aux_names, s->aux_names, s->n_aux))
+        return orr_fail(ORR_ERR_FORMAT, "%s: its target names or aux names differ from the set's",
+                        path);
+    return ORR_OK;
 }

@@ -1,10 +1,10 @@
 /* data/shard_shared.c - one shard, many writers.
- * The layout is made by one process with the calls of shard_write.c in their order (the parallel
+ * The layout is made by one process with the calls of shard.c in their order (the parallel
  * driver would place small arrays elsewhere); rows then go through the shared file. */
 #include "data/shard_shared.h"
 
 #include "core/memory.h"
-#include "data/shard_file.h"
+#include "data/shard_private.h"
 
 #include <stdio.h>
 

@@ -3,7 +3,7 @@
 #include "shard_help.h"
 
 #include "data/half.h"
-#include "data/shard_file.h"
+#include "data/shard_private.h"
 #include "data/storage/hdf5_access.h"
 
 #include <dirent.h>

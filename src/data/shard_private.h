@@ -1,7 +1,7 @@
-/* data/shard_file.h - what writer, index and reader of shard sets share: names, and how a schema
+/* data/shard_private.h - what writer, index and reader of shard sets share: names, and how a schema
  * lies in a file.  Private to data/.   Not collective. */
-#ifndef ORR_DATA_SHARD_FILE_H
-#define ORR_DATA_SHARD_FILE_H
+#ifndef ORR_DATA_SHARD_PRIVATE_H
+#define ORR_DATA_SHARD_PRIVATE_H
 
 #include "core/file.h"
 #include "data/shard.h"

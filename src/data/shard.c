@@ -1,8 +1,11 @@
-/* data/shard_write.c - one shard: a plain file (data/storage/storage.h) of the schema and the
- * rows. */
-#include "data/shard_file.h"
+/* data/shard.c - one shard: a plain file (data/storage/storage.h) of the schema and the rows, written
+ * whole, and read back without an index. */
+#include "data/shard_private.h"
 
 #include "core/memory.h"
+
+#include <inttypes.h>
+#include <string.h>
 
 enum { CHUNK_BYTES = 1 << 20, SLACK_BYTES = 1 << 20 /* metadata and alignment */ };
 
@@ -94,4 +97,70 @@ orr_status orr_shard_write(const char *dir, int number, const orr_schema *s, con
     if (st == ORR_OK) st = orr_schema_put(w, ORR_SHARD_FORMAT, s, p);
     if (st == ORR_OK) st = put_rows(w, s, rows, o);
     return orr_store_commit(w, st);
+}
+
+/* ---- read back ---- */
+orr_status orr_shard_load(orr_store_reader *r, const orr_schema *s, int64_t first, int64_t n,
+                          const orr_rows *rows)
+{
+    for (int c = 0; c < ORR_N_COLUMNS; c++) {
+        orr_store_array a = orr_shard_column_array(s, c, n);
+
+        if (orr_rows_column(rows, c) && orr_shard_column_bytes(s, c) > 0)
+            ORR_TRY(orr_store_get_rows(r, orr_shard_column_name(c), &a, first, n,
+                                       orr_rows_column(rows, c)));
+    }
+    for (int64_t i = 0; s->y_type == ORR_Y_CLASS && rows->y && i < n; i++) {
+        int32_t label = ((const int32_t *)rows->y)[i];
+        if (label < 0 || label >= s->n_classes)
+            return orr_fail(
+                ORR_ERR_FORMAT, "%s: row %lld has the label %d; there are classes 0 to %d",
+                orr_store_reader_path(r), (long long)(first + i), label, s->n_classes - 1);
+    }
+    return ORR_OK;
+}
+
+/* Opens a shard and says how many rows it has, if it is one of schema s. */
+static orr_status open_alone(orr_store_reader **r, const char *path, const orr_schema *s,
+                             int64_t *rows)
+{
+    orr_status st;
+    orr_schema *have = orr_alloc(1, sizeof *have);
+
+    *r = NULL;
+    *rows = 0;
+    if (!have) return orr_fail(ORR_ERR_NOMEM, "%s: no memory for a schema", path);
+    ORR_TRY_GOTO(st, done, orr_store_open(r, path, NULL));
+    ORR_TRY_GOTO(st, done, orr_schema_get(*r, ORR_SHARD_FORMAT, have, rows));
+    st = orr_schema_same_layout(s, have, path);
+done:
+    orr_free(have);
+    return st;
+}
+
+orr_status orr_shard_rows(const char *path, const orr_schema *s, int64_t *rows)
+{
+    orr_store_reader *r;
+    orr_status st = open_alone(&r, path, s, rows);
+
+    orr_store_close(r);
+    return st;
+}
+
+orr_status orr_shard_read(const char *path, const orr_schema *s, int64_t first, int64_t n,
+                          orr_rows *rows)
+{
+    orr_store_reader *r;
+    int64_t have;
+    orr_status st = open_alone(&r, path, s, &have);
+
+    if (st == ORR_OK && (first < 0 || n < 0 || first > have - n))
+        st = orr_fail(ORR_ERR_ARG,
+                      "%s: rows %" PRId64 " to %" PRId64 " asked of a shard of %" PRId64, path,
+                      first, first + n - 1, have);
+    else if (st == ORR_OK && n > 0)
+        st = orr_shard_load(r, s, first, n, rows);
+    if (st == ORR_OK) rows->n = n;
+    orr_store_close(r);
+    return st;
 }

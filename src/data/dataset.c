@@ -1,8 +1,8 @@
-/* data/shard_read.c - a shard set opened for reading.
+/* data/dataset.c - a shard set opened for reading.
  * Labels, ids and aux numbers are held in memory.  Samples are read by pread where a shard stores them
  * contiguously and in this machine's form, which takes HDF5 out of the hot path; otherwise
  * (compressed, foreign byte order) by the store. */
-#include "data/shard_file.h"
+#include "data/shard_private.h"
 
 #include "core/memory.h"
 
