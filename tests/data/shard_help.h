@@ -103,7 +103,7 @@ static inline orr_rows make_rows(const orr_schema *s, int64_t first, int64_t n)
             ((int64_t *)r.id)[i] = 1000 + 3 * (first + i);
         else {
             char text[ORR_ID_TEXT_MAX + 1];
-            snprintf(text, sizeof text, "star-%lld", (long long)(first + i));
+            snprintf(text, sizeof text, "star-%lld", (long long)first + i);
             memcpy((char *)r.id + (size_t)i * (size_t)s->id_bytes, text,
                    strnlen(text, (size_t)s->id_bytes));
         }

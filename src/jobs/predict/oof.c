@@ -128,9 +128,10 @@ typedef struct filler {
     void *ctx;
 } filler;
 
-/* Rounds of one column a rank; a rank that has failed goes on taking part. */
-static orr_status write_columns(orr_store_shared *w, const orr_context *context, const orr_oof *o,
-                                const filler *f, orr_deadline *limit)
+/* Rounds of one column a rank.  A rank that has failed goes on taking part, and says so when it closes
+ * the file. */
+static void write_columns(orr_store_shared *w, const orr_context *context, const orr_oof *o,
+                          const filler *f, orr_deadline *limit)
 {
     double *p = orr_alloc((size_t)o->n * (size_t)o->width + 1, sizeof *p),
            *test_p = orr_alloc((size_t)o->n_test * (size_t)o->width + 1, sizeof *test_p);
@@ -143,13 +144,12 @@ static orr_status write_columns(orr_store_shared *w, const orr_context *context,
         int c = first + context->rank, n = c < o->n_columns;
         orr_deadline_again(limit);
         if (st == ORR_OK && n)
-            st = orr_store_shared_fail(w, f->fill(f->ctx, c, p, o->n_test ? test_p : NULL));
+            (void)orr_store_shared_fail(w, f->fill(f->ctx, c, p, o->n_test ? test_p : NULL));
         st = orr_store_shared_write(w, 0, n ? c : 0, n, p);
         if (o->n_test) st = orr_store_shared_write(w, 1, n ? c : 0, n, test_p);
     }
     orr_free(p);
     orr_free(test_p);
-    return st;
 }
 
 /* All ranks, when the file is laid out. */
@@ -165,7 +165,7 @@ static orr_status write_shared(orr_context *context, const orr_oof *o, const cha
     orr_error_keep(&first, orr_phase_joint(context, orr_store_shared_open(
                                                         &w, path, orr_context_writers(context),
                                                         names, o->n_test ? 2 : 1)));
-    if (first.code == ORR_OK) orr_error_keep(&first, write_columns(w, context, o, how, &limit));
+    if (first.code == ORR_OK) write_columns(w, context, o, how, &limit);
     orr_error_keep(&first, orr_store_shared_close(w));
     orr_deadline_stop(&limit);
     return orr_error_raise(&first);
