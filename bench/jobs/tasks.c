@@ -10,6 +10,7 @@
 #include "core/memory.h"
 #include "core/rng.h"
 #include "core/threads.h"
+#include "jobs/context/ending.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -2,6 +2,7 @@
 #include "core/memory.h"
 #include "jobs/cmd/command.h"
 #include "jobs/context/phase.h"
+#include "jobs/context/runtime.h"
 #include "jobs/survey/crop.h"
 
 static orr_status read_job(orr_crop_opts *o, orr_config **config, const orr_args *args)
@@ -17,7 +18,7 @@ static orr_status run(orr_context *context, const orr_args *args)
     orr_crop_opts *o = orr_alloc(1, sizeof *o);
     orr_status st = orr_phase(context, NULL, read_job(o, &config, args));
 
-    if (st == ORR_OK) st = orr_context_runtime(context, &o->runtime);
+    if (st == ORR_OK) st = orr_runtime_start(context, &o->runtime);
     if (st == ORR_OK) st = orr_crop_run(context, o);
     orr_config_destroy(config);
     orr_free(o);

@@ -1,6 +1,7 @@
 /* jobs/cmd/cmd_cv.c - orrery cv JOB.yaml [key=value ...] */
 #include "jobs/cmd/command.h"
 #include "jobs/context/phase.h"
+#include "jobs/context/runtime.h"
 #include "jobs/ensemble/cv.h"
 
 static orr_status read_job(orr_cv_job *job, orr_config **config, const orr_args *args)
@@ -15,7 +16,7 @@ static orr_status run(orr_context *context, const orr_args *args)
     orr_cv_job job = { 0 };
     orr_status st = orr_phase(context, NULL, read_job(&job, &config, args));
 
-    if (st == ORR_OK) st = orr_context_runtime(context, &job.runtime);
+    if (st == ORR_OK) st = orr_runtime_start(context, &job.runtime);
     if (st == ORR_OK) st = orr_cross_validate(context, &job);
     orr_cv_job_free(&job);
     orr_config_destroy(config);

@@ -1,6 +1,7 @@
 /* jobs/cmd/cmd_fetch.c - orrery fetch JOB.yaml [key=value ...] */
 #include "jobs/cmd/command.h"
 #include "jobs/context/phase.h"
+#include "jobs/context/runtime.h"
 #include "jobs/survey/fetch.h"
 
 static orr_status read_job(orr_fetch_opts *o, orr_config **config, const orr_args *args)
@@ -15,7 +16,7 @@ static orr_status run(orr_context *context, const orr_args *args)
     orr_fetch_opts o;
     orr_status st = orr_phase(context, NULL, read_job(&o, &config, args));
 
-    if (st == ORR_OK) st = orr_context_runtime(context, &o.runtime);
+    if (st == ORR_OK) st = orr_runtime_start(context, &o.runtime);
     if (st == ORR_OK) st = orr_fetch_run(context, &o);
     orr_config_destroy(config);
     return st;

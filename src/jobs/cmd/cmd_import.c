@@ -3,6 +3,7 @@
 #include "data/formats/table.h"
 #include "jobs/cmd/command.h"
 #include "jobs/context/phase.h"
+#include "jobs/context/runtime.h"
 #include "jobs/sets/import.h"
 
 static orr_status read_job(orr_import_opts *o, orr_config **config, const orr_args *args)
@@ -17,7 +18,7 @@ static orr_status run(orr_context *context, const orr_args *args)
     orr_import_opts o;
     orr_status st = orr_phase(context, NULL, read_job(&o, &config, args));
 
-    if (st == ORR_OK) st = orr_context_runtime(context, &o.runtime);
+    if (st == ORR_OK) st = orr_runtime_start(context, &o.runtime);
     if (st == ORR_OK) st = orr_import(context, &o, config);
     orr_config_destroy(config);
     return st;

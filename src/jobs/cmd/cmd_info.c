@@ -1,6 +1,7 @@
 /* jobs/cmd/cmd_info.c - orrery info PATH: what is in a shard set, checkpoint, model or run. */
 #include "jobs/cmd/command.h"
 #include "jobs/context/phase.h"
+#include "jobs/context/signals.h"
 #include "jobs/sets/info.h"
 
 #include <signal.h>
@@ -18,7 +19,7 @@ static orr_status read_and_tell(const orr_context *context, const orr_args *args
 {
     info_opts o = { 0 };
 
-    if (orr_context_signalled())
+    if (orr_stop_requested())
         return orr_fail(ORR_ERR_INTERRUPTED, "stopped by a signal; start again");
     ORR_TRY(orr_job_config(config, NULL, args));
     ORR_TRY(orr_options_read(&o, options, orr_config_root(*config), "info"));
@@ -34,7 +35,7 @@ static orr_status run(orr_context *context, const orr_args *args)
     orr_text t = ORR_TEXT_INIT;
     orr_status st;
 
-    orr_context_on_signals(SIG_DFL); /* there is nothing to save, and a large set is long to read */
+    orr_signals_catch(SIG_DFL); /* there is nothing to save, and a large set is long to read */
     st = orr_phase_root(context, NULL, read_and_tell(context, args, &config, &t));
     orr_text_free(&t);
     orr_config_destroy(config);

@@ -2,6 +2,7 @@
 #include "core/memory.h"
 #include "jobs/cmd/command.h"
 #include "jobs/context/phase.h"
+#include "jobs/context/runtime.h"
 #include "jobs/train/lr_range.h"
 
 #include <stdio.h>
@@ -53,7 +54,7 @@ static orr_status run(orr_context *context, const orr_args *args)
     orr_status st = orr_phase(context, NULL, read_asked(a, args));
 
     if (st == ORR_OK) st = orr_phase_root(context, NULL, orr_lr_range_check_out(&a->o));
-    if (st == ORR_OK) st = orr_context_runtime(context, &a->job.runtime);
+    if (st == ORR_OK) st = orr_runtime_start(context, &a->job.runtime);
     if (st == ORR_OK) st = orr_lr_range_test(context, &a->job, &a->o);
     if (a) {
         orr_config_destroy(a->own);

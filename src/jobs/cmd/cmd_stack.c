@@ -2,6 +2,7 @@
 #include "core/memory.h"
 #include "jobs/cmd/command.h"
 #include "jobs/context/phase.h"
+#include "jobs/context/runtime.h"
 #include "jobs/ensemble/stack.h"
 
 static orr_status read_job(orr_stack_job *job, orr_config **config, const orr_args *args)
@@ -17,7 +18,7 @@ static orr_status run(orr_context *context, const orr_args *args)
     orr_stack_job *job = orr_alloc(1, sizeof *job);
     orr_status st = orr_phase(context, NULL, read_job(job, &config, args));
 
-    if (st == ORR_OK) st = orr_context_runtime(context, &job->runtime);
+    if (st == ORR_OK) st = orr_runtime_start(context, &job->runtime);
     if (st == ORR_OK) st = orr_stack(context, job);
     orr_config_destroy(config);
     orr_free(job);

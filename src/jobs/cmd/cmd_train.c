@@ -3,6 +3,7 @@
 #include "data/transform.h"
 #include "jobs/cmd/command.h"
 #include "jobs/context/phase.h"
+#include "jobs/context/runtime.h"
 #include "jobs/train/trainer.h"
 #include "nn/graph.h"
 #include "nn/layer.h"
@@ -19,7 +20,7 @@ static orr_status run(orr_context *context, const orr_args *args)
     orr_train_job job;
     orr_status st = orr_phase(context, NULL, read_job(&job, &config, args));
 
-    if (st == ORR_OK) st = orr_context_runtime(context, &job.runtime);
+    if (st == ORR_OK) st = orr_runtime_start(context, &job.runtime);
     if (st == ORR_OK) st = orr_train(context, &job);
     orr_config_destroy(config);
     return st;

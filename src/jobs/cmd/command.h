@@ -9,6 +9,7 @@
 #define ORR_JOBS_CMD_COMMAND_H
 
 #include "jobs/context/context.h"
+#include "jobs/context/job_config.h"
 
 /* A word of the line that is no key=value. */
 typedef struct orr_argument {

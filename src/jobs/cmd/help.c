@@ -1,5 +1,6 @@
 /* jobs/cmd/help.c - overview, --help and the manual page. */
 #include "jobs/cmd/help.h"
+#include "jobs/context/exit_code.h"
 
 #include <stdio.h>
 #include <string.h>

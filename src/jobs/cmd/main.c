@@ -1,6 +1,7 @@
 /* jobs/cmd/main.c - orrery COMMAND [FILE] [key=value ...] */
 #include "core/text.h"
 #include "jobs/cmd/help.h"
+#include "jobs/context/ending.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -74,7 +75,7 @@ static int run_raw(const orr_command *c, int argc, char **argv)
 {
     int code = c->raw(argc, argv);
 
-    if (code != ORR_EXIT_OK || orr_context_flush() == ORR_OK) return code;
+    if (code != ORR_EXIT_OK || orr_flush_output() == ORR_OK) return code;
     fprintf(stderr, "orrery %s: %s\n", c->name, orr_error_text());
     return ORR_EXIT_FAILED;
 }
@@ -105,7 +106,7 @@ static int says_of_itself(int argc, char **argv, const orr_command *command, int
     }
     if (st == ORR_OK) st = orr_text_status(&said);
     if (st == ORR_OK) printf("%s", said.s);
-    if (st == ORR_OK) st = orr_context_flush();
+    if (st == ORR_OK) st = orr_flush_output();
     if (st != ORR_OK) {
         fprintf(stderr, "orrery: %s\n", orr_error_text());
         *code = orr_exit_code(st);

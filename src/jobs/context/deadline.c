@@ -3,6 +3,7 @@
 #include "comm/comm.h"
 #include "core/options.h"
 #include "jobs/context/context.h"
+#include "jobs/context/exit_code.h"
 #include "jobs/context/heartbeat.h"
 
 #include <math.h>

@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "jobs/context/exit_code.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -85,12 +85,12 @@ static orr_status open_timeline(orr_context *context, const orr_timeline_opts *o
     return ORR_OK;
 }
 
-orr_status orr_tracing_start(orr_context *context, const orr_runtime_opts *runtime)
+orr_status orr_tracing_start(orr_context *context, const orr_tracing_opts *wanted)
 {
-    orr_timeline_opts o = { .folder = runtime->timeline,
+    orr_timeline_opts o = { .folder = wanted->folder,
                             .rank = context->rank,
-                            .max_mib = runtime->timeline_mib,
-                            .share = runtime->timeline_share };
+                            .max_mib = wanted->max_mib,
+                            .share = wanted->share };
 
     if (!o.folder || !o.folder[0]) return ORR_OK;
     if (orr_comm_n_nodes(context->world) > 1) ORR_TRY(measure(context, &o.offset, &o.error));

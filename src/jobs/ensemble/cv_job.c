@@ -1,6 +1,7 @@
 /* jobs/ensemble/cv_job.c - configurations laid over a shared training job. */
 #include "jobs/ensemble/cv_job.h"
 #include "core/memory.h"
+#include "jobs/context/runtime.h"
 
 #include <ctype.h>
 #include <stdio.h>

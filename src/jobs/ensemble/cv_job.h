@@ -14,6 +14,7 @@
 #ifndef ORR_JOBS_ENSEMBLE_CV_JOB_H
 #define ORR_JOBS_ENSEMBLE_CV_JOB_H
 
+#include "jobs/context/runtime.h"
 #include "jobs/model/train_job.h"
 #include "jobs/predict/oof.h"
 

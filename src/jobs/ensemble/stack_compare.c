@@ -4,6 +4,7 @@
  * from one rank and is zero on the others, so the sums that bring them together are exact. */
 #include "core/memory.h"
 #include "jobs/context/phase.h"
+#include "jobs/context/signals.h"
 #include "jobs/ensemble/stack_fit.h"
 #include "stats/blend.h"
 #include "stats/metrics.h"
@@ -130,7 +131,7 @@ static orr_status run_folds(const fold_work *work, const orr_context *context)
     if (!weights || !w.row || !w.labels || !w.part || !w.blend || !w.out)
         st = orr_fail(ORR_ERR_NOMEM, "out of memory: folds of %zu samples", n);
     for (int i = context->rank; st == ORR_OK && i <= w.f->n_folds; i += context->size) {
-        if (orr_context_signalled())
+        if (orr_stop_requested())
             st = orr_fail(ORR_ERR_INTERRUPTED, "stopped by a signal; start again");
         else
             st = i < w.f->n_folds ? fit_and_blend(&w, i, weights) : all_weights(&w);

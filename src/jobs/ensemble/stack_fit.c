@@ -4,6 +4,7 @@
 #include "core/memory.h"
 #include "core/timeline.h"
 #include "jobs/context/phase.h"
+#include "jobs/context/signals.h"
 #include "stats/kfold.h"
 
 #include <string.h>
@@ -129,7 +130,7 @@ static orr_status run_tasks(const orr_context *context, const orr_logistic_grid 
     while (st == ORR_OK) {
         int64_t span = orr_timeline_now();
         int m = 0;
-        if (orr_context_signalled())
+        if (orr_stop_requested())
             st = orr_fail(ORR_ERR_INTERRUPTED, "stopped by a signal; start again");
         if (st == ORR_OK) st = orr_counter_next(counter, at_once, &first);
         if (st != ORR_OK || first >= n) break;

@@ -13,6 +13,7 @@
 #define ORR_JOBS_ENSEMBLE_STACK_JOB_H
 
 #include "jobs/context/context.h"
+#include "jobs/context/runtime.h"
 
 typedef struct orr_stack_grid_opts {
     double from, to;

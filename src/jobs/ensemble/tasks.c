@@ -7,6 +7,7 @@
 #include "jobs/context/heartbeat.h"
 #include "jobs/context/meeting.h"
 #include "jobs/context/phase.h"
+#include "jobs/context/signals.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,7 +80,7 @@ static void between(void *ctx)
     dealer *d = ctx;
     int halted = 0;
 
-    if (orr_meeting_look(d->meeting, &halted) == ORR_OK && halted) orr_context_stop();
+    if (orr_meeting_look(d->meeting, &halted) == ORR_OK && halted) orr_stop_request();
 }
 
 static void note_failure(dealer *d, int i, orr_status st)
@@ -143,7 +144,7 @@ static orr_status ask_for_task(dealer *d, int64_t take[2])
 
     ORR_TRY(orr_meeting_look(d->meeting, &halted));
     ORR_TRY(orr_counter_next(d->deal, 1, &take[0]));
-    take[1] = halted || orr_context_signalled();
+    take[1] = halted || orr_stop_requested();
     return ORR_OK;
 }
 
@@ -164,7 +165,7 @@ static orr_status take_tasks(dealer *d)
 static orr_status wait_on(void *ctx)
 {
     (void)ctx;
-    return orr_context_signalled() ? ORR_ERR_INTERRUPTED : ORR_OK;
+    return orr_stop_requested() ? ORR_ERR_INTERRUPTED : ORR_OK;
 }
 
 static orr_status begin(dealer *d)
@@ -221,7 +222,7 @@ static orr_status tell_failures(dealer *d)
 
 static orr_status interrupted(dealer *d)
 {
-    int32_t any = d->stopped || orr_context_signalled();
+    int32_t any = d->stopped || orr_stop_requested();
 
     ORR_TRY(orr_comm_allreduce(d->context->world, &any, 1, ORR_I32, ORR_MAX));
     if (!any) return ORR_OK;

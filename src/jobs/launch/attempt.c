@@ -5,6 +5,7 @@
 #include "core/threads.h"
 #include "core/watchdog.h"
 #include "jobs/context/context.h"
+#include "jobs/context/exit_code.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -5,6 +5,9 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "jobs/context/context.h"
+#include "jobs/context/exit_code.h"
+#include "jobs/context/job_config.h"
+#include "jobs/context/signals.h"
 #include "jobs/launch/attempt.h"
 #include "jobs/launch/launch_status.h"
 
@@ -109,7 +112,7 @@ static void heed_signals(void)
 {
     struct sigaction action = { .sa_handler = on_suspend, .sa_flags = SA_RESTART }, before;
 
-    orr_context_on_signals(on_signal);
+    orr_signals_catch(on_signal);
     sigaction(SIGTSTP, NULL, &before);
     if (before.sa_handler != SIG_IGN) sigaction(SIGTSTP, &action, NULL);
     signal(SIGCHLD, SIG_DFL); /* whoever ignores it is not told how a child ended */

@@ -4,6 +4,7 @@
 #include "core/timeline.h"
 #include "jobs/context/heartbeat.h"
 #include "jobs/context/phase.h"
+#include "jobs/context/signals.h"
 
 #include <string.h>
 
@@ -86,7 +87,7 @@ void orr_predictor_heed_signals(orr_predictor *p)
 
 orr_status orr_predict_interrupted(void)
 {
-    return orr_context_signalled() ? orr_fail(ORR_ERR_INTERRUPTED, "stopped by a signal") : ORR_OK;
+    return orr_stop_requested() ? orr_fail(ORR_ERR_INTERRUPTED, "stopped by a signal") : ORR_OK;
 }
 
 /* The first of n positions that rank r takes: whole chunks. */

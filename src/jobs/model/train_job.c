@@ -1,6 +1,7 @@
 /* jobs/model/train_job.c - option tables of the training job. */
 #include "jobs/model/train_job.h"
 #include "core/text.h"
+#include "jobs/context/runtime.h"
 #include "stats/metric.h"
 
 #include <string.h>

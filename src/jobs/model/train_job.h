@@ -6,6 +6,7 @@
 #include "core/bins.h"
 #include "core/options.h"
 #include "jobs/context/context.h"
+#include "jobs/context/runtime.h"
 #include "nn/optimiser.h"
 #include "nn/schedule.h"
 

@@ -3,7 +3,9 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/timeline.h"
+#include "jobs/context/job_config.h"
 #include "jobs/context/phase.h"
+#include "jobs/context/runtime.h"
 #include "jobs/model/predictor.h"
 
 #include <string.h>
@@ -90,7 +92,7 @@ orr_status orr_apply(orr_context *context, const orr_args *args, const orr_apply
     orr_status st = orr_phase(context, NULL, read_job(&o, &config, args, c));
 
     memset(&a, 0, sizeof a);
-    if (st == ORR_OK) st = orr_context_runtime(context, &o.runtime);
+    if (st == ORR_OK) st = orr_runtime_start(context, &o.runtime);
     if (st == ORR_OK) st = predict(&a, context, args, &o, c);
     if (st == ORR_ERR_INTERRUPTED)
         orr_fail(st, "stopped by a signal; nothing was written; start again");

@@ -3,6 +3,8 @@
 #ifndef ORR_JOBS_PREDICT_APPLY_H
 #define ORR_JOBS_PREDICT_APPLY_H
 
+#include "jobs/context/job_config.h"
+#include "jobs/context/runtime.h"
 #include "jobs/predict/ensemble.h"
 #include "jobs/predict/submission.h"
 

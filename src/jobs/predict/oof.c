@@ -5,6 +5,7 @@
 #include "data/storage/shared_file.h"
 #include "data/storage/storage.h"
 #include "jobs/context/deadline.h"
+#include "jobs/context/exit_code.h"
 #include "jobs/context/phase.h"
 
 #include <cjson/cJSON.h>

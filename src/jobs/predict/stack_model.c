@@ -2,6 +2,7 @@
 #include "jobs/predict/stack_model.h"
 #include "core/json.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "data/storage/storage.h"
 
 #include <cjson/cJSON.h>

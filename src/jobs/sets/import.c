@@ -12,6 +12,8 @@
 #include "data/formats/table.h"
 #include "data/shard.h"
 #include "jobs/context/phase.h"
+#include "jobs/context/runtime.h"
+#include "jobs/context/signals.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -279,7 +281,7 @@ static orr_status write_shards(importer *im, orr_counter *counter)
         if (st == ORR_OK) st = orr_shard_write(im->tmp, (int)shard, &im->schema, &buffer, &p, &so);
         orr_timeline_span("write", span, shard);
         orr_progress_update(progress, shard + 1, NULL);
-        if (st == ORR_OK && orr_context_signalled())
+        if (st == ORR_OK && orr_stop_requested())
             st =
                 orr_fail(ORR_ERR_INTERRUPTED, "stopped by a signal; nothing was kept; start again");
     }

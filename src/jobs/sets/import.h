@@ -11,6 +11,7 @@
 #define ORR_JOBS_SETS_IMPORT_H
 
 #include "jobs/context/context.h"
+#include "jobs/context/runtime.h"
 
 typedef struct orr_import_opts {
     const char *out;

@@ -2,6 +2,8 @@
 #include "jobs/sets/synth.h"
 #include "core/progress.h"
 #include "jobs/context/phase.h"
+#include "jobs/context/runtime.h"
+#include "jobs/context/signals.h"
 
 static orr_status make_kepler(orr_context *context, const orr_synth_opts *o)
 {
@@ -21,7 +23,7 @@ static orr_status make_fields(orr_context *context, const orr_synth_sdss_opts *o
 
     if (context->rank == 0) st = orr_progress_create(&progress, "synth sdss", "fields", o->fields);
     for (int64_t f = context->rank; st == ORR_OK && f < o->fields; f += context->size) {
-        if (orr_context_signalled())
+        if (orr_stop_requested())
             st = orr_fail(ORR_ERR_INTERRUPTED,
                           "stopped by a signal at field %lld of %lld; start again with overwrite: "
                           "true",
@@ -41,7 +43,7 @@ static orr_status make_sdss(orr_context *context, const orr_synth_opts *o)
 {
     const orr_runtime_opts runtime = { .threads = 0 };
 
-    ORR_TRY(orr_context_runtime(context, &runtime));
+    ORR_TRY(orr_runtime_start(context, &runtime));
     ORR_TRY(orr_phase(context, NULL, make_fields(context, &o->sdss)));
     return orr_phase_root(context, NULL, orr_synth_sdss_catalogue(&o->sdss));
 }

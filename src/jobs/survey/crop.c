@@ -6,6 +6,7 @@
 #include "core/timeline.h"
 #include "jobs/context/heartbeat.h"
 #include "jobs/context/phase.h"
+#include "jobs/context/runtime.h"
 
 #include <inttypes.h>
 #include <math.h>

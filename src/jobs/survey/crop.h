@@ -20,6 +20,7 @@
 #include "data/survey/cutout.h"
 #include "jobs/context/context.h"
 #include "jobs/context/run_status.h"
+#include "jobs/context/runtime.h"
 #include "jobs/survey/crop_record.h"
 
 typedef struct orr_crop_opts {

@@ -6,7 +6,9 @@
 #include "core/progress.h"
 #include "data/shard_shared.h"
 #include "jobs/context/deadline.h"
+#include "jobs/context/exit_code.h"
 #include "jobs/context/phase.h"
+#include "jobs/context/signals.h"
 #include "jobs/survey/crop.h"
 
 #include <inttypes.h>
@@ -91,7 +93,7 @@ static orr_status read_rows(const assembly *a, int64_t first, int64_t n, orr_row
 /* ---- many shards: each by whoever takes it next ---- */
 static orr_status stop_check(const assembly *a)
 {
-    return orr_context_signalled()
+    return orr_stop_requested()
                ? orr_fail(ORR_ERR_INTERRUPTED,
                           "stopped by a signal; all cubes are kept in %s, start again to go on",
                           a->c->tmp)

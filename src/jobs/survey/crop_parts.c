@@ -8,6 +8,7 @@
 #include "jobs/context/heartbeat.h"
 #include "jobs/context/meeting.h"
 #include "jobs/context/phase.h"
+#include "jobs/context/signals.h"
 #include "jobs/survey/crop_piece.h"
 
 #include <inttypes.h>
@@ -190,7 +191,7 @@ static void between_frames(void *ctx)
 
 static int stopped(const worker *w)
 {
-    return __atomic_load_n(&w->cropper.stop, __ATOMIC_SEQ_CST) || orr_context_signalled();
+    return __atomic_load_n(&w->cropper.stop, __ATOMIC_SEQ_CST) || orr_stop_requested();
 }
 
 static orr_status do_part(worker *w, const orr_crop_part *p)
@@ -228,7 +229,7 @@ static orr_status do_parts(worker *w)
     part_free(&p);
     part_free(&w->ahead);
     if (st == ORR_OK) st = orr_error_raise(&w->cropper.failed);
-    if (st == ORR_OK && orr_context_signalled())
+    if (st == ORR_OK && orr_stop_requested())
         st = orr_fail(ORR_ERR_INTERRUPTED,
                       "stopped by a signal; finished parts are kept in %s, start again to go on",
                       w->c->tmp);

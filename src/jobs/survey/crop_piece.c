@@ -5,6 +5,7 @@
  * than fit into memory is done in several pieces; its frames stay open from one to the next. */
 #include "jobs/survey/crop_piece.h"
 #include "core/memory.h"
+#include "jobs/context/signals.h"
 
 #include <omp.h>
 #include <stdio.h>
@@ -53,7 +54,7 @@ void orr_cropper_fail(orr_cropper *k, orr_status st)
 
 static int stopping(orr_cropper *k)
 {
-    return __atomic_load_n(&k->stop, __ATOMIC_SEQ_CST) || orr_context_signalled();
+    return __atomic_load_n(&k->stop, __ATOMIC_SEQ_CST) || orr_stop_requested();
 }
 
 /* ---- one frame ---- */

@@ -4,6 +4,7 @@
  * frame wanted next is always under way or there, so waiting for it ends. */
 #include "jobs/survey/crop_stream.h"
 #include "core/memory.h"
+#include "jobs/context/signals.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -144,7 +145,7 @@ static int asked_to_stop(void *ctx)
 {
     orr_crop_stream *s = ctx;
 
-    return atomic_load(&s->stop) || orr_context_signalled();
+    return atomic_load(&s->stop) || orr_stop_requested();
 }
 
 static void *engine(void *ctx)

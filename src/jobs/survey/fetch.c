@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "jobs/context/phase.h"
+#include "jobs/context/runtime.h"
 
 #include <stdio.h>
 #include <string.h>

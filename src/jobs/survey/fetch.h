@@ -15,6 +15,7 @@
 #include "jobs/context/context.h"
 #include "jobs/context/meeting.h"
 #include "jobs/context/run_status.h"
+#include "jobs/context/runtime.h"
 
 typedef struct orr_fetch_opts {
     orr_archive_opts archive;

@@ -8,6 +8,7 @@
 #include "core/timeline.h"
 #include "jobs/context/heartbeat.h"
 #include "jobs/context/phase.h"
+#include "jobs/context/signals.h"
 #include "jobs/survey/fetch.h"
 
 #include <stdio.h>
@@ -115,7 +116,7 @@ static orr_status look(orr_fetch *f, int *stop)
 {
     ORR_TRY(orr_meeting_look(f->meeting, stop));
     if (*stop) return ORR_OK;
-    if (!orr_context_signalled()) return show(f, orr_now());
+    if (!orr_stop_requested()) return show(f, orr_now());
     *stop = 1;
     return interrupted();
 }
@@ -123,7 +124,7 @@ static orr_status look(orr_fetch *f, int *stop)
 /* While others are still at work. */
 static orr_status wait_on(void *ctx)
 {
-    return orr_context_signalled() ? interrupted() : show(ctx, orr_now());
+    return orr_stop_requested() ? interrupted() : show(ctx, orr_now());
 }
 
 static orr_status start_phase(orr_fetch *f, const char *name)
@@ -371,7 +372,7 @@ orr_status orr_fetch_download(orr_fetch *f)
         st = orr_download_run(&o, &calls);
         orr_download_end_all();
     }
-    if (st == ORR_ERR_INTERRUPTED && orr_context_signalled())
+    if (st == ORR_ERR_INTERRUPTED && orr_stop_requested())
         st = interrupted();
     else if (st == ORR_ERR_INTERRUPTED)
         st = ORR_OK; /* another rank says why */

@@ -6,6 +6,7 @@
 #include "core/threads.h"
 #include "core/timeline.h"
 #include "jobs/context/phase.h"
+#include "jobs/context/signals.h"
 #include "nn/objective.h"
 
 #include <math.h>
@@ -181,7 +182,7 @@ static orr_status gather_sums(orr_stepper *s, const orr_loaded *b, orr_step_resu
         row[SUM_LOSS] = s->leaf_loss[i];
         row[SUM_CORRECT] = s->leaf_right[i];
         row[SUM_SAMPLES] = b->leaf[i + 1] - b->leaf[i];
-        row[SUM_SIGNAL] = i == 0 && orr_context_signalled();
+        row[SUM_SIGNAL] = i == 0 && orr_stop_requested();
         row[SUM_ASKED] = i == 0 && s->asks;
         row[SUM_NONFINITE] = i == 0 && s->nonfinite;
     }

@@ -1,6 +1,7 @@
 /* Tasks over groups of ranks: each once, longest first, failures told, a stop heard by all. */
 #include "comm/ranks.h"
 #include "core/threads.h"
+#include "jobs/context/signals.h"
 #include "jobs/ensemble/tasks.h"
 
 #include <time.h>
@@ -33,9 +34,9 @@ static orr_status run(void *ctx, orr_context *group, int i)
         pause_for(0.01);
         orr_context_alive(group);
     }
-    if (i == j->stops_at && group->rank == 0) orr_context_stop();
-    if (orr_context_agree(group, orr_context_signalled() ? orr_fail(ORR_ERR_INTERRUPTED, "stopped")
-                                                         : ORR_OK) != ORR_OK)
+    if (i == j->stops_at && group->rank == 0) orr_stop_request();
+    if (orr_context_agree(group, orr_stop_requested() ? orr_fail(ORR_ERR_INTERRUPTED, "stopped")
+                                                      : ORR_OK) != ORR_OK)
         return ORR_ERR_INTERRUPTED;
     return orr_context_agree(group, i == j->fails_at && group->rank == group->size - 1
                                         ? orr_fail(ORR_ERR_IO, "no room for task %d", i)

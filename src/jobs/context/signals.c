@@ -1,0 +1,46 @@
+/* jobs/context/signals.c - one flag of the process. */
+#include "jobs/context/signals.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+
+static volatile sig_atomic_t signal_seen;
+
+static void on_signal(int number)
+{
+    (void)number;
+    signal_seen = 1;
+}
+
+int orr_stop_requested(void)
+{
+    return signal_seen != 0;
+}
+
+void orr_stop_request(void)
+{
+    signal_seen = 1;
+}
+
+void orr_signals_catch(void (*handler)(int))
+{
+    static const int numbers[] = { SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP };
+    struct sigaction action, before;
+
+    memset(&action, 0, sizeof action);
+    action.sa_handler = handler;
+    action.sa_flags = SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        sigaction(numbers[i], NULL, &before);
+        if (before.sa_handler != SIG_IGN) sigaction(numbers[i], &action, NULL);
+    }
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* then write says EFBIG */
+}
+
+void orr_stop_on_signals(void)
+{
+    orr_signals_catch(on_signal);
+}
