@@ -109,6 +109,10 @@ static void test_reals_and_texts(void **state)
     assert_string_equal(t[2], "");
     assert_string_equal(t[3], "y");
     assert_string_equal(t[4], "a;\"b");
+    assert_int_equal(read_one("#made, by\n# a,b\n1,x\n2,\n", "a", ORR_VALUE_REAL, v, &n), ORR_OK);
+    assert_true(n == 2 && v[0] == 1 && v[1] == 2); /* a header in a comment */
+    case_expect(read_one("a,b\n1,5\" off\n", "a", ORR_VALUE_REAL, v, &n), ORR_ERR_FORMAT,
+                "@/c.csv:2: column 2 (b): a quote within a field");
     case_expect(read_one("a,b\n1,2\nx,3\n", "a", ORR_VALUE_REAL, v, &n), ORR_ERR_FORMAT,
                 "@/c.csv:3: column a: \"x\" is not a number");
     case_expect(read_one("a,b\n1,"

@@ -118,9 +118,36 @@ static void test_bad(void **state)
     case_expect(case_read(&r, &o, 1, 1, 1), ORR_ERR_IO, "@/none.h5");
 }
 
+/* Addresses of the root group's tree and names that no file reaches: HDF5's own drivers copy from
+ * them. */
+static void test_addresses(void **state)
+{
+    orr_table_opts o = { .files = { 1, { "b.h5" } }, .features = "g/x" };
+    char file[1 << 14], path[256];
+    case_rows r;
+    size_t n;
+    FILE *f;
+
+    (void)state;
+    write_file("a.h5", 1);
+    case_path(path, sizeof path, "a.h5");
+    for (size_t at = 120; at <= 128; at += 8) {
+        assert_non_null(f = fopen(path, "rb"));
+        n = fread(file, 1, sizeof file, f);
+        fclose(f);
+        memset(file + at, 255, 8);
+        case_write("b.h5", file, n);
+        case_expect(case_read(&r, &o, 1, 5, 1), ORR_ERR_FORMAT, "@/b.h5: no dataset g/x");
+        o.features = "rest";
+        case_expect(case_read(&r, &o, 1, 5, 1), ORR_ERR_FORMAT, "@/b.h5: no dataset x");
+        o.features = "g/x";
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_good), cmocka_unit_test(test_bad) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_good), cmocka_unit_test(test_bad),
+                                        cmocka_unit_test(test_addresses) };
 
     return cmocka_run_group_tests(tests, case_folder_make, case_folder_remove);
 }
