@@ -1,7 +1,7 @@
-/* core/options.c - reading a map of a job file into a struct by its table. */
+/* core/options.c - tables of rows: words and numbers of a text, a map of a job file into a struct, the
+ * struct back to text, the reference. */
 #include "core/options.h"
 #include "core/memory.h"
-#include "core/options_row.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -11,6 +11,95 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ORR_OPTION_NAME = 256 }; /* bytes of a name in messages, with its end */
+
+/* ---- words: checked numbers, and the word that was meant ---- */
+enum { WORD_MAX = 64 };
+
+orr_status orr_parse_int64(int64_t *out, const char *text)
+{
+    char *end;
+    long long v;
+
+    if (!*text || strspn(text, "+-0123456789") != strlen(text))
+        return orr_fail(ORR_ERR_OPTION, "\"%.60s\" is not a whole number", text);
+    errno = 0;
+    v = strtoll(text, &end, 10);
+    if (*end || end == text)
+        return orr_fail(ORR_ERR_OPTION, "\"%.60s\" is not a whole number", text);
+    if (errno == ERANGE)
+        return orr_fail(ORR_ERR_OPTION, "\"%.60s\" does not fit into 64 bits", text);
+    *out = v;
+    return ORR_OK;
+}
+
+orr_status orr_parse_real(double *out, const char *text)
+{
+    char *end;
+    double v;
+
+    /* The characters decide first: no nan, no inf, no hexadecimal, no blanks. */
+    if (!*text || strspn(text, "+-.0123456789eE") != strlen(text))
+        return orr_fail(ORR_ERR_OPTION, "\"%.60s\" is not a number", text);
+    v = strtod(text, &end);
+    if (*end || end == text) return orr_fail(ORR_ERR_OPTION, "\"%.60s\" is not a number", text);
+    if (!isfinite(v)) return orr_fail(ORR_ERR_OPTION, "\"%.60s\" is too large a number", text);
+    *out = v;
+    return ORR_OK;
+}
+
+/* Edits (one character put, taken, changed, or two neighbours swapped) from a to b; both shorter
+ * than WORD_MAX. */
+static int distance(const char *a, const char *b)
+{
+    int rows[3][WORD_MAX + 1], *before = rows[0], *above = rows[1], *row = rows[2];
+    int n = (int)strlen(b);
+
+    for (int j = 0; j <= n; j++)
+        above[j] = before[j] = j;
+    for (int i = 1; a[i - 1]; i++) {
+        int *spare = before;
+
+        row[0] = i;
+        for (int j = 1; j <= n; j++) {
+            int best = above[j - 1] + (a[i - 1] != b[j - 1]);
+
+            if (above[j] + 1 < best) best = above[j] + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                before[j - 2] + 1 < best)
+                best = before[j - 2] + 1;
+            row[j] = best;
+        }
+        before = above;
+        above = row;
+        row = spare;
+    }
+    return above[n];
+}
+
+const char *orr_nearest(const char *word, const char *const *words, int n)
+{
+    const char *found = NULL;
+    size_t length = strlen(word);
+    int best = INT_MAX;
+
+    if (length >= WORD_MAX) return NULL;
+    for (int i = 0; i < n; i++) {
+        size_t other = strlen(words[i]), longest = other > length ? other : length;
+        int d;
+
+        if (other >= WORD_MAX) continue;
+        d = distance(word, words[i]);
+        if (d < best && 3 * (size_t)d <= longest) {
+            best = d;
+            found = words[i];
+        }
+    }
+    return found;
+}
+
+/* ---- reading ---- */
 enum { MAX_CHOICES = 64 };
 
 /* A value on its way into a struct: the node, and how to call it in messages. */
@@ -20,7 +109,8 @@ typedef struct {
     char name[ORR_OPTION_NAME]; /* "train.lr" */
 } value;
 
-void orr_options_name(char name[ORR_OPTION_NAME], const char *what, const char *key)
+/* "train" and "lr" make "train.lr"; "layer conv1d" and "size" make "layer conv1d: size". */
+static void name_of(char name[ORR_OPTION_NAME], const char *what, const char *key)
 {
     const char *between = !what || !*what ? "" : strchr(what, ' ') ? ": " : ".";
 
@@ -158,6 +248,7 @@ static int is_choice(const orr_option *row, const char *word)
     }
 }
 
+/* The words that a choice may be, with a text between them. */
 void orr_options_choices(const orr_option *row, const char *between, orr_text *out)
 {
     const char *s;
@@ -344,12 +435,13 @@ static orr_status read_default_strings(orr_strings *out, const value *v)
     return ORR_OK;
 }
 
-orr_status orr_options_read_default(void *place, const orr_option *row, const char *what)
+/* Writes the default of a row to its place; texts point into the table. */
+static orr_status read_default(void *place, const orr_option *row, const char *what)
 {
     const char *text = row->fallback;
     value v = { .row = row };
 
-    orr_options_name(v.name, what, row->key);
+    name_of(v.name, what, row->key);
     switch (row->type) {
     case ORR_OPT_CHOICE:
         if (*text && !is_choice(row, text))
@@ -426,7 +518,7 @@ static orr_status fail_missing(const orr_option *row, const orr_node *map, const
 {
     char where[ORR_ERROR_MAX / 4], name[ORR_OPTION_NAME];
 
-    orr_options_name(name, what, row->key);
+    name_of(name, what, row->key);
     if (!map) return orr_fail(ORR_ERR_OPTION, "%s is missing: %s", name, row->help);
     return orr_fail(ORR_ERR_OPTION, "%s: %s is missing: %s",
                     orr_node_where(map, where, sizeof where), name, row->help);
@@ -440,13 +532,284 @@ orr_status orr_options_read(void *out, const orr_option *table, const orr_node *
         void *place = (char *)out + row->offset;
         value v = { .row = row, .node = orr_node_get(map, row->key) };
 
-        orr_options_name(v.name, what, row->key);
+        name_of(v.name, what, row->key);
         if (v.node)
             ORR_TRY(read_value(place, &v));
         else if (!row->fallback)
             return fail_missing(row, map, what);
         else
-            ORR_TRY(orr_options_read_default(place, row, what));
+            ORR_TRY(read_default(place, row, what));
     }
     return ORR_OK;
+}
+
+/* ---- back to text ---- */
+static orr_status add_real(orr_text *out, const char *key, double x)
+{
+    char buf[40], *e;
+
+    if (!isfinite(x))
+        return orr_fail(ORR_ERR_NUMERIC, "option %s holds %g, which is not a number to write down",
+                        key, x);
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(buf, sizeof buf, "%.*g", digits, x);
+        if (strtod(buf, NULL) == x) break;
+    }
+    e = strchr(buf, 'e');
+    if (e && !strchr(buf, '.')) /* YAML 1.1 readers take 1e-05 for a text */
+        orr_text_printf(out, "%.*s.0%s", (int)(e - buf), buf, e);
+    else
+        orr_text_add(out, buf);
+    return ORR_OK;
+}
+
+static orr_status add_reals(orr_text *out, const char *key, const orr_reals *list)
+{
+    orr_text_add(out, "[");
+    for (int i = 0; i < list->n; i++) {
+        if (i) orr_text_add(out, ", ");
+        ORR_TRY(add_real(out, key, list->v[i]));
+    }
+    orr_text_add(out, "]");
+    return ORR_OK;
+}
+
+static void add_strings(orr_text *out, const orr_strings *list)
+{
+    orr_text_add(out, "[");
+    for (int i = 0; i < list->n; i++) {
+        if (i) orr_text_add(out, ", ");
+        orr_yaml_string(out, list->v[i]);
+    }
+    orr_text_add(out, "]");
+}
+
+/* The value at place on one line; a section as a flow map. */
+static orr_status add_value(orr_text *out, const orr_option *row, const void *place)
+{
+    const int *pair = place;
+
+    switch (row->type) {
+    case ORR_OPT_INT:
+        orr_text_printf(out, "%d", *(const int *)place);
+        break;
+    case ORR_OPT_INT64:
+        orr_text_printf(out, "%lld", (long long)*(const int64_t *)place);
+        break;
+    case ORR_OPT_REAL:
+        return add_real(out, row->key, *(const double *)place);
+    case ORR_OPT_BOOL:
+        orr_text_add(out, *(const int *)place ? "true" : "false");
+        break;
+    case ORR_OPT_STRING:
+    case ORR_OPT_CHOICE:
+        orr_yaml_string(out, *(const char *const *)place);
+        break;
+    case ORR_OPT_PAIR:
+        orr_text_printf(out, "[%d, %d]", pair[0], pair[1]);
+        break;
+    case ORR_OPT_REALS:
+        return add_reals(out, row->key, place);
+    case ORR_OPT_STRINGS:
+        add_strings(out, place);
+        break;
+    case ORR_OPT_NODE:
+        orr_node_dump_flow(*(const orr_node *const *)place, out);
+        break;
+    case ORR_OPT_SECTION:
+        return orr_options_dump_flow(place, row->table, out);
+    case ORR_OPT_END:
+        break;
+    }
+    return ORR_OK;
+}
+
+/* True when there is nothing to say: no text, no choice, no subtree. */
+static int is_unset(const orr_option *row, const void *place)
+{
+    const char *text;
+
+    switch (row->type) {
+    case ORR_OPT_STRING:
+        return !*(const char *const *)place;
+    case ORR_OPT_CHOICE:
+        text = *(const char *const *)place;
+        return !text || !*text;
+    case ORR_OPT_NODE:
+        return !*(const orr_node *const *)place;
+    default:
+        return 0;
+    }
+}
+
+orr_status orr_options_dump(const void *in, const orr_option *table, orr_text *out, int indent)
+{
+    for (const orr_option *row = table; row->type != ORR_OPT_END; row++) {
+        const void *place = (const char *)in + row->offset;
+
+        if (is_unset(row, place)) continue;
+        orr_text_printf(out, "%*s", indent, "");
+        orr_yaml_string(out, row->key);
+        if (row->type == ORR_OPT_SECTION) {
+            orr_text_add(out, ":\n");
+            ORR_TRY(orr_options_dump(place, row->table, out, indent + 2));
+            continue;
+        }
+        if (row->type == ORR_OPT_NODE && (*(const orr_node *const *)place)->n_items > 0) {
+            orr_text_printf(out, ":\n%*s", indent + 2, "");
+            orr_node_dump(*(const orr_node *const *)place, out, indent + 2);
+        } else {
+            orr_text_add(out, ": ");
+            ORR_TRY(add_value(out, row, place));
+        }
+        orr_text_add(out, "\n");
+    }
+    return orr_text_status(out);
+}
+
+/* Does the value read like the default? */
+static orr_status is_default(int *same, const orr_option *row, const char *shown)
+{
+    union {
+        int i[2];
+        int64_t l;
+        double d;
+        const char *s;
+        orr_reals reals;
+        orr_strings strings;
+    } place;
+    orr_text text = ORR_TEXT_INIT;
+    orr_status st = ORR_OK;
+
+    *same = row->type == ORR_OPT_SECTION && !strcmp(shown, "{}");
+    if (!row->fallback || row->type == ORR_OPT_SECTION || row->type == ORR_OPT_NODE) return ORR_OK;
+    ORR_TRY(read_default(&place, row, NULL));
+    ORR_TRY_GOTO(st, done, add_value(&text, row, &place));
+    ORR_TRY_GOTO(st, done, orr_text_status(&text));
+    *same = !strcmp(text.s, shown);
+done:
+    orr_text_free(&text);
+    return st;
+}
+
+/* One "key: value" of a flow map, unless it is the default. */
+static orr_status add_flow_row(const void *place, const orr_option *row, orr_text *out, int *n)
+{
+    orr_text text = ORR_TEXT_INIT;
+    orr_status st = ORR_OK;
+    int same = 0;
+
+    if (is_unset(row, place)) return ORR_OK;
+    ORR_TRY_GOTO(st, done, add_value(&text, row, place));
+    ORR_TRY_GOTO(st, done, orr_text_status(&text));
+    ORR_TRY_GOTO(st, done, is_default(&same, row, text.s));
+    if (!same) {
+        if ((*n)++) orr_text_add(out, ", ");
+        orr_yaml_string(out, row->key);
+        orr_text_add(out, ": ");
+        orr_text_add(out, text.s);
+    }
+done:
+    orr_text_free(&text);
+    return st;
+}
+
+orr_status orr_options_dump_flow(const void *in, const orr_option *table, orr_text *out)
+{
+    int n = 0;
+
+    orr_text_add(out, "{");
+    for (const orr_option *row = table; row->type != ORR_OPT_END; row++)
+        ORR_TRY(add_flow_row((const char *)in + row->offset, row, out, &n));
+    orr_text_add(out, "}");
+    return orr_text_status(out);
+}
+
+/* What a value may be: "whole number 1..10", "a|b". */
+static void add_domain(orr_text *out, const orr_option *row)
+{
+    static const char *const names[] = {
+        [ORR_OPT_INT] = "whole number", [ORR_OPT_INT64] = "whole number",
+        [ORR_OPT_REAL] = "number",      [ORR_OPT_BOOL] = "true|false",
+        [ORR_OPT_STRING] = "text",      [ORR_OPT_PAIR] = "whole number or [a, b]",
+        [ORR_OPT_REALS] = "numbers",    [ORR_OPT_STRINGS] = "texts",
+        [ORR_OPT_NODE] = "map or list", [ORR_OPT_SECTION] = "",
+    };
+    int number = row->type == ORR_OPT_INT || row->type == ORR_OPT_INT64 ||
+                 row->type == ORR_OPT_REAL || row->type == ORR_OPT_PAIR ||
+                 row->type == ORR_OPT_REALS;
+
+    if (row->type == ORR_OPT_CHOICE) {
+        orr_options_choices(row, "|", out);
+        return;
+    }
+    orr_text_add(out, names[row->type]);
+    if (!number) return;
+    if (isinf(row->min) && isinf(row->max)) return;
+    if (isinf(row->min))
+        orr_text_printf(out, " <= %.6g", row->max);
+    else if (isinf(row->max))
+        orr_text_printf(out, " >= %.6g", row->min);
+    else
+        orr_text_printf(out, " %.6g..%.6g", row->min, row->max);
+}
+
+/* Where the reference puts what it says of a key, and where its lines end. */
+enum { HELP_COLUMN = 26, HELP_WIDTH = 80 };
+
+static void add_help_row(orr_text *out, const char *name, const orr_option *row, int indent)
+{
+    orr_text said = ORR_TEXT_INIT;
+    int at = indent + (int)strlen(name);
+
+    orr_text_add(&said, row->help);
+    if (row->type != ORR_OPT_SECTION) {
+        orr_text_add(&said, " (");
+        add_domain(&said, row);
+        if (!row->fallback)
+            orr_text_add(&said, "; required");
+        else if (row->type == ORR_OPT_STRING || row->type == ORR_OPT_CHOICE) {
+            orr_text_add(&said, "; default ");
+            orr_yaml_string(&said, row->fallback);
+        } else if (*row->fallback)
+            orr_text_printf(&said, "; default %s", row->fallback);
+        orr_text_add(&said, ")");
+    }
+    orr_text_printf(out, "%*s%s", indent, "", name);
+    if (at + 2 > HELP_COLUMN) {
+        orr_text_add(out, "\n");
+        at = 0;
+    }
+    orr_text_printf(out, "%*s", HELP_COLUMN - at, "");
+    orr_text_wrap(out, said.s ? said.s : "", HELP_COLUMN, HELP_COLUMN, HELP_WIDTH);
+    orr_text_add(out, "\n");
+    if (said.status != ORR_OK) out->status = said.status;
+    orr_text_free(&said);
+}
+
+static void add_help(orr_text *out, const orr_option *table, const char *prefix, int indent)
+{
+    char name[ORR_OPTION_NAME];
+
+    for (const orr_option *row = table; row->type != ORR_OPT_END; row++) {
+        name_of(name, prefix, row->key);
+        add_help_row(out, name, row, indent);
+        if (row->type == ORR_OPT_SECTION) add_help(out, row->table, name, indent);
+    }
+}
+
+void orr_options_help(const orr_option *table, orr_text *out, const char *prefix)
+{
+    add_help(out, table, prefix, 2);
+}
+
+void orr_kind_help_add(const orr_kind_help *kind, orr_text *out)
+{
+    char head[ORR_OPTION_NAME];
+
+    snprintf(head, sizeof head, "  %s: ", kind->name);
+    orr_text_add(out, head);
+    orr_text_wrap(out, kind->help, (int)strlen(head), 4, HELP_WIDTH);
+    orr_text_add(out, "\n");
+    if (kind->options) add_help(out, kind->options, "", 4);
 }
