@@ -7,7 +7,7 @@
 
 /* One schedule.  A slot that is NULL: nothing to check, or to do. */
 typedef struct orr_schedule_kind {
-    const char *name;
+    const char *name, *help;
     int by_step; /* a step past the last one has the last one's rate; there must be a step */
     orr_status (*check)(const orr_schedule_opts *o, double lr, int64_t steps);
     double (*lr)(const orr_schedule *s, double step);
@@ -123,16 +123,35 @@ static void plateau_epoch_end(orr_schedule *s, double metric)
 }
 
 static const orr_schedule_kind kinds[] = {
-    { .name = "constant", .lr = constant },
-    { .name = "onecycle", .by_step = 1, .check = check_onecycle, .lr = onecycle },
-    { .name = "cosine", .by_step = 1, .check = check_cosine, .lr = cosine },
-    { .name = "plateau", .check = check_plateau, .lr = plateau, .epoch_end = plateau_epoch_end },
+    { .name = "constant", .help = "the rate stays as it is", .lr = constant },
+    { .name = "onecycle",
+      .help = "up to the rate and down to nothing, along cosines, over all steps",
+      .by_step = 1,
+      .check = check_onecycle,
+      .lr = onecycle },
+    { .name = "cosine",
+      .help = "linear warm-up, then down along half a cosine",
+      .by_step = 1,
+      .check = check_cosine,
+      .lr = cosine },
+    { .name = "plateau",
+      .help = "down by a factor when the watched metric does not get better",
+      .check = check_plateau,
+      .lr = plateau,
+      .epoch_end = plateau_epoch_end },
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
 const char *orr_schedule_name(int i)
 {
     return i < N_KINDS ? kinds[i].name : NULL;
+}
+
+int orr_schedule_kind_help(int i, orr_kind_help *out)
+{
+    if (i >= N_KINDS) return 0;
+    *out = (orr_kind_help){ kinds[i].name, kinds[i].help, NULL };
+    return 1;
 }
 
 static const orr_schedule_kind *find_kind(const char *name)

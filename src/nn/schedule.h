@@ -51,6 +51,7 @@ typedef struct orr_schedule {
 orr_status orr_schedule_init(orr_schedule *s, const orr_schedule_opts *o, double lr,
                              int64_t total_steps, int maximise);
 const char *orr_schedule_name(int i); /* of row i = 0, 1, ...; NULL past the last */
+int orr_schedule_kind_help(int i, orr_kind_help *out); /* the same for --help; 0 past the last */
 double orr_schedule_lr(const orr_schedule *s, int64_t step); /* step from 0 */
 void orr_schedule_epoch_end(orr_schedule *s, double metric); /* plateau; nothing for the others */
 

@@ -114,13 +114,13 @@ def small_kepler(stars=240, samples=300, positives=0.3):
     return tmp("train"), tmp("test")
 
 
-# Convolutions, both kinds of batch norm, dropout, a branch and a sum: everything that could see the number of ranks.
+# Convolutions (one whose gradient is finished after the reduction), both kinds of batch norm, dropout, a branch and a sum: everything that could see the number of ranks.
 LAYERS = """
     - conv1d: {filters: 8, size: 5}
     - batch_norm
     - relu
     - max_pool1d: {size: 4, name: trunk}
-    - conv1d: {filters: 8, size: 3, padding: same, name: left}
+    - conv1d: {filters: 8, size: 3, padding: same, symmetric: true, name: left}
     - conv1d: {filters: 8, size: 1, input: trunk, name: right}
     - add: {inputs: [left, right]}
     - batch_norm: {over: batch}

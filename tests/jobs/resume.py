@@ -39,7 +39,8 @@ class Resume(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         train, test = o.small_kepler()
-        cls.job = o.job("resume.yaml", train, test, "  checkpoint_steps: 17", data="  epoch_length: 9000")
+        cls.job = o.job("resume.yaml", train, test, "  checkpoint_steps: 17\n  optimiser: {kind: adamw, weight_decay: 0.01, no_decay: [vectors], "
+                        "groups: [{match: linear*, rate: 0.5}]}", data="  epoch_length: 9000")
         cls.seconds = o.orrery("train", cls.job, "run=" + o.tmp("whole")).seconds
         cls.whole = o.results(o.tmp("whole"))
 

@@ -3,6 +3,9 @@ byte-equal on 1, 2, 3, 4 and 8 ranks, with batch norm (leaf and batch), dropout,
 import os
 import unittest
 
+import h5py
+import numpy as np
+
 import orrery as o
 
 
@@ -47,6 +50,30 @@ class WorldSize(unittest.TestCase):
             o.orrery("train", job, f"run={o.tmp(f'seed-{seed}')}", f"train.seed={seed}")
             got.append(o.results(o.tmp(f"seed-{seed}")))
         self.assertNotEqual(got[0]["checkpoint-last.h5"], got[1]["checkpoint-last.h5"])
+
+    def test_groups(self):
+        """Groups of tensors: their numbers, what is left out of decay, and that a rate of 0 leaves tensors as they were."""
+        train, test = o.small_kepler()
+        job = o.job("groups.yaml", train, test, "  max_steps: 20\n  optimiser: {kind: adamw, weight_decay: 0.1, no_decay: [vectors], "
+                    "groups: [{match: [left.*, prelu1.weight], rate: 0}, {match: linear2.*, rate: 10, weight_decay: 0}]}")
+        self.compare("groups", job, ranks=(2, 3))
+        before, after = self.weights(job, "groups-before", "train.lr=0", "train.max_steps=1"), self.weights(job, "groups-after")
+        self.assertEqual({k for k in before if np.array_equal(before[k], after[k])}, {"left.weight", "left.bias", "prelu1.weight"})
+
+    def weights(self, job, name, *more):
+        run = o.tmp(name)
+        o.orrery("train", job, "run=" + run, *more)
+        with h5py.File(run + "/model.h5") as f:
+            return {k: v[()] for k, v in f["weights"].items() if "running" not in k}
+
+    def test_clipping_is_of_the_finished_gradient(self):
+        """One step of sgd at rate 1 moves the weights by clip_norm: the norm is of what the optimiser gets, not of the taps' gradient."""
+        train, test = o.small_kepler()
+        job = o.job("clip.yaml", train, test, "  max_steps: 1\n  optimiser: {kind: sgd}")
+        o.edit(job, "clip_norm: 1.0", "clip_norm: 1.0e-2")
+        before, after = self.weights(job, "unmoved", "train.lr=0"), self.weights(job, "moved", "train.lr=1")
+        moved = np.sqrt(sum(((after[k].astype(float) - before[k]) ** 2).sum() for k in before))
+        self.assertAlmostEqual(moved, 1e-2, delta=1e-6)
 
     def test_fast_is_close(self):
         train, test = o.small_kepler()

@@ -3,7 +3,9 @@
 #include "cases.h"
 
 #include "core/memory.h"
+#include "nn/graph.h"
 #include "nn/loss.h"
+#include "nn/net.h"
 #include "nn/optimiser.h"
 #include "nn/schedule.h"
 
@@ -73,8 +75,8 @@ static int optimiser(const test_case *c, FILE *out)
 {
     static const char *const kinds[] = { "adam", "adamw", "sgd" };
     const orr_optimiser_opts o = {
-        kinds[c->i[0]], c->r[0], c->r[1],     c->r[2], c->i[1] ? "keras" : "torch",
-        c->r[3],        c->r[4], (int)c->i[2]
+        kinds[c->i[0]], c->r[0], c->r[1],      c->r[2], c->i[1] ? "keras" : "torch",
+        c->r[3],        c->r[4], (int)c->i[2], { 0 },   NULL
     };
     const size_t n = (size_t)c->i[3], steps = (size_t)c->i[4];
     orr_optimiser *opt;
@@ -95,6 +97,49 @@ static int optimiser(const test_case *c, FILE *out)
     orr_optimiser_destroy(opt);
     orr_backend_destroy(be);
     orr_free(w), orr_free(g), orr_free(norm);
+    return ok;
+}
+
+static const char groups_net[] = "layers: [linear: {units: 5, name: fc1}, batch_norm: {name: bn}, "
+                                 "linear: {units: 3, name: fc2}, linear: {units: 2, name: head}]\n";
+static const char groups_options[] =
+    "{kind: adam, weight_decay: 0.1, momentum: 0.9, no_decay: [vectors], groups: [\n"
+    "  {match: head.*, rate: 10}, {match: '*1.weight', rate: 0.5, weight_decay: 0.3},\n"
+    "  {match: [bn.bias, head.weight], rate: 0}, {match: fc2.b*, weight_decay: 0.2}]}\n";
+
+/* A net of 7 inputs with groups.  ints: kind, steps; reals: lr; arrays: slab of parameters,
+ * gradients[steps][slab].  Answers the slab after all steps, and the first moment. */
+static int groups(const test_case *c, FILE *out)
+{
+    const size_t n = (size_t)c->len[0], steps = (size_t)c->i[1];
+    orr_limits limits = { .max_samples = 1, .max_leaves = 1, .max_segments = 1, .training = 1 };
+    orr_optimiser_opts o;
+    orr_optimiser *opt;
+    orr_backend *be;
+    orr_graph *graph;
+    orr_net *net;
+    orr_config *config;
+    orr_real *w = reals(c->a[0], c->len[0]), *g = reals(c->a[1], c->len[1]);
+    int ok;
+
+    if (orr_config_parse(&config, groups_options, "groups") != ORR_OK ||
+        orr_options_read(&o, orr_optimiser_options, orr_config_root(config), "") != ORR_OK ||
+        orr_backend_create(&be, "check") != ORR_OK ||
+        orr_graph_parse_text(&graph, (orr_shape){ 1, 1, 7 }, 0, groups_net) != ORR_OK ||
+        orr_net_create(&net, graph, be, &limits) != ORR_OK || orr_net_param_count(net) != n)
+        return 0;
+    o.kind = orr_optimiser_name((int)c->i[0]);
+    if (orr_optimiser_create_for(&opt, &o, net) != ORR_OK) return 0;
+    orr_config_destroy(config); /* the optimiser borrows nothing of it */
+    ok = 1;
+    for (size_t t = 0; t < steps; t++)
+        ok &= orr_optimiser_step(opt, w, g + t * n, c->r[0], 1) == ORR_OK;
+    ok &= give(out, w, n) & (orr_optimiser_read(opt, 0, 0, n, g) == ORR_OK) & give(out, g, n);
+    orr_optimiser_destroy(opt);
+    orr_net_destroy(net);
+    orr_graph_destroy(graph);
+    orr_backend_destroy(be);
+    orr_free(w), orr_free(g);
     return ok;
 }
 
@@ -125,6 +170,7 @@ static int answer(const test_case *c, FILE *out)
 {
     if (strcmp(c->op, "loss") == 0) return loss(c, out);
     if (strcmp(c->op, "optimiser") == 0) return optimiser(c, out);
+    if (strcmp(c->op, "groups") == 0) return groups(c, out);
     if (strcmp(c->op, "schedule") == 0) return schedule(c, out);
     orr_fail(ORR_ERR_ARG, "unknown op");
     return 0;

@@ -25,6 +25,12 @@ const nn_case nn_cases[] = {
     { "linear", VECTOR(5), " - linear: {units: 4}\n - linear: {units: 1, bias: false}\n", 0 },
     { "conv1d", SERIES(9, 2), " - conv1d: {filters: 3, size: 3}\n", 0 },
     { "conv1d", SERIES(8, 3), " - conv1d: {filters: 2, size: 4, stride: 3, padding: same}\n", 0 },
+    { "conv1d", SERIES(9, 2),
+      " - conv1d: {filters: 3, size: 5, symmetric: true, padding: same}\n - tanh\n"
+      " - conv1d: {filters: 4, size: 4, symmetric: true, stride: 2, name: even}\n",
+      0 },
+    { "conv1d", SERIES(9, 4),
+      " - conv1d: {filters: 6, size: 3, symmetric: true, groups: 2, bias: false}\n", 0 },
     { "conv1d", SERIES(9, 4),
       " - conv1d: {filters: 6, size: 3, dilation: 2, padding: 2, groups: 2, bias: false}\n", 0 },
     { "conv2d", IMAGE(5, 6, 2), " - conv2d: {filters: 3, size: 3}\n", 0 },
@@ -312,6 +318,7 @@ static orr_status sum_segments(orr_net *net, int n_segments)
             sum[i] += one[i];
     }
     if (st == ORR_OK) st = orr_net_write(net, 0, 0, n, sum);
+    if (st == ORR_OK) st = orr_net_finish_grads(net, orr_net_grads(net, 0));
     orr_free(sum);
     orr_free(one);
     return st;

@@ -66,6 +66,60 @@ def keras_steps(v, w, grads):
     return [w, norms, m, s]
 
 
+LAYERS = {"head": (2, 3), "fc2": (3, 5), "bn": (5,), "fc1": (5, 7)}  # in the order of the slab; each tensor at a multiple of 16
+
+
+def places():
+    """Name, shape and place of each tensor of dump_training.c's net with groups, and the slab's length."""
+    found, end = [], 0
+    for layer, shape in LAYERS.items():
+        for part, dims in (("weight", shape), ("bias", shape[:1])):
+            found.append((f"{layer}.{part}", dims, end))
+            end += -(-int(np.prod(dims)) // 16) * 16
+    return found, end
+
+
+def group_of(name):
+    """Rate factor and weight decay, as dump_training.c's job text has them: the first group that matches; vectors do not decay."""
+    decay = 0.1 if name.endswith("weight") and not name.startswith("bn") else 0.0
+    if name.startswith("head."):
+        return 10.0, decay
+    if name == "fc1.weight":
+        return 0.5, 0.3
+    if name == "bn.bias":
+        return 0.0, decay
+    if name == "fc2.bias":
+        return 1.0, 0.2
+    return 1.0, decay
+
+
+def group_steps(kind, lr, w, grads):
+    found, n = places()
+    tensors = {name: torch.nn.Parameter(w[at:at + int(np.prod(dims))].clone()) for name, dims, at in found}
+    groups = [dict(params=[p], lr=lr * group_of(name)[0], weight_decay=group_of(name)[1]) for name, p in tensors.items()]
+    opt = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[kind](groups, lr, **({"momentum": 0.9} if kind == "sgd" else {}))
+    for g in grads:
+        for name, dims, at in found:
+            tensors[name].grad = g[at:at + int(np.prod(dims))].clone()
+        opt.step()
+    after, moment = torch.zeros(n, dtype=w.dtype), torch.zeros(n, dtype=w.dtype)
+    for name, dims, at in found:
+        p = tensors[name]
+        after[at:at + p.numel()] = p.detach()
+        moment[at:at + p.numel()] = opt.state[p]["momentum_buffer" if kind == "sgd" else "exp_avg"]
+    return [after, moment]
+
+
+def group_cases(dtype):
+    found, n = places()
+    inside = torch.zeros(n, dtype=dtype)
+    for _, dims, at in found:
+        inside[at:at + int(np.prod(dims))] = 1
+    for kind in KINDS:
+        w, grads = torch.randn(n).to(dtype) * inside, torch.randn(STEPS, n).to(dtype) * inside
+        yield kind, w, grads, group_steps(kind, 1e-3, w, grads)
+
+
 def main():
     program, precision = sys.argv[1], sys.argv[2]
     dtype, tolerance = (torch.float32, 2e-6) if precision == "float32" else (torch.float64, 1e-12)
@@ -80,9 +134,13 @@ def main():
         wants.append((keras_steps if v["keras"] else torch_steps)(v, w, grads))
         changed = " ".join(f"{k}={x:g}" for k, x in v.items() if k != "kind" and x)
         names.append(f"{v['kind']} {changed}")
+    for kind, w, grads, want in group_cases(dtype):
+        asked.append(cases.case("groups", [KINDS.index(kind), STEPS], [1e-3], [w, grads]))
+        wants.append(want)
+        names.append(f"{kind} groups")
     verdict = cases.Verdict()
     for name, arrays, want in zip(names, cases.ask(program, asked, [len(w) for w in wants]), wants):
-        for part, a, b in zip(("w", "norm", "slab0", "slab1"), arrays, want):
+        for part, a, b in zip(("w", "moment" if "groups" in name else "norm", "slab0", "slab1"), arrays, want):
             verdict.near(f"{name}.{part}", a, np.asarray(b), tolerance)
     return verdict.report()
 

@@ -231,6 +231,9 @@ static void run_ranks(const nn_case *c, int index, int size, orr_backend *be, re
     out->slab = orr_alloc(out->n_slab, sizeof *out->slab);
     out->state = orr_alloc(out->n_state, sizeof *out->state);
     tree_sum(ranks, size, 0, NN_LEAVES, out->slab, out->n_slab);
+    OK(orr_net_write(ranks[0].net, 0, 0, out->n_slab, out->slab));
+    OK(orr_net_finish_grads(ranks[0].net, orr_net_grads(ranks[0].net, 0)));
+    OK(orr_net_read(ranks[0].net, 0, 0, out->n_slab, out->slab));
     other = orr_alloc(out->n_state, sizeof *other);
     for (int i = size - 1; i >= 0; i--) { /* every rank's state must be rank 0's */
         orr_real *slab = nn_upload(ranks[i].be, out->slab, out->n_slab);

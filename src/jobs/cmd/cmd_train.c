@@ -7,6 +7,8 @@
 #include "jobs/train/trainer.h"
 #include "nn/graph.h"
 #include "nn/layer.h"
+#include "nn/optimiser.h"
+#include "nn/schedule.h"
 
 static orr_status read_job(orr_train_job *job, orr_config **config, const orr_args *args)
 {
@@ -36,6 +38,14 @@ static int layer(int i, orr_kind_help *out)
     return 1;
 }
 
+static int group(int i, orr_kind_help *out)
+{
+    if (i > 0) return 0;
+    *out = (orr_kind_help){ "group", "tensors with a rate or decay of their own",
+                            orr_optimiser_group_options };
+    return 1;
+}
+
 static const orr_more_keys more[] = {
     { .title = "Layers (model.layers is a list of them; each takes the one before it unless it "
                "says input: NAME or inputs: [NAME, NAME]; name: NAME names it):",
@@ -45,6 +55,10 @@ static const orr_more_keys more[] = {
           "VALUE} or - NAME; statistics come from the training split alone):",
       .kind = orr_transform_kind_help },
     { .title = "Augmentations (data.augment is a list of them):", .kind = orr_augment_kind_help },
+    { .title = "Optimisers (train.optimiser.kind):", .kind = orr_optimiser_kind_help },
+    { .title = "Groups of tensors (train.optimiser.groups is a list of maps of these keys):",
+      .kind = group },
+    { .title = "Schedules (train.schedule.kind):", .kind = orr_schedule_kind_help },
     { .title = NULL },
 };
 

@@ -234,6 +234,7 @@ static orr_status meet(orr_stepper *s, const orr_loaded *b, orr_step_result *out
         st = orr_comm_reduce_end(s->flying[i]);
     s->wait += orr_now() - begin;
     if (st != ORR_OK) return st;
+    ORR_TRY(orr_net_finish_grads(s->net, slab));
     show(s, "reduced", slab, n_params);
     ORR_TRY(be->ops->norm(be, n_params, slab, &out->grad_norm));
     ORR_TRY(be->ops->norm(be, n_all - n_params, slab + n_params, &stats_norm));
@@ -251,8 +252,8 @@ static orr_status update(orr_stepper *s, double lr, int non_empty, const orr_ste
     const orr_real *slab = orr_net_grads(s->net, 0);
 
     if (r->skipped) return ORR_OK;
-    orr_optimiser_step(s->optimiser, orr_net_params(s->net), slab, lr,
-                       orr_clip_scale(r->grad_norm, s->opts.clip_norm));
+    ORR_TRY(orr_optimiser_step(s->optimiser, orr_net_params(s->net), slab, lr,
+                               orr_clip_scale(r->grad_norm, s->opts.clip_norm)));
     show(s, "weights", orr_net_params(s->net), orr_net_param_count(s->net));
     return orr_net_update_state(s->net, slab, non_empty);
 }

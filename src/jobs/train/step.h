@@ -1,7 +1,8 @@
 /* jobs/train/step.h - one data-parallel training step.
  *
  * forward; loss; backward, whose finished ranges are gathered into buckets that start their
- * reduction while backward goes on; norm; one small ordered sum of loss, counts and what ranks have to
+ * reduction while backward goes on; finish_grad, where layers have fewer parameters than weights; norm
+ * of what that leaves; one small ordered sum of loss, counts and what ranks have to
  * say; then clipping, optimiser, running moments.  A step that is not finite is computed once more:
  * all ranks decide that by the small sum, as one whose gradients alone were spoiled must not.  Nothing
  * is allocated in a step.  With one rank and one segment there is nothing to reduce and nothing is

@@ -139,8 +139,7 @@ static orr_status make_net(orr_training *t)
     limits.n_leaf_sizes = n_sizes;
     ORR_TRY(orr_net_create(&t->net, t->model.graph, t->model.backend, &limits));
     ORR_TRY(orr_net_init(t->net, (uint64_t)o->seed));
-    return orr_optimiser_create(&t->optimiser, t->model.backend, &o->optimiser,
-                                orr_net_param_count(t->net));
+    return orr_optimiser_create_for(&t->optimiser, &o->optimiser, t->net);
 }
 
 static orr_status make_schedule(orr_training *t)

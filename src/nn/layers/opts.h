@@ -16,7 +16,8 @@ typedef struct orr_conv_opts {
     int filters, size[2], stride[2], dilation[2], groups, bias;
     const char *init, *bias_init; /* layers/weights.h; NULL: torch, auto */
     orr_strings
-        padding; /* valid | same | a number | two numbers: above and below, left and right */
+        padding;   /* valid | same | a number | two numbers: above and below, left and right */
+    int symmetric; /* conv1d */
 } orr_conv_opts;
 
 /* The 1-D kinds read the second number of each pair; stride 0 = size. */
