@@ -171,8 +171,7 @@ static orr_status read_all(orr_store_reader *r, const char *name, orr_store_type
     return st;
 }
 
-/* ORR_ERR_FORMAT unless there are exactly `count` elements. */
-static orr_status expect(orr_store_reader *r, const char *name, size_t count)
+orr_status orr_store_expect(orr_store_reader *r, const char *name, size_t count)
 {
     orr_store_array a;
 
@@ -187,7 +186,7 @@ static orr_status expect(orr_store_reader *r, const char *name, size_t count)
 orr_status orr_store_get(orr_store_reader *r, const char *name, orr_store_type type, size_t count,
                          void *data)
 {
-    ORR_TRY(expect(r, name, count));
+    ORR_TRY(orr_store_expect(r, name, count));
     ORR_TRY(read_all(r, name, type, count, data));
     ORR_TRY(orr_sha256_add(r->sum, name, strlen(name) + 1));
     return orr_sha256_add(r->sum, data, count * type.bytes);
@@ -200,7 +199,7 @@ orr_status orr_store_dup(orr_store_reader *r, const char *name, orr_store_type t
     orr_status st;
 
     *to = NULL;
-    ORR_TRY(expect(r, name, count));
+    ORR_TRY(orr_store_expect(r, name, count));
     if (!(data = orr_alloc(count + 1, type.bytes)))
         return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", r->path);
     st = orr_store_get(r, name, type, count, data);

@@ -163,6 +163,8 @@ const char *orr_store_reader_path(const orr_store_reader *r);
 orr_status orr_store_look(orr_store_reader *r, const char *name, orr_store_array *a);
 /* Elements of an array; -1 when there is none that can be read. */
 int64_t orr_store_count(orr_store_reader *r, const char *name);
+/* ORR_ERR_FORMAT unless there is an array of exactly `count` elements. */
+orr_status orr_store_expect(orr_store_reader *r, const char *name, size_t count);
 /* An array of exactly `count` elements, as `type`, into the sum. */
 orr_status orr_store_get(orr_store_reader *r, const char *name, orr_store_type type, size_t count,
                          void *data);

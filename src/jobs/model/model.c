@@ -446,42 +446,51 @@ done:
 static orr_status read_numbers(orr_transform *t, orr_store_reader *f, const char *name)
 {
     size_t n = t ? orr_transform_n_numbers(t) : 0;
-    double *numbers = orr_alloc(n + 1, sizeof *numbers);
-    orr_status st;
+    double *numbers;
+    orr_status st = orr_store_dup(f, name, ORR_STORE_F64, n, &numbers);
 
-    if (!numbers) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", orr_store_reader_path(f));
-    st = orr_store_get(f, name, ORR_STORE_F64, n, numbers);
     if (st == ORR_OK && t) st = orr_transform_set_numbers(t, numbers, n);
     orr_free(numbers);
     return st;
 }
 
+/* One tensor at place *at of the weights; while they have no memory, only whether the file has it. */
+static orr_status read_tensor(orr_model *m, orr_store_reader *f, const orr_layer *l,
+                              const orr_tensor_info *t, size_t *at)
+{
+    char name[2 * ORR_NAME_MAX + 16];
+
+    snprintf(name, sizeof name, "weights/%s.%s", l->name, t->name);
+    if (m->weights)
+        ORR_TRY(orr_store_get(f, name, ORR_STORE_F32, t->count, m->weights + *at));
+    else
+        ORR_TRY(orr_store_expect(f, name, t->count));
+    *at += t->count;
+    return ORR_OK;
+}
+
 /* All tensors in the order a net numbers them: parameters in graph order, then state. */
+static orr_status read_tensors(orr_model *m, orr_store_reader *f, size_t *total)
+{
+    *total = 0;
+    for (int state = 0; state < 2; state++)
+        for (int i = 0; i < orr_graph_n_layers(m->graph); i++) {
+            const orr_layer *l = orr_graph_layer(m->graph, i);
+            const orr_tensor_info *t = state ? l->states : l->params;
+            for (int k = 0; k < (state ? l->n_states : l->n_params); k++)
+                ORR_TRY(read_tensor(m, f, l, &t[k], total));
+        }
+    return ORR_OK;
+}
+
 static orr_status read_weights(orr_model *m, orr_store_reader *f)
 {
-    size_t total = 0, at = 0;
-    orr_status st = ORR_OK;
+    size_t total;
 
-    for (int pass = 0; st == ORR_OK && pass < 2; pass++) {
-        for (int state = 0; st == ORR_OK && state < 2; state++)
-            for (int i = 0; st == ORR_OK && i < orr_graph_n_layers(m->graph); i++) {
-                const orr_layer *l = orr_graph_layer(m->graph, i);
-                const orr_tensor_info *t = state ? l->states : l->params;
-                for (int k = 0; st == ORR_OK && k < (state ? l->n_states : l->n_params); k++) {
-                    char name[2 * ORR_NAME_MAX + 16];
-                    snprintf(name, sizeof name, "weights/%s.%s", l->name, t[k].name);
-                    if (pass == 0) {
-                        total += t[k].count;
-                        continue;
-                    }
-                    st = orr_store_get(f, name, ORR_STORE_F32, t[k].count, m->weights + at);
-                    at += t[k].count;
-                }
-            }
-        if (pass == 0 && !(m->weights = orr_alloc(total + 1, sizeof *m->weights)))
-            st = orr_fail(ORR_ERR_NOMEM, "out of memory: %zu weights", total);
-    }
-    return st;
+    ORR_TRY(read_tensors(m, f, &total));
+    if (!(m->weights = orr_alloc(total + 1, sizeof *m->weights)))
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: %zu weights", total);
+    return read_tensors(m, f, &total);
 }
 
 static orr_status load_parts(orr_model *m, orr_store_reader *f)

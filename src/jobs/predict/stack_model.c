@@ -186,10 +186,11 @@ static orr_status read_description(orr_stack_model *s, const char *text, const c
     orr_status st = ORR_OK;
 
     s->n_columns = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(all, "columns"));
-    s->n_classes = cJSON_IsNumber(classes) ? (int)classes->valuedouble : 0;
+    if (cJSON_IsNumber(classes) && classes->valuedouble >= 2 &&
+        classes->valuedouble <= ORR_LOGISTIC_MAX_CLASSES)
+        s->n_classes = (int)classes->valuedouble;
     s->logits = features && strcmp(features, "logit") == 0;
-    if (s->n_columns < 1 || s->n_classes < 2 || s->n_classes > ORR_LOGISTIC_MAX_CLASSES ||
-        !features)
+    if (s->n_columns < 1 || s->n_classes < 2 || !features)
         st = orr_fail(ORR_ERR_FORMAT, "%s: its description makes no sense", dir);
     if (st == ORR_OK) {
         size_t vectors = (size_t)orr_stack_vectors(s);

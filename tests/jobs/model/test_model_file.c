@@ -137,6 +137,31 @@ static void test_damaged(void **state)
     orr_free(bytes);
 }
 
+/* A graph whose weights the file does not hold. */
+static void test_made_up(void **state)
+{
+    static const char samples[] =
+        "{\"loss\": \"mse\", \"height\": 1, \"width\": 6, \"channels\": 2, \"dims\": 2, "
+        "\"y_type\": 2, \"y_width\": 1000000, \"pos_weight\": 1}";
+    float one = 0;
+    orr_store_writer *w;
+
+    (void)state;
+    assert_ok(orr_store_begin(&w, in("made-up.h5"), "orrery-model-1"));
+    assert_ok(orr_store_put_text(w, "graph", "layers: [flatten, {linear: {units: 1000000}}]"));
+    assert_ok(orr_store_put_text(w, "samples", samples));
+    assert_ok(orr_store_put_text(w, "transforms", "[]"));
+    assert_ok(orr_store_put_text(w, "aux_transforms", "[]"));
+    assert_ok(orr_store_put(w, "transform_numbers", orr_store_vector(ORR_STORE_F64, 0), &one));
+    assert_ok(orr_store_put(w, "aux_transform_numbers", orr_store_vector(ORR_STORE_F64, 0), &one));
+    assert_ok(orr_store_put_text(w, "job", ""));
+    assert_ok(orr_store_put_text(w, "record", "{}"));
+    assert_ok(orr_store_put_group(w, "weights"));
+    assert_ok(orr_store_put(w, "weights/linear1.weight", orr_store_vector(ORR_STORE_F32, 1), &one));
+    assert_ok(orr_store_commit(w, ORR_OK));
+    refused(in("made-up.h5"), "weights/linear1.weight holds 1 numbers, 12000000 expected");
+}
+
 /* Files of other formats, and whole ones whose content cannot be. */
 static void test_other_files(void **state)
 {
@@ -188,6 +213,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_save_and_load),
         cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_made_up),
         cmocka_unit_test(test_other_files),
     };
 
