@@ -119,6 +119,21 @@ class Phases(unittest.TestCase):
                 with self.subTest(name):
                     self.walk(name, *args, variable="ORR_ALLOC_FAIL", most=20000)
 
+    def test_memory_is_no_news_about_frames(self):
+        """Where an allocation fails a crop fails: no object is set aside for it, no frame called damaged."""
+        args = dict(self.commands())["crop"]
+        o.orrery(*args)
+        whole = o.tree(o.tmp("out"))
+        for n in range(100, 640, 12):
+            shutil.rmtree(o.tmp("out"), ignore_errors=True)
+            shutil.rmtree(o.tmp("out.tmp"), ignore_errors=True)
+            r = o.orrery(*args, env={"ORR_ALLOC_FAIL": str(n)}, code=None)
+            if r.code == 0:
+                self.assertEqual(o.tree(o.tmp("out")), whole, f"allocation {n}")
+            else:
+                self.assertEqual(r.code, 1, r.err)
+                self.assertRegex(r.err.lower(), "memory|sqlite", f"allocation {n}")
+
 
 if __name__ == "__main__":
     if not o.MPIRUN:

@@ -24,11 +24,15 @@ static int ends_together(const orr_context *context, orr_status *st)
 static void tell_failure(const orr_context *context, const char *command, int together,
                          const orr_error *e)
 {
+    const char *more =
+        e->code == ORR_ERR_NOMEM && !strstr(e->text, "memory") ? " (out of memory)" : "";
+
     if (together || strncmp(e->text, "rank ", 5) == 0) /* it says who it was */
-        fprintf(stderr, "orrery%s%s: %s\n", command ? " " : "", command ? command : "", e->text);
+        fprintf(stderr, "orrery%s%s: %s%s\n", command ? " " : "", command ? command : "", e->text,
+                more);
     else
-        fprintf(stderr, "orrery %s: rank %d (%s): %s\n", command ? command : "", context->rank,
-                context->world ? orr_comm_host(context->world) : "?", e->text);
+        fprintf(stderr, "orrery %s: rank %d (%s): %s%s\n", command ? command : "", context->rank,
+                context->world ? orr_comm_host(context->world) : "?", e->text, more);
     if (orr_log_on(ORR_DEBUG, "jobs")) fprintf(stderr, "  detected at %s\n", e->where);
 }
 
