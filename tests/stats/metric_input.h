@@ -1,5 +1,6 @@
 /* tests/stats/metric_input.h - everything that metrics are computed from, of plain arrays and a case
- * (stats/metric.h): labels[n] or values[n], p[n][k].   Not collective. */
+ * (stats/metric.h): labels[n] or values[n], p[n][k].  judged_free also after a failure.   Not
+ * collective. */
 #ifndef ORR_TESTS_STATS_METRIC_INPUT_H
 #define ORR_TESTS_STATS_METRIC_INPUT_H
 
@@ -22,6 +23,7 @@ static inline orr_status judge(judged *j, orr_metric_case c, int64_t n, int k,
                                const orr_bins *bins, double threshold)
 {
     const int density = c == ORR_CASE_DENSITIES || c == ORR_CASE_REDSHIFT_DENSITIES;
+    orr_status st;
 
     *j = (judged){ .in = { .has_truth = 1, .loss = NAN } };
     if (c == ORR_CASE_BINARY || c == ORR_CASE_MULTICLASS) {
@@ -29,16 +31,16 @@ static inline orr_status judge(judged *j, orr_metric_case c, int64_t n, int k,
         j->in.classes = j->classes;
         return ORR_OK;
     }
-    j->point = calloc((size_t)n + 1, sizeof *j->point);
+    if (!(j->point = calloc((size_t)n + 1, sizeof *j->point))) return ORR_ERR_NOMEM;
     for (int64_t i = 0; i < n; i++)
         j->point[i] = density ? orr_bins_mean(bins, p + i * k) : p[i];
-    ORR_TRY(orr_regression_metrics(values, j->point, n, 1, &j->values));
-    if (density || c == ORR_CASE_REDSHIFTS)
-        ORR_TRY(orr_redshift_metrics(j->point, values, n, density ? p : NULL, bins, ORR_OUTLIER,
-                                     &j->redshift));
+    st = orr_regression_metrics(values, j->point, n, 1, &j->values);
+    if (st == ORR_OK && (density || c == ORR_CASE_REDSHIFTS))
+        st = orr_redshift_metrics(j->point, values, n, density ? p : NULL, bins, ORR_OUTLIER,
+                                  &j->redshift);
     j->in.values = &j->values;
     j->in.redshift = &j->redshift;
-    return ORR_OK;
+    return st;
 }
 
 static inline void judged_free(judged *j)

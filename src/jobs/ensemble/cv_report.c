@@ -6,6 +6,7 @@
 #include "jobs/ensemble/cv.h"
 #include "jobs/model/model.h"
 #include "jobs/model/report.h"
+#include "stats/fold_scores.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -54,20 +55,10 @@ static void note(const reporter *r, const orr_scores *s, double *out)
         out[k] = orr_metric_value(r->m[k], &in);
 }
 
-/* Mean and standard deviation of the folds (their population's, as scikit-learn's std_test_score). */
 static void spread(const reporter *r, const double *fold, summary *out)
 {
-    int n = r->n_metrics, n_folds = r->oof.n_folds;
-
-    for (int k = 0; k < n; k++) {
-        double sum = 0, squares = 0;
-        for (int f = 0; f < n_folds; f++)
-            sum += fold[f * n + k];
-        out->mean[k] = sum / n_folds;
-        for (int f = 0; f < n_folds; f++)
-            squares += (fold[f * n + k] - out->mean[k]) * (fold[f * n + k] - out->mean[k]);
-        out->deviation[k] = sqrt(squares / n_folds);
-    }
+    for (int k = 0; k < r->n_metrics; k++)
+        orr_fold_mean(fold + k, r->oof.n_folds, r->n_metrics, &out->mean[k], &out->deviation[k]);
 }
 
 static void write_down(reporter *r, cJSON *item, const char *name, const summary *s, int has_folds)

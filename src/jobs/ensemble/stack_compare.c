@@ -227,35 +227,10 @@ static orr_status run_scores(const orr_stack_fit *f, const orr_context *context,
 }
 
 /* ---- the comparison ---- */
-static void mean_sd(const double *v, int n, double *mean, double *sd)
+static orr_fold_gain compare(const orr_stack_fit *f, int a, int b)
 {
-    double sum = 0, squares = 0;
-
-    for (int i = 0; i < n; i++)
-        sum += v[i];
-    *mean = sum / n;
-    for (int i = 0; i < n; i++)
-        squares += (v[i] - *mean) * (v[i] - *mean);
-    *sd = sqrt(squares / n);
-}
-
-/* The standard error of a mean of n is sd / sqrt(n - 1), sd that of the population. */
-static void compare(const orr_stack_fit *f, int a, int b, orr_stack_gain *g)
-{
-    const double *x = f->auc + (int64_t)a * f->n_folds, *y = f->auc + (int64_t)b * f->n_folds;
-    double squares = 0, sum = 0, error;
-
-    g->better = 0;
-    for (int i = 0; i < f->n_folds; i++) {
-        sum += x[i] - y[i];
-        g->better += x[i] > y[i];
-    }
-    g->mean = sum / f->n_folds;
-    for (int i = 0; i < f->n_folds; i++)
-        squares += (x[i] - y[i] - g->mean) * (x[i] - y[i] - g->mean);
-    g->sd = sqrt(squares / f->n_folds);
-    error = g->sd / sqrt(f->n_folds - 1);
-    g->verdict = g->mean > error ? 1 : g->mean < -error ? -1 : 0;
+    return orr_fold_compare(f->auc + (int64_t)a * f->n_folds, f->auc + (int64_t)b * f->n_folds,
+                            f->n_folds);
 }
 
 /* scores[n_candidates][n_folds + 2] into the fit.  AUC of the stack's folds is the grid's, which
@@ -270,13 +245,13 @@ static void settle(orr_stack_fit *f, const orr_stack_data *d, const double *scor
         double *auc = f->auc + (int64_t)i * f->n_folds;
         memcpy(auc, i == stack ? f->grid.auc + (int64_t)f->best * f->n_folds : s,
                (size_t)f->n_folds * sizeof *auc);
-        mean_sd(auc, f->n_folds, &c->mean, &c->sd);
+        orr_fold_mean(auc, f->n_folds, 1, &c->mean, &c->sd);
         c->pooled = s[f->n_folds];
         c->log_loss = s[f->n_folds + 1];
         if (i < d->n_columns && c->mean > f->candidates[f->best_single].mean) f->best_single = i;
     }
-    compare(f, stack, f->best_single, &f->over_single);
-    compare(f, stack, d->n_columns + ORR_STACK_MEAN, &f->over_mean);
+    f->over_single = compare(f, stack, f->best_single);
+    f->over_mean = compare(f, stack, d->n_columns + ORR_STACK_MEAN);
 }
 
 orr_status orr_stack_compare(orr_stack_fit *f, orr_context *context, const orr_stack_job *job,

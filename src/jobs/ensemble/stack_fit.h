@@ -10,6 +10,7 @@
 #define ORR_JOBS_ENSEMBLE_STACK_FIT_H
 
 #include "jobs/ensemble/stack_join.h"
+#include "stats/fold_scores.h"
 #include "stats/logistic/grid.h"
 
 /* What combines all columns; candidates are the columns and then these. */
@@ -23,13 +24,6 @@ typedef struct orr_stack_candidate {
     double log_loss; /* mean over all rows; NaN for ranks, which are no probabilities */
 } orr_stack_candidate;
 
-/* One candidate against another, fold by fold. */
-typedef struct orr_stack_gain {
-    double mean, sd; /* of the differences of AUC */
-    int better;      /* folds with a higher AUC */
-    int verdict;     /* 1 above, -1 below, 0 within the standard error of the mean */
-} orr_stack_gain;
-
 typedef struct orr_stack_fit {
     int n_c, n_folds, best; /* best: number of the chosen C */
     double *c;              /* [n_c] */
@@ -42,7 +36,7 @@ typedef struct orr_stack_fit {
     double *auc;       /* [n_candidates][n_folds] */
     orr_stack_candidate *candidates;
     int best_single; /* column with the highest mean AUC */
-    orr_stack_gain over_single, over_mean;
+    orr_fold_gain over_single, over_mean;
     orr_stack_model model;
     int separable, converged, iterations;
     double objective, max_gradient;

@@ -78,7 +78,7 @@ static void row(const orr_stack_fit *f, const orr_stack_data *d, int i, orr_text
     orr_text_table_end_row(t);
 }
 
-static void verdict(const orr_stack_gain *g, int n_folds, orr_text *out, const char *what)
+static void verdict(const orr_fold_gain *g, int n_folds, orr_text *out, const char *what)
 {
     orr_text_printf(out, "%s %s by %+.5f +- %.5f (better in %d of %d folds)",
                     g->verdict > 0   ? "beats"
@@ -162,7 +162,7 @@ static void put_candidates(cJSON *all, const orr_stack_fit *f, const orr_stack_d
     }
 }
 
-static void put_gain(cJSON *all, const char *key, const char *name, const orr_stack_gain *g)
+static void put_gain(cJSON *all, const char *key, const char *name, const orr_fold_gain *g)
 {
     cJSON *o = cJSON_AddObjectToObject(all, key);
 

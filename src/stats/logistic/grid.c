@@ -4,6 +4,7 @@
 
 #include "core/memory.h"
 #include "stats/argsort_private.h"
+#include "stats/fold_scores.h"
 #include "stats/logistic/logistic.h"
 #include "stats/logistic/logistic_private.h"
 
@@ -420,17 +421,12 @@ orr_status orr_logistic_grid_choose(const double *auc, int n_c, int n_folds, int
 
     *best = -1;
     for (int c = 0; c < n_c; c++) {
-        const double *a = auc + (size_t)c * (size_t)n_folds;
-        double sum = 0, squares = 0;
-        for (int f = 0; f < n_folds; f++)
-            sum += a[f];
-        sum /= n_folds;
-        for (int f = 0; f < n_folds; f++)
-            squares += (a[f] - sum) * (a[f] - sum);
-        if (mean) mean[c] = sum;
-        if (std) std[c] = sqrt(squares / n_folds);
-        if (sum > most) {
-            most = sum;
+        double m, sd;
+        orr_fold_mean(auc + (size_t)c * (size_t)n_folds, n_folds, 1, &m, &sd);
+        if (mean) mean[c] = m;
+        if (std) std[c] = sd;
+        if (m > most) {
+            most = m;
             *best = c;
         }
     }
