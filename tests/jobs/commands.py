@@ -141,16 +141,6 @@ class Commands(unittest.TestCase):
             self.assertTrue(np.array_equal(f["x"][:].reshape(240, 300), table[:, 1:].astype("f4")))
             self.assertTrue(np.array_equal(f["y"][:], table[:, 0] - 1))
 
-    def test_provenance_reads_back(self):
-        table = o.write("provenance.csv", "id,a,b\n1,2,3\n2,3,4\n")
-        for name, text in (("one", f"input:\n  files: [{table}]\n  id: id\n"), ("two", f"inputs:\n  - {{files: [{table}], id: id}}\n")):
-            out = o.tmp("provenance-" + name)
-            o.orrery("import", o.write(name + ".yaml", text), "out=" + out)
-            with h5py.File(os.path.join(out, "index.h5")) as f:
-                job = json.loads(f.attrs["provenance"])["job"]
-            o.orrery("import", o.write(name + "-back.yaml", job), "out=" + out + "-again")
-            self.assertEqual(o.tree(out), o.tree(out + "-again"))
-
     def test_overwrite_replaces_a_set(self):
         a = o.write("old.csv", "label,x,y\n0,1,2\n1,3,4\n0,5,6\n")
         b = o.write("new.csv", "label,x,y\n0,7,8\n1,9,10\n")
