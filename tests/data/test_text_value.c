@@ -69,8 +69,7 @@ static void test_no_ids(void **state)
     for (size_t i = 0; i < sizeof rounded / sizeof *rounded; i++) {
         const char *why = orr_id_fault(rounded[i], strlen(rounded[i]));
 
-        if (!why) fail_msg("%s is an id", rounded[i]);
-        assert_non_null(strstr(why, "has an exponent"));
+        if (!why || !strstr(why, "has an exponent")) fail_msg("%s is an id", rounded[i]);
     }
     assert_string_equal(orr_id_fault("", 0), "is empty");
     assert_string_equal(orr_id_fault("NULL", 4), "is null");

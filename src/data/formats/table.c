@@ -80,10 +80,10 @@ static orr_status find_format(const orr_format **out, const orr_table_opts *o, c
     const char *word = orr_or(o->format, "auto");
     char path[ORR_PATH_MAX];
 
-    if (strcmp(word, "auto") != 0) {
-        *out = orr_format_named(word);
+    if (o->files.n == 0) return orr_fail(ORR_ERR_OPTION, "input: no files are listed");
+    *out = orr_format_named(word);
+    if (strcmp(word, "auto") != 0)
         return *out ? ORR_OK : orr_fail(ORR_ERR_OPTION, "input.format: no format %.40s", word);
-    }
     for (int i = 0; i < o->files.n; i++) {
         const orr_format *f;
 
@@ -95,7 +95,7 @@ static orr_status find_format(const orr_format **out, const orr_table_opts *o, c
                             (*out)->name, o->files.v[i], f->name);
         *out = f;
     }
-    return ORR_OK;
+    return *out ? ORR_OK : orr_fail(ORR_ERR_INTERNAL, "input: files without a format");
 }
 
 /* Whether the files hold records: of a format that opens as both, the first file says it. */
@@ -121,7 +121,6 @@ orr_status orr_table_open_parts(orr_table **out, const orr_table_opts *o, const 
     int records;
 
     *out = NULL;
-    if (o->files.n == 0) return orr_fail(ORR_ERR_OPTION, "input: no files are listed");
     ORR_TRY(find_format(&f, o, dir));
     if (f->is_text) return orr_csv_table_open(out, o, dir, part_bytes);
     ORR_TRY(find_records(&records, f, o, dir));
