@@ -286,10 +286,20 @@ static verdict own_verdict(const orr_comm *c, orr_status st)
     return v;
 }
 
+/* Does it begin with "rank 3 ("?  Then an agreement within the one at hand has named its owner. */
+static int has_owner(const char *text)
+{
+    size_t digits = strncmp(text, "rank ", 5) == 0 ? strspn(text + 5, "0123456789") : 0;
+
+    return digits > 0 && strncmp(text + 5 + digits, " (", 2) == 0;
+}
+
 /* The sentence with its owner before it. */
 static orr_status raise_verdict(const verdict *v, int who)
 {
-    return orr_fail_prefix(orr_error_raise(&v->error), "rank %d (%s): ", who, v->host);
+    orr_status st = orr_error_raise(&v->error);
+
+    return has_owner(v->error.text) ? st : orr_fail_prefix(st, "rank %d (%s): ", who, v->host);
 }
 
 static orr_status first_failing(orr_comm *c, orr_status st, int32_t *who)

@@ -79,6 +79,26 @@ static void test_joint_work_may_meet(void **state)
     orr_comm_destroy(c.world);
 }
 
+/* The agreement of a part has said who it was; that of the whole does not say it again. */
+static orr_status part_fails(orr_context *c, int *calls)
+{
+    return orr_phase(c, NULL, work(calls, c, c->size - 1));
+}
+
+static void test_owner_is_named_once(void **state)
+{
+    orr_context c = context_of(ranks_comm(0));
+    const char *text = orr_error_text();
+    int calls = 0;
+
+    (void)state;
+    assert_int_equal(orr_phase_joint(&c, part_fails(&c, &calls)), ORR_ERR_FORMAT);
+    check_sentence(&c, c.size - 1);
+    if (c.size > 1) assert_null(strstr(strstr(text, "): ") + 3, "): "));
+
+    orr_comm_destroy(c.world);
+}
+
 static orr_status nested(orr_context *c, int *calls)
 {
     return orr_phase(c, "inner", work(calls, c, -1));
@@ -128,6 +148,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_one_verdict),
     cmocka_unit_test(test_root_alone_works),
     cmocka_unit_test(test_joint_work_may_meet),
+    cmocka_unit_test(test_owner_is_named_once),
     cmocka_unit_test(test_within_another_is_a_defect),
     cmocka_unit_test(test_fails_where_it_is_asked_to),
     cmocka_unit_test(test_same_for_all),
