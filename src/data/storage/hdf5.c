@@ -238,7 +238,8 @@ orr_status orr_h5_open_write(hid_t *out, hid_t *transfer, const char *path,
     return st;
 }
 
-hid_t orr_h5_dcpl(void)
+/* Without times, with early allocation and no fill. */
+static hid_t plain_dcpl(void)
 {
     hid_t dcpl = H5Pcreate(H5P_DATASET_CREATE);
 
@@ -252,7 +253,7 @@ orr_status orr_h5_dataset(hid_t *out, hid_t loc, const char *name, hid_t type, i
                           const hsize_t *dims, hid_t dcpl)
 {
     orr_status st = ORR_OK;
-    hid_t own = dcpl < 0 ? orr_h5_dcpl() : -1;
+    hid_t own = dcpl < 0 ? plain_dcpl() : -1;
     hid_t space = H5Screate_simple(rank, dims, NULL);
 
     *out = H5Dcreate2(loc, name, type, space, H5P_DEFAULT, dcpl < 0 ? own : dcpl, H5P_DEFAULT);
@@ -276,7 +277,8 @@ orr_status orr_h5_write_column(hid_t loc, const char *name, hid_t type, int rank
     return st;
 }
 
-hid_t orr_h5_string_type(size_t bytes)
+/* Fixed length, zero padded. */
+static hid_t string_type(size_t bytes)
 {
     hid_t type = H5Tcopy(H5T_C_S1);
 
@@ -305,7 +307,7 @@ hid_t orr_h5_type(orr_store_type type)
     const hid_t ints[] = { H5T_STD_I8LE, H5T_STD_I16LE, H5T_STD_I32LE, H5T_STD_I64LE };
     const hid_t uints[] = { H5T_STD_U8LE, H5T_STD_U16LE, H5T_STD_U32LE, H5T_STD_U64LE };
 
-    if (type.kind == ORR_STORE_TEXT) return orr_h5_string_type(type.bytes);
+    if (type.kind == ORR_STORE_TEXT) return string_type(type.bytes);
     if (log < 0) return -1;
     if (type.kind == ORR_STORE_INT) return H5Tcopy(ints[log]);
     if (type.kind == ORR_STORE_UINT) return H5Tcopy(uints[log]);
@@ -356,7 +358,7 @@ orr_status orr_h5_put_int(hid_t loc, const char *name, int64_t value)
 
 orr_status orr_h5_put_text(hid_t loc, const char *name, const char *text)
 {
-    hid_t type = orr_h5_string_type(strlen(text));
+    hid_t type = string_type(strlen(text));
     orr_status st = put(loc, name, type, -1, text);
 
     H5Tclose(type);
@@ -380,7 +382,7 @@ orr_status orr_h5_put_texts(hid_t loc, const char *name, const char *first, size
         const char *s = first + (size_t)i * stride;
         memcpy(packed + (size_t)i * width, s, strnlen(s, stride));
     }
-    type = orr_h5_string_type(width);
+    type = string_type(width);
     st = put(loc, name, type, n, packed);
     H5Tclose(type);
     orr_free(packed);

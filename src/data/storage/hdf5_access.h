@@ -58,15 +58,12 @@ orr_status orr_h5_open_write(hid_t *out, hid_t *transfer, const char *path,
  * says otherwise. */
 orr_status orr_h5_dataset(hid_t *out, hid_t loc, const char *name, hid_t type, int rank,
                           const hsize_t *dims, hid_t dcpl);
-/* Property list for such datasets; the caller closes it. */
-hid_t orr_h5_dcpl(void);
 /* Dataset creation and one write of all of it, for small columns. */
 orr_status orr_h5_write_column(hid_t loc, const char *name, hid_t type, int rank,
                                const hsize_t *dims, const void *data);
 
-/* Types to close with H5Tclose: fixed-length zero-padded string; IEEE half; any of ours (negative:
- * there is none such); and what one of HDF5's is among ours. */
-hid_t orr_h5_string_type(size_t bytes);
+/* Types to close with H5Tclose: IEEE half; any of ours (negative: there is none such); and what one
+ * of HDF5's is among ours. */
 hid_t orr_h5_half_type(void);
 hid_t orr_h5_type(orr_store_type type);
 orr_store_type orr_h5_type_of(hid_t type);
