@@ -7,6 +7,7 @@
  *   cpu-bf16  the same, but convolutions round their inputs to bf16 and add up in fp32: mixed
  *             precision, for processors that multiply bf16
  *   check     plain C, the oracle; its buffers come NaN-poisoned between guard bytes
+ *   fenced    check on memory that the host cannot touch, as if it were a device's: for tests
  * Every operation gets its back end first.  One object serves any number of nets, from one thread at
  * a time; who made it destroys it, after all that was made with it.
  *
@@ -213,7 +214,7 @@ struct orr_backend {
     void *state; /* the kind's own; NULL where it has none */
 };
 
-/* ORR_ERR_OPTION with the names there are (the f64 build has check alone), ORR_ERR_UNSUPPORTED for
+/* ORR_ERR_OPTION with the names there are (the f64 build has check and fenced), ORR_ERR_UNSUPPORTED for
  * cpu-bf16 on a processor without AVX512-BF16 or AMX, ORR_ERR_NOMEM; then *out is NULL. */
 orr_status orr_backend_create(orr_backend **out, const char *name);
 void orr_backend_destroy(orr_backend *be); /* NULL is fine */
@@ -222,6 +223,7 @@ orr_memory orr_backend_memory(orr_backend *be);
 
 /* The tables, for orr_backend_create and for tests. */
 extern const orr_backend_ops orr_backend_check;
+extern const orr_backend_ops orr_backend_fenced;
 #ifndef ORR_REAL_F64
 extern const orr_backend_ops orr_backend_cpu;
 extern const orr_backend_ops orr_backend_cpu_bf16;

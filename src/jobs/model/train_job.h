@@ -31,7 +31,7 @@ typedef struct orr_model_opts {
     const orr_node *layers; /* or one's own, and the blocks that they use */
     const orr_node *blocks;
     int outputs;         /* built-in: units of its last layer; 0 = as published */
-    const char *kernels; /* cpu | cpu-bf16 | check */
+    const char *kernels; /* of a back end, nn/backend.h */
 } orr_model_opts;
 
 typedef struct orr_train_opts {

@@ -15,6 +15,7 @@ static const orr_backend_ops *const list[] = {
     &orr_backend_cpu_bf16,
 #endif
     &orr_backend_check,
+    &orr_backend_fenced,
 };
 enum { N_BACKENDS = sizeof list / sizeof *list };
 
@@ -38,7 +39,7 @@ static orr_status find(const orr_backend_ops **out, const char *name)
         return usable(list[i]);
     }
     return orr_fail(ORR_ERR_OPTION, "no kernels are called \"%s\": this build has %s", name,
-                    N_BACKENDS == 1 ? "check" : "cpu, cpu-bf16 and check");
+                    N_BACKENDS == 2 ? "check and fenced" : "cpu, cpu-bf16, check and fenced");
 }
 
 orr_status orr_backend_create(orr_backend **out, const char *name)
