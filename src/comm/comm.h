@@ -23,6 +23,7 @@
 #define ORR_COMM_COMM_H
 
 #include "core/leaves.h"
+#include "core/memory_kind.h"
 #include "core/status.h"
 
 #include <stddef.h>
@@ -132,6 +133,17 @@ typedef enum {
 orr_status orr_comm_reduce_begin(orr_reduction **out, orr_comm *c, const orr_leaf_plan *plan,
                                  orr_reduce_mode mode, void *const *segments, void *result,
                                  size_t n, orr_dtype t);
+/* The same of somebody's memory, which outlives the reduction: with a device's, nothing of it is looked
+ * at before the mark is reached; then the segments come into room that orr_comm_reduce_stage set
+ * aside, and the end brings the sum to result.  With the host's it is orr_comm_reduce_begin.  A
+ * reduction that waits for its mark holds up those begun after it.   Collective; the kind of memory
+ * is each rank's own. */
+orr_status orr_comm_reduce_begin_on(orr_reduction **out, orr_comm *c, const orr_leaf_plan *plan,
+                                    orr_reduce_mode mode, const orr_memory *memory, int64_t mark,
+                                    void *const *segments, void *result, size_t n, orr_dtype t);
+/* Room in the host's memory for reductions of a device's under this plan, of up to n elements in all;
+ * beside orr_comm_reduce_reserve, and while none is in flight.  Not collective. */
+orr_status orr_comm_reduce_stage(orr_comm *c, const orr_leaf_plan *plan, size_t n, orr_dtype t);
 /* ORR_OK done, ORR_PENDING, or an error; drives the progress of all reductions of the communicator:
  * nothing moves between calls.  Not collective. */
 orr_status orr_comm_reduce_test(orr_reduction *r);

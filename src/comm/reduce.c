@@ -28,6 +28,7 @@ void orr_reducer_destroy(orr_reducer *red)
     orr_free(red->source);
     orr_free(red->scratch);
     orr_free(red->arena);
+    orr_free(red->stage);
     orr_free(red->requests);
     orr_free(red->peer);
     orr_free(red->leaf_scratch);
@@ -196,11 +197,15 @@ static orr_status begin_fast(orr_reduction *r)
     return ORR_OK;
 }
 
+static orr_status start_waiting(orr_reducer *red);
+
 static orr_status advance(orr_reducer *red, orr_reduction *r, int *missing)
 {
     int pending = -1;
 
     switch (r->path) {
+    case REDUCE_WAITING:
+        return start_waiting(red);
     case REDUCE_NODE:
         return orr_node_pipe_advance(red->pipe, red);
     case REDUCE_NET:
@@ -239,11 +244,123 @@ static orr_status launch(orr_reducer *red, orr_reduction *r, orr_reduce_mode mod
     return orr_net_begin(r, red);
 }
 
+/* ---- a device's memory ---- */
+
+static size_t stage_room(size_t bytes)
+{
+    return (bytes + ORR_ALIGN - 1) / ORR_ALIGN * ORR_ALIGN;
+}
+
+static char *take_stage(orr_reducer *red, size_t bytes)
+{
+    char *p = red->stage + red->stage_used;
+
+    bytes = stage_room(bytes);
+    if (bytes > red->stage_bytes - red->stage_used) return NULL;
+    red->stage_used += bytes;
+    return p;
+}
+
+/* r's segments and result, which are the device's, become copies of the host's. */
+static orr_status stage(orr_reducer *red, orr_reduction *r)
+{
+    size_t bytes = r->n * r->width, used = red->stage_used;
+    int ok = 1;
+
+    r->device_result = r->result;
+    for (int i = 0; i < r->n_segments; i++) {
+        char *copy = take_stage(red, bytes);
+        ok &= copy != NULL;
+        r->device_segments[i] = (void *)(uintptr_t)r->segments[i]; /* only read */
+        if (r->result == r->segments[i]) r->result = copy;
+        r->segments[i] = copy;
+    }
+    if (r->result == r->device_result) ok &= (r->result = take_stage(red, bytes)) != NULL;
+    if (!ok) red->stage_used = used;
+    return ok ? ORR_OK
+              : orr_fail(ORR_ERR_ARG,
+                         "reduce: %zu elements of a device: orr_comm_reduce_stage set "
+                         "aside %zu bytes",
+                         r->n, red->stage_bytes);
+}
+
+static orr_status fetch(const orr_reduction *r)
+{
+    for (int i = 0; r->memory && r->n && i < r->n_segments; i++)
+        ORR_TRY(r->memory->download(r->memory->ctx, (void *)(uintptr_t)r->segments[i],
+                                    r->device_segments[i], r->n * r->width));
+    return ORR_OK;
+}
+
+/* Launches those whose marks are reached, in the order in which all ranks began them. */
+static orr_status start_waiting(orr_reducer *red)
+{
+    while (red->waiting) {
+        orr_reduction *r = red->waiting;
+        orr_status st = r->memory ? r->memory->reached(r->memory->ctx, r->mark) : ORR_OK;
+        if (st == ORR_PENDING) return ORR_OK;
+        if (st == ORR_OK) st = fetch(r);
+        if (st != ORR_OK) {
+            red->c->broken = 1; /* the other ranks wait for what does not come */
+            return st;
+        }
+        red->waiting = r->next_waiting;
+        ORR_TRY(launch(red, r, r->mode));
+    }
+    return ORR_OK;
+}
+
+static orr_status wait_in_turn(orr_reducer *red, orr_reduction *r)
+{
+    r->path = REDUCE_WAITING;
+    r->next_waiting = NULL;
+    if (red->waiting)
+        red->last_waiting->next_waiting = r;
+    else
+        red->waiting = r;
+    red->last_waiting = r;
+    return start_waiting(red);
+}
+
+/* Until none waits: what follows must come after them on every rank. */
+static orr_status start_all(orr_reducer *red)
+{
+    orr_wait wait = orr_wait_start(red->c);
+
+    while (red->waiting) {
+        ORR_TRY(start_waiting(red));
+        if (red->waiting && !orr_wait_again(&wait))
+            return orr_comm_timeout(red->c, "reduce: a device's numbers", red->c->rank);
+    }
+    return ORR_OK;
+}
+
+orr_status orr_comm_reduce_stage(orr_comm *c, const orr_leaf_plan *plan, size_t n, orr_dtype t)
+{
+    orr_reducer *red = c->reducer;
+    size_t copies = (size_t)plan->n_segments + 1, bytes;
+
+    if (!red || red->n_active)
+        return orr_fail(ORR_ERR_ARG, "reduce: room for a device's numbers is set aside after "
+                                     "orr_comm_reduce_reserve, while nothing is in flight");
+    bytes = copies * (n * orr_dtype_bytes(t) + (size_t)ORR_MAX_REDUCTIONS * ORR_ALIGN);
+    if (bytes <= red->stage_bytes) return ORR_OK;
+    orr_free(red->stage);
+    red->stage_bytes = 0;
+    if (!(red->stage = orr_alloc(bytes, 1)))
+        return orr_fail(ORR_ERR_NOMEM, "reduce: %zu bytes for a device's numbers", bytes);
+    red->stage_bytes = bytes;
+    return ORR_OK;
+}
+
+/* ---- begin, test, end ---- */
+
 static void describe(orr_reduction *r, orr_comm *c, const orr_reduce_tree *t, void *const *segments,
                      int n_segments)
 {
     r->c = c;
     r->tree = t;
+    r->memory = NULL;
     r->n_segments = n_segments;
     for (int i = 0; i < n_segments; i++)
         r->segments[i] = segments[i];
@@ -252,6 +369,13 @@ static void describe(orr_reduction *r, orr_comm *c, const orr_reduce_tree *t, vo
 orr_status orr_comm_reduce_begin(orr_reduction **out, orr_comm *c, const orr_leaf_plan *plan,
                                  orr_reduce_mode mode, void *const *segments, void *result,
                                  size_t n, orr_dtype t)
+{
+    return orr_comm_reduce_begin_on(out, c, plan, mode, NULL, 0, segments, result, n, t);
+}
+
+orr_status orr_comm_reduce_begin_on(orr_reduction **out, orr_comm *c, const orr_leaf_plan *plan,
+                                    orr_reduce_mode mode, const orr_memory *memory, int64_t mark,
+                                    void *const *segments, void *result, size_t n, orr_dtype t)
 {
     orr_reducer *red = c->reducer;
     orr_reduce_tree *tree;
@@ -278,10 +402,14 @@ orr_status orr_comm_reduce_begin(orr_reduction **out, orr_comm *c, const orr_lea
     r->n = n;
     r->type = t;
     r->width = orr_dtype_bytes(t);
+    r->memory = memory && memory->kind == ORR_MEM_DEVICE ? memory : NULL;
+    r->mark = mark;
+    r->mode = mode;
+    if (r->memory) ORR_TRY(stage(red, r));
     red->in_flight += bytes;
     red->n_active++;
     *out = r;
-    return launch(red, r, mode);
+    return r->memory || red->waiting ? wait_in_turn(red, r) : launch(red, r, mode);
 }
 
 /* Drives all reductions, so that one left alone meanwhile does not hold up the other ranks. */
@@ -331,8 +459,10 @@ orr_status orr_comm_reduce_end(orr_reduction *r)
 
     ORR_TRY(
         wait_for(r)); /* on failure it stays taken: MPI or other ranks may still use its buffers */
+    if (r->memory && r->n)
+        ORR_TRY(r->memory->upload(r->memory->ctx, r->device_result, r->result, r->n * r->width));
     r->path = REDUCE_FREE;
-    if (--red->n_active == 0) red->in_flight = red->arena_used = 0;
+    if (--red->n_active == 0) red->in_flight = red->arena_used = red->stage_used = 0;
     return ORR_OK;
 }
 
@@ -404,6 +534,7 @@ orr_status orr_comm_leaf_sum(orr_comm *c, const orr_leaf_plan *plan, double *in,
     ORR_TRY(check_plan(c, plan));
     if (n == 0) return ORR_OK;
     ORR_TRY(prepare(c, plan->n_leaves, &t));
+    ORR_TRY(start_all(c->reducer));
     for (int i = 0; i < plan->n_segments; i++) {
         double *segment = in + (size_t)(plan->segment[i] - plan->first) * n;
         orr_leaf_sum_f64(segment, segment, n, plan->segment[i + 1] - plan->segment[i], n);

@@ -12,7 +12,14 @@
 
 typedef struct orr_node_pipe orr_node_pipe;
 
-typedef enum { REDUCE_FREE, REDUCE_NODE, REDUCE_NET, REDUCE_FAST, REDUCE_DONE } reduce_path;
+typedef enum {
+    REDUCE_FREE,
+    REDUCE_WAITING,
+    REDUCE_NODE,
+    REDUCE_NET,
+    REDUCE_FAST,
+    REDUCE_DONE
+} reduce_path;
 typedef enum { NET_EXCHANGE, NET_SHARE } net_phase;
 
 struct orr_reduction {
@@ -24,6 +31,12 @@ struct orr_reduction {
     char *result;
     size_t n, width; /* elements, and bytes of one */
     orr_dtype type;
+    /* of a device's memory (NULL: the host's): what waits, and where it lies there */
+    const orr_memory *memory;
+    int64_t mark;
+    orr_reduce_mode mode;
+    void *device_segments[ORR_MAX_SEGMENTS], *device_result;
+    orr_reduction *next_waiting; /* begun after this one */
     /* reduce_node.c */
     orr_reduction *next; /* begun after this one */
     size_t chunk;        /* elements that go through the pipe at a time */
@@ -49,6 +62,9 @@ struct orr_reducer {
     int next_tag;
     char *arena; /* reduce_net.c: handed out in order, all taken back when none is in flight */
     size_t arena_bytes, arena_used;
+    orr_reduction *waiting, *last_waiting; /* for their marks, in the order of their beginning */
+    char *stage; /* copies of devices' memory: handed out like the arena */
+    size_t stage_bytes, stage_used;
     char *requests; /* slot_requests for each reduction */
     int *peer;
     int slot_requests;

@@ -172,19 +172,61 @@ static void test_order_matters(void **state)
     orr_comm_destroy(c);
 }
 
+/* ---- a device's memory: addresses that nobody may look into, and work that is done later ---- */
+
+enum { POLLS = 3 };
+static const uintptr_t far_away = (uintptr_t)1 << 46;
+
+typedef struct device {
+    int polls, downloads, uploads;
+} device;
+
+static void *far_of(void *p)
+{
+    return (void *)((uintptr_t)p ^ far_away);
+}
+
+/* Reached after a few questions, on each rank after another number of them. */
+static orr_status device_reached(void *ctx, int64_t mark)
+{
+    device *d = ctx;
+
+    return ++d->polls < (int)mark ? ORR_PENDING : ORR_OK;
+}
+static orr_status device_download(void *ctx, void *host, const void *from, size_t bytes)
+{
+    device *d = ctx;
+
+    d->downloads++;
+    memcpy(host, (const void *)((uintptr_t)from ^ far_away), bytes);
+    return ORR_OK;
+}
+static orr_status device_upload(void *ctx, void *to, const void *host, size_t bytes)
+{
+    device *d = ctx;
+
+    d->uploads++;
+    memcpy(far_of(to), host, bytes);
+    return ORR_OK;
+}
+
 /* Buckets of one slab, as the backward pass begins them; ended last first, with sums of a few
  * values in between. */
-static void buckets(orr_comm *c, int n_leaves, orr_dtype t, int round)
+static void buckets(orr_comm *c, int n_leaves, orr_dtype t, int round, int on_device)
 {
     enum { N = 9 };
     static const size_t edge[N + 1] = { 0, 0, 1, 100, 5000, 5016, 30000, 30001, 60000, 60007 };
     orr_reduction *r[N];
     double in[64 * 3], out[3], all[64 * 3], want[3];
     int64_t allocs;
+    device d = { 0 };
+    const orr_memory memory = { ORR_MEM_DEVICE, &d, device_reached, device_download,
+                                device_upload };
     job b;
 
     set_up(&b, c, n_leaves, edge[N], t);
     ranks_ok(orr_comm_reduce_reserve(c, &b.plan, b.n, t));
+    if (on_device) ranks_ok(orr_comm_reduce_stage(c, &b.plan, b.n, t));
     memset(in, 0, sizeof in);
     ranks_ok(orr_comm_leaf_sum(c, &b.plan, in, out, 3)); /* its own memory is there from now on */
     allocs = orr_alloc_count();
@@ -192,8 +234,14 @@ static void buckets(orr_comm *c, int n_leaves, orr_dtype t, int round)
         void *segments[ORR_MAX_SEGMENTS];
         for (int k = 0; k < b.plan.n_segments; k++)
             segments[k] = (char *)b.segments[k] + edge[i] * b.width;
-        ranks_ok(orr_comm_reduce_begin(&r[i], c, &b.plan, ORR_REDUCE_ORDERED, segments,
-                                       b.result + edge[i] * b.width, edge[i + 1] - edge[i], t));
+        void *result = b.result + edge[i] * b.width;
+        int far = on_device && i % 3 != 1; /* the host's between them keep their turn */
+        for (int k = 0; far && k < b.plan.n_segments; k++)
+            segments[k] = far_of(segments[k]);
+        ranks_ok(orr_comm_reduce_begin_on(&r[i], c, &b.plan, ORR_REDUCE_ORDERED,
+                                          far ? &memory : NULL, d.polls + POLLS + orr_comm_rank(c),
+                                          segments, far ? far_of(result) : result,
+                                          edge[i + 1] - edge[i], t));
         orr_status st = orr_comm_reduce_test(r[(i * 5 + round) % (i + 1)]);
         assert_true(st == ORR_OK || st == ORR_PENDING);
         if (i != 5) continue;
@@ -207,6 +255,8 @@ static void buckets(orr_comm *c, int n_leaves, orr_dtype t, int round)
     for (int i = N - 1; i >= 0; i--)
         ranks_ok(orr_comm_reduce_end(r[i]));
     assert_int_equal(orr_alloc_count(), allocs);
+    if (on_device) assert_int_equal(d.uploads, 5); /* of 6, one is empty */
+    if (on_device) assert_int_equal(d.downloads, 5 * b.plan.n_segments);
     check_result(&b, b.result);
     tear_down(&b);
 }
@@ -218,9 +268,42 @@ static void test_in_flight(void **state)
         orr_comm *c = ranks_comm(o);
         for (int l = 0; l < N_LEAF_COUNTS; l++)
             for (int round = 0; round < 2; round++)
-                buckets(c, leaf_counts[l], round ? ORR_F32 : ORR_F64, round);
+                buckets(c, leaf_counts[l], round ? ORR_F32 : ORR_F64, round, 0);
         orr_comm_destroy(c);
     }
+}
+
+static void test_devices_memory(void **state)
+{
+    (void)state;
+    for (int o = 0; o < 4; o++) {
+        orr_comm *c = ranks_comm(o);
+        for (int l = 0; l < N_LEAF_COUNTS; l++)
+            buckets(c, leaf_counts[l], l % 2 ? ORR_F32 : ORR_F64, l % 2, 1);
+        orr_comm_destroy(c);
+    }
+}
+
+/* Nothing is begun without room on the host. */
+static void test_no_room_for_a_device(void **state)
+{
+    device d = { 0 };
+    const orr_memory memory = { ORR_MEM_DEVICE, &d, device_reached, device_download,
+                                device_upload };
+    orr_comm *c = ranks_comm(0);
+    orr_reduction *r;
+    job b;
+
+    (void)state;
+    set_up(&b, c, 8, 100, ORR_F32);
+    ranks_ok(orr_comm_reduce_reserve(c, &b.plan, b.n, ORR_F32));
+    assert_int_equal(orr_comm_reduce_begin_on(&r, c, &b.plan, ORR_REDUCE_ORDERED, &memory, 0,
+                                              b.segments, b.result, b.n, ORR_F32),
+                     ORR_ERR_ARG);
+    assert_null(r);
+    ranks_ok(orr_comm_barrier(c));
+    tear_down(&b);
+    orr_comm_destroy(c);
 }
 
 static void test_fast(void **state)
@@ -334,10 +417,11 @@ static void test_mismatch(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_order_matters), cmocka_unit_test(test_ordered),
-    cmocka_unit_test(test_long),          cmocka_unit_test(test_in_flight),
-    cmocka_unit_test(test_fast),          cmocka_unit_test(test_leaf_sum),
-    cmocka_unit_test(test_mistakes),      cmocka_unit_test(test_mismatch),
+    cmocka_unit_test(test_order_matters),  cmocka_unit_test(test_ordered),
+    cmocka_unit_test(test_long),           cmocka_unit_test(test_in_flight),
+    cmocka_unit_test(test_devices_memory), cmocka_unit_test(test_no_room_for_a_device),
+    cmocka_unit_test(test_fast),           cmocka_unit_test(test_leaf_sum),
+    cmocka_unit_test(test_mistakes),       cmocka_unit_test(test_mismatch),
 };
 
 RANKS_MAIN(tests, 110)

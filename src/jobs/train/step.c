@@ -32,6 +32,7 @@ struct orr_stepper {
     double wait;    /* in this step so far */
     int local_segment[ORR_MAX_SEGMENTS + 1];
     orr_objective *objective;
+    orr_memory memory; /* of the gradients */
     double *sums, *leaf_loss, *leaf_right, *sample_loss;
     size_t bucket_first, bucket_end; /* slab range that waits for its bucket to fill */
     int n_flying;
@@ -60,6 +61,7 @@ static void show(const orr_stepper *s, const char *point, orr_real *x, size_t n)
 /* Starts the reduction of the waiting range. */
 static orr_status send_bucket(orr_stepper *s)
 {
+    orr_backend *be = orr_net_backend(s->net);
     void *segments[ORR_MAX_SEGMENTS] = { 0 };
     size_t first = s->bucket_first, n = s->bucket_end - s->bucket_first;
 
@@ -67,8 +69,9 @@ static orr_status send_bucket(orr_stepper *s)
     for (int r = 0; r < s->plan.n_segments; r++)
         segments[r] = orr_net_grads(s->net, r) + first;
     show(s, "gradients", segments[0], n);
-    ORR_TRY(orr_comm_reduce_begin(&s->flying[s->n_flying], s->context->world, &s->plan,
-                                  s->opts.mode, segments, segments[0], n, ORR_F32));
+    ORR_TRY(orr_comm_reduce_begin_on(&s->flying[s->n_flying], s->context->world, &s->plan,
+                                     s->opts.mode, &s->memory, be->ops->mark(be), segments,
+                                     segments[0], n, ORR_F32));
     s->n_flying++;
     s->bucket_first = s->bucket_end;
     return ORR_OK;
@@ -135,6 +138,7 @@ orr_status orr_stepper_create(orr_stepper **out, orr_context *context, const orr
         s->optimiser = optimiser;
         s->plan = *plan;
         s->opts = *o;
+        s->memory = orr_backend_memory(orr_net_backend(net));
         s->reduces = context->size > 1 || plan->n_segments > 1;
         for (int i = 0; i <= plan->n_segments; i++)
             s->local_segment[i] = plan->segment[i] - plan->first;
@@ -148,6 +152,11 @@ orr_status orr_stepper_create(orr_stepper **out, orr_context *context, const orr
             st, failed,
             orr_phase_joint(context, orr_comm_reduce_reserve(context->world, plan,
                                                              orr_net_slab_count(net), ORR_F32)));
+        if (s->memory.kind == ORR_MEM_DEVICE)
+            ORR_TRY_GOTO(st, failed,
+                         orr_phase(context, NULL,
+                                   orr_comm_reduce_stage(context->world, plan,
+                                                         orr_net_slab_count(net), ORR_F32)));
         orr_net_on_grad(net, on_grad, s);
     }
     orr_net_on_leaf_sum(net, leaf_sum, s);
