@@ -129,23 +129,38 @@ static const H5FD_class_t bounded_class = {
     .fl_map = H5FD_FLMAP_DICHOTOMY,
 };
 
-static orr_status open_file(hid_t *out, const char *path)
-{
-    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS), driver = H5FDregister(&bounded_class);
+/* An open file and its driver, which the library still reads while it closes the file. */
+typedef struct {
+    hid_t id, driver; /* 0 = none */
+} foreign_file;
 
-    *out = -1;
-    if (fapl >= 0 && driver >= 0 && H5Pset_driver(fapl, driver, NULL) >= 0)
-        *out = H5Fopen(path, H5F_ACC_RDONLY, fapl);
-    if (*out < 0) orr_h5_fail(ORR_ERR_FORMAT, "%s: not an HDF5 file, or a truncated one", path);
+static void close_file(foreign_file *f)
+{
+    if (f->id > 0) H5Fclose(f->id);
+    if (f->driver > 0) H5FDunregister(f->driver);
+    *f = (foreign_file){ 0 };
+}
+
+/* On failure nothing is held. */
+static orr_status open_file(foreign_file *f, const char *path)
+{
+    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
+
+    *f = (foreign_file){ .driver = H5FDregister(&bounded_class) };
+    if (fapl >= 0 && f->driver >= 0 && H5Pset_driver(fapl, f->driver, NULL) >= 0)
+        f->id = H5Fopen(path, H5F_ACC_RDONLY, fapl);
+    if (f->id <= 0) orr_h5_fail(ORR_ERR_FORMAT, "%s: not an HDF5 file, or a truncated one", path);
     if (fapl >= 0) H5Pclose(fapl);
-    if (driver >= 0) H5FDunregister(driver);
-    return *out < 0 ? ORR_ERR_FORMAT : ORR_OK;
+    if (f->id > 0) return ORR_OK;
+    close_file(f);
+    return ORR_ERR_FORMAT;
 }
 
 /* ---- datasets ---- */
 
 typedef struct {
-    hid_t file, dataset, type; /* 0 = none; type: what values are read as */
+    foreign_file file;
+    hid_t dataset, type; /* 0 = none; type: what values are read as */
 } source;
 
 static void close_source(orr_array *a)
@@ -155,7 +170,7 @@ static void close_source(orr_array *a)
     if (!s) return;
     if (s->type > 0) H5Tclose(s->type);
     if (s->dataset > 0) H5Dclose(s->dataset);
-    if (s->file > 0) H5Fclose(s->file);
+    close_file(&s->file);
     orr_free(s);
 }
 
@@ -388,8 +403,8 @@ static orr_status open_dataset(orr_array *a, const char *path, const char *datas
     a->ops = &ops;
     a->source = s;
     ORR_TRY(open_file(&s->file, path));
-    if (!is_dataset(s->file, dataset)) return fail_missing(s->file, path, dataset);
-    s->dataset = H5Dopen2(s->file, dataset, H5P_DEFAULT);
+    if (!is_dataset(s->file.id, dataset)) return fail_missing(s->file.id, path, dataset);
+    s->dataset = H5Dopen2(s->file.id, dataset, H5P_DEFAULT);
     if (s->dataset < 0) return orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot be opened", a->what);
     ORR_TRY(set_type(a, s));
     return a->elem_bytes ? set_dims(a, s) : load_text(a, s);
@@ -411,13 +426,13 @@ static orr_status open_array(orr_array *a, const char *path, const char *dataset
 static const char *find_array(const char *path, const char *const *names)
 {
     const char *found = NULL;
-    hid_t file;
+    foreign_file file;
 
     orr_h5_silence();
     if (open_file(&file, path) == ORR_OK) {
         for (; *names && !found; names++)
-            if (is_dataset(file, *names)) found = *names;
-        H5Fclose(file);
+            if (is_dataset(file.id, *names)) found = *names;
+        close_file(&file);
     } else {
         orr_error_clear();
     }
