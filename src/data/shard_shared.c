@@ -56,14 +56,12 @@ orr_status orr_shared_shard_lay_out(const char *dir, int number, const orr_schem
 }
 
 /* ---- all ranks ---- */
-orr_status orr_shared_shard_open(orr_shared_shard **out, const char *dir, int number,
-                                 const orr_schema *s, int64_t rows, const orr_store_ranks *ranks)
+orr_status orr_shared_shard_create(orr_shared_shard **out, const char *dir, int number,
+                                   const orr_schema *s, int64_t rows)
 {
     const char *names[ORR_N_COLUMNS];
-    orr_status st;
-    orr_shared_shard *f = orr_alloc(1, sizeof *f);
+    orr_shared_shard *f = *out = orr_alloc(1, sizeof *f);
 
-    *out = NULL;
     if (!f) return orr_fail(ORR_ERR_NOMEM, "out of memory: a shared shard");
     f->schema = *s;
     f->rows = rows;
@@ -72,13 +70,13 @@ orr_status orr_shared_shard_open(orr_shared_shard **out, const char *dir, int nu
             names[f->n_columns] = orr_shard_column_name((orr_shard_column)c);
             f->columns[f->n_columns++] = (orr_shard_column)c;
         }
-    st = name_file(f->path, dir, number);
-    if (st == ORR_OK) st = orr_store_shared_open(&f->file, f->path, ranks, names, f->n_columns);
-    if (f->file)
-        *out = f; /* closing is everybody's, so it is the caller's even after a failure */
-    else
-        orr_free(f);
-    return st;
+    ORR_TRY(name_file(f->path, dir, number));
+    return orr_store_shared_create(&f->file, f->path, names, f->n_columns);
+}
+
+orr_status orr_shared_shard_open(orr_shared_shard *f, const orr_store_ranks *ranks)
+{
+    return orr_store_shared_open(f->file, ranks);
 }
 
 static orr_status check_write(const orr_shared_shard *f, int64_t first, const orr_rows *r)

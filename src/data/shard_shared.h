@@ -22,11 +22,12 @@ orr_status orr_shared_shard_lay_out(const char *dir, int number, const orr_schem
                                     const orr_provenance *p);
 
 typedef struct orr_shared_shard orr_shared_shard;
-/* What was laid out with these very arguments.  ranks NULL: this process
- * alone.  *out may be there after a failure too (of this rank
- * alone): then it wants to be closed with the others'. */
-orr_status orr_shared_shard_open(orr_shared_shard **out, const char *dir, int number,
-                                 const orr_schema *s, int64_t rows, const orr_store_ranks *ranks);
+/* What was laid out with these very arguments; to be closed also after a failure.  All know first
+ * that each has it, then all open it.   Not collective. */
+orr_status orr_shared_shard_create(orr_shared_shard **out, const char *dir, int number,
+                                   const orr_schema *s, int64_t rows);
+/* ranks NULL: this process alone. */
+orr_status orr_shared_shard_open(orr_shared_shard *f, const orr_store_ranks *ranks);
 /* Rows [first, first + rows->n). */
 orr_status orr_shared_shard_write(orr_shared_shard *f, int64_t first, const orr_rows *rows);
 /* Closes the file, frees f; this rank's first failure.  NULL is fine. */

@@ -61,7 +61,10 @@ static orr_status write_together(int number, const orr_schema *s, int64_t rows, 
     orr_shared_shard *f = NULL;
     orr_status st = rank == 0 ? orr_shared_shard_lay_out(dir, number, s, rows, &made_by) : ORR_OK;
 
-    if (!any_failed(st)) st = orr_shared_shard_open(&f, dir, number, s, rows, &world);
+    if (!any_failed(st)) {
+        assert_ok(orr_shared_shard_create(&f, dir, number, s, rows));
+        st = orr_shared_shard_open(f, &world);
+    }
     for (int64_t first = 0; f && first < rows; first += block * size) {
         int64_t mine = first + block * rank, n = rows - mine < block ? rows - mine : block;
         orr_rows r = make_rows(s, mine, n > 0 ? n : 0);
@@ -159,8 +162,9 @@ static void test_refused(void **state)
     assert_fails(orr_shared_shard_lay_out(none, 0, &s, 1, NULL), ORR_ERR_IO, "cannot create");
     assert_fails(orr_shared_shard_lay_out(dir, 0, &s, 1, NULL), ORR_ERR_EXISTS, "exists already");
     assert_fails(orr_shared_shard_lay_out(dir, 11, &s, 0, NULL), ORR_ERR_ARG, "a row");
-    assert_fails(orr_shared_shard_open(&f, none, 0, &s, 1, &world), ORR_ERR_IO, "cannot open");
-    assert_null(f);
+    assert_ok(orr_shared_shard_create(&f, none, 0, &s, 1));
+    assert_fails(orr_shared_shard_open(f, &world), ORR_ERR_IO, "cannot open");
+    assert_fails(orr_shared_shard_close(f), ORR_ERR_IO, "cannot open");
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
@@ -176,12 +180,14 @@ static void test_alone(void **state)
     if (rank == 0) {
         orr_rows r = make_rows(&s, 0, 3);
         assert_ok(orr_shared_shard_lay_out(dir, 20, &s, 3, &made_by));
-        assert_ok(orr_shared_shard_open(&f, dir, 20, &s, 3, NULL));
+        assert_ok(orr_shared_shard_create(&f, dir, 20, &s, 3));
+        assert_ok(orr_shared_shard_open(f, NULL));
         assert_ok(orr_shared_shard_write(f, 0, &r));
         assert_fails(orr_shared_shard_write(f, 1, &r), ORR_ERR_ARG, "rows 1 to 4 of 3");
         assert_fails(orr_shared_shard_close(f), ORR_ERR_ARG, "rows 1 to 4");
         assert_ok(orr_shared_shard_lay_out(dir, 20, &s, 3, &made_by));
-        assert_ok(orr_shared_shard_open(&f, dir, 20, &s, 3, NULL));
+        assert_ok(orr_shared_shard_create(&f, dir, 20, &s, 3));
+        assert_ok(orr_shared_shard_open(f, NULL));
         assert_ok(orr_shared_shard_write(f, 0, &r));
         assert_ok(orr_shared_shard_close(f));
         assert_ok(orr_shared_shard_commit(dir, 20, 1));

@@ -28,29 +28,29 @@ static orr_status open_arrays(orr_store_shared *s)
     return ORR_OK;
 }
 
-orr_status orr_store_shared_open(orr_store_shared **out, const char *path,
-                                 const orr_store_ranks *ranks, const char *const *names, int n)
+orr_status orr_store_shared_create(orr_store_shared **out, const char *path,
+                                   const char *const *names, int n)
 {
-    orr_store_shared *s = orr_alloc(1, sizeof *s);
-    orr_status st;
+    orr_store_shared *s = *out = orr_alloc(1, sizeof *s);
 
-    *out = NULL;
     if (!s) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", path);
-    orr_h5_silence();
     s->file = s->transfer = -1;
     s->n = n;
     for (int i = 0; i < n; i++) {
         s->sets[i] = -1;
         s->names[i] = names[i];
     }
-    ORR_TRY_GOTO(st, done, orr_tmp_path(s->tmp, path));
-    ORR_TRY_GOTO(st, done, orr_h5_open_write(&s->file, &s->transfer, s->tmp, ranks));
-    *out = s; /* from here on closing is everybody's, so it is the caller's even after a failure */
-    return orr_store_shared_fail(s, open_arrays(s));
-done:
-    if (s->transfer >= 0) H5Pclose(s->transfer);
-    orr_free(s);
-    return st;
+    return orr_tmp_path(s->tmp, path);
+}
+
+orr_status orr_store_shared_open(orr_store_shared *s, const orr_store_ranks *ranks)
+{
+    orr_status st;
+
+    orr_h5_silence();
+    st = orr_h5_open_write(&s->file, &s->transfer, s->tmp, ranks);
+    if (st == ORR_OK) st = open_arrays(s);
+    return orr_store_shared_fail(s, st);
 }
 
 /* n = 0 selects nothing and is written all the same. */
@@ -111,12 +111,12 @@ orr_status orr_store_shared_close(orr_store_shared *s)
     orr_h5_silence();
     for (int i = 0; i < s->n; i++)
         if (s->sets[i] >= 0) H5Dclose(s->sets[i]);
-    if (H5Fclose(s->file) < 0)
+    if (s->file >= 0 && H5Fclose(s->file) < 0)
         orr_store_shared_fail(s, orr_h5_fail(ORR_ERR_IO,
                                              "%s: cannot finish the file (is the disk "
                                              "full?)",
                                              s->tmp));
-    H5Pclose(s->transfer);
+    if (s->transfer >= 0) H5Pclose(s->transfer);
     st = orr_error_raise(&s->failed);
     orr_free(s);
     return st;

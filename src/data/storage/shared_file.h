@@ -28,10 +28,13 @@ typedef struct orr_store_ranks {
 } orr_store_ranks;
 
 typedef struct orr_store_shared orr_store_shared;
-/* Opens path + ".tmp".  ranks: those who write, NULL: this process alone.  names: the arrays that are written, n <= ORR_STORE_SHARED_MAX.  *out may be there after a
- * failure of this process alone, too: then it wants to be closed with the others'. */
-orr_status orr_store_shared_open(orr_store_shared **out, const char *path,
-                                 const orr_store_ranks *ranks, const char *const *names, int n);
+/* For path + ".tmp", to be closed also after a failure.  names: the arrays that are written, n <=
+ * ORR_STORE_SHARED_MAX.  Apart from the open, so that all can know first that each has the memory
+ * to take part: who is missing there keeps the others waiting.   Not collective. */
+orr_status orr_store_shared_create(orr_store_shared **out, const char *path,
+                                   const char *const *names, int n);
+/* ranks: those who write, NULL: this process alone. */
+orr_status orr_store_shared_open(orr_store_shared *s, const orr_store_ranks *ranks);
 /* Rows [first, first + n) of array names[i], in its type. */
 orr_status orr_store_shared_write(orr_store_shared *s, int i, int64_t first, int64_t n,
                                   const void *rows);

@@ -163,9 +163,11 @@ static orr_status write_shared(orr_context *context, const orr_oof *o, const cha
     orr_error first = { 0 };
 
     orr_deadline_start(&limit, "writing predictions with all ranks", ORR_EXIT_FAILED, 1);
-    orr_error_keep(&first, orr_phase_joint(context, orr_store_shared_open(
-                                                        &w, path, orr_context_writers(context),
-                                                        names, o->n_test ? 2 : 1)));
+    orr_error_keep(&first, orr_phase(context, NULL,
+                                     orr_store_shared_create(&w, path, names, o->n_test ? 2 : 1)));
+    if (first.code == ORR_OK)
+        orr_error_keep(&first, orr_phase_joint(context, orr_store_shared_open(
+                                                            w, orr_context_writers(context))));
     if (first.code == ORR_OK) write_columns(w, context, o, how, &limit);
     orr_error_keep(&first, orr_store_shared_close(w));
     orr_deadline_stop(&limit);

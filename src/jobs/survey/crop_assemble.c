@@ -194,9 +194,12 @@ static orr_status write_together(assembly *a, orr_rows *buffer, int64_t block)
 
     orr_deadline_start(&limit, "writing the set with all ranks", ORR_EXIT_FAILED, 1);
     orr_error_keep(
-        &first, orr_phase_joint(c->context,
-                                orr_shared_shard_open(&f, c->set, 0, &c->schema, a->r->counts.cubes,
-                                                      orr_context_writers(c->context))));
+        &first, orr_phase(c->context, NULL,
+                          orr_shared_shard_create(&f, c->set, 0, &c->schema, a->r->counts.cubes)));
+    if (first.code == ORR_OK)
+        orr_error_keep(
+            &first,
+            orr_phase_joint(c->context, orr_shared_shard_open(f, orr_context_writers(c->context))));
     if (first.code == ORR_OK) orr_error_keep(&first, write_rounds(a, f, buffer, block, &limit));
     orr_error_keep(&first, orr_shared_shard_close(f));
     orr_deadline_stop(&limit);

@@ -352,7 +352,8 @@ static void test_shared_alone(void **state)
         assert_ok(orr_store_lay_out(w, "a", orr_store_matrix(ORR_STORE_F64, 3, 2)));
         assert_ok(orr_store_lay_out(w, "b", orr_store_vector(ORR_STORE_F64, 4)));
         assert_ok(orr_store_pause(w));
-        assert_ok(orr_store_shared_open(&s, path, NULL, names, 2));
+        assert_ok(orr_store_shared_create(&s, path, names, 2));
+        assert_ok(orr_store_shared_open(s, NULL));
         assert_ok(orr_store_shared_write(s, 0, 1, 2, rows));
         assert_ok(orr_store_shared_write(s, 0, 0, 0, NULL));
         if (fails)
@@ -373,8 +374,9 @@ static void test_shared_alone(void **state)
     assert_memory_equal(back, rows, sizeof rows);
     assert_ok(orr_store_verify(r));
     orr_store_close(r);
-    assert_fails(orr_store_shared_open(&s, path, NULL, names, 2), ORR_ERR_IO, "cannot open");
-    assert_null(s);
+    assert_ok(orr_store_shared_create(&s, path, names, 2));
+    assert_fails(orr_store_shared_open(s, NULL), ORR_ERR_IO, "cannot open");
+    assert_fails(orr_store_shared_close(s), ORR_ERR_IO, "cannot open");
 }
 
 /* Rows that are not there are this process's failure, and nothing of it is written any more. */
@@ -391,7 +393,8 @@ static void test_shared_range(void **state)
     assert_ok(orr_store_lay_out(w, "b", orr_store_vector(ORR_STORE_F64, 4)));
     assert_ok(orr_store_leave(w, ORR_OK));
     assert_true(exists_tmp(path));
-    assert_ok(orr_store_shared_open(&s, path, NULL, names, 1));
+    assert_ok(orr_store_shared_create(&s, path, names, 1));
+    assert_ok(orr_store_shared_open(s, NULL));
     assert_fails(orr_store_shared_write(s, 0, 2, 3, rows), ORR_ERR_ARG, "rows 2 to 5 of 4");
     assert_fails(orr_store_shared_write(s, 0, 0, 4, rows), ORR_ERR_ARG, "rows 2 to 5 of 4");
     assert_fails(orr_store_shared_close(s), ORR_ERR_ARG, "rows 2 to 5 of 4");
