@@ -3,26 +3,238 @@
  * Rows go to a table of a second file beside the plan, which is removed at the end; SQLite sorts
  * them by id (duplicates are neighbours then), and again by field.  What is held in memory is a
  * batch of rows and SQLite's caches. */
-#include "data/survey/catalogue_build.h"
 #include "core/file.h"
 #include "core/memory.h"
 #include "data/formats/classes.h"
 #include "data/formats/text_value.h"
+#include "data/survey/catalogue.h"
+#include "data/survey/catalogue_private.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static const char *const sql[ORR_BUILD_STATEMENTS] = {
-    [ORR_BUILD_ADD_ROW] = "INSERT INTO work.raw(row, id, key, data) VALUES(?1, ?2, ?3, ?4)",
-    [ORR_BUILD_CHANGE_ROW] = "UPDATE work.raw SET data = ?2 WHERE row = ?1",
-    [ORR_BUILD_DROP_ROW] = "DELETE FROM work.raw WHERE row = ?1",
-    [ORR_BUILD_GET_ROW] = "SELECT key, data FROM work.raw WHERE row = ?1",
-    [ORR_BUILD_ADD_ASIDE] = "INSERT INTO aside(row, id, reason) VALUES(?1, ?2, ?3)",
-    [ORR_BUILD_ADD_FIELD] = "INSERT INTO field(n, key, first, count) VALUES(?1, ?2, ?3, ?4)",
-    [ORR_BUILD_ADD_PART] = "INSERT INTO part(n, first, count) VALUES(?1, ?2, ?3)",
-    [ORR_BUILD_ADD_OBJECT] = "INSERT INTO object(n, data) VALUES(?1, ?2)",
+enum {
+    BUILD_ADD_ROW,
+    BUILD_CHANGE_ROW,
+    BUILD_DROP_ROW,
+    BUILD_GET_ROW,
+    BUILD_ADD_ASIDE,
+    BUILD_ADD_FIELD,
+    BUILD_ADD_PART,
+    BUILD_ADD_OBJECT,
+    BUILD_STATEMENTS
+};
+
+/* A catalogue on its way into a plan. */
+typedef struct plan_build {
+    const orr_catalogue_opts *o;
+    const char *const *fields;
+    const int *is_int;
+    int n_fields, n_y, n_aux;
+    int64_t max_objects, max_fields;
+    orr_classes classes;
+    orr_columns *columns;
+    char tmp[ORR_PATH_MAX], work[ORR_PATH_MAX];
+    sqlite3 *db;
+    sqlite3_stmt *st[BUILD_STATEMENTS];
+    orr_sha256 *sha;
+    orr_catalogue_counts counts;
+    int32_t max_label;
+    int text_ids, id_bytes; /* of the objects: is one a text? the longest */
+    char first_reason[200]; /* of a row that was set aside */
+} plan_build;
+
+static orr_status run(plan_build *b, int code)
+{
+    return code == SQLITE_OK || code == SQLITE_DONE || code == SQLITE_ROW
+               ? ORR_OK
+               : orr_plan_fail(b->db, b->tmp, code);
+}
+
+/* Binds blobs and texts without copies: they live until the step. */
+static orr_status run_statement(plan_build *b, int which)
+{
+    int code = sqlite3_step(b->st[which]);
+
+    sqlite3_reset(b->st[which]);
+    return run(b, code);
+}
+
+/* The row becomes no object. */
+static orr_status set_aside(plan_build *b, int64_t row, const char *id, const char *reason)
+{
+    sqlite3_stmt *s = b->st[BUILD_ADD_ASIDE];
+
+    if (!b->counts.aside++)
+        snprintf(b->first_reason, sizeof b->first_reason, "row %" PRId64 ", id \"%.64s\": %.100s",
+                 row + 1, id, reason);
+    sqlite3_bind_int64(s, 1, row);
+    sqlite3_bind_text(s, 2, id, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 3, reason, -1, SQLITE_STATIC);
+    return run_statement(b, BUILD_ADD_ASIDE);
+}
+
+/* ---- rows of the catalogue, into the work table or aside ---- */
+enum {
+    BATCH = 2048,
+    REASON = 400,
+    MAX_REQUESTS = 4 + ORR_MAX_TARGET_NAMES + ORR_MAX_AUX + ORR_TEMPLATE_FIELDS
+};
+
+typedef struct {
+    orr_column_request requests[MAX_REQUESTS];
+    int n;
+    orr_column_text *id, *label, *field[ORR_TEMPLATE_FIELDS];
+    double *ra, *dec, *y[ORR_MAX_TARGET_NAMES], *aux[ORR_MAX_AUX];
+} batch;
+
+static orr_status want(plan_build *b, batch *q, const char *name, const char *option,
+                       orr_value_type type, void *values)
+{
+    orr_column_request *r = &q->requests[q->n];
+    size_t bytes = type == ORR_VALUE_TEXT ? sizeof(orr_column_text) : sizeof(double);
+
+    ORR_TRY(orr_columns_find(b->columns, name, option, &r->column));
+    if (!(r->values = orr_alloc(BATCH, bytes)))
+        return orr_fail(ORR_ERR_NOMEM, "%s: out of memory", b->o->file);
+    r->type = type;
+    q->n++;
+    memcpy(values, &r->values, sizeof r->values);
+    return ORR_OK;
+}
+
+static orr_status make_batch(plan_build *b, batch *q)
+{
+    const orr_catalogue_opts *o = b->o;
+
+    ORR_TRY(want(b, q, o->id, "catalogue.id", ORR_VALUE_TEXT, &q->id));
+    ORR_TRY(want(b, q, o->ra, "catalogue.ra", ORR_VALUE_REAL, &q->ra));
+    ORR_TRY(want(b, q, o->dec, "catalogue.dec", ORR_VALUE_REAL, &q->dec));
+    if (*o->label) ORR_TRY(want(b, q, o->label, "catalogue.label", ORR_VALUE_TEXT, &q->label));
+    for (int i = 0; i < b->n_y; i++)
+        ORR_TRY(want(b, q, o->target.v[i], "catalogue.target", ORR_VALUE_REAL, &q->y[i]));
+    for (int i = 0; i < b->n_aux; i++)
+        ORR_TRY(want(b, q, o->aux.v[i], "catalogue.aux", ORR_VALUE_REAL, &q->aux[i]));
+    for (int i = 0; i < b->n_fields; i++)
+        ORR_TRY(want(b, q, b->fields[i], "the archive's templates", ORR_VALUE_TEXT, &q->field[i]));
+    return ORR_OK;
+}
+
+static void free_batch(batch *q)
+{
+    for (int i = 0; i < q->n; i++)
+        orr_free(q->requests[i].values);
+}
+
+/* An empty id is set aside; one that cannot be an id stops the build. */
+static orr_status check_id(const plan_build *b, int64_t row, const char *id)
+{
+    const char *why = *id ? orr_id_fault(id, strlen(id)) : NULL;
+
+    if (!why) return ORR_OK;
+    return orr_fail(ORR_ERR_FORMAT, "%s: row %" PRId64 ": the id \"%.64s\" %s (column %s)",
+                    b->o->file, row + 1, id, why, b->o->id);
+}
+
+/* Row i of the batch as an object with its field; reason is "" when it can be one. */
+static void judge(const plan_build *b, const batch *q, int64_t i, orr_plan_object *out,
+                  orr_template_value *values, char reason[REASON])
+{
+    size_t bytes = REASON;
+    const char *label = q->label ? q->label[i] : "", *why;
+    char text[256];
+
+    *reason = '\0';
+    if (!q->id[i][0]) snprintf(reason, bytes, "the id is empty");
+    if (!(out->ra >= 0 && out->ra < 360))
+        snprintf(reason, bytes, "right ascension %.15g is not in [0, 360)", out->ra);
+    else if (!(out->dec >= -90 && out->dec <= 90))
+        snprintf(reason, bytes, "declination %.15g is not in [-90, 90]", out->dec);
+    for (int k = 0; k < b->n_y; k++)
+        if (!isfinite((float)(out->y[k] = q->y[k][i])))
+            snprintf(reason, bytes, "target %s is %g", b->o->target.v[k], q->y[k][i]);
+    for (int k = 0; k < b->n_aux; k++)
+        if (!isfinite(out->aux[k] = (float)q->aux[k][i]))
+            snprintf(reason, bytes, "aux %s is %g", b->o->aux.v[k], q->aux[k][i]);
+    if (q->label) {
+        out->label = orr_classes_label(&b->classes, label, strlen(label));
+        if (out->label < 0) {
+            orr_classes_fault(&b->classes, text, sizeof text);
+            snprintf(reason, bytes, "label \"%s\" %s", label, text);
+        }
+    }
+    for (int k = 0; k < b->n_fields; k++) {
+        const char *s = q->field[k][i];
+
+        values[k] = (orr_template_value){ .is_int = b->is_int[k] };
+        if (b->is_int[k]) {
+            if ((why = orr_integer_parse(s, strlen(s), &values[k].number)))
+                snprintf(reason, bytes, "%s: \"%s\" %s", b->fields[k], s, why);
+        } else {
+            memcpy(values[k].text, s, sizeof values[k].text);
+            if (orr_template_check(b->fields[k], s) != ORR_OK) {
+                snprintf(reason, bytes, "%s", orr_error_text());
+                orr_error_clear();
+            }
+        }
+    }
+}
+
+static orr_status add_row(plan_build *b, const batch *q, int64_t i, int64_t row)
+{
+    orr_plan_object out = { .row = row, .ra = q->ra[i], .dec = q->dec[i] };
+    orr_template_value values[ORR_TEMPLATE_FIELDS];
+    unsigned char key[ORR_PLAN_KEY_MAX];
+    char data[ORR_PLAN_DATA_MAX], reason[REASON];
+    sqlite3_stmt *s = b->st[BUILD_ADD_ROW];
+    size_t n = strlen(q->id[i]);
+    int64_t number;
+
+    ORR_TRY(check_id(b, row, q->id[i]));
+    memcpy(out.id, q->id[i], sizeof out.id);
+    judge(b, q, i, &out, values, reason);
+    if (*reason) return set_aside(b, row, out.id, reason);
+    sqlite3_bind_int64(s, 1, row);
+    if (orr_id_integer(out.id, n, &number))
+        sqlite3_bind_int64(s, 2, number);
+    else
+        sqlite3_bind_text(s, 2, out.id, (int)n, SQLITE_STATIC);
+    sqlite3_bind_blob(s, 3, key, (int)orr_plan_key(values, b->n_fields, key), SQLITE_STATIC);
+    sqlite3_bind_blob(s, 4, data, (int)orr_plan_pack(&out, b->n_y, b->n_aux, data), SQLITE_STATIC);
+    return run_statement(b, BUILD_ADD_ROW);
+}
+
+static orr_status read_rows(plan_build *b)
+{
+    batch q = { 0 };
+    orr_status st;
+    int64_t first, n;
+
+    ORR_TRY_GOTO(st, done, make_batch(b, &q));
+    do {
+        ORR_TRY_GOTO(st, done, orr_columns_next(b->columns, q.requests, q.n, BATCH, &first, &n));
+        for (int64_t i = 0; i < n; i++)
+            ORR_TRY_GOTO(st, done, add_row(b, &q, i, first + i));
+        b->counts.rows += n;
+    } while (n > 0);
+done:
+    free_batch(&q);
+    return st;
+}
+
+/* ---- the plan ---- */
+static const char *const sql[BUILD_STATEMENTS] = {
+    [BUILD_ADD_ROW] = "INSERT INTO work.raw(row, id, key, data) VALUES(?1, ?2, ?3, ?4)",
+    [BUILD_CHANGE_ROW] = "UPDATE work.raw SET data = ?2 WHERE row = ?1",
+    [BUILD_DROP_ROW] = "DELETE FROM work.raw WHERE row = ?1",
+    [BUILD_GET_ROW] = "SELECT key, data FROM work.raw WHERE row = ?1",
+    [BUILD_ADD_ASIDE] = "INSERT INTO aside(row, id, reason) VALUES(?1, ?2, ?3)",
+    [BUILD_ADD_FIELD] = "INSERT INTO field(n, key, first, count) VALUES(?1, ?2, ?3, ?4)",
+    [BUILD_ADD_PART] = "INSERT INTO part(n, first, count) VALUES(?1, ?2, ?3)",
+    [BUILD_ADD_OBJECT] = "INSERT INTO object(n, data) VALUES(?1, ?2)",
 };
 static const char tables[] =
     "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;"
@@ -38,43 +250,14 @@ static const char tables[] =
 
 /* ---- small helpers around SQLite ---- */
 
-static orr_status run(orr_build *b, int code)
-{
-    return code == SQLITE_OK || code == SQLITE_DONE || code == SQLITE_ROW
-               ? ORR_OK
-               : orr_plan_fail(b->db, b->tmp, code);
-}
-
-/* Binds blobs and texts without copies: they live until the step. */
-orr_status orr_build_step(orr_build *b, int which)
-{
-    int code = sqlite3_step(b->st[which]);
-
-    sqlite3_reset(b->st[which]);
-    return run(b, code);
-}
-
-static orr_status execute(orr_build *b, const char *text)
+static orr_status execute(plan_build *b, const char *text)
 {
     return run(b, sqlite3_exec(b->db, text, NULL, NULL, NULL));
 }
 
-static void digest(orr_build *b, orr_status *st, const void *data, size_t n)
+static void digest(plan_build *b, orr_status *st, const void *data, size_t n)
 {
     if (*st == ORR_OK) *st = orr_sha256_add(b->sha, data, n);
-}
-
-orr_status orr_build_aside(orr_build *b, int64_t row, const char *id, const char *reason)
-{
-    sqlite3_stmt *s = b->st[ORR_BUILD_ADD_ASIDE];
-
-    if (!b->counts.aside++)
-        snprintf(b->first_reason, sizeof b->first_reason, "row %" PRId64 ", id \"%.64s\": %.100s",
-                 row + 1, id, reason);
-    sqlite3_bind_int64(s, 1, row);
-    sqlite3_bind_text(s, 2, id, -1, SQLITE_STATIC);
-    sqlite3_bind_text(s, 3, reason, -1, SQLITE_STATIC);
-    return orr_build_step(b, ORR_BUILD_ADD_ASIDE);
 }
 
 /* ---- duplicates ---- */
@@ -90,10 +273,10 @@ typedef struct {
     size_t key_n;
 } group;
 
-static orr_status load(orr_build *b, int64_t row, orr_plan_object *o, unsigned char *key,
+static orr_status load(plan_build *b, int64_t row, orr_plan_object *o, unsigned char *key,
                        size_t *key_n)
 {
-    sqlite3_stmt *s = b->st[ORR_BUILD_GET_ROW];
+    sqlite3_stmt *s = b->st[BUILD_GET_ROW];
     orr_status st = ORR_OK;
     int code;
 
@@ -113,7 +296,7 @@ static orr_status load(orr_build *b, int64_t row, orr_plan_object *o, unsigned c
     return st;
 }
 
-static orr_status end_group(orr_build *b, group *g)
+static orr_status end_group(plan_build *b, group *g)
 {
     char data[ORR_PLAN_DATA_MAX];
 
@@ -121,14 +304,14 @@ static orr_status end_group(orr_build *b, group *g)
     for (int k = 0; k < b->n_y; k++)
         g->first.y[k] /= (double)g->n;
     b->counts.merged += g->n - 1;
-    sqlite3_bind_int64(b->st[ORR_BUILD_CHANGE_ROW], 1, g->row);
-    sqlite3_bind_blob(b->st[ORR_BUILD_CHANGE_ROW], 2, data,
+    sqlite3_bind_int64(b->st[BUILD_CHANGE_ROW], 1, g->row);
+    sqlite3_bind_blob(b->st[BUILD_CHANGE_ROW], 2, data,
                       (int)orr_plan_pack(&g->first, b->n_y, b->n_aux, data), SQLITE_STATIC);
-    return orr_build_step(b, ORR_BUILD_CHANGE_ROW);
+    return run_statement(b, BUILD_CHANGE_ROW);
 }
 
 /* Another row with the group's id. */
-static orr_status join_group(orr_build *b, group *g, int64_t row)
+static orr_status join_group(plan_build *b, group *g, int64_t row)
 {
     unsigned char key[ORR_PLAN_KEY_MAX];
     orr_plan_object o = { 0 };
@@ -145,14 +328,14 @@ static orr_status join_group(orr_build *b, group *g, int64_t row)
         snprintf(reason, sizeof reason,
                  "the %s differs from that of row %" PRId64 ", which has the same id", differs,
                  g->row + 1);
-        ORR_TRY(orr_build_aside(b, row, o.id, reason));
+        ORR_TRY(set_aside(b, row, o.id, reason));
     } else {
         for (int k = 0; k < b->n_y; k++)
             g->first.y[k] += o.y[k];
         g->n++;
     }
-    sqlite3_bind_int64(b->st[ORR_BUILD_DROP_ROW], 1, row);
-    return orr_build_step(b, ORR_BUILD_DROP_ROW);
+    sqlite3_bind_int64(b->st[BUILD_DROP_ROW], 1, row);
+    return run_statement(b, BUILD_DROP_ROW);
 }
 
 static int same_id(const group *g, sqlite3_stmt *s)
@@ -177,7 +360,7 @@ static void begin_group(group *g, sqlite3_stmt *s)
     snprintf(g->text, sizeof g->text, "%s", text ? (const char *)text : "");
 }
 
-static orr_status merge(orr_build *b)
+static orr_status merge(plan_build *b)
 {
     sqlite3_stmt *s = NULL;
     orr_status st;
@@ -212,9 +395,9 @@ typedef struct {
     int64_t part_first, part_fields, part_objects; /* of the part before it */
 } layout;
 
-static orr_status end_part(orr_build *b, layout *l)
+static orr_status end_part(plan_build *b, layout *l)
 {
-    sqlite3_stmt *s = b->st[ORR_BUILD_ADD_PART];
+    sqlite3_stmt *s = b->st[BUILD_ADD_PART];
 
     if (l->part_fields == 0) return ORR_OK;
     sqlite3_bind_int64(s, 1, b->counts.parts++);
@@ -222,12 +405,12 @@ static orr_status end_part(orr_build *b, layout *l)
     sqlite3_bind_int64(s, 3, l->part_fields);
     l->part_first += l->part_fields;
     l->part_fields = l->part_objects = 0;
-    return orr_build_step(b, ORR_BUILD_ADD_PART);
+    return run_statement(b, BUILD_ADD_PART);
 }
 
 /* Fields that the present part may hold.  Small parts keep many ranks busy, large ones are few:
  * a catalogue of many fields, which is read to its end only now, begins with small ones. */
-static int64_t part_limit(const orr_build *b, const layout *l)
+static int64_t part_limit(const plan_build *b, const layout *l)
 {
     int64_t grown = 1 + l->part_first / ORR_PART_GROWTH;
 
@@ -235,9 +418,9 @@ static int64_t part_limit(const orr_build *b, const layout *l)
     return grown < ORR_PART_FIELDS_MAX ? grown : ORR_PART_FIELDS_MAX;
 }
 
-static orr_status end_field(orr_build *b, layout *l)
+static orr_status end_field(plan_build *b, layout *l)
 {
-    sqlite3_stmt *s = b->st[ORR_BUILD_ADD_FIELD];
+    sqlite3_stmt *s = b->st[BUILD_ADD_FIELD];
 
     if (l->n == 0) return ORR_OK;
     if (l->part_fields == part_limit(b, l) || l->part_objects + l->n > b->max_objects)
@@ -250,10 +433,10 @@ static orr_status end_field(orr_build *b, layout *l)
     sqlite3_bind_int64(s, 4, l->n);
     l->first += l->n;
     l->n = 0;
-    return orr_build_step(b, ORR_BUILD_ADD_FIELD);
+    return run_statement(b, BUILD_ADD_FIELD);
 }
 
-static orr_status add_object(orr_build *b, layout *l, sqlite3_stmt *row)
+static orr_status add_object(plan_build *b, layout *l, sqlite3_stmt *row)
 {
     const void *key = sqlite3_column_blob(row, 0), *data = sqlite3_column_blob(row, 1);
     size_t key_n = (size_t)sqlite3_column_bytes(row, 0), n = (size_t)sqlite3_column_bytes(row, 1);
@@ -279,12 +462,12 @@ static orr_status add_object(orr_build *b, layout *l, sqlite3_stmt *row)
     if (!orr_id_integer(o.id, id, &number)) b->text_ids = 1;
     if ((int)id > b->id_bytes) b->id_bytes = (int)id;
     if (o.label > b->max_label) b->max_label = o.label;
-    sqlite3_bind_int64(b->st[ORR_BUILD_ADD_OBJECT], 1, b->counts.objects++);
-    sqlite3_bind_blob(b->st[ORR_BUILD_ADD_OBJECT], 2, data, (int)n, SQLITE_STATIC);
-    return orr_build_step(b, ORR_BUILD_ADD_OBJECT);
+    sqlite3_bind_int64(b->st[BUILD_ADD_OBJECT], 1, b->counts.objects++);
+    sqlite3_bind_blob(b->st[BUILD_ADD_OBJECT], 2, data, (int)n, SQLITE_STATIC);
+    return run_statement(b, BUILD_ADD_OBJECT);
 }
 
-static orr_status sort(orr_build *b)
+static orr_status sort(plan_build *b)
 {
     layout *l = orr_alloc(1, sizeof *l);
     sqlite3_stmt *s = NULL;
@@ -315,7 +498,7 @@ done:
 
 /* ---- what the schema is made of, and the identity ---- */
 
-static orr_status put_meta(orr_build *b, const char *key, int64_t value, const char *text)
+static orr_status put_meta(plan_build *b, const char *key, int64_t value, const char *text)
 {
     sqlite3_stmt *s = NULL;
     int code;
@@ -331,7 +514,7 @@ static orr_status put_meta(orr_build *b, const char *key, int64_t value, const c
     return run(b, code);
 }
 
-static orr_status put_name(orr_build *b, const char *kind, int n, const char *name)
+static orr_status put_name(plan_build *b, const char *kind, int n, const char *name)
 {
     orr_status st = ORR_OK;
     sqlite3_stmt *s = NULL;
@@ -350,7 +533,7 @@ static orr_status put_name(orr_build *b, const char *kind, int n, const char *na
     return run(b, code);
 }
 
-static orr_status put_names(orr_build *b)
+static orr_status put_names(plan_build *b)
 {
     const orr_strings *classes = b->o->class_names.n ? &b->o->class_names : &b->o->classes;
     orr_strings bands = orr_catalogue_bands(b->o);
@@ -368,7 +551,7 @@ static orr_status put_names(orr_build *b)
     return ORR_OK;
 }
 
-static orr_status digest_asides(orr_build *b)
+static orr_status digest_asides(plan_build *b)
 {
     sqlite3_stmt *s = NULL;
     orr_status st;
@@ -386,7 +569,7 @@ static orr_status digest_asides(orr_build *b)
     return st == ORR_OK ? run(b, code) : st;
 }
 
-static orr_status put_all_meta(orr_build *b)
+static orr_status put_all_meta(plan_build *b)
 {
     const int *given = &b->o->class_names.n;
     int n_classes = !*b->o->label  ? 0
@@ -425,7 +608,7 @@ static orr_status put_all_meta(orr_build *b)
 
 /* ---- all of it ---- */
 
-static orr_status check_options(orr_build *b)
+static orr_status check_options(plan_build *b)
 {
     const orr_catalogue_opts *o = b->o;
 
@@ -453,7 +636,7 @@ static orr_status check_options(orr_build *b)
     return orr_classes_init(&b->classes, &o->classes, "catalogue.classes");
 }
 
-static orr_status open_files(orr_build *b, const char *file)
+static orr_status open_files(plan_build *b, const char *file)
 {
     sqlite3_stmt *s = NULL;
     int code;
@@ -472,14 +655,14 @@ static orr_status open_files(orr_build *b, const char *file)
     sqlite3_finalize(s);
     ORR_TRY(run(b, code));
     ORR_TRY(execute(b, tables));
-    for (int i = 0; i < ORR_BUILD_STATEMENTS; i++)
+    for (int i = 0; i < BUILD_STATEMENTS; i++)
         ORR_TRY(orr_plan_prepare(b->db, b->tmp, &b->st[i], sql[i]));
     return orr_sha256_begin(&b->sha);
 }
 
-static void close_files(orr_build *b)
+static void close_files(plan_build *b)
 {
-    for (int i = 0; i < ORR_BUILD_STATEMENTS; i++)
+    for (int i = 0; i < BUILD_STATEMENTS; i++)
         sqlite3_finalize(b->st[i]);
     sqlite3_close(b->db);
     b->db = NULL;
@@ -490,23 +673,23 @@ orr_status orr_catalogue_build(const char *file, const orr_catalogue_opts *o,
                                const char *const *fields, const int *is_int, int n_fields,
                                int64_t max_objects, int64_t max_fields)
 {
-    orr_build *b = orr_alloc(1, sizeof *b);
+    plan_build *b = orr_alloc(1, sizeof *b);
     orr_status st = ORR_OK;
 
     if (!b) return orr_fail(ORR_ERR_NOMEM, "out of memory: catalogue");
-    *b = (orr_build){ .o = o,
-                      .fields = fields,
-                      .is_int = is_int,
-                      .n_fields = n_fields,
-                      .n_y = o->target.n,
-                      .n_aux = o->aux.n,
-                      .max_objects = max_objects,
-                      .max_fields = max_fields,
-                      .max_label = -1 };
+    *b = (plan_build){ .o = o,
+                       .fields = fields,
+                       .is_int = is_int,
+                       .n_fields = n_fields,
+                       .n_y = o->target.n,
+                       .n_aux = o->aux.n,
+                       .max_objects = max_objects,
+                       .max_fields = max_fields,
+                       .max_label = -1 };
     ORR_TRY_GOTO(st, done, check_options(b));
     ORR_TRY_GOTO(st, done, orr_columns_open(&b->columns, o->file, o->table));
     ORR_TRY_GOTO(st, done, open_files(b, file));
-    ORR_TRY_GOTO(st, done, orr_build_read_rows(b));
+    ORR_TRY_GOTO(st, done, read_rows(b));
     ORR_TRY_GOTO(st, done, merge(b));
     ORR_TRY_GOTO(st, done, sort(b));
     ORR_TRY_GOTO(st, done, put_all_meta(b));

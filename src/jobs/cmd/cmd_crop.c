@@ -1,6 +1,6 @@
 /* jobs/cmd/cmd_crop.c - orrery crop JOB.yaml [key=value ...] */
 #include "core/memory.h"
-#include "jobs/cmd/command.h"
+#include "jobs/cmd/command_private.h"
 #include "jobs/context/phase.h"
 #include "jobs/context/runtime.h"
 #include "jobs/survey/crop.h"

@@ -1,5 +1,5 @@
 /* jobs/cmd/cmd_cv.c - orrery cv JOB.yaml [key=value ...] */
-#include "jobs/cmd/command.h"
+#include "jobs/cmd/command_private.h"
 #include "jobs/context/phase.h"
 #include "jobs/context/runtime.h"
 #include "jobs/ensemble/cv.h"

@@ -1,6 +1,6 @@
 /* jobs/cmd/cmd_evaluate.c - orrery evaluate MODEL DATA [key=value ...] */
 #include "core/file.h"
-#include "jobs/cmd/command.h"
+#include "jobs/cmd/command_private.h"
 #include "jobs/context/runtime.h"
 #include "jobs/model/report.h"
 #include "jobs/predict/apply.h"

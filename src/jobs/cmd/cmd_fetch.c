@@ -1,5 +1,5 @@
 /* jobs/cmd/cmd_fetch.c - orrery fetch JOB.yaml [key=value ...] */
-#include "jobs/cmd/command.h"
+#include "jobs/cmd/command_private.h"
 #include "jobs/context/phase.h"
 #include "jobs/context/runtime.h"
 #include "jobs/survey/fetch.h"

@@ -1,7 +1,7 @@
 /* jobs/cmd/cmd_import.c - orrery import JOB.yaml [key=value ...] */
 #include "data/formats/list.h"
 #include "data/formats/table.h"
-#include "jobs/cmd/command.h"
+#include "jobs/cmd/command_private.h"
 #include "jobs/context/phase.h"
 #include "jobs/context/runtime.h"
 #include "jobs/sets/import.h"

@@ -1,5 +1,5 @@
 /* jobs/cmd/cmd_info.c - orrery info PATH: what is in a shard set, checkpoint, model or run. */
-#include "jobs/cmd/command.h"
+#include "jobs/cmd/command_private.h"
 #include "jobs/context/phase.h"
 #include "jobs/context/signals.h"
 #include "jobs/sets/info.h"

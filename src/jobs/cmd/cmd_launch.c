@@ -1,5 +1,5 @@
 /* jobs/cmd/cmd_launch.c - orrery launch [key=value ...] COMMAND [FILE] [key=value ...] */
-#include "jobs/cmd/command.h"
+#include "jobs/cmd/command_private.h"
 #include "jobs/launch/launch.h"
 
 static const orr_more_keys more[] = {

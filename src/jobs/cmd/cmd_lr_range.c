@@ -1,6 +1,6 @@
 /* jobs/cmd/cmd_lr_range.c - orrery lr-range JOB.yaml [key=value ...] */
 #include "core/memory.h"
-#include "jobs/cmd/command.h"
+#include "jobs/cmd/command_private.h"
 #include "jobs/context/phase.h"
 #include "jobs/context/runtime.h"
 #include "jobs/train/lr_range.h"

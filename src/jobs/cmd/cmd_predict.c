@@ -1,6 +1,6 @@
 /* jobs/cmd/cmd_predict.c - orrery predict MODEL DATA out=FILE [key=value ...] */
 #include "core/file.h"
-#include "jobs/cmd/command.h"
+#include "jobs/cmd/command_private.h"
 #include "jobs/context/runtime.h"
 #include "jobs/model/report.h"
 #include "jobs/predict/apply.h"

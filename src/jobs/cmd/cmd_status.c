@@ -1,6 +1,6 @@
 /* jobs/cmd/cmd_status.c - orrery status PATH: what a run is doing, from the files it leaves. */
 #include "core/memory.h"
-#include "jobs/cmd/command.h"
+#include "jobs/cmd/command_private.h"
 #include "jobs/context/phase.h"
 #include "jobs/launch/status_view.h"
 

@@ -1,5 +1,5 @@
 /* jobs/cmd/cmd_synth.c - orrery synth SURVEY out=FOLDER [key=value ...] */
-#include "jobs/cmd/command.h"
+#include "jobs/cmd/command_private.h"
 #include "jobs/context/phase.h"
 #include "jobs/sets/synth.h"
 

@@ -1,7 +1,7 @@
 /* jobs/cmd/cmd_train.c - orrery train JOB.yaml [key=value ...] */
 #include "data/augment.h"
 #include "data/transform.h"
-#include "jobs/cmd/command.h"
+#include "jobs/cmd/command_private.h"
 #include "jobs/context/phase.h"
 #include "jobs/context/runtime.h"
 #include "jobs/train/trainer.h"

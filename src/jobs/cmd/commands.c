@@ -1,5 +1,5 @@
 /* jobs/cmd/commands.c - the list of commands: a line each, in the order of the overview. */
-#include "jobs/cmd/command.h"
+#include "jobs/cmd/command_private.h"
 
 #include <string.h>
 

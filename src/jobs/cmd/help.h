@@ -3,7 +3,7 @@
 #ifndef ORR_JOBS_CMD_HELP_H
 #define ORR_JOBS_CMD_HELP_H
 
-#include "jobs/cmd/command.h"
+#include "jobs/cmd/command_private.h"
 
 /* "[mpirun -n N] orrery NAME ...", without a line end. */
 void orr_command_usage(const orr_command *c, orr_text *out);

@@ -4,7 +4,7 @@
 #include "core/core_test.h"
 #include "core/memory.h"
 #include "core/rng.h"
-#include "jobs/cmd/command.h"
+#include "jobs/cmd/command_private.h"
 
 #include <math.h>
 
