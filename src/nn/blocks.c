@@ -39,6 +39,7 @@ static orr_status fail_in(const orr_block *b, const orr_node *at, const char *fo
     va_list ap;
 
     va_start(ap, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it was begun a line above */
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
     return orr_fail(ORR_ERR_OPTION, "%s: block %.80s: %s", orr_node_where(at, where, sizeof where),

@@ -346,8 +346,8 @@ orr_status orr_optimiser_step(orr_optimiser *opt, orr_real *w, const orr_real *g
                                   .weight_decay = from->weight_decay,
                                   .scale = scale,
                                   .n = from->n,
-                                  .w = w + from->first,
                                   .g = g + from->first };
+        r.w = w + from->first;
         for (int k = 0; k < opt->n_slabs; k++)
             r.moment[k] = opt->slab[k] + from->first;
         ORR_TRY(opt->kind->step(&r));

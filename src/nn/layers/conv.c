@@ -149,8 +149,9 @@ static orr_status conv_plan(orr_layer *l, orr_backend *be, const orr_limits *lim
 
     if (is_tied(c)) {
         c->taps = orr_layer_scratch(l, be, l->params[0].room, sizeof *c->taps);
-        c->halves = orr_layer_scratch(l, be, 2 * l->params[0].count, sizeof *c->halves);
-        if (!c->taps || !c->halves)
+        if (limits->training)
+            c->halves = orr_layer_scratch(l, be, 2 * l->params[0].count, sizeof *c->halves);
+        if (!c->taps || (limits->training && !c->halves))
             return orr_fail(ORR_ERR_NOMEM, "layer %s: %zu weights", l->name, l->params[0].room);
     }
     return be->ops->conv_plan(be, &c->plan, &c->shape, limits);
