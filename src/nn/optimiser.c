@@ -59,9 +59,10 @@ const orr_option orr_optimiser_options[] = {
                     "L2 penalty (adam, sgd) or decoupled decay (adamw)"),
     ORR_OPTION_REAL(orr_optimiser_opts, momentum, "0", 0, 1, "sgd: memory of the gradient"),
     ORR_OPTION_BOOL(orr_optimiser_opts, nesterov, "false", "sgd: look ahead along the momentum"),
-    ORR_OPTION_STRINGS(orr_optimiser_opts, no_decay, "[]",
-                       "tensors without weight decay, by name (*.bias); vectors = all of one "
-                       "dimension: biases, norms"),
+    ORR_OPTION_NODE(
+        orr_optimiser_opts, no_decay,
+        "names of tensors without weight decay (*.bias); vectors = all of one dimension: "
+        "biases, norms"),
     ORR_OPTION_NODE(
         orr_optimiser_opts, groups,
         "list of {match: NAMES, rate: FACTOR, weight_decay: NUMBER}: tensors with a rate "
@@ -131,16 +132,28 @@ static orr_status read_group(group_opts *g, const orr_node *node, member *m, int
     return ORR_OK;
 }
 
+/* What no_decay names; the nodes are its items, or itself. */
 static orr_status spare(const orr_optimiser_opts *o, member *m, int n)
 {
-    for (int p = 0; p < o->no_decay.n; p++) {
+    const orr_node *list = o->no_decay;
+    int is_list = list && list->type == ORR_NODE_LIST;
+    char where[ORR_ERROR_MAX / 4];
+
+    for (int p = 0; list && p < (is_list ? list->n_items : 1); p++) {
+        const orr_node *pattern = is_list ? list->items[p] : list;
         int seen = 0;
+        orr_node_where(pattern, where, sizeof where);
+        if (pattern->type != ORR_NODE_SCALAR)
+            return orr_fail(ORR_ERR_OPTION, "%s: optimiser.no_decay is a name or a list of names",
+                            where);
         for (int i = 0; i < n; i++) {
-            if (!matches(&m[i], o->no_decay.v[p])) continue;
+            if (!matches(&m[i], pattern->scalar)) continue;
             seen = 1;
             m[i].weight_decay = 0;
         }
-        if (!seen) return fail_no_match(m, n, "optimiser.no_decay", o->no_decay.v[p]);
+        if (!seen)
+            return orr_fail_prefix(fail_no_match(m, n, "optimiser.no_decay", pattern->scalar),
+                                   "%s: ", where);
     }
     return ORR_OK;
 }
@@ -234,7 +247,7 @@ done:
 
 static orr_status one_range(orr_optimiser *opt, const orr_optimiser_opts *o)
 {
-    if (o->groups || o->no_decay.n || opt->kind->by_tensor)
+    if (o->groups || o->no_decay || opt->kind->by_tensor)
         return orr_fail(ORR_ERR_ARG, "optimiser %s: groups are of tensors, and there are none",
                         opt->kind->name);
     if (!(opt->ranges = orr_alloc(1, sizeof *opt->ranges)))
@@ -284,8 +297,7 @@ static orr_status create(orr_optimiser **out, const orr_optimiser_kind *kind, or
     *opt = (orr_optimiser){ .kind = kind, .be = be, .o = *o, .n = n };
     opt->keras = o->epsilon_form && strcmp(o->epsilon_form, "keras") == 0;
     opt->o.kind = opt->o.epsilon_form = NULL; /* borrowed from the caller */
-    opt->o.groups = NULL;
-    opt->o.no_decay.n = 0;
+    opt->o.groups = opt->o.no_decay = NULL;
     opt->n_slabs = kind->n_moments ? kind->n_moments(o) : 0;
     ORR_TRY_GOTO(st, done, make_moments(opt));
     ORR_TRY_GOTO(st, done, net ? make_ranges(opt, o, net) : one_range(opt, o));

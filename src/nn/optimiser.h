@@ -47,8 +47,8 @@ typedef struct orr_optimiser_opts {
     const char *epsilon_form; /* torch | keras */
     double weight_decay, momentum;
     int nesterov;
-    orr_strings no_decay;
-    const orr_node *groups; /* a list of maps; NULL: none */
+    const orr_node *no_decay; /* a pattern or a list of them; NULL: none */
+    const orr_node *groups;   /* a list of maps; NULL: none */
 } orr_optimiser_opts;
 extern const orr_option orr_optimiser_options[];       /* the rows of the struct above */
 extern const orr_option orr_optimiser_group_options[]; /* of a map of `groups`, for help */

@@ -76,7 +76,7 @@ static int optimiser(const test_case *c, FILE *out)
     static const char *const kinds[] = { "adam", "adamw", "sgd" };
     const orr_optimiser_opts o = {
         kinds[c->i[0]], c->r[0], c->r[1],      c->r[2], c->i[1] ? "keras" : "torch",
-        c->r[3],        c->r[4], (int)c->i[2], { 0 },   NULL
+        c->r[3],        c->r[4], (int)c->i[2], NULL,    NULL
     };
     const size_t n = (size_t)c->i[3], steps = (size_t)c->i[4];
     orr_optimiser *opt;

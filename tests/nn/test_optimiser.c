@@ -69,7 +69,7 @@ static void step_on_host(orr_optimiser *opt, size_t n, orr_real *w, const orr_re
 
 static orr_optimiser_opts defaults(const char *kind)
 {
-    return (orr_optimiser_opts){ kind, 0.9, 0.999, 1e-8, "torch", 0, 0, 0, { 0 }, NULL };
+    return (orr_optimiser_opts){ kind, 0.9, 0.999, 1e-8, "torch", 0, 0, 0, NULL, NULL };
 }
 
 static double first_step(const char *form)
@@ -98,16 +98,16 @@ static void test_refusals(void **state)
 {
     (void)state;
     const orr_optimiser_opts bad[] = {
-        { "adamm", 0.9, 0.999, 1e-8, "torch", 0, 0, 0, { 0 }, NULL },
-        { "adam", 1, 0.999, 1e-8, "torch", 0, 0, 0, { 0 }, NULL },
-        { "adam", 0.9, 1, 1e-8, "torch", 0, 0, 0, { 0 }, NULL },
-        { "adam", -0.1, 0.9, 1e-8, "torch", 0, 0, 0, { 0 }, NULL },
-        { "adam", 0.9, 0.999, -1, "torch", 0, 0, 0, { 0 }, NULL },
-        { "adamw", 0.9, 0.999, 1e-8, "tf", 0, 0, 0, { 0 }, NULL },
-        { "adam", 0.9, 0.999, 1e-8, "torch", -1, 0, 0, { 0 }, NULL },
-        { "sgd", 0.9, 0.999, 1e-8, "torch", 0, 1.5, 0, { 0 }, NULL },
-        { "sgd", 0.9, 0.999, 1e-8, "torch", 0, 0, 1, { 0 }, NULL },
-        { "adam", NAN, 0.999, 1e-8, "torch", 0, 0, 0, { 0 }, NULL },
+        { "adamm", 0.9, 0.999, 1e-8, "torch", 0, 0, 0, NULL, NULL },
+        { "adam", 1, 0.999, 1e-8, "torch", 0, 0, 0, NULL, NULL },
+        { "adam", 0.9, 1, 1e-8, "torch", 0, 0, 0, NULL, NULL },
+        { "adam", -0.1, 0.9, 1e-8, "torch", 0, 0, 0, NULL, NULL },
+        { "adam", 0.9, 0.999, -1, "torch", 0, 0, 0, NULL, NULL },
+        { "adamw", 0.9, 0.999, 1e-8, "tf", 0, 0, 0, NULL, NULL },
+        { "adam", 0.9, 0.999, 1e-8, "torch", -1, 0, 0, NULL, NULL },
+        { "sgd", 0.9, 0.999, 1e-8, "torch", 0, 1.5, 0, NULL, NULL },
+        { "sgd", 0.9, 0.999, 1e-8, "torch", 0, 0, 1, NULL, NULL },
+        { "adam", NAN, 0.999, 1e-8, "torch", 0, 0, 0, NULL, NULL },
     };
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -353,8 +353,10 @@ static void test_groups_that_are_wrong(void **state)
           "\"head.weight\", and \"vectors\" is all of one dimension" },
         { "groups:\n- {match: '*'}\n- {match: head.*}",
           "job:3: optimiser.groups: the groups before have all tensors of this one" },
+        { "no_decay: [vectors, {bn.*: 1}]",
+          "job:1: optimiser.no_decay is a name or a list of names" },
         { "no_decay: [vectors, bnn.*]",
-          "optimiser.no_decay: no tensor is called \"bnn.*\"; they are called like "
+          "job:1: optimiser.no_decay: no tensor is called \"bnn.*\"; they are called like "
           "\"head.weight\", and \"vectors\" is all of one dimension" },
     };
     orr_graph *g;
@@ -378,7 +380,7 @@ static void test_groups_without_tensors(void **state)
     orr_optimiser *opt;
 
     (void)state;
-    o.no_decay = (orr_strings){ .n = 1, .v = { "vectors" } };
+    o.no_decay = &(const orr_node){ .type = ORR_NODE_SCALAR, .scalar = "vectors" };
     assert_int_equal(orr_optimiser_create(&opt, be, &o, 16), ORR_ERR_ARG);
     assert_null(opt);
 }
