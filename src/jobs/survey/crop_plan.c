@@ -147,24 +147,27 @@ static int says(const cJSON *o, const char *key, const char *want)
     return strcmp(orr_json_text(o, key, ""), want) == 0;
 }
 
-/* Does out hold what this job makes? */
-static int is_made(const orr_crop *c)
+/* Does out hold what this job makes?  A set that cannot be read is not that. */
+static orr_status look_for_made(orr_crop *c)
 {
     orr_dataset *d = NULL;
     cJSON *from = NULL;
-    int made = 0;
+    orr_status st = ORR_OK;
 
-    if (orr_path_is_dir(c->out) && orr_dataset_open(&d, c->out, 0) == ORR_OK)
-        from = cJSON_Parse(orr_dataset_provenance(d));
+    c->made = 0;
+    if (!orr_path_is_dir(c->out)) return ORR_OK;
+    st = orr_dataset_open(&d, c->out, 0);
+    if (st == ORR_OK) from = cJSON_Parse(orr_dataset_provenance(d));
     if (from)
-        made = says(from, "command", "crop") && says(from, "version", ORRERY_VERSION) &&
-               says(from, "job", c->job.s) &&
-               says(cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(from, "inputs"), 0),
-                    "sha256", c->catalogue_sha);
+        c->made = says(from, "command", "crop") && says(from, "version", ORRERY_VERSION) &&
+                  says(from, "job", c->job.s) &&
+                  says(cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(from, "inputs"), 0),
+                       "sha256", c->catalogue_sha);
     cJSON_Delete(from);
     orr_dataset_close(d);
+    if (!orr_is_data_fault(st)) return st;
     orr_error_clear();
-    return made;
+    return ORR_OK;
 }
 
 /* A start that was killed when its set had just got its name. */
@@ -186,7 +189,7 @@ static orr_status drop_set(const orr_crop *c)
 static orr_status build(orr_crop *c, const char *plan)
 {
     ORR_TRY(orr_sha256_file(c->catalogue_sha, c->o->catalogue.file));
-    c->made = !c->o->overwrite && is_made(c);
+    if (!c->o->overwrite) ORR_TRY(look_for_made(c));
     if (c->made) return clear_left(c);
     ORR_TRY(orr_set_check_output(c->out, c->o->overwrite));
     ORR_TRY(make_folder(c));
