@@ -122,6 +122,7 @@ class Phases(unittest.TestCase):
     def test_memory_is_no_news_about_frames(self):
         """Where an allocation fails a crop fails: no object is set aside for it, no frame called damaged."""
         args = dict(self.commands())["crop"]
+        shutil.rmtree(o.tmp("out"), ignore_errors=True)  # another test's
         o.orrery(*args)
         whole = o.tree(o.tmp("out"))
         for n in range(100, 640, 12):
