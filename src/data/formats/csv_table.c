@@ -604,12 +604,13 @@ static orr_status open_files(orr_csv_table *c, const orr_table_opts *o)
     c->files = orr_alloc((size_t)n, sizeof *c->files);
     c->spans = orr_alloc((size_t)n, sizeof *c->spans);
     if (!c->files || !c->spans) return orr_fail(ORR_ERR_NOMEM, "out of memory: %d csv files", n);
-    for (; c->n_open < n; c->n_open++) {
-        const char *path = c->base.inputs[c->n_open];
+    for (int i = 0; i < n; i++) {
+        const char *path = c->base.inputs[i];
 
         ORR_TRY(orr_bytes_open(&bytes, path));
-        ORR_TRY(orr_csv_open(&c->files[c->n_open], &bytes, path, &opts));
-        if (c->n_open) ORR_TRY(check_same(c->files, &c->files[c->n_open]));
+        ORR_TRY(orr_csv_open(&c->files[i], &bytes, path, &opts));
+        c->n_open = i + 1; /* from here on it is closed with the table */
+        if (i) ORR_TRY(check_same(c->files, &c->files[i]));
         opts.header = c->files->names ? ORR_CSV_HEADER : ORR_CSV_NO_HEADER;
         opts.delimiter = c->files->delimiter;
     }
