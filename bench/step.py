@@ -1,12 +1,13 @@
-"""One training step, Orrery and PyTorch in turn: python3 bench/step.py BENCH_NN_STEP PYTHON [model=kepler-cnn] [batch=24] [threads=1] [rounds=9]
-[precision=fp32] [variants=a,b] [clock=wall]
+"""One training step, Orrery and PyTorch in turn: python3 bench/step.py BENCH_NN_STEP PYTHON
+[model=kepler-cnn] [batch=24] [threads=1] [rounds=9] [precision=fp32] [variants=a,b] [clock=wall]
 
-BENCH_NN_STEP is the program of bench/nn/step.c, PYTHON an interpreter with the current torch.  Each round runs some steps of
-every contestant, one after the other; a contestant's figure is the median of its rounds' medians, the ratio that of the medians.
-clock=processor counts processor time instead: the better figure of one thread on a busy machine.
-precision=bf16: Orrery's kernels "cpu-bf16" against torch.autocast, with Orrery in fp32 beside them.
-Claims (same batch, same threads): Kepler CNN >= 3 x eager and >= 1.5 x torch.compile; moons >= 20 x; inception >= 1.3 x eager in
-channels-last and >= 1.0 x torch.compile."""
+BENCH_NN_STEP is the program of bench/nn/step.c, PYTHON an interpreter with the current torch.  Each
+round runs some steps of every contestant, one after the other; a contestant's figure is the median
+of its rounds' medians, the ratio that of the medians. clock=processor counts processor time
+instead: the better figure of one thread on a busy machine. precision=bf16: Orrery's kernels
+"cpu-bf16" against torch.autocast, with Orrery in fp32 beside them. Claims (same batch, same
+threads): Kepler CNN >= 3 x eager and >= 1.5 x torch.compile; moons >= 20 x; inception >= 1.3 x
+eager in channels-last and >= 1.0 x torch.compile."""
 import os
 import re
 import statistics

@@ -1,5 +1,6 @@
-# Reads src/arrows.txt into lists: orr_arrows(links jobs/train) sets links to all that the library of that folder links,
-# which are the libraries of the folders it may include and those of others that its files may use.
+# Reads src/arrows.txt into lists: orr_arrows(links jobs/train) sets links to all that the library
+# of that folder links, which are the libraries of the folders it may include and those of others
+# that its files may use.
 set(ORR_ARROWS_FILE ${PROJECT_SOURCE_DIR}/src/arrows.txt)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ORR_ARROWS_FILE})
 

@@ -13,8 +13,9 @@ function(orr_flags target)
     endif()
 endfunction()
 
-# orr_library(jobs/train SOURCES a.c b.c): orr_jobs_train, the one static library of a folder; what it links are its arrows
-# (src/arrows.txt).  For a second library of the same sources: orr_library(nn_f64 FOLDER nn WITHOUT orrery_dnnl SOURCES ...).
+# orr_library(jobs/train SOURCES a.c b.c): orr_jobs_train, the one static library of a folder; what
+# it links are its arrows (src/arrows.txt).  For a second library of the same sources:
+# orr_library(nn_f64 FOLDER nn WITHOUT orrery_dnnl SOURCES ...).
 function(orr_library name)
     cmake_parse_arguments(A "" "FOLDER" "SOURCES;WITHOUT" ${ARGN})
     if(A_UNPARSED_ARGUMENTS)
@@ -32,8 +33,8 @@ function(orr_library name)
 endfunction()
 
 # orr_test(core/options SOURCES extra.c LIBS orr_core RANKS 1 2 3 TIMEOUT 60 LABELS fast):
-# builds tests/core/test_options.c and registers it once, or once for each number of ranks.  It is linked with its folder's
-# library (orr_core here) and LIBS.
+# builds tests/core/test_options.c and registers it once, or once for each number of ranks.  It is
+# linked with its folder's library (orr_core here) and LIBS.
 function(orr_test path)
     cmake_parse_arguments(A "" "TIMEOUT" "SOURCES;LIBS;RANKS;LABELS;ENV" ${ARGN})
     string(REPLACE "/" "_" target "test_${path}")
@@ -69,8 +70,8 @@ function(orr_test path)
         ENVIRONMENT "${ORRERY_TEST_ENV};${A_ENV}")
 endfunction()
 
-# orr_pytest(nn/golden tests/nn/golden.py [ARGS a b] [TIMEOUT s]): an oracle script; its exit code is the verdict,
-# 77 means skipped (it says why).
+# orr_pytest(nn/golden tests/nn/golden.py [ARGS a b] [TIMEOUT s]): an oracle script; its exit code
+# is the verdict, 77 means skipped (it says why).
 function(orr_pytest name script)
     cmake_parse_arguments(A "" "TIMEOUT" "ARGS;LABELS;ENV" ${ARGN})
     if(NOT A_TIMEOUT)

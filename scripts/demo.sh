@@ -1,6 +1,7 @@
 #!/bin/sh
-# From a fresh clone to a trained model: a small stand-in for the Kepler survey, imported, trained on two ranks and
-# evaluated.  Everything it writes is in build/demo, which it removes and makes again.
+# From a fresh clone to a trained model: a small stand-in for the Kepler survey, imported, trained
+# on two ranks and evaluated.  Everything it writes is in build/demo, which it removes and makes
+# again.
 set -eu
 cd "$(dirname "$0")/.."
 

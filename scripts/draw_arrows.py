@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Draws docs/arrows.svg from src/arrows.txt, with Graphviz (apt-get install graphviz): every library
-of the program and what it may include, less the arrows that follow from others.
+"""Draws docs/arrows.svg from src/arrows.txt, with Graphviz (apt-get install graphviz): every
+library of the program and what it may include, less the arrows that follow from others.
 usage: scripts/draw_arrows.py [OUT.svg]"""
 import os
 import subprocess

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what Orrery is built, run and tested with, on Debian 12: only what is missing, in one apt-get call.
+# Installs what Orrery is built, run and tested with, on Debian 12: only what is missing, in one
+# apt-get call.
 #   sh scripts/setup.sh               everything
 #   sh scripts/setup.sh --build-only  what building and running needs, without the test oracles
 set -eu

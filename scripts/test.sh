@@ -4,8 +4,8 @@
 #   asan     the C tests that are not slow, under the address and undefined-behaviour sanitizers
 #   tsan     the tests of what has threads of its own, under the thread sanitizer
 #   no-mpi   builds, and the fast tests
-# A step that does not build, runs no test or overruns its time counts as one failure; the others still run.
-# The last line is "N passed, N failed"; the exit status says whether all passed.
+# A step that does not build, runs no test or overruns its time counts as one failure; the others
+# still run. The last line is "N passed, N failed"; the exit status says whether all passed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -87,8 +87,8 @@ sh scripts/setup.sh || {
     finish
 }
 mkdir -p build
-# Setup has just installed Slurm: without it the tests on it fail, and do not skip.  Namespaces are a right that not
-# every user has: .ci/run demands them.
+# Setup has just installed Slurm: without it the tests on it fail, and do not skip.  Namespaces are
+# a right that not every user has: .ci/run demands them.
 export ORRERY_REQUIRE="slurm ${ORRERY_REQUIRE-}"
 
 build release all bench && run release 2400

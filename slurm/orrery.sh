@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# slurm/orrery.sh - what the batch scripts share: which program, how many ranks and threads, one launch, and how a job
-# that is stopped, or has lost a node, goes on.  docs/slurm.md is the manual.
+# slurm/orrery.sh - what the batch scripts share: which program, how many ranks and threads, one
+# launch, and how a job that is stopped, or has lost a node, goes on.  docs/slurm.md is the manual.
 #
 #   ORRERY               the program [orrery on PATH, else build/release/src/jobs/orrery]
 #   ORRERY_LAUNCH        mpirun | srun (needs pmix in `srun --mpi=list`) [mpirun]
@@ -93,7 +93,8 @@ orrery_leave_out() {
     orrery_say "lost:${lost% }; goes on with ${orrery_names[*]}"
 }
 
-# Runs on other nodes.  With --no-kill Slurm goes on with a job that lost nodes, also the one that this script ran on.
+# Runs on other nodes.  With --no-kill Slurm goes on with a job that lost nodes, also the one that
+# this script ran on.
 orrery_watch() { # ID NODE
     local nodes
     trap '' USR1 USR2
@@ -131,7 +132,8 @@ orrery_mpirun() { # sets orrery_start
         rm -f "$orrery_note"
         orrery_start=(bash "$orrery_folder/start.sh" "$orrery_note" mpirun)
     fi
-    # Daemons behind a shell: a SIGTERM from Slurm to a step must have its ranks save, not kill them.
+    # Daemons behind a shell: a SIGTERM from Slurm to a step must have its ranks save, not kill
+    # them.
     if [[ $orrery_folder == *[[:space:]]* ]]; then
         orrery_say "a path with spaces cannot be given to Open MPI: its daemons run without slurm/orted.sh"
     else
@@ -157,7 +159,8 @@ orrery_srun() { # sets orrery_start
     orrery_start+=(-N "${#orrery_names[@]}" -w "$names")
 }
 
-# Sets orrery_words: orrery launch starts the ranks, names what goes wrong with one, and starts again.
+# Sets orrery_words: orrery launch starts the ranks, names what goes wrong with one, and starts
+# again.
 orrery_launcher() {
     local ranks=0 hosts='' i start address=${ORRERY_ADDRESS-}
     case "${ORRERY_LAUNCH:-mpirun}" in
@@ -181,8 +184,9 @@ orrery_launcher() {
     [ -z "$address" ] || orrery_words+=("address=$address")
     # shellcheck disable=SC2206
     orrery_words+=(${ORRERY_SUPERVISE-})
-    # Slurm may signal every process of the job: what this script passes on must not be a second time, which ends the
-    # ranks without saving.  Where env cannot shield launch, a session of its own does for most of Slurm's ways.
+    # Slurm may signal every process of the job: what this script passes on must not be a second
+    # time, which ends the ranks without saving.  Where env cannot shield launch, a session of its
+    # own does for most of Slurm's ways.
     if env --block-signal=TERM true 2>/dev/null; then
         orrery_words=(env --block-signal=TERM --block-signal=INT --block-signal=USR1 "${orrery_words[@]}")
     else
@@ -198,7 +202,8 @@ orrery_forward() { # NAME: to launch, once it is there; once
     [ -z "$orrery_pid" ] || kill -USR2 "$orrery_pid" 2>/dev/null
 }
 
-# Runs the words; bash's wait ends early at a trapped signal, so it is asked again.  Sets orrery_code.
+# Runs the words; bash's wait ends early at a trapped signal, so it is asked again.  Sets
+# orrery_code.
 orrery_launch() {
     orrery_pid='' orrery_code=75
     [ -z "$orrery_signalled" ] || return # nothing was begun
@@ -211,7 +216,8 @@ orrery_launch() {
         orrery_code=$?
         [ -n "$orrery_woken" ] || break
     done
-    # A signal at the very moment of the end: bash then may not know how it ended (-1, or 127 when asked again).
+    # A signal at the very moment of the end: bash then may not know how it ended (-1, or 127 when
+    # asked again).
     if [ -n "$orrery_signalled" ] && { [ "$orrery_code" -lt 0 ] || [ "$orrery_code" -eq 127 ]; }; then orrery_code=75; fi
     # What died of the signal had not begun to listen: nothing was done yet, nothing is lost.
     [ "$orrery_code" -ne $((128 + $(kill -l USR2))) ] || orrery_code=75
@@ -236,8 +242,8 @@ orrery_timed_out() {
     [ "${end:-0}" -gt 0 ] 2>/dev/null && [ $((end - $(date +%s))) -le "${ORRERY_LIMIT_MARGIN:-180}" ]
 }
 
-# How often this job was requeued in a way that counts: its own output says it, where all its starts stand in it; else
-# every restart counts.
+# How often this job was requeued in a way that counts: its own output says it, where all its starts
+# stand in it; else every restart counts.
 orrery_counted() {
     local out="/proc/$$/fd/1" errors="/proc/$$/fd/2" id starts=0
     id=$(orrery_id)
@@ -249,7 +255,8 @@ orrery_counted() {
     fi
 }
 
-# Brings the job back, unless Slurm is ending it or there is no more of it to be had.  Sets orrery_code.
+# Brings the job back, unless Slurm is ending it or there is no more of it to be had.  Sets
+# orrery_code.
 orrery_requeue() { # WHAT CODE: the code if it cannot be; counted: "", or the code when that was too often
     local state limit=${ORRERY_MAX_REQUEUES:-10} n word=requeued
     orrery_code=$2
@@ -295,7 +302,8 @@ orrery_end() {
     fi
 }
 
-# orrery_run COMMAND [FILE] [key=value ...]: launches orrery on all ranks of the allocation; ends the script.
+# orrery_run COMMAND [FILE] [key=value ...]: launches orrery on all ranks of the allocation; ends
+# the script.
 orrery_run() {
     orrery_pid='' orrery_signalled='' orrery_guard_pid=''
     trap 'orrery_forward USR1' USR1

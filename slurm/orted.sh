@@ -1,8 +1,8 @@
 #!/bin/bash
-# slurm/orted.sh - Open MPI's daemon on a node.  Slurm signals the first process of a job step, which is this shell, or
-# all of them (ProctrackType=proctrack/linuxproc): at SIGTERM the daemon would end and take its ranks with it.  Its
-# ranks, which unblock what it has blocked, are told to save instead; the rest of the job then ends with them, and
-# mpirun ends the daemon by a message.
+# slurm/orted.sh - Open MPI's daemon on a node.  Slurm signals the first process of a job step,
+# which is this shell, or all of them (ProctrackType=proctrack/linuxproc): at SIGTERM the daemon
+# would end and take its ranks with it.  Its ranks, which unblock what it has blocked, are told to
+# save instead; the rest of the job then ends with them, and mpirun ends the daemon by a message.
 orted=
 tell_ranks() {
     # shellcheck disable=SC2046 # numbers

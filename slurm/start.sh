@@ -1,8 +1,8 @@
 #!/bin/bash
-# slurm/start.sh NOTE mpirun ... --host A:1,B:1 ...: what orrery launch starts and starts again.  The first time it is
-# mpirun; from then on the nodes are looked at first, because mpirun waits long for one that is gone: such nodes are
-# written to NOTE, nothing is started any more, and slurm/orrery.sh goes on without them.
-# shellcheck source=slurm/orrery.sh
+# slurm/start.sh NOTE mpirun ... --host A:1,B:1 ...: what orrery launch starts and starts again.
+# The first time it is mpirun; from then on the nodes are looked at first, because mpirun waits long
+# for one that is gone: such nodes are written to NOTE, nothing is started any more, and
+# slurm/orrery.sh goes on without them. shellcheck source=slurm/orrery.sh
 . "${BASH_SOURCE[0]%/*}/orrery.sh" || exit 1
 note=$1
 shift

@@ -1,9 +1,11 @@
-"""A checkpoint at every moment: python3 bench/faults/checkpoint.py ORRERY [every=1] [kinds=kill,half,enospc,eio]
+"""A checkpoint at every moment: python3 bench/faults/checkpoint.py ORRERY [every=1]
+[kinds=kill,half,enospc,eio]
 
-A training of one rank with several checkpoints is started once for every call of it that changes a file (open, write, fsync, rename, ...), which
-is where it is killed, is killed half way through a write, or finds the disk full or failing from then on.  Each time every file that has its
-final name must load, the checkpoint must be the newest or the one before it, and the same command must go on to the bytes of an undisturbed
-run.  Prints a table; exit code 1 at the first that is not so."""
+A training of one rank with several checkpoints is started once for every call of it that changes a
+file (open, write, fsync, rename, ...), which is where it is killed, is killed half way through a
+write, or finds the disk full or failing from then on.  Each time every file that has its final name
+must load, the checkpoint must be the newest or the one before it, and the same command must go on
+to the bytes of an undisturbed run.  Prints a table; exit code 1 at the first that is not so."""
 import collections
 import os
 import sys

@@ -1,9 +1,11 @@
-"""Random fault schedules: python3 bench/faults/schedules.py ORRERY [n=1000] [seed=1] [parallel=2] [out=FILE] [only=K] [command=NAME]
+"""Random fault schedules: python3 bench/faults/schedules.py ORRERY [n=1000] [seed=1] [parallel=2]
+[out=FILE] [only=K] [command=NAME]
 
-Schedule K of a seed draws a command (train, cv, fetch or crop, small ones under `orrery launch` on 2 or 3 ranks), a kind of fault, its place (a
-step of a phase, a buffer, a call on a file) and its rank; see tests/faults/schedules.py for the kinds and what each must end in.
-out= keeps a line of JSON a schedule; what stands there is not tried again.  only=K plays one schedule and shows what was said.
-Prints a table by kind; exit code 1 if any schedule ended wrong or hung."""
+Schedule K of a seed draws a command (train, cv, fetch or crop, small ones under `orrery launch` on
+2 or 3 ranks), a kind of fault, its place (a step of a phase, a buffer, a call on a file) and its
+rank; see tests/faults/schedules.py for the kinds and what each must end in. out= keeps a line of
+JSON a schedule; what stands there is not tried again.  only=K plays one schedule and shows what was
+said. Prints a table by kind; exit code 1 if any schedule ended wrong or hung."""
 import collections
 import concurrent.futures
 import json

@@ -1,10 +1,14 @@
-"""What checkpoints cost: python3 bench/jobs/checkpoint.py ORRERY [ranks=2] [runs=5] [every=4] [steps=80] [other=ORRERY2]
+"""What checkpoints cost: python3 bench/jobs/checkpoint.py ORRERY [ranks=2] [runs=5] [every=4]
+[steps=80] [other=ORRERY2]
 
-Trains kepler-cnn (2.9 million parameters, a state of 34 MB with Adam's moments) and the small net of examples/kepler/train.yaml, with a checkpoint every
-EVERY steps written by the step (synchronous), by a thread beside the steps (asynchronous), and none but the epoch's: in turn, RUNS times, on RANKS ranks of
-one thread each.  Compared are the seconds of the second epoch of STEPS steps (timing.csv): medians, and what a save and a step cost more than without
-checkpoints.  With more than one rank a save holds the comparison of the ranks' weights (jobs/train/replicas.h); its work, a sha256 of the state on every rank at
-once, is timed by itself.  other= : another build, synchronous, in the same turn."""
+Trains kepler-cnn (2.9 million parameters, a state of 34 MB with Adam's moments) and the small net
+of examples/kepler/train.yaml, with a checkpoint every EVERY steps written by the step
+(synchronous), by a thread beside the steps (asynchronous), and none but the epoch's: in turn, RUNS
+times, on RANKS ranks of one thread each.  Compared are the seconds of the second epoch of STEPS
+steps (timing.csv): medians, and what a save and a step cost more than without checkpoints.  With
+more than one rank a save holds the comparison of the ranks' weights (jobs/train/replicas.h); its
+work, a sha256 of the state on every rank at once, is timed by itself.  other= : another build,
+synchronous, in the same turn."""
 import csv
 import hashlib
 import multiprocessing

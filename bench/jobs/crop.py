@@ -1,12 +1,14 @@
 """Crop against the libbz2 time of the same bytes, and stream mode against its two halves:
 python3 bench/jobs/crop.py ORRERY FRAMES [runs=3] [copies=1] [objects=100] [threads=1] [stream=1]
 
-FRAMES holds packed SDSS frames, frame-B-RRRRRR-C-FFFF.fits.bz2, five bands a field.  A catalogue of OBJECTS a field is made, some of them in
-the last rows, so that every frame is unpacked to its end; with copies=K each field stands K times in it (under other numbers, by links).
-In turn, RUNS times: libbz2 alone on all frames (BZ2_bzBuffToBuffDecompress, one thread); the whole command `orrery crop` on one rank; and
-with stream=1, from an nginx on loopback: `orrery fetch` alone, `orrery crop stream=true`; then fetch and stream again with archive.rate_mib
-set to half of what crop takes, so that the network is the slower half.
-Claims (medians): libbz2 / crop >= 0.9 with threads=1; stream <= 1.1 times the slower of fetch and crop."""
+FRAMES holds packed SDSS frames, frame-B-RRRRRR-C-FFFF.fits.bz2, five bands a field.  A catalogue of
+OBJECTS a field is made, some of them in the last rows, so that every frame is unpacked to its end;
+with copies=K each field stands K times in it (under other numbers, by links). In turn, RUNS times:
+libbz2 alone on all frames (BZ2_bzBuffToBuffDecompress, one thread); the whole command `orrery crop`
+on one rank; and with stream=1, from an nginx on loopback: `orrery fetch` alone, `orrery crop
+stream=true`; then fetch and stream again with archive.rate_mib set to half of what crop takes, so
+that the network is the slower half. Claims (medians): libbz2 / crop >= 0.9 with threads=1; stream
+<= 1.1 times the slower of fetch and crop."""
 import csv
 import ctypes
 import ctypes.util
@@ -83,7 +85,8 @@ def libbz2(paths):
 
 
 def command(*args):
-    """Seconds (wall, CPU) of a whole command, and its peak memory in MiB (looked at now and then)."""
+    """Seconds (wall, CPU) of a whole command, and its peak memory in MiB (looked at now and
+    then)."""
     peak, w = 0, time.perf_counter()
     with tempfile.TemporaryFile() as err:
         p = subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=err)

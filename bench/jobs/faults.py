@@ -1,9 +1,12 @@
-"""The tables of docs/faults.md: python3 bench/jobs/faults.py ORRERY [tries=10] [alone=60] [only=WORD]
+"""The tables of docs/faults.md: python3 bench/jobs/faults.py ORRERY [tries=10] [alone=60]
+[only=WORD]
 
-Every fault is made TRIES times in a job under `orrery launch`, with a little time to work before it, and once under mpirun alone, which is given ALONE
-seconds to end.  Seconds from the fault, median (least - most): until launch names it, until all of the job is gone (launch starts again), until the job
-gets on (training: the first step; else what it has made grows).  Steps lost: of a training, since its last checkpoint.  Two hosts need root.
-only= : just the rows whose name holds that word."""
+Every fault is made TRIES times in a job under `orrery launch`, with a little time to work before
+it, and once under mpirun alone, which is given ALONE seconds to end.  Seconds from the fault,
+median (least - most): until launch names it, until all of the job is gone (launch starts again),
+until the job gets on (training: the first step; else what it has made grows).  Steps lost: of a
+training, since its last checkpoint.  Two hosts need root. only= : just the rows whose name holds
+that word."""
 import importlib
 import os
 import random

@@ -1,11 +1,14 @@
-"""Frames from a loopback nginx, proved, beside `curl --parallel`: python3 bench/jobs/fetch.py ORRERY FRAMES [files=300] [runs=7] [connections=8]
+"""Frames from a loopback nginx, proved, beside `curl --parallel`: python3 bench/jobs/fetch.py
+ORRERY FRAMES [files=300] [runs=7] [connections=8]
     [folder=DIR] [limit=MiB/s]
 
-FRAMES: a folder with packed frames somewhere below it; they are served under as many names as `files` asks for.  In turn, on the same folder
-of names: curl as it is, curl and sync (what orrery makes sure of before a file has its name), curl and then `bzip2 -t` of each file, and
-orrery fetch with each level of proof.  The clock of orrery includes its start and its plan.  limit: nginx gives each connection 1/connections
-of that rate, as a distant archive would.  Claim: with verification (proof=stream) at least 90% of curl's rate on loopback; with proof=structure
-the same wherever the line gives less than the cores can decode (about 200 MB/s each)."""
+FRAMES: a folder with packed frames somewhere below it; they are served under as many names as
+`files` asks for.  In turn, on the same folder of names: curl as it is, curl and sync (what orrery
+makes sure of before a file has its name), curl and then `bzip2 -t` of each file, and orrery fetch
+with each level of proof.  The clock of orrery includes its start and its plan.  limit: nginx gives
+each connection 1/connections of that rate, as a distant archive would.  Claim: with verification
+(proof=stream) at least 90% of curl's rate on loopback; with proof=structure the same wherever the
+line gives less than the cores can decode (about 200 MB/s each)."""
 import glob
 import os
 import shutil
@@ -20,7 +23,8 @@ import web  # noqa: E402
 
 
 def serve_folder(root, frames, n):
-    """Hard to mistake names in the layout of SDSS, and a catalogue of them; (names, catalogue, bytes)."""
+    """Hard to mistake names in the layout of SDSS, and a catalogue of them; (names, catalogue,
+    bytes)."""
     sources = sorted(glob.glob(os.path.join(frames, "**", "frame-*.fits.bz2"), recursive=True))
     sources = [s for s in sources if os.path.getsize(s) > 1 << 20] or sources
     rows, names, size = ["objID,ra,dec,run,rerun,camcol,field"], [], 0

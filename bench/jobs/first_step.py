@@ -1,8 +1,10 @@
-"""Seconds from `mpirun` to the end of the first training step: python3 bench/jobs/first_step.py ORRERY [ranks=2] [runs=9] [stars=600]
+"""Seconds from `mpirun` to the end of the first training step: python3 bench/jobs/first_step.py
+ORRERY [ranks=2] [runs=9] [stars=600]
 
-A Kepler-shaped survey (STARS x 3197) is made and imported; then `mpirun -n RANKS orrery train` with kepler-cnn starts again and again, and
-the clock stops when the log says that the first step is done.  Beside it, in turn: an mpirun of `orrery --version`, which trains nothing.
-Claim: the median is below 0.5 s."""
+A Kepler-shaped survey (STARS x 3197) is made and imported; then `mpirun -n RANKS orrery train` with
+kepler-cnn starts again and again, and the clock stops when the log says that the first step is
+done.  Beside it, in turn: an mpirun of `orrery --version`, which trains nothing. Claim: the median
+is below 0.5 s."""
 import os
 import statistics
 import subprocess

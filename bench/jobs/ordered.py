@@ -1,7 +1,8 @@
 """What ordered sums cost: python3 bench/jobs/ordered.py ORRERY [ranks=2] [runs=5]
 
-Trains kepler-cnn (2.9 million parameters, batch 32) for two epochs of 40 steps with reduce: ordered and reduce: fast in turn, on RANKS ranks of one
-thread, and compares the second epoch's seconds (timing.csv).  Also ordered with 1 leaf a rank, which is how coarse the fast mode's work is."""
+Trains kepler-cnn (2.9 million parameters, batch 32) for two epochs of 40 steps with reduce: ordered
+and reduce: fast in turn, on RANKS ranks of one thread, and compares the second epoch's seconds
+(timing.csv).  Also ordered with 1 leaf a rank, which is how coarse the fast mode's work is."""
 import csv
 import os
 import statistics

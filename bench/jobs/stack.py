@@ -1,9 +1,13 @@
-"""The whole command beside scikit-learn, in turn: PYTHON bench/jobs/stack.py ORRERY [rounds=5] [n=60000] [models=3] [ranks=2]
+"""The whole command beside scikit-learn, in turn: PYTHON bench/jobs/stack.py ORRERY [rounds=5]
+[n=60000] [models=3] [ranks=2]
 
-PYTHON has the current scikit-learn and h5py.  One out-of-fold file of N samples x MODELS probabilities, 10% positives; 50 values of C, 5 stratified folds.
-    orrery stack     start, reading and checking, the grid, the comparison of all candidates fold by fold, the last fit, csv files
-    scikit-learn     GridSearchCV(LogisticRegression(), n_jobs=-1, scoring="roc_auc") with refit, on arrays that are in memory already
-A figure is the median of its rounds.  Both must choose C of the same mean AUC to 1e-4 (the peer's fits end at tol=1e-4)."""
+PYTHON has the current scikit-learn and h5py.  One out-of-fold file of N samples x MODELS
+probabilities, 10% positives; 50 values of C, 5 stratified folds.
+    orrery stack     start, reading and checking, the grid, the comparison of all candidates fold by
+    fold, the last fit, csv files scikit-learn     GridSearchCV(LogisticRegression(), n_jobs=-1,
+    scoring="roc_auc") with refit, on arrays that are in memory already
+A figure is the median of its rounds.  Both must choose C of the same mean AUC to 1e-4 (the peer's
+fits end at tol=1e-4)."""
 import importlib.util
 import os
 import statistics

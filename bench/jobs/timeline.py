@@ -1,14 +1,19 @@
-"""What the timeline and the status file cost: /usr/bin/python3 bench/jobs/timeline.py ORRERY [runs=9] [ranks=1] [nets=kepler-cnn,tiny]
+"""What the timeline and the status file cost: /usr/bin/python3 bench/jobs/timeline.py ORRERY
+[runs=9] [ranks=1] [nets=kepler-cnn,tiny]
 
-Two trainings: kepler-cnn on 3197 samples a curve (batch 32, 2.9 million weights), and a net so small that its step is mostly overhead (a linear layer
-on the same curves, batch 8).  Each is trained in turn with the timeline off and on, the order changing every time, on RANKS ranks of one thread;
-then with the status file off (an unwritable place for it: RUN/status.json is a folder, so that the thread runs but each write fails at once) and on.
-Compared: processor seconds (user + system, all threads: what steals from a step even when the machine is busy) and wall seconds of the second epoch
-(timing.csv), as medians of the pairs' ratios, with the quartiles, since a busy machine moves both by percents; and, where valgrind is, instructions a step, which are
-exact: those of a long training less those of one of a single step, on one rank, all threads.
-The timeline keeps to a share of the time that it records (runtime.timeline_share): of tiny's steps it takes every 8th or 16th, and this says how many; under
-valgrind, which slows steps and spans down unequally, their share is another one.
-Claim: with the timeline on, either net takes at most 1% more processor time a step (kepler-cnn: 1% more instructions), and so it is with the status file."""
+Two trainings: kepler-cnn on 3197 samples a curve (batch 32, 2.9 million weights), and a net so
+small that its step is mostly overhead (a linear layer on the same curves, batch 8).  Each is
+trained in turn with the timeline off and on, the order changing every time, on RANKS ranks of one
+thread; then with the status file off (an unwritable place for it: RUN/status.json is a folder, so
+that the thread runs but each write fails at once) and on. Compared: processor seconds (user +
+system, all threads: what steals from a step even when the machine is busy) and wall seconds of the
+second epoch (timing.csv), as medians of the pairs' ratios, with the quartiles, since a busy machine
+moves both by percents; and, where valgrind is, instructions a step, which are exact: those of a
+long training less those of one of a single step, on one rank, all threads. The timeline keeps to a
+share of the time that it records (runtime.timeline_share): of tiny's steps it takes every 8th or
+16th, and this says how many; under valgrind, which slows steps and spans down unequally, their
+share is another one. Claim: with the timeline on, either net takes at most 1% more processor time a
+step (kepler-cnn: 1% more instructions), and so it is with the status file."""
 import csv
 import os
 import re

@@ -1,15 +1,21 @@
-"""Stamps of a field's objects out of its packed frames: Orrery beside astropy + Cutout2D + h5py, in the same call.
+"""Stamps of a field's objects out of its packed frames: Orrery beside astropy + Cutout2D + h5py, in
+the same call.
 
     crop.py BENCH_DATA_CROP OBJECTS.csv N REPEATS FRAME.bz2 ...
 
-OBJECTS.csv has columns objid, ra, dec, ...; N of them, spread over the file, are taken (0: all).  Ways:
-    each object opens the frames   for every object the frames are opened, cut, and the cube appended to an HDF5 file: what the
-                                   published pipeline does; measured on 3 of the objects, at most, and taken times N / 3
+OBJECTS.csv has columns objid, ra, dec, ...; N of them, spread over the file, are taken (0: all).
+Ways:
+    each object opens the frames   for every object the frames are opened, cut, and the cube
+    appended to an HDF5 file: what the
+                                   published pipeline does; measured on 3 of the objects, at most,
+                                   and taken times N / 3
     each frame is opened once      and all its objects cut; one h5py write
-    each frame is unpacked first   the same, with bz2.decompress before astropy, which else decodes a packed frame twice: the most
+    each frame is unpacked first   the same, with bz2.decompress before astropy, which else decodes
+    a packed frame twice: the most
                                    that can be had in Python with these libraries
     orrery                         bench_data_crop's crop and write
-Processor seconds of one core (all ways use one), medians; ratio = a way's median over Orrery's.  Cubes are compared, too.
+Processor seconds of one core (all ways use one), medians; ratio = a way's median over Orrery's.
+Cubes are compared, too.
 """
 
 import bz2

@@ -2,8 +2,9 @@
 
     csv_import.py BENCH_DATA_CSV_IMPORT FOLDER [REPEATS]
 
-Ways: pandas.read_csv + DataFrame.to_hdf; the same with dtype float32; read_csv + to_numpy + h5py; Orrery with 1 and 2
-threads (scan, parse, checked, written as a synced shard).  Median seconds of all; ratio = to_hdf's median over this one's.
+Ways: pandas.read_csv + DataFrame.to_hdf; the same with dtype float32; read_csv + to_numpy + h5py;
+Orrery with 1 and 2 threads (scan, parse, checked, written as a synced shard).  Median seconds of
+all; ratio = to_hdf's median over this one's.
 """
 
 import csv
@@ -46,7 +47,8 @@ def orrery_seconds(bench, folder, threads):
 def main():
     bench, folder = sys.argv[1:3]
     repeats = int(sys.argv[3]) if len(sys.argv) > 3 else 3
-    subprocess.run([bench, folder, "2", "1"], check=True, capture_output=True)  # makes the file, warms the cache
+    # makes the file, warms the cache
+    subprocess.run([bench, folder, "2", "1"], check=True, capture_output=True)
     path, out = os.path.join(folder, "train.csv"), os.path.join(folder, "peer.h5")
     ways = {
         "pandas read_csv + to_hdf": lambda: pandas_seconds(to_hdf, path, out),

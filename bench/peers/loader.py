@@ -1,7 +1,8 @@
-"""Samples a second of torch.utils.data.DataLoader over h5py, on a shard set: loader.py DIR BATCH WORKERS.
+"""Samples a second of torch.utils.data.DataLoader over h5py, on a shard set: loader.py DIR BATCH
+WORKERS.
 
-One dataset a shard file, opened on first use in each worker (as the h5py documentation asks), shuffled, default collation;
-the first epoch warms up, two more are timed.  Prints one number.
+One dataset a shard file, opened on first use in each worker (as the h5py documentation asks),
+shuffled, default collation; the first epoch warms up, two more are timed.  Prints one number.
 """
 import glob
 import sys

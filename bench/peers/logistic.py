@@ -1,11 +1,17 @@
-"""L2 logistic regression: Orrery beside scikit-learn, in turn: PYTHON bench/peers/logistic.py BENCH_STATS_LOGISTIC [rounds=5] [what=grid,fit] [threads=1,2]
+"""L2 logistic regression: Orrery beside scikit-learn, in turn: PYTHON bench/peers/logistic.py
+BENCH_STATS_LOGISTIC [rounds=5] [what=grid,fit] [threads=1,2]
 
-PYTHON has the current scikit-learn.  Data are made from a seed and read by both sides from the same file:
-    grid   60,000 x 3 sigmoids such as out-of-fold predictions, 10% positives; 50 values C = 10^(2 - 4k/49), 5 stratified folds, ROC-AUC:
-           GridSearchCV(LogisticRegression(), n_jobs=-1, scoring="roc_auc", refit=False) with the same folds
-    fit    500,000 x 20, 10% positives, C = 1: LogisticRegression().fit on float64 in C order, its default tolerance and solver
-A figure is the median of its rounds, the ratio that of the medians.  Answers are compared, too: with the peer as timed, and with its
-optimum (newton-cholesky and lbfgs at tol=1e-12).  Claims: grid >= 20 x, fit <= 0.2 of the peer's time."""
+PYTHON has the current scikit-learn.  Data are made from a seed and read by both sides from the same
+file:
+    grid   60,000 x 3 sigmoids such as out-of-fold predictions, 10% positives; 50 values C = 10^(2 -
+    4k/49), 5 stratified folds, ROC-AUC:
+           GridSearchCV(LogisticRegression(), n_jobs=-1, scoring="roc_auc", refit=False) with the
+           same folds
+    fit    500,000 x 20, 10% positives, C = 1: LogisticRegression().fit on float64 in C order, its
+    default tolerance and solver
+A figure is the median of its rounds, the ratio that of the medians.  Answers are compared, too:
+with the peer as timed, and with its optimum (newton-cholesky and lbfgs at tol=1e-12).  Claims: grid
+>= 20 x, fit <= 0.2 of the peer's time."""
 import os
 import statistics
 import subprocess

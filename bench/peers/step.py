@@ -1,10 +1,14 @@
-"""Training steps of the built-in nets in PyTorch on the CPU, on request: bench/step.py talks to this.
+"""Training steps of the built-in nets in PyTorch on the CPU, on request: bench/step.py talks to
+this.
 
-    step.py MODEL BATCH THREADS [PRECISION [CLOCK]]     then, a line each on standard input: VARIANT STEPS; answers with the steps' milliseconds
+    step.py MODEL BATCH THREADS [PRECISION [CLOCK]]     then, a line each on standard input: VARIANT
+    STEPS; answers with the steps' milliseconds
 
-Variants: eager (Adam as it comes), eager-fused (Adam(fused=True)), channels-last (the same with memory_format=channels_last), compile (torch.compile of
-the model), compile-fused (both), compile-all (loss, backward and optimiser within torch.compile, too).  precision=bf16 puts the forward pass and the loss
-within torch.autocast("cpu", torch.bfloat16).  CLOCK: wall or processor.  Adam lr 1e-5, gradient clipped to norm 1, cross-entropy on logits."""
+Variants: eager (Adam as it comes), eager-fused (Adam(fused=True)), channels-last (the same with
+memory_format=channels_last), compile (torch.compile of the model), compile-fused (both),
+compile-all (loss, backward and optimiser within torch.compile, too).  precision=bf16 puts the
+forward pass and the loss within torch.autocast("cpu", torch.bfloat16).  CLOCK: wall or processor.
+Adam lr 1e-5, gradient clipped to norm 1, cross-entropy on logits."""
 import sys
 import time
 
@@ -17,7 +21,8 @@ def block(a, b):
 
 
 class SamePool(nn.Module):
-    """2x2, stride 1, output as large as the input; pixels outside do not count (TensorFlow's SAME)."""
+    """2x2, stride 1, output as large as the input; pixels outside do not count (TensorFlow's
+    SAME)."""
 
     def forward(self, x):
         return nn.functional.avg_pool2d(x, 2, 1, padding=1, count_include_pad=False)[:, :, 1:, 1:]

@@ -1,8 +1,11 @@
-"""Cross-validation and stacking on real data: python3 bench/science/crossval.py ORRERY DATA [koi star-galaxy star-galaxy-exposures] [ranks=2] [epochs=N] [keep=FOLDER]
+"""Cross-validation and stacking on real data: python3 bench/science/crossval.py ORRERY DATA [koi
+star-galaxy star-galaxy-exposures] [ranks=2] [epochs=N] [keep=FOLDER]
 
-DATA is a folder with kepler/koi-folded-201.npz and galaxies/star-galaxy-64-* (the published files).  Each set is imported, cross-validated by its
-shipped job file (five folds, three nets) and stacked; printed are the tables of both commands.  star-galaxy-exposures is the same with the cut-outs of
-one exposure kept on one side (the exposure is what the file name begins with, before its last three numbers)."""
+DATA is a folder with kepler/koi-folded-201.npz and galaxies/star-galaxy-64-* (the published files).
+ Each set is imported, cross-validated by its shipped job file (five folds, three nets) and stacked;
+ printed are the tables of both commands.  star-galaxy-exposures is the same with the cut-outs of
+one exposure kept on one side (the exposure is what the file name begins with, before its last three
+numbers)."""
 import lzma
 import os
 import re

@@ -1,8 +1,9 @@
-"""What the shipped job files reach on real data: python3 bench/science/science.py ORRERY DATA [kepler koi mnist moons] [seeds=5]
+"""What the shipped job files reach on real data: python3 bench/science/science.py ORRERY DATA
+[kepler koi mnist moons] [seeds=5]
 
-DATA is a folder with kepler/, mnist/ (the published files).  Each workload is imported, trained by its job file with
-seeds 1..N (split and initialisation both), and its test part evaluated once.  Prints one line a seed, then mean and standard deviation, beside
-what a constant answer scores."""
+DATA is a folder with kepler/, mnist/ (the published files).  Each workload is imported, trained by
+its job file with seeds 1..N (split and initialisation both), and its test part evaluated once.
+Prints one line a seed, then mean and standard deviation, beside what a constant answer scores."""
 import json
 import os
 import statistics

@@ -1,16 +1,21 @@
 """What the survey examples reach, peers in the same call:
 
-    python3 bench/science/survey.py ORRERY DATA [end-to-end colours star-galaxy galaxy-zoo] [key=value ...]
+    python3 bench/science/survey.py ORRERY DATA [end-to-end colours star-galaxy galaxy-zoo]
+    [key=value ...]
 
-end-to-end   a synthetic survey, served by nginx, fetched, cropped and trained on by several ranks: images, images and magnitudes, and the
-             same net trained by squared error; against the constant answer, with the calibration of the densities, on the branch where two
-             redshifts look alike, too; before and after train.calibrate.  Without nginx the frames are cropped where the survey was made (it says so).
-colours      redshifts from five magnitudes (DATA/photoz), beside a quadratic fit and scikit-learn's random forest
-star-galaxy  and galaxy-zoo: small conv nets (DATA/galaxies), beside ridge regression
+end-to-end   a synthetic survey, served by nginx, fetched, cropped and trained on by several ranks:
+images, images and magnitudes, and the
+             same net trained by squared error; against the constant answer, with the calibration of
+             the densities, on the branch where two redshifts look alike, too; before and after
+             train.calibrate.  Without nginx the frames are cropped where the survey was made (it
+             says so).
+colours      redshifts from five magnitudes (DATA/photoz), beside a quadratic fit and scikit-learn's
+random forest star-galaxy  and galaxy-zoo: small conv nets (DATA/galaxies), beside ridge regression
 
-DATA is a folder of published files.  Peers train on the samples that the run did not test on.  Keys, with their defaults: fields=60
-objects=150 width=1024 height=745 epochs=24 ranks=2 seed=1 kernels=cpu threads=0 calibrate=pit mpirun=mpirun keep= (a folder for
-everything; what is there is not made again)."""
+DATA is a folder of published files.  Peers train on the samples that the run did not test on.
+Keys, with their defaults: fields=60 objects=150 width=1024 height=745 epochs=24 ranks=2 seed=1
+kernels=cpu threads=0 calibrate=pit mpirun=mpirun keep= (a folder for everything; what is there is
+not made again)."""
 import csv
 import importlib.util
 import json
@@ -140,7 +145,8 @@ class Survey(Bench):
         return ids[rows], p[rows].astype(float), z[rows].astype(float).reshape(-1), value[rows].astype(float).reshape(-1), edges
 
     def as_trained(self, run, p, edges):
-        """The densities before calibration, by the inverse of the model's map; and the chi-square that calibrated ones are expected to have."""
+        """The densities before calibration, by the inverse of the model's map; and the chi-square
+        that calibrated ones are expected to have."""
         import h5py
 
         with h5py.File(self.path(run, "model.h5")) as f:
@@ -219,7 +225,8 @@ class Survey(Bench):
     # ---- images with classes ----
 
     def ridge(self, images, labels, test, block):
-        """Accuracy of ridge regression on block x block averages, its strength chosen on the training part."""
+        """Accuracy of ridge regression on block x block averages, its strength chosen on the
+        training part."""
         from sklearn.linear_model import RidgeClassifierCV
 
         n, s = len(images), images.shape[1] // block

@@ -2,8 +2,10 @@
  * on request: bench/peers/logistic.py talks to this.
  *
  *   bench_stats_logistic FILE     then, a line each on standard input:
- *     fit C TOLERANCE THREADS     answers: seconds iterations converged objective max_gradient w... b...
- *     grid THREADS                answers: seconds best iterations, then all [C][fold] AUC, then log loss
+ *     fit C TOLERANCE THREADS     answers: seconds iterations converged objective max_gradient w...
+ *                                 b...
+ *     grid THREADS                answers: seconds best iterations, then all [C][fold] AUC, then
+ *                                 log loss
  *
  * FILE: int64 n, d, n_classes, n_folds, n_c; double x[n][d]; int32 y[n], fold[n]; double c[n_c]. */
 #include "stats/logistic/logistic.h"

@@ -118,31 +118,29 @@ typedef enum {
     ORR_REDUCE_FAST     /* any order: own sums, then MPI's; on one node as ordered, quicker there */
 } orr_reduce_mode;
 
-/* Starts summing n elements (ORR_F32 or ORR_F64).  segments[i], i < plan->n_segments, is this rank's sum of
- * its i-th segment; the sum over all ranks arrives in result (n elements; may be segments[0], else overlaps
- * no segment) on every rank.  A rank without leaves brings no segment.  segments and result are on loan until
- * the end; segments other than result are only read.  At most ORR_MAX_REDUCTIONS at once; all ranks
- * begin them in the same order.  All memory was set aside by orr_comm_reduce_reserve: no allocation
- * here.   Collective.
- * Ordered: each rank adds every rank's segments of its 1/N of the elements along
- * the tree, then all get all parts: through shared memory when all ranks are on one node, else
- * through messages, 2 (N-1)/N n elements each way when a rank has one segment, as a ring moves.  Small
- * n: all segments to all ranks.
- * When it fails, *out is NULL if nothing was begun (a caller's mistake);
- * otherwise the communicator is broken. */
+/* Starts summing n elements (ORR_F32 or ORR_F64).  segments[i], i < plan->n_segments, is this
+ * rank's sum of its i-th segment; the sum over all ranks arrives in result (n elements; may be
+ * segments[0], else overlaps no segment) on every rank.  A rank without leaves brings no segment.
+ * segments and result are on loan until the end; segments other than result are only read.  At most
+ * ORR_MAX_REDUCTIONS at once; all ranks begin them in the same order.  All memory was set aside by
+ * orr_comm_reduce_reserve: no allocation here.   Collective. Ordered: each rank adds every rank's
+ * segments of its 1/N of the elements along the tree, then all get all parts: through shared memory
+ * when all ranks are on one node, else through messages, 2 (N-1)/N n elements each way when a rank
+ * has one segment, as a ring moves.  Small n: all segments to all ranks. When it fails, *out is
+ * NULL if nothing was begun (a caller's mistake); otherwise the communicator is broken. */
 orr_status orr_comm_reduce_begin(orr_reduction **out, orr_comm *c, const orr_leaf_plan *plan,
                                  orr_reduce_mode mode, void *const *segments, void *result,
                                  size_t n, orr_dtype t);
-/* The same of somebody's memory, which outlives the reduction: with a device's, nothing of it is looked
- * at before the mark is reached; then the segments come into room that orr_comm_reduce_stage set
- * aside, and the end brings the sum to result.  With the host's it is orr_comm_reduce_begin.  A
+/* The same of somebody's memory, which outlives the reduction: with a device's, nothing of it is
+ * looked at before the mark is reached; then the segments come into room that orr_comm_reduce_stage
+ * set aside, and the end brings the sum to result.  With the host's it is orr_comm_reduce_begin.  A
  * reduction that waits for its mark holds up those begun after it.   Collective; the kind of memory
  * is each rank's own. */
 orr_status orr_comm_reduce_begin_on(orr_reduction **out, orr_comm *c, const orr_leaf_plan *plan,
                                     orr_reduce_mode mode, const orr_memory *memory, int64_t mark,
                                     void *const *segments, void *result, size_t n, orr_dtype t);
-/* Room in the host's memory for reductions of a device's under this plan, of up to n elements in all;
- * beside orr_comm_reduce_reserve, and while none is in flight.  Not collective. */
+/* Room in the host's memory for reductions of a device's under this plan, of up to n elements in
+ * all; beside orr_comm_reduce_reserve, and while none is in flight.  Not collective. */
 orr_status orr_comm_reduce_stage(orr_comm *c, const orr_leaf_plan *plan, size_t n, orr_dtype t);
 /* ORR_OK done, ORR_PENDING, or an error; drives the progress of all reductions of the communicator:
  * nothing moves between calls.  Not collective. */

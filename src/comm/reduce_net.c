@@ -1,11 +1,11 @@
 /* comm/reduce_net.c - ordered sums through messages.
  *
  * The elements are cut into one part a rank.  Exchange: every rank sends each part of each of its
- * segments to the part's owner, who adds them along the tree.  Share: every owner sends its sum to all.
- * With one segment a rank that is 2 (N-1)/N n elements each way, what a ring moves.  Short reductions
- * send all segments to all ranks, packed, and every rank adds everything: one step instead of two.
- * Messages rather than MPI_Ialltoallv and MPI_Iallgatherv: segments need no packing into one buffer,
- * counts no int, and a rank that stays away can be named. */
+ * segments to the part's owner, who adds them along the tree.  Share: every owner sends its sum to
+ * all. With one segment a rank that is 2 (N-1)/N n elements each way, what a ring moves.  Short
+ * reductions send all segments to all ranks, packed, and every rank adds everything: one step
+ * instead of two. Messages rather than MPI_Ialltoallv and MPI_Iallgatherv: segments need no packing
+ * into one buffer, counts no int, and a rank that stays away can be named. */
 #include "comm/reduce_private.h"
 
 #include "core/memory.h"

@@ -1,14 +1,14 @@
 /* comm/reduce_node.c - ordered sums among ranks that share memory.
  *
  * The elements of all reductions, in the order in which they were begun, form one stream that is
- * cut into chunks.  A chunk passes three stages on every rank: in   the rank copies its segments of the
- * chunk into the window, but for the part that it adds itself; sum  when every rank's segments are in,
- * it adds its part along the tree into its result and into the window; out  when every rank's part
- * is summed, it copies the other parts into its result. The window has a few chunks of room, so
- * that ranks need not move in step; a chunk's room is used again once every rank has passed its out
- * stage.  A chunk is small enough to stay in the cache from the first stage to the last: main
- * memory sees each segment read once and each result written once.  Short reductions skip the out
- * stage: every rank brings all of its segments in and adds everything.
+ * cut into chunks.  A chunk passes three stages on every rank: in   the rank copies its segments of
+ * the chunk into the window, but for the part that it adds itself; sum  when every rank's segments
+ * are in, it adds its part along the tree into its result and into the window; out  when every
+ * rank's part is summed, it copies the other parts into its result. The window has a few chunks of
+ * room, so that ranks need not move in step; a chunk's room is used again once every rank has
+ * passed its out stage.  A chunk is small enough to stay in the cache from the first stage to the
+ * last: main memory sees each segment read once and each result written once.  Short reductions
+ * skip the out stage: every rank brings all of its segments in and adds everything.
  *
  * The stages are driven by begin, test and end; the ranks meet in counters in the window alone, no
  * MPI call is made. */

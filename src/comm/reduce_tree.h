@@ -1,5 +1,5 @@
-/* comm/reduce_tree.h - the part of core/leaves.h's tree that lies above the segments of all ranks, as a
- * fixed sequence. Private to comm/.   Not collective. */
+/* comm/reduce_tree.h - the part of core/leaves.h's tree that lies above the segments of all ranks,
+ * as a fixed sequence. Private to comm/.   Not collective. */
 #ifndef ORR_COMM_REDUCE_TREE_H
 #define ORR_COMM_REDUCE_TREE_H
 
@@ -14,10 +14,10 @@ enum {
 typedef struct orr_reduce_tree {
     struct orr_reduce_tree *next;
     int n_leaves, size;
-    int n_segments;   /* of all ranks, numbered from left to right */
-    int max_segments; /* of one rank */
-    int *
-        first_segment; /* size + 1 entries: rank r has segments [first_segment[r], first_segment[r + 1]) */
+    int n_segments;     /* of all ranks, numbered from left to right */
+    int max_segments;   /* of one rank */
+    int *first_segment; /* size + 1 entries: rank r has segments [first_segment[r], first_segment[r
+                           + 1]) */
     int16_t *op; /* n_ops steps on a stack: >= 0 pushes that segment, -1 adds the upper two */
     int n_ops;
 } orr_reduce_tree;

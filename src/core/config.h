@@ -44,9 +44,9 @@ void orr_config_remove(orr_config *c, const char *key);
 const orr_node *orr_config_root(const orr_config *c); /* a map */
 void orr_config_destroy(orr_config *c);
 
-/* A copy of n in tree c, in which every plain (not quoted) scalar for which swap answers a node gives
- * its place to that node.  The copy borrows the text of n and what swap answered: they must outlive
- * c. */
+/* A copy of n in tree c, in which every plain (not quoted) scalar for which swap answers a node
+ * gives its place to that node.  The copy borrows the text of n and what swap answered: they must
+ * outlive c. */
 orr_status orr_node_copy(orr_config *c, orr_node **out, const orr_node *n,
                          const orr_node *(*swap)(void *ctx, const orr_node *scalar), void *ctx);
 /* NULL when absent, or when map is NULL or no map. */

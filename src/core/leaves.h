@@ -7,10 +7,10 @@
  * Every ordered sum over leaves follows one binary tree.  A node over m leaves adds (left) +
  * (right), where left holds the first h leaves, h the largest power of two below m.  The shape of a
  * node depends on m alone, and the root on L alone, so the sum has the same bits however the leaves
- * were dealt.  A rank's leaves decompose into segments: the maximal nodes of the root's tree that lie
- * within them, left to right.  A rank sums each segment by itself; the segments of all ranks are then
- * summed along the rest of the tree (comm/reduce).  With L and N powers of two a rank has one segment.
- * Not collective. */
+ * were dealt.  A rank's leaves decompose into segments: the maximal nodes of the root's tree that
+ * lie within them, left to right.  A rank sums each segment by itself; the segments of all ranks
+ * are then summed along the rest of the tree (comm/reduce).  With L and N powers of two a rank has
+ * one segment. Not collective. */
 #ifndef ORR_CORE_LEAVES_H
 #define ORR_CORE_LEAVES_H
 

@@ -19,8 +19,8 @@ typedef enum { ORR_LOG_OFF, ORR_ERROR, ORR_WARN, ORR_INFO, ORR_DEBUG } orr_log_l
 orr_status orr_log_init(const char *setting, int rank, int size);
 /* Appends every line at ORR_INFO and above to path as well (rank 0's log.txt); NULL closes it. */
 orr_status orr_log_file(const char *path);
-/* Within a group of a larger job: orr_log0 speaks on the group's rank 0 (is_leader), and only warnings,
- * errors and lines of `component` (a literal) reach stderr; the file gets all. */
+/* Within a group of a larger job: orr_log0 speaks on the group's rank 0 (is_leader), and only
+ * warnings, errors and lines of `component` (a literal) reach stderr; the file gets all. */
 void orr_log_group(int is_leader, const char *component);
 void orr_log_group_end(void);
 int orr_log_on(orr_log_level level, const char *component);

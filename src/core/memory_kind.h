@@ -1,5 +1,5 @@
-/* core/memory_kind.h - where numbers lie: memory that the host reads and writes as its own, or memory
- * that belongs to a device, which the host may hand on but never look into.
+/* core/memory_kind.h - where numbers lie: memory that the host reads and writes as its own, or
+ * memory that belongs to a device, which the host may hand on but never look into.
  *
  * Who moves numbers that somebody else allocated (comm's reductions of nn's gradients) gets an
  * orr_memory beside the pointers.  A device works on its own time: a mark is a place in what it was
@@ -15,7 +15,8 @@
 
 typedef enum orr_memory_kind { ORR_MEM_HOST, ORR_MEM_DEVICE } orr_memory_kind;
 
-/* All of one owner's memory; the owner outlives it.  With ORR_MEM_HOST the rest is not looked at. */
+/* All of one owner's memory; the owner outlives it.  With ORR_MEM_HOST the rest is not looked at.
+ */
 typedef struct orr_memory {
     orr_memory_kind kind;
     void *ctx;

@@ -1,5 +1,5 @@
-/* core/options.c - tables of rows: words and numbers of a text, a map of a job file into a struct, the
- * struct back to text, the reference. */
+/* core/options.c - tables of rows: words and numbers of a text, a map of a job file into a struct,
+ * the struct back to text, the reference. */
 #include "core/options.h"
 #include "core/memory.h"
 

@@ -1,5 +1,6 @@
-/* core/output_type.h - what the outputs of a net mean to those who read them: losses give it, metrics,
- * reports and predictions go by it, never by the loss.   A value; nothing here fails.   Not collective. */
+/* core/output_type.h - what the outputs of a net mean to those who read them: losses give it,
+ * metrics, reports and predictions go by it, never by the loss.   A value; nothing here fails. Not
+ * collective. */
 #ifndef ORR_CORE_OUTPUT_TYPE_H
 #define ORR_CORE_OUTPUT_TYPE_H
 

@@ -4,7 +4,8 @@
  * what goes through the program there, and may end, stop, delay or spoil it.  Where nobody defines
  * it a probe costs a load and a branch.  Points:
  *
- *   a phase of jobs/context/heartbeat.h   with its step and no bytes; what follows belongs to that step:
+ *   a phase of jobs/context/heartbeat.h   with its step and no bytes; what follows belongs to that
+ *                                         step:
  *   "gradients"               of the rank's own sums a bucket, before it is reduced
  *   "reduced"                 the sums over all ranks, before the optimiser
  *   "weights"                 after the optimiser

@@ -6,7 +6,7 @@
  * cannot fail.
  *
  * Who has something to do between a failure and its return (give back, go on beside others, hand it
- * to another thread) makes it a value: orr_error_take, and orr_error_raise where it goes on.  Nobody
+ * to another thread) makes it a value: orr_error_take, and orr_error_raise where it goes on. Nobody
  * copies sentences by hand: the place would be lost.
  *
  * Some failures are news about the input (orr_is_data_fault): a file that is damaged may be set
@@ -79,8 +79,8 @@ typedef struct orr_error {
     char where[ORR_WHERE_MAX], text[ORR_ERROR_MAX];
 } orr_error;
 
-/* Moves this thread's sentence into *out, with st as its code; the thread has none then.  st ORR_OK:
- * *out holds no failure, the thread keeps what it has. */
+/* Moves this thread's sentence into *out, with st as its code; the thread has none then.  st
+ * ORR_OK: *out holds no failure, the thread keeps what it has. */
 void orr_error_take(orr_error *out, orr_status st);
 /* Makes *e this thread's failure, with its own place, and returns its code.  Without a failure in
  * it: ORR_OK, and the thread keeps what it has. */

@@ -60,7 +60,8 @@ void orr_text_printf(orr_text *t, const char *format, ...)
     t->len += (size_t)n;
 }
 
-/* Bytes of the word at s; of one that fits no line of `room`, what ends in its last bar that does. */
+/* Bytes of the word at s; of one that fits no line of `room`, what ends in its last bar that does.
+ */
 static int word_length(const char *s, int room)
 {
     int n = (int)strcspn(s, " \n");

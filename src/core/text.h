@@ -29,7 +29,8 @@ void orr_text_addn(orr_text *t, const char *s, size_t n);
 void orr_text_printf(orr_text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Appends s in lines of at most `width` columns, broken at blanks, the lines after the first
  * `indent` columns in; `at`: the column where the text stands.  A newline in s ends a line; a word
- * longer than a line is broken after a '|', or has one to itself.  Returns the column where the text stands then. */
+ * longer than a line is broken after a '|', or has one to itself.  Returns the column where the
+ * text stands then. */
 int orr_text_wrap(orr_text *t, const char *s, int at, int indent, int width);
 /* One field of a CSV line, without the comma: s as it is or, when it holds a comma, a quote or a
  * line end, in quotes, its own doubled (RFC 4180).  Of a file ferror tells what went wrong. */

@@ -27,9 +27,10 @@
  * for some that one of them has more of.  The end says how many were left out.  Spans outside of
  * units are always recorded.
  *
- * A file of a rank that was killed lacks the last quarter of a second and the closing bracket, which
- * the format allows; no event in it is cut: an event never lies across a border of 4096 bytes, and
- * that is where a killed write stops.  What an earlier start wrote is kept as rank-NNNN.before.json.
+ * A file of a rank that was killed lacks the last quarter of a second and the closing bracket,
+ * which the format allows; no event in it is cut: an event never lies across a border of 4096
+ * bytes, and that is where a killed write stops.  What an earlier start wrote is kept as
+ * rank-NNNN.before.json.
  *
  * Names of spans and lanes are literals (they are kept as pointers, and written as they stand);
  * texts are copied, cut to the end of them, and escaped by cJSON.  State of the process, as the log
@@ -88,7 +89,8 @@ static inline int64_t orr_timeline_now(void)
                ? orr_timeline_clock()
                : 0;
 }
-/* The calling thread did `name` from then to now; number (step, part; < 0: none) is shown with it. */
+/* The calling thread did `name` from then to now; number (step, part; < 0: none) is shown with it.
+ */
 static inline void orr_timeline_span(const char *name, int64_t began, int64_t number)
 {
     if (began) orr_timeline_record(name, began, number, 0, -1);

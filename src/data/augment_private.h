@@ -1,5 +1,5 @@
-/* data/augment_private.h - a kind of random change, as augment.c sees it: a row, in a file of its own
- * under augments/, and its line in augment_kinds.c.   Not collective. */
+/* data/augment_private.h - a kind of random change, as augment.c sees it: a row, in a file of its
+ * own under augments/, and its line in augment_kinds.c.   Not collective. */
 #ifndef ORR_DATA_AUGMENT_PRIVATE_H
 #define ORR_DATA_AUGMENT_PRIVATE_H
 

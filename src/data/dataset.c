@@ -1,6 +1,6 @@
 /* data/dataset.c - a shard set opened for reading.
- * Labels, ids and aux numbers are held in memory.  Samples are read by pread where a shard stores them
- * contiguously and in this machine's form, which takes HDF5 out of the hot path; otherwise
+ * Labels, ids and aux numbers are held in memory.  Samples are read by pread where a shard stores
+ * them contiguously and in this machine's form, which takes HDF5 out of the hot path; otherwise
  * (compressed, foreign byte order) by the store. */
 #include "data/shard_private.h"
 

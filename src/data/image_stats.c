@@ -103,7 +103,8 @@ orr_status orr_image_stats_block(const orr_schema *s, const void *x, int n, doub
 }
 
 /* ---- joining ---- */
-/* Number i of a, sums over na, becomes that of its values and those of number j of b, sums over nb. */
+/* Number i of a, sums over na, becomes that of its values and those of number j of b, sums over nb.
+ */
 static void join(double *a, size_t na, size_t i, const double *b, size_t nb, size_t j)
 {
     double *to[PARTS], more[PARTS], n, d;

@@ -1,5 +1,5 @@
-/* data/schema.c - what all samples of a set have in common: sizes, checks, names of shards, the columns
- * that a shard stores; how it lies in a file, and whether two files agree. */
+/* data/schema.c - what all samples of a set have in common: sizes, checks, names of shards, the
+ * columns that a shard stores; how it lies in a file, and whether two files agree. */
 #include "data/shard_private.h"
 
 #include "core/memory.h"

@@ -1,5 +1,5 @@
-/* data/shard.c - one shard: a plain file (data/storage/storage.h) of the schema and the rows, written
- * whole, and read back without an index. */
+/* data/shard.c - one shard: a plain file (data/storage/storage.h) of the schema and the rows,
+ * written whole, and read back without an index. */
 #include "data/shard_private.h"
 
 #include "core/memory.h"

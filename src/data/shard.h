@@ -107,10 +107,11 @@ orr_status orr_index_write(const char *dir, int n_shards, const orr_schema *s,
 /* Makes dir for a new set: ORR_ERR_EXISTS when it holds an index (or anything else, unless it is an
  * unfinished set and overwrite is set: then its shards are removed). */
 orr_status orr_set_create(const char *dir, int overwrite);
-/* May a set appear under path?  ORR_ERR_EXISTS unless nothing is there, or an empty folder, or (overwrite) a folder that
- * holds a set and nothing else. */
+/* May a set appear under path?  ORR_ERR_EXISTS unless nothing is there, or an empty folder, or
+ * (overwrite) a folder that holds a set and nothing else. */
 orr_status orr_set_check_output(const char *path, int overwrite);
-/* Gives the finished set in folder tmp the name path, in one rename; a set that was there (overwrite) goes. */
+/* Gives the finished set in folder tmp the name path, in one rename; a set that was there
+ * (overwrite) goes. */
 orr_status orr_set_publish(const char *tmp, const char *path, int overwrite);
 
 /* ---- one shard alone, without an index: how an unfinished set is gone on with ---- */

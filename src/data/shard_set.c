@@ -1,9 +1,9 @@
-/* data/shard_set.c - making a shard set: its folder, its index.h5 over the shards that are there, and
- * the name under which it appears.
+/* data/shard_set.c - making a shard set: its folder, its index.h5 over the shards that are there,
+ * and the name under which it appears.
  *
- * In the index, /shards is a group with one array a column (file, rows, bytes, sha256).  The virtual
- * arrays name their sources by file name alone, which HDF5 looks for beside the index, so that a set
- * may be moved as a folder. */
+ * In the index, /shards is a group with one array a column (file, rows, bytes, sha256).  The
+ * virtual arrays name their sources by file name alone, which HDF5 looks for beside the index, so
+ * that a set may be moved as a folder. */
 #include "data/shard_private.h"
 
 #include "core/memory.h"

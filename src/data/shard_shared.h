@@ -3,9 +3,9 @@
  *
  * One rank lays the file out (not collective); then all open it, write rows, close it; then one
  * rank gives it its name.  Open, write and close are collective over the communicator
- * (data/storage/shared_file.h): every rank makes the same calls in the same order with its own rows,
- * n = 0 where it has none; a rank that has failed goes on taking part, says so again at close, and
- * then nobody's file gets its name. */
+ * (data/storage/shared_file.h): every rank makes the same calls in the same order with its own
+ * rows, n = 0 where it has none; a rank that has failed goes on taking part, says so again at
+ * close, and then nobody's file gets its name. */
 #ifndef ORR_DATA_SHARD_SHARED_H
 #define ORR_DATA_SHARD_SHARED_H
 

@@ -1,5 +1,6 @@
 /* data/transform_private.h - a kind of step, as transform.c sees it: a row, in a file under
- * transforms/, and its line in transform_kinds.c.  A step works on one sample of doubles, (h, w, c) row-major, channels last.   Not collective. */
+ * transforms/, and its line in transform_kinds.c.  A step works on one sample of doubles, (h, w, c)
+ * row-major, channels last.   Not collective. */
 #ifndef ORR_DATA_TRANSFORM_PRIVATE_H
 #define ORR_DATA_TRANSFORM_PRIVATE_H
 

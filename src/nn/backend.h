@@ -1,4 +1,5 @@
-/* nn/backend.h - a back end: every loop over numbers that a network needs, and where the numbers lie.
+/* nn/backend.h - a back end: every loop over numbers that a network needs, and where the numbers
+ * lie.
  *
  * An object: a table of operations, the same for all objects of a kind, and a state of its own
  * (device, streams, handles of libraries).  Made by name, never by falling back:
@@ -8,22 +9,23 @@
  *             precision, for processors that multiply bf16
  *   check     plain C, the oracle; its buffers come NaN-poisoned between guard bytes
  *   fenced    check on memory that the host cannot touch, as if it were a device's: for tests
- * Every operation gets its back end first.  One object serves any number of nets, from one thread at
- * a time; who made it destroys it, after all that was made with it.
+ * Every operation gets its back end first.  One object serves any number of nets, from one thread
+ * at a time; who made it destroys it, after all that was made with it.
  *
  * Invariance, which ordered training rests on: a sample's forward and data gradient, and a leaf's
- * parameter gradient, have the same bits whatever other samples or leaves are in the call.  A kernel
- * that computes each output element by a fixed sequence of operations may take a whole batch at once;
- * library calls whose blocking depends on the batch size are made leaf by leaf, and which leaves go
- * to a library depends on the leaf's size and the layer alone.  Threads divide outputs, never a sum.
+ * parameter gradient, have the same bits whatever other samples or leaves are in the call.  A
+ * kernel that computes each output element by a fixed sequence of operations may take a whole batch
+ * at once; library calls whose blocking depends on the batch size are made leaf by leaf, and which
+ * leaves go to a library depends on the leaf's size and the layer alone.  Threads divide outputs,
+ * never a sum.
  *
- * Pointers are to the back end's own memory, but for what is a small argument on the host's stack or
- * heap and is copied where a device needs it: orr_batch and its arrays, shapes, options, lists of
- * pointers; `host` and `out` in the calls that say so.
+ * Pointers are to the back end's own memory, but for what is a small argument on the host's stack
+ * or heap and is copied where a device needs it: orr_batch and its arrays, shapes, options, lists
+ * of pointers; `host` and `out` in the calls that say so.
  *
- * Shapes: n samples (batch->n), channels last.  "Overwrites" unless += is said.  Operations are done
- * in the order in which they were asked for, at once or later; what goes wrong later is said by
- * synchronise.  Nothing allocates outside `alloc` and `*_plan`.   Not collective. */
+ * Shapes: n samples (batch->n), channels last.  "Overwrites" unless += is said.  Operations are
+ * done in the order in which they were asked for, at once or later; what goes wrong later is said
+ * by synchronise.  Nothing allocates outside `alloc` and `*_plan`.   Not collective. */
 #ifndef ORR_NN_BACKEND_H
 #define ORR_NN_BACKEND_H
 
@@ -53,13 +55,15 @@ typedef struct orr_conv_shape {
 
 typedef struct orr_pool_shape {
     int h, w, c, r, s, stride_h, stride_w, pad_top, pad_left, ho, wo;
-    int count_padding; /* average: divide by r*s always (torch default) instead of by the pixels inside (TF SAME) */
+    int count_padding; /* average: divide by r*s always (torch default) instead of by the pixels
+                          inside (TF SAME) */
 } orr_pool_shape;
 
 typedef enum { ORR_RELU, ORR_LEAKY_RELU, ORR_ELU, ORR_SILU, ORR_SIGMOID, ORR_TANH } orr_activation;
 
 /* What a step of an optimiser does with each number; d = scale g + l2 w.
- *   adam      m = beta1 m + rest1 d, v = beta2 v + rest2 d^2, w = decay w - rate m / (sqrt(v) root + eps)
+ *   adam      m = beta1 m + rest1 d, v = beta2 v + rest2 d^2, w = decay w - rate m / (sqrt(v) root
+ *             + eps)
  *   momentum  b = momentum b + d, w -= rate b, or with look > 0 (nesterov) rate (d + look b)
  *   sgd       w -= rate d */
 typedef struct orr_step_numbers {
@@ -101,7 +105,8 @@ typedef struct orr_backend_ops {
                            const orr_real *w, const orr_real *bias, orr_real *y);
     void (*linear_backward_data)(orr_backend *be, const orr_batch *b, int in, int out,
                                  const orr_real *dy, const orr_real *w, orr_real *dx);
-    /* dw[segment], db[segment] (db NULL: no bias) = tree sum over the segment's leaves of each leaf's gradient */
+    /* dw[segment], db[segment] (db NULL: no bias) = tree sum over the segment's leaves of each
+     * leaf's gradient */
     void (*linear_backward_params)(orr_backend *be, const orr_batch *b, int in, int out,
                                    const orr_real *x, const orr_real *dy, orr_real *const *dw,
                                    orr_real *const *db);
@@ -117,7 +122,8 @@ typedef struct orr_backend_ops {
                                  const orr_real *dy, orr_real *const *dw, orr_real *const *db);
     void (*conv_unplan)(orr_backend *be, void *plan);
 
-    /* ---- pooling; arg[n][ho][wo][c] = place of the maximum in its window (first one on ties; a NaN wins) ---- */
+    /* ---- pooling; arg[n][ho][wo][c] = place of the maximum in its window (first one on ties; a
+     * NaN wins) ---- */
     void (*max_pool_forward)(orr_backend *be, int n, const orr_pool_shape *s, const orr_real *x,
                              orr_real *y, uint16_t *arg);
     void (*max_pool_backward)(orr_backend *be, int n, const orr_pool_shape *s, const orr_real *dy,
@@ -127,14 +133,14 @@ typedef struct orr_backend_ops {
     void (*avg_pool_backward)(orr_backend *be, int n, const orr_pool_shape *s, const orr_real *dy,
                               orr_real *dx);
 
-    /* ---- element-wise; alpha = slope (leaky) or scale (elu).  y may be x, dx may be dy.  backward: relu, leaky, elu, sigmoid,
-     * tanh need y alone (x may be NULL); silu needs x ---- */
+    /* ---- element-wise; alpha = slope (leaky) or scale (elu).  y may be x, dx may be dy.
+     * backward: relu, leaky, elu, sigmoid, tanh need y alone (x may be NULL); silu needs x ---- */
     void (*act_forward)(orr_backend *be, orr_activation a, double alpha, size_t n,
                         const orr_real *x, orr_real *y);
     void (*act_backward)(orr_backend *be, orr_activation a, double alpha, size_t n,
                          const orr_real *x, const orr_real *y, const orr_real *dy, orr_real *dx);
-    /* w[c] or, with shared, w[1].  rows = pixels.  dw: per leaf rows, then tree sum into dw[segment]; scratch holds
-     * max_leaves * c elements */
+    /* w[c] or, with shared, w[1].  rows = pixels.  dw: per leaf rows, then tree sum into
+     * dw[segment]; scratch holds max_leaves * c elements */
     void (*prelu_forward)(orr_backend *be, size_t rows, int c, int shared, const orr_real *x,
                           const orr_real *w, orr_real *y);
     void (*prelu_backward)(orr_backend *be, const orr_batch *b, size_t rows_per_sample, int c,
@@ -143,8 +149,9 @@ typedef struct orr_backend_ops {
     void (*softmax_forward)(orr_backend *be, size_t rows, int c, const orr_real *x, orr_real *y);
     void (*softmax_backward)(orr_backend *be, size_t rows, int c, const orr_real *y,
                              const orr_real *dy, orr_real *dx);
-    /* y = x * mask / (1 - p); mask element j of sample i from orr_rng_block(orr_rng_key(keys[i], ORR_RNG_DROPOUT, layer, 0, 0),
-     * j / 4).v[j % 4]: dropped when its unit uniform < p.  The same call is forward and backward.  y may be x */
+    /* y = x * mask / (1 - p); mask element j of sample i from orr_rng_block(orr_rng_key(keys[i],
+     * ORR_RNG_DROPOUT, layer, 0, 0), j / 4).v[j % 4]: dropped when its unit uniform < p.  The same
+     * call is forward and backward.  y may be x */
     void (*dropout)(orr_backend *be, const orr_batch *b, size_t per_sample, double p, int layer,
                     const orr_real *x, orr_real *y);
 
@@ -157,9 +164,9 @@ typedef struct orr_backend_ops {
     void (*norm_backward_sums)(orr_backend *be, size_t rows, int c, const orr_real *x,
                                const orr_real *mean, const orr_real *inv_std, const orr_real *dy,
                                double *sum_dy, double *sum_dy_xhat);
-    /* What follows from the moments of `rows` rows: mean rounded, inv_std = 1 / sqrt(m2 / rows + eps);
-     * stat[2c + 1] = mean, m2 / (rows - 1), 1, the latter two 0 for a single row.  Without rows
-     * stat alone is written, zeros. */
+    /* What follows from the moments of `rows` rows: mean rounded, inv_std = 1 / sqrt(m2 / rows +
+     * eps); stat[2c + 1] = mean, m2 / (rows - 1), 1, the latter two 0 for a single row.  Without
+     * rows stat alone is written, zeros. */
     void (*norm_factors)(orr_backend *be, size_t rows, int c, double eps, const double *mean,
                          const double *m2, orr_real *mean_out, orr_real *inv_std, orr_real *stat);
     /* inv_std = 1 / sqrt(var + eps) */
@@ -168,8 +175,8 @@ typedef struct orr_backend_ops {
     /* n sums over `rows` rows: rounded, and their means (NULL: not wanted; rows > 0 then) */
     void (*norm_means)(orr_backend *be, int n, size_t rows, const double *sums, orr_real *rounded,
                        orr_real *means);
-    /* Running moments move by `momentum` towards those in stat[2c + 1], sums over n_leaves leaves of
-     * what norm_factors wrote. */
+    /* Running moments move by `momentum` towards those in stat[2c + 1], sums over n_leaves leaves
+     * of what norm_factors wrote. */
     void (*norm_update)(orr_backend *be, int c, double momentum, const orr_real *stat, int n_leaves,
                         orr_real *mean, orr_real *var);
     /* dx = gamma inv_std (dy - mean_dy - xhat mean_dy_xhat) */
@@ -214,8 +221,8 @@ struct orr_backend {
     void *state; /* the kind's own; NULL where it has none */
 };
 
-/* ORR_ERR_OPTION with the names there are (the f64 build has check and fenced), ORR_ERR_UNSUPPORTED for
- * cpu-bf16 on a processor without AVX512-BF16 or AMX, ORR_ERR_NOMEM; then *out is NULL. */
+/* ORR_ERR_OPTION with the names there are (the f64 build has check and fenced), ORR_ERR_UNSUPPORTED
+ * for cpu-bf16 on a processor without AVX512-BF16 or AMX, ORR_ERR_NOMEM; then *out is NULL. */
 orr_status orr_backend_create(orr_backend **out, const char *name);
 void orr_backend_destroy(orr_backend *be); /* NULL is fine */
 /* Its memory, for those who know no back end (comm). */

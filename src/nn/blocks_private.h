@@ -1,5 +1,5 @@
-/* nn/blocks_private.h - named lists of layers with parameters (`blocks:`), as a job file defines and
- * uses them; nn/graph.h has the language.
+/* nn/blocks_private.h - named lists of layers with parameters (`blocks:`), as a job file defines
+ * and uses them; nn/graph.h has the language.
  *
  * Definitions are checked whole before the first use, so that what is wrong in one is said with its
  * own place and not with that of a use: every `$word` is a parameter, and every parameter is used.

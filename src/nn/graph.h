@@ -11,8 +11,8 @@
  *     - concat: {inputs: [left, right]}
  *     - linear: {units: 1, name: out}
  * A kind's own options come from its table (nn/layer.h); `name`, `input` and `inputs` belong to
- * every layer.  Numbers beside a sample (aux: magnitudes, E(B-V)) come in through a layer that reads
- * nothing, whose output is the vector of them:
+ * every layer.  Numbers beside a sample (aux: magnitudes, E(B-V)) come in through a layer that
+ * reads nothing, whose output is the vector of them:
  *     - flatten: {name: features}
  *     - aux: {name: magnitudes}
  *     - concat: {inputs: [features, magnitudes]}
@@ -36,7 +36,8 @@
  * output of the last repeat, stage1.2 that of the second; inside, "block" is what the block reads.
  * An unnamed use is called like the block with a number: residual1.  Blocks may use other blocks, 8
  * deep, and none itself; all together give at most 4096 layers.  A block that no list uses, and a
- * parameter that no layer uses, is an error.  The graph holds the layers alone, and so does its dump.
+ * parameter that no layer uses, is an error.  The graph holds the layers alone, and so does its
+ * dump.
  *
  * Names are letters, digits, '_' and '-', joined by single dots.  Unnamed layers outside of blocks
  * are called KIND followed by their number among their kind, from 1:
@@ -66,8 +67,8 @@ orr_status orr_graph_create(orr_graph **out, orr_shape input, int n_aux);
  * number. */
 orr_status orr_graph_add(orr_graph *g, const char *kind, const char *name, const void *opts,
                          const int *inputs, int n_inputs, int *node);
-/* From a `layers:` list and a map of blocks (NULL: none), or for _text from a document whose map has
- * them.  The nodes may be freed afterwards. */
+/* From a `layers:` list and a map of blocks (NULL: none), or for _text from a document whose map
+ * has them.  The nodes may be freed afterwards. */
 orr_status orr_graph_parse(orr_graph **out, orr_shape input, int n_aux, const orr_node *blocks,
                            const orr_node *layers);
 orr_status orr_graph_parse_text(orr_graph **out, orr_shape input, int n_aux, const char *yaml);

@@ -1,5 +1,5 @@
-/* nn/graph_text.c - a graph from a `layers:` list with its `blocks:`, back to a list, and as a table
- * for people.
+/* nn/graph_text.c - a graph from a `layers:` list with its `blocks:`, back to a list, and as a
+ * table for people.
  *
  * A use of a block is its list once more, in a scope of its own: names get the scope's prefix, and
  * what is not named reads the layer before it, the first one what the block reads.  The graph holds

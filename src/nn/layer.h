@@ -10,13 +10,13 @@
  * the same slabs during forward; the ranges travel with the gradients, and update_state gets the
  * sums over all leaves after the step.
  * Where the kernels' weights are more than the parameters that are free (filters that are tied), a
- * tensor sets aside room for a gradient of all of them; backward leaves that, the sums over leaves and
- * ranks are of it, and finish_grad turns the summed one into the parameters' own, once, after the
- * reduction: the same bytes on any number of ranks.  The life of a gradient: backward -> sums over a
- * segment's leaves -> reduction -> finish_grad -> norm and clipping -> optimiser.
- * What backward needs besides x and y, a layer saves in buffers that it names in infer; the memory
- * plan lets them live from forward to backward, and shares them with the rest.
- * State (running moments) is a third slab: saved, not trained. */
+ * tensor sets aside room for a gradient of all of them; backward leaves that, the sums over leaves
+ * and ranks are of it, and finish_grad turns the summed one into the parameters' own, once, after
+ * the reduction: the same bytes on any number of ranks.  The life of a gradient: backward -> sums
+ * over a segment's leaves -> reduction -> finish_grad -> norm and clipping -> optimiser. What
+ * backward needs besides x and y, a layer saves in buffers that it names in infer; the memory plan
+ * lets them live from forward to backward, and shares them with the rest. State (running moments)
+ * is a third slab: saved, not trained. */
 #ifndef ORR_NN_LAYER_H
 #define ORR_NN_LAYER_H
 
@@ -54,8 +54,8 @@ typedef struct orr_tensor_info {
     double fill;             /* else this constant */
 } orr_tensor_info;
 
-/* One forward or backward of one layer.  Pointers are to the back end's memory: for its operations, never
- * to be looked into.  Those of activations are this layer's own. */
+/* One forward or backward of one layer.  Pointers are to the back end's memory: for its operations,
+ * never to be looked into.  Those of activations are this layer's own. */
 typedef struct orr_pass {
     const orr_batch *batch;
     int training;
@@ -100,16 +100,17 @@ typedef struct orr_layer_kind {
     int keeps_x, keeps_y;       /* backward reads x / y: the memory plan keeps them */
     int in_place;               /* y may be x[0], and dx[0] may be dy */
     /* Checks options against l->in, fills l->out, l->params and l->states (orr_layer_tensors),
-     * l->stat_count, l->saved, l->self; may change l->keeps_x, l->keeps_y, l->in_place.  ORR_ERR_SHAPE, ORR_ERR_OPTION; the graph puts
-     * the layer's name and input before the sentence. */
+     * l->stat_count, l->saved, l->self; may change l->keeps_x, l->keeps_y, l->in_place.
+     * ORR_ERR_SHAPE, ORR_ERR_OPTION; the graph puts the layer's name and input before the sentence.
+     */
     orr_status (*infer)(orr_layer *l);
     /* Sets aside scratch and prepares kernels; nothing is allocated after it.  NULL: no need. */
     orr_status (*plan)(orr_layer *l, struct orr_backend *be, const orr_limits *limits);
     orr_status (*forward)(orr_layer *l, struct orr_backend *be, const orr_pass *p);
     orr_status (*backward)(orr_layer *l, struct orr_backend *be, const orr_pass *p);
     /* slab = gradients summed over all leaves: turns what backward left in the `room` of a tensor
-     * into the gradient of its `count` parameters, and leaves 0 behind them.  Linear, so that it may
-     * be done after the sum.  NULL: the gradient is the parameters' own. */
+     * into the gradient of its `count` parameters, and leaves 0 behind them.  Linear, so that it
+     * may be done after the sum.  NULL: the gradient is the parameters' own. */
     orr_status (*finish_grad)(orr_layer *l, struct orr_backend *be, orr_real *slab);
     /* stat = sums over all leaves of what forward left; n_leaves = leaves with samples in the whole
      * batch. */
@@ -149,7 +150,8 @@ static inline size_t orr_tensor_room(const orr_tensor_info *t)
 /* For plan: n elements of `size` bytes from the kernel table, verified and freed by the net.  NULL
  * when there are none. */
 void *orr_layer_scratch(orr_layer *l, struct orr_backend *be, size_t n, size_t size);
-/* Where each segment's gradient of the tensor at `offset` goes; out holds batch->n_segments pointers. */
+/* Where each segment's gradient of the tensor at `offset` goes; out holds batch->n_segments
+ * pointers. */
 static inline void orr_pass_grads(const orr_pass *p, size_t offset, orr_real **out)
 {
     for (int r = 0; r < p->batch->n_segments; r++)

@@ -2,14 +2,15 @@
  *
  * Slabs.  params: all trainable parameters in backward order (the last layer's first), so that a
  * range of it becomes final as backward moves on.  grads[segment]: the same layout, followed by the
- * layers' batch statistics; one slab a segment. state: running moments.  Every slab is ORR_ALIGN-ed;
- * each tensor starts at a multiple of 16 elements (gaps hold 0). Memory: everything is planned and
- * allocated by orr_net_create; forward, backward and update_state allocate nothing. Activations
- * share memory by liveness: in evaluation a buffer is reused once its last reader ran; in training
- * what backward reads is kept, and gradients of activations share among themselves. Owns the slabs
- * and activations, which lie in the back end's memory; graph and back end must outlive it.  A graph can have one net at a time. Not collective,
- * except through the leaf_sum callback.   Errors: ORR_ERR_NOMEM, ORR_ERR_SHAPE, ORR_ERR_ARG (a
- * batch that exceeds the limits). */
+ * layers' batch statistics; one slab a segment. state: running moments.  Every slab is
+ * ORR_ALIGN-ed; each tensor starts at a multiple of 16 elements (gaps hold 0). Memory: everything
+ * is planned and allocated by orr_net_create; forward, backward and update_state allocate nothing.
+ * Activations share memory by liveness: in evaluation a buffer is reused once its last reader ran;
+ * in training what backward reads is kept, and gradients of activations share among themselves.
+ * Owns the slabs and activations, which lie in the back end's memory; graph and back end must
+ * outlive it.  A graph can have one net at a time. Not collective, except through the leaf_sum
+ * callback.   Errors: ORR_ERR_NOMEM, ORR_ERR_SHAPE, ORR_ERR_ARG (a batch that exceeds the limits).
+ */
 #ifndef ORR_NN_NET_H
 #define ORR_NN_NET_H
 
@@ -32,9 +33,9 @@ void orr_net_destroy(orr_net *net);
  * state to its start. */
 orr_status orr_net_init(orr_net *net, uint64_t seed);
 
-/* x[n][input] and aux[n][n_aux] (NULL when the graph reads none), in the order of the batch's leaves:
- * the host's; they stay the caller's, and unchanged until backward is done.  *y = n outputs, in the
- * back end's memory, the net's until the next forward. */
+/* x[n][input] and aux[n][n_aux] (NULL when the graph reads none), in the order of the batch's
+ * leaves: the host's; they stay the caller's, and unchanged until backward is done.  *y = n
+ * outputs, in the back end's memory, the net's until the next forward. */
 orr_status orr_net_forward(orr_net *net, const orr_batch *b, const orr_real *x, const orr_real *aux,
                            int training, const orr_real **y);
 /* The outputs of the last forward, for the host. */
@@ -57,8 +58,8 @@ void orr_net_on_leaf_sum(orr_net *net, orr_status (*leaf_sum)(void *, double *, 
  * optimiser): slab = grads summed, whose tensors that have fewer parameters than weights get their
  * own gradient (orr_layer_kind.finish_grad).  Once a step. */
 orr_status orr_net_finish_grads(orr_net *net, orr_real *slab);
-/* After the step: slab = grads summed over the segments of all ranks; n_leaves = leaves of the batch
- * that held samples. */
+/* After the step: slab = grads summed over the segments of all ranks; n_leaves = leaves of the
+ * batch that held samples. */
 orr_status orr_net_update_state(orr_net *net, const orr_real *slab, int n_leaves);
 
 size_t orr_net_param_count(const orr_net *net); /* elements of params, gaps included */
@@ -91,8 +92,8 @@ typedef struct orr_net_tensor {
 } orr_net_tensor;
 int orr_net_n_tensors(const orr_net *net);
 void orr_net_tensor_info(const orr_net *net, int i, orr_net_tensor *out);
-/* Tensor i in PyTorch's layout, `file` (count numbers, the host's): of the slab that holds it, or its
- * gradient of a segment. */
+/* Tensor i in PyTorch's layout, `file` (count numbers, the host's): of the slab that holds it, or
+ * its gradient of a segment. */
 orr_status orr_net_read_tensor(const orr_net *net, int i, orr_real *file);
 orr_status orr_net_read_gradient(const orr_net *net, int i, int segment, orr_real *file);
 orr_status orr_net_write_tensor(orr_net *net, int i, const orr_real *file);

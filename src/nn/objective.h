@@ -1,7 +1,7 @@
-/* nn/objective.h - a loss at the end of a net: the last operation of forward, and the first of backward.
- * Owns what lies between host and back end: targets on the way down, losses and counts on the way up.
- * Nothing is allocated after create.  Not collective.   Errors: ORR_ERR_NOMEM, and what the back end
- * says. */
+/* nn/objective.h - a loss at the end of a net: the last operation of forward, and the first of
+ * backward. Owns what lies between host and back end: targets on the way down, losses and counts on
+ * the way up. Nothing is allocated after create.  Not collective.   Errors: ORR_ERR_NOMEM, and what
+ * the back end says. */
 #ifndef ORR_NN_OBJECTIVE_H
 #define ORR_NN_OBJECTIVE_H
 

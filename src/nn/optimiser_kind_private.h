@@ -1,11 +1,11 @@
 /* nn/optimiser_kind_private.h - for those who write an optimiser.
  *
- * A kind is one file in nn/optimisers/ with one static const row, listed once in kinds.c there; options that no other
- * kind has are fields of orr_optimiser_opts and rows of orr_optimiser_options.  A step is computed by
- * operations of the back end, on ranges of the slab in which all numbers have the same rate and
- * decay: neighbouring tensors of one group are one range, unless the kind wants each tensor by
- * itself, for norms of it (be->ops->norm).  Numbers between tensors are 0 in weights and gradients,
- * and may be in a range.   Not collective. */
+ * A kind is one file in nn/optimisers/ with one static const row, listed once in kinds.c there;
+ * options that no other kind has are fields of orr_optimiser_opts and rows of
+ * orr_optimiser_options.  A step is computed by operations of the back end, on ranges of the slab
+ * in which all numbers have the same rate and decay: neighbouring tensors of one group are one
+ * range, unless the kind wants each tensor by itself, for norms of it (be->ops->norm).  Numbers
+ * between tensors are 0 in weights and gradients, and may be in a range.   Not collective. */
 #ifndef ORR_NN_OPTIMISER_KIND_PRIVATE_H
 #define ORR_NN_OPTIMISER_KIND_PRIVATE_H
 
@@ -38,7 +38,8 @@ typedef struct orr_optimiser_kind {
 } orr_optimiser_kind;
 
 const orr_optimiser_kind *const *orr_optimiser_kinds(int *n);
-/* orr_optimiser_create_for with a row that need not be in the list, for tests; o->kind is not read. */
+/* orr_optimiser_create_for with a row that need not be in the list, for tests; o->kind is not read.
+ */
 orr_status orr_optimiser_create_kind(orr_optimiser **out, const orr_optimiser_kind *kind,
                                      const orr_optimiser_opts *o, const struct orr_net *net);
 

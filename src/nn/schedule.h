@@ -1,15 +1,15 @@
 /* nn/schedule.h - the learning rate at a step.
  *   constant  lr
- *   onecycle  torch's OneCycleLR, two phases, cosine: T = steps in all, up = pct T - 1, down = T - 1 - up, from
- *             lr/div up to lr, down to lr/div/final_div; lr is the maximum
- *             Source: Smith & Topin 2019, arXiv:1708.07120
- *   cosine    warm-up lr (s + 1)/(warmup + 1) for s < warmup, then lr_min + (lr - lr_min)(1 + cos(pi q))/2 with
- *             q = (s - warmup)/(steps - warmup).  Source: Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts
- *   plateau   torch's ReduceLROnPlateau (relative threshold): after more than patience epochs without an improvement
- *             the rate is multiplied by factor, not below lr_min, no change under 1e-8
- * A step past the last one has the last one's rate.  A value that owns nothing: all that changes is in `state`, which a
- * checkpoint copies.  A schedule is one row of the table in schedule.c: adding one is a row, its functions, and
- * the options that no other has.   Not collective. */
+ *   onecycle  torch's OneCycleLR, two phases, cosine: T = steps in all, up = pct T - 1, down = T -
+ * 1 - up, from lr/div up to lr, down to lr/div/final_div; lr is the maximum Source: Smith & Topin
+ * 2019, arXiv:1708.07120 cosine    warm-up lr (s + 1)/(warmup + 1) for s < warmup, then lr_min +
+ * (lr - lr_min)(1 + cos(pi q))/2 with q = (s - warmup)/(steps - warmup).  Source: Loshchilov &
+ * Hutter 2017, arXiv:1608.03983, without restarts plateau   torch's ReduceLROnPlateau (relative
+ * threshold): after more than patience epochs without an improvement the rate is multiplied by
+ * factor, not below lr_min, no change under 1e-8 A step past the last one has the last one's rate.
+ * A value that owns nothing: all that changes is in `state`, which a checkpoint copies.  A schedule
+ * is one row of the table in schedule.c: adding one is a row, its functions, and the options that
+ * no other has.   Not collective. */
 #ifndef ORR_NN_SCHEDULE_H
 #define ORR_NN_SCHEDULE_H
 

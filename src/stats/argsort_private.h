@@ -1,6 +1,6 @@
 /* stats/argsort_private.h - the order of numbers, and the rank sums that follow from it.  Private
- * to this folder.  Linear in n for scores that spread, whatever they are otherwise (n log of their range).
- * Not collective. */
+ * to this folder.  Linear in n for scores that spread, whatever they are otherwise (n log of their
+ * range). Not collective. */
 #ifndef ORR_STATS_ARGSORT_PRIVATE_H
 #define ORR_STATS_ARGSORT_PRIVATE_H
 

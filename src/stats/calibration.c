@@ -193,8 +193,8 @@ static double from_end(double u, int upper)
     return upper ? 1 - u : u;
 }
 
-/* Places of the cuts of an outer cell, by their distance from the end, the outermost last: how many.
- * mass[i] is the share beyond cut i. */
+/* Places of the cuts of an outer cell, by their distance from the end, the outermost last: how
+ * many. mass[i] is the share beyond cut i. */
 static int cut_end(const double *pit, int64_t n, int upper, double *place, double *mass)
 {
     double width = 1.0 / CELLS;

@@ -1,8 +1,8 @@
 /* stats/calibration.h - densities whose PIT is not flat, made flat: F'(z) = R(F(z)), with R a
  * monotone map of [0, 1] onto itself that is fitted on the PIT of a part held out of training
  * (Bordoloi, Lilly and Amara 2010, MNRAS 406, 881; Kuleshov, Fenner and Ermon 2018).  One map for
- * all samples: it mends what densities have in common (too broad, too narrow, too few outliers), not
- * what differs from one kind of sample to another.
+ * all samples: it mends what densities have in common (too broad, too narrow, too few outliers),
+ * not what differs from one kind of sample to another.
  *
  * R is the cumulative histogram of the PIT over 20 equal cells, linear inside a cell.  The two
  * outer cells keep their own mass; the logarithms of the 18 between them are smoothed by a penalty

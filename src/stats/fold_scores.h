@@ -1,6 +1,7 @@
 /* stats/fold_scores.h - what scores of the same folds say: their mean and deviation, and one
- * candidate against another.  Deviations are the population's, as scikit-learn's std_test_score; sums
- * in fold order.  A score that is NaN makes everything NaN.   Not collective; nothing here fails. */
+ * candidate against another.  Deviations are the population's, as scikit-learn's std_test_score;
+ * sums in fold order.  A score that is NaN makes everything NaN.   Not collective; nothing here
+ * fails. */
 #ifndef ORR_STATS_FOLD_SCORES_H
 #define ORR_STATS_FOLD_SCORES_H
 

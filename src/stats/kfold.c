@@ -1,8 +1,8 @@
-/* stats/kfold.c - scikit-learn's KFold, StratifiedKFold, GroupKFold and StratifiedGroupKFold, row for
- * row.  Sources: scikit-learn 1.2.1 and (GroupKFold with shuffle, StratifiedGroupKFold) 1.9.1,
- * model_selection/_split.py; numpy 1.24 for the order that argsort gives to ties (introsort: Musser,
- * Software: Practice and Experience 27 (1997)) and for the order in which it adds up.  A fold of the
- * last kind is chosen by comparing doubles, so that each rounding counts. */
+/* stats/kfold.c - scikit-learn's KFold, StratifiedKFold, GroupKFold and StratifiedGroupKFold, row
+ * for row.  Sources: scikit-learn 1.2.1 and (GroupKFold with shuffle, StratifiedGroupKFold) 1.9.1,
+ * model_selection/_split.py; numpy 1.24 for the order that argsort gives to ties (introsort:
+ * Musser, Software: Practice and Experience 27 (1997)) and for the order in which it adds up.  A
+ * fold of the last kind is chosen by comparing doubles, so that each rounding counts. */
 #include "stats/kfold.h"
 
 #include "core/memory.h"

@@ -2,8 +2,8 @@
  * follows from what was computed, and where it is shown.  train.select, history.csv, metrics.jsonl,
  * reports and tables visit the rows; no metric is known elsewhere.
  *
- * A new one: a function and a row in stats/metric_rows.c, its line in docs/metrics.md and its oracle
- * in tests/stats/ (test_metric.c demands both).
+ * A new one: a function and a row in stats/metric_rows.c, its line in docs/metrics.md and its
+ * oracle in tests/stats/ (test_metric.c demands both).
  *
  * What was predicted is one of six cases, and each row says for which it is defined.  A name may
  * have several rows when its definition (f1: of class 1, or the mean over classes) or the places

@@ -1,8 +1,8 @@
 /* stats/metrics.c - classification: areas under curves from one sort; counts, then everything that
  * follows from them.
- * Source: Mann and Whitney 1947 (the rank sum is the area); average precision as scikit-learn's step
- * sum, without interpolation.  Everything up to the last division is counted in integers, so ties and
- * order cost no accuracy. */
+ * Source: Mann and Whitney 1947 (the rank sum is the area); average precision as scikit-learn's
+ * step sum, without interpolation.  Everything up to the last division is counted in integers, so
+ * ties and order cost no accuracy. */
 #include "stats/metrics.h"
 
 #include "core/memory.h"

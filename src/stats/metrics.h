@@ -19,8 +19,8 @@ extern "C" {
 orr_status orr_roc_auc(const int32_t *y, const double *score, int64_t n, double *auc);
 /* Area under the precision-recall curve as average_precision_score. */
 orr_status orr_average_precision(const int32_t *y, const double *score, int64_t n, double *ap);
-/* Mean of -ln p[y], p[n][n_classes] clipped to [eps, 1 - eps], eps = 2^-52, and each row then divided
- * by its sum.  y[n] in 0 to n_classes - 1, p finite. */
+/* Mean of -ln p[y], p[n][n_classes] clipped to [eps, 1 - eps], eps = 2^-52, and each row then
+ * divided by its sum.  y[n] in 0 to n_classes - 1, p finite. */
 double orr_log_loss(const int32_t *y, const double *p, int64_t n, int n_classes);
 
 typedef struct orr_class_metrics {
@@ -43,8 +43,8 @@ typedef struct orr_classification {
 
 /* p[n][n_classes] probabilities (binary: two columns).  Predicted class: the largest, the first on
  * ties; binary: positive when p[1] > threshold (0.5 in numpy's round half to even stays 0).
- * ORR_ERR_ARG: a label outside [0, n_classes), fewer than two classes; ORR_ERR_NUMERIC: p not finite;
- * ORR_ERR_NOMEM. */
+ * ORR_ERR_ARG: a label outside [0, n_classes), fewer than two classes; ORR_ERR_NUMERIC: p not
+ * finite; ORR_ERR_NOMEM. */
 orr_status orr_classification_create(orr_classification **out, const int32_t *y, const double *p,
                                      int64_t n, int n_classes, double threshold);
 void orr_classification_destroy(orr_classification *m);

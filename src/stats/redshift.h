@@ -2,15 +2,14 @@
  * Definitions: Pasquet et al. 2019, A&A 621 A26; CRPS: Hersbach 2000.  Plain arrays in, numbers
  * out; sums in double, in index order.  Checked against independent Python.   Not collective.
  *
- *   dz = (z_phot - z_spec) / (1 + z_spec);  bias = mean dz;  sigma_mad = 1.4826 median|dz - median dz|;
- *   eta = share of |dz| > 0.05 (outlier bound in the options);
- *   PIT = F(z_spec), F the cumulative density, linear inside a bin (0 below the bins, 1 above);
- *   CRPS = int F^2 below z_spec + int (1 - F)^2 above it, over the bins; a z_spec outside the bins
- *   adds its distance to them.
- * Golden: 180 bins on [0, .4]: uniform p, z = .1: PIT .25, CRPS .0583333; all mass in bin 45, z = .101:
- * PIT .45, CRPS 1.90741e-4.
- * Errors: ORR_ERR_NUMERIC a value that is not finite, or a z_spec <= -1 (by row); ORR_ERR_ARG, also a
- * density that is negative or whose sum is not 1 to 0.001; ORR_ERR_NOMEM. */
+ *   dz = (z_phot - z_spec) / (1 + z_spec);  bias = mean dz;  sigma_mad = 1.4826 median|dz - median
+ * dz|; eta = share of |dz| > 0.05 (outlier bound in the options); PIT = F(z_spec), F the cumulative
+ * density, linear inside a bin (0 below the bins, 1 above); CRPS = int F^2 below z_spec + int (1 -
+ * F)^2 above it, over the bins; a z_spec outside the bins adds its distance to them. Golden: 180
+ * bins on [0, .4]: uniform p, z = .1: PIT .25, CRPS .0583333; all mass in bin 45, z = .101: PIT
+ * .45, CRPS 1.90741e-4. Errors: ORR_ERR_NUMERIC a value that is not finite, or a z_spec <= -1 (by
+ * row); ORR_ERR_ARG, also a density that is negative or whose sum is not 1 to 0.001; ORR_ERR_NOMEM.
+ */
 #ifndef ORR_STATS_REDSHIFT_H
 #define ORR_STATS_REDSHIFT_H
 
@@ -27,8 +26,8 @@ enum { ORR_PIT_BINS = 20 };
 /* |dz| beyond which a redshift counts for eta, where nothing else is asked for. */
 #define ORR_OUTLIER 0.05
 
-/* Probability integral transform and continuous ranked probability score of one density p[bins->count],
- * which sums to 1, for the truth z. */
+/* Probability integral transform and continuous ranked probability score of one density
+ * p[bins->count], which sums to 1, for the truth z. */
 void orr_pit_crps(const orr_bins *bins, const double *p, double z, double *pit, double *crps);
 
 typedef struct orr_redshift {
@@ -49,12 +48,14 @@ orr_status orr_redshift_metrics(const double *z_phot, const float *z_spec, int64
                                 const double *p, const orr_bins *bins, double outlier,
                                 orr_redshift *out);
 
-/* The same in bins of another number (r magnitude, or z_spec itself): by[n] (NaN = in no bin).  edges[n_groups + 1], rising;
- * group g takes edges[g] <= by < edges[g + 1], the last one its upper edge too.  out[n_groups]. */
+/* The same in bins of another number (r magnitude, or z_spec itself): by[n] (NaN = in no bin).
+ * edges[n_groups + 1], rising; group g takes edges[g] <= by < edges[g + 1], the last one its upper
+ * edge too.  out[n_groups]. */
 orr_status orr_redshift_by(const double *z_phot, const float *z_spec, int64_t n, const double *p,
                            const orr_bins *bins, double outlier, const double *by,
                            const double *edges, int n_groups, orr_redshift *out);
-/* Edges of n_groups groups with (nearly) equal numbers, from the values that are finite; edges[n_groups + 1]. */
+/* Edges of n_groups groups with (nearly) equal numbers, from the values that are finite;
+ * edges[n_groups + 1]. */
 orr_status orr_quantile_edges(const double *x, int64_t n, int n_groups, double *edges);
 
 #ifdef __cplusplus

@@ -1,5 +1,5 @@
-/* stats/spread_private.h - what regression.c and redshift.c share: medians.  Private to this folder.
- * sigma_mad is the scaled median absolute deviation of photometric redshift work (Hoaglin,
+/* stats/spread_private.h - what regression.c and redshift.c share: medians.  Private to this
+ * folder. sigma_mad is the scaled median absolute deviation of photometric redshift work (Hoaglin,
  * Mosteller and Tukey 1983).   Not collective. */
 #ifndef ORR_STATS_SPREAD_PRIVATE_H
 #define ORR_STATS_SPREAD_PRIVATE_H

@@ -1,4 +1,5 @@
-"""Compares core/numpy_random with numpy.random.RandomState, bit for bit.  usage: numpy_random.py DUMPER"""
+"""Compares core/numpy_random with numpy.random.RandomState, bit for bit.  usage: numpy_random.py
+DUMPER"""
 import subprocess
 import sys
 

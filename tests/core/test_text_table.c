@@ -1,4 +1,5 @@
-/* tests/core/test_text_table.c - widths, sides, cut titles, long cells, no blanks at a line's end. */
+/* tests/core/test_text_table.c - widths, sides, cut titles, long cells, no blanks at a line's end.
+ */
 #include "core/text_table.h"
 
 #include "core/core_test.h"

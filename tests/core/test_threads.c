@@ -1,4 +1,5 @@
-/* tests/core/test_threads.c - cores allowed, the size of the pool, the warning, and threads beside. */
+/* tests/core/test_threads.c - cores allowed, the size of the pool, the warning, and threads beside.
+ */
 #include "core/core_test.h"
 #include "core/log.h"
 #include "core/threads.h"

@@ -1,4 +1,5 @@
-"""npy, npz, hdf5 and idx tables equal numpy's and h5py's, for random shapes, dtypes, byte orders, layouts and cuts."""
+"""npy, npz, hdf5 and idx tables equal numpy's and h5py's, for random shapes, dtypes, byte orders,
+layouts and cuts."""
 
 import bz2
 import gzip

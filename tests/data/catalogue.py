@@ -1,4 +1,5 @@
-"""Plan files hold what pandas finds in the catalogue: merged, set aside, sorted by field, cut into parts."""
+"""Plan files hold what pandas finds in the catalogue: merged, set aside, sorted by field, cut into
+parts."""
 
 import math
 import os

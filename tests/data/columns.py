@@ -92,7 +92,8 @@ def check_fits(folder, rng):
     data = fits.open(path)["MAIN"].data
     with open(path, "rb") as f:
         whole = f.read()
-    whole = whole.replace(b"'12A     '", b"'12A4    '")  # what astropy does not write: three words of four bytes, scaled numbers
+    # what astropy does not write: three words of four bytes, scaled numbers
+    whole = whole.replace(b"'12A     '", b"'12A4    '")
     for i, (key, value) in enumerate(cards):
         whole = whole.replace(f"COMMENT card {i}".ljust(80).encode(), f"{key:8}= {value:>20}".ljust(80).encode())
     for packed in (None, bz2.compress, gzip.compress):

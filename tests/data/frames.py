@@ -1,7 +1,9 @@
-"""Frames and cutouts equal astropy's: pixel positions within 1e-6 pixel, pixels and stamps bit for bit.
+"""Frames and cutouts equal astropy's: pixel positions within 1e-6 pixel, pixels and stamps bit for
+bit.
 
-Oracles: astropy.wcs all_world2pix, astropy.io.fits, astropy.nddata.Cutout2D; and for the field whose catalogue has them the
-pixel positions that the survey measured itself, which no WCS code had a part in.
+Oracles: astropy.wcs all_world2pix, astropy.io.fits, astropy.nddata.Cutout2D; and for the field
+whose catalogue has them the pixel positions that the survey measured itself, which no WCS code had
+a part in.
 """
 
 import bz2
@@ -118,7 +120,8 @@ def check_cubes(folder, name, paths, opened, ra, dec, size=32, fill=0.0):
 
 
 def edge_positions(rng, width, height, size=32):
-    """Pixel positions at all edges and corners, just inside and outside of every limit, and at random."""
+    """Pixel positions at all edges and corners, just inside and outside of every limit, and at
+    random."""
     def axis(n):
         half = size / 2
         limits = [-0.5, half - 0.5, half, n - half - 1, n - half, n - 0.5]

@@ -1,4 +1,5 @@
-"""statistics.h5 against NumPy: every pixel and every channel, for each stored type, with NaN and infinite pixels left out."""
+"""statistics.h5 against NumPy: every pixel and every channel, for each stored type, with NaN and
+infinite pixels left out."""
 import os
 import subprocess
 import sys

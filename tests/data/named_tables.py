@@ -1,5 +1,6 @@
-"""Tables of named columns (csv, FITS, structured npy) equal numpy's, astropy's and pandas': features, targets, aux numbers, ids,
-labels, and rows that a filter lets through, however they are cut."""
+"""Tables of named columns (csv, FITS, structured npy) equal numpy's, astropy's and pandas':
+features, targets, aux numbers, ids, labels, and rows that a filter lets through, however they are
+cut."""
 
 import bz2
 import os
@@ -78,7 +79,8 @@ def check(folder, seed):
         c = Table(f"files=[{path}]", "features=u", "id=objid", f"skip_rows={skip}", f"max_rows={most}", *filters, **cut)
         assert c.code == 0, f"{kind}: {c.error}"
         same(c.id, x["objid"][kept][skip:skip + most], f"{kind} skip {skip}, at most {most}")
-        one = int(x["objid"][rng.randrange(n)])  # 19 digits: a double does not tell neighbours apart
+        # 19 digits: a double does not tell neighbours apart
+        one = int(x["objid"][rng.randrange(n)])
         d = Table(f"files=[{path}, {path}]", "features=u", f"where.objid={one}", **cut)
         assert d.code == 0, f"{kind}: {d.error}"
         at = one - 1237645876861337601

@@ -1,4 +1,5 @@
-"""A shard set as h5py sees it: virtual datasets over all shards, also after the folder was moved, and from elsewhere."""
+"""A shard set as h5py sees it: virtual datasets over all shards, also after the folder was moved,
+and from elsewhere."""
 import hashlib
 import json
 import os
@@ -36,8 +37,9 @@ def check_aux(f, kind, n, first):
         assert [a.decode() for a in f.attrs["y_names"]] == ["z", ""]
 
 
-# Sets without aux numbers keep the bytes they had before there were any: sha256 of the first shard and of the index that
-# Orrery 0.1.0 wrote with HDF5 1.10.8.  Another version of either says so in the file or lays it out differently.
+# Sets without aux numbers keep the bytes they had before there were any: sha256 of the first shard
+# and of the index that Orrery 0.1.0 wrote with HDF5 1.10.8.  Another version of either says so in
+# the file or lays it out differently.
 BEFORE = {
     0: ("ff55d600eb6fe8d7fa55653f2e3c0fad7345df0eb81a435e51a23a9beaa5dee0",
         "402a50a823b6a8ab0373ac774d0fa46bdeebd9ac7cfe5f041e27e05e9ba710bc"),

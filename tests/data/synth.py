@@ -1,6 +1,7 @@
 """Moons equal scikit-learn's make_moons and train_test_split, point by point.
 
-    synth.py TABLE_DUMP SYNTH_MOONS     the second writes the files: FOLDER samples noise test_size seed split_seed
+    synth.py TABLE_DUMP SYNTH_MOONS     the second writes the files: FOLDER samples noise test_size
+    seed split_seed
 """
 
 import os
@@ -23,7 +24,8 @@ def check(folder, samples, noise, test_size, seed, split_seed):
         got = np.loadtxt(os.path.join(out, name), delimiter=",", ndmin=2)
         assert got.shape == (len(want_x), 3), f"{name}: {got.shape}"
         assert np.array_equal(got[:, 0].astype(int), want_y), f"{name}: labels"
-        # numpy's vector sine and cosine differ from libm's in the last places, on machines that have them
+        # numpy's vector sine and cosine differ from libm's in the last places, on machines that
+        # have them
         assert np.abs(got[:, 1:] - want_x).max() < 2e-15, f"{name}: {np.abs(got[:, 1:] - want_x).max()}"
         same = np.mean(got[:, 1:].astype(np.float32) == want_x.astype(np.float32))
         assert same > 0.999, f"{name}: only {same} equal as float32"

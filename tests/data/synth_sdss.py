@@ -1,7 +1,9 @@
-"""The synthetic sky survey against astropy and scikit-learn: frames that open whole, world coordinates that lead to the light, shares as
-asked, bytes that do not depend on who makes a field, and the physics that the photometric-redshift examples rest on.
+"""The synthetic sky survey against astropy and scikit-learn: frames that open whole, world
+coordinates that lead to the light, shares as asked, bytes that do not depend on who makes a field,
+and the physics that the photometric-redshift examples rest on.
 
-    synth_sdss.py SYNTH_SDSS     the program makes a survey: PARTS key=value ... (PARTS 0: the catalogue alone)
+    synth_sdss.py SYNTH_SDSS     the program makes a survey: PARTS key=value ... (PARTS 0: the
+    catalogue alone)
 """
 
 import csv
@@ -168,7 +170,8 @@ class Files(unittest.TestCase):
                     cx, cy = int(x), int(y)
                     clipped += full[max(cy - 18, 0):cy + 19, max(cx - 18, 0):cx + 19].sum() >= 4
             if share:
-                self.assertGreater(clipped, 0.7 * len(rows))  # the others' stars lie outside the frame
+                # the others' stars lie outside the frame
+                self.assertGreater(clipped, 0.7 * len(rows))
             else:
                 self.assertEqual(clipped, 0)
 
@@ -222,7 +225,8 @@ class Catalogue(unittest.TestCase):
         self.assertLess(abs(np.median(column(self.rows, "petroMag_r") - self.mags[:, 2])), 0.1)
 
     def test_redshift_from_colours(self):
-        """A forest finds z; with the reddening taken off it finds it better: what the pixels cannot know."""
+        """A forest finds z; with the reddening taken off it finds it better: what the pixels cannot
+        know."""
         train = np.arange(len(self.z)) % 4 != 0
         errors = []
         for mags in (self.mags, self.mags - column(self.rows, "e_bv_sfd")[:, None] * EXTINCTION):
@@ -236,7 +240,8 @@ class Catalogue(unittest.TestCase):
         self.assertGreater(errors[0], 1.25 * errors[1])
 
     def test_degenerate_branch(self):
-        """The branch is known by its colours; which of its two redshifts a galaxy has, nothing tells."""
+        """The branch is known by its colours; which of its two redshifts a galaxy has, nothing
+        tells."""
         x = self.looks(self.mags - column(self.rows, "e_bv_sfd")[:, None] * EXTINCTION)
         classifier = RandomForestClassifier(40, min_samples_leaf=5, random_state=0, n_jobs=2)
         known = cross_val_predict(classifier, x, self.branch, cv=4, method="predict_proba")[:, 1]

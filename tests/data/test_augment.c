@@ -189,8 +189,8 @@ static void test_keys(void **state)
         assert_true(fabsf((x[0][i] - (float)i) - 2 * (x[1][i] - (float)i)) > 1e-6f);
 }
 
-/* Every row of the list: it says what it does, its defaults or an example read, what it gives depends
- * on the key alone, and a key that it does not have is refused with its name. */
+/* Every row of the list: it says what it does, its defaults or an example read, what it gives
+ * depends on the key alone, and a key that it does not have is refused with its name. */
 static void test_rows(void **state)
 {
     static const char *const needed[][2] = { { "noise", "{sigma: 0.5}" },

@@ -461,8 +461,8 @@ static int plant(file *f, size_t bit)
     return code == BZ_STREAM_END;
 }
 
-/* Such a stream is whole, though its chain seems to be broken.  (What is in it is no FITS any more: to
- * find FITS that packs to these bits would take 2^48 tries.) */
+/* Such a stream is whole, though its chain seems to be broken.  (What is in it is no FITS any more:
+ * to find FITS that packs to these bits would take 2^48 tries.) */
 static void test_false_magic(void **state)
 {
     int planted = 0;

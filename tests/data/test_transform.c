@@ -308,7 +308,8 @@ static void test_dump(void **state)
     orr_text_free(&b);
 }
 
-/* Every row of the list: fitted, dumped as YAML and numbers, made again of those: the same bytes. */
+/* Every row of the list: fitted, dumped as YAML and numbers, made again of those: the same bytes.
+ */
 static void test_rows(void **state)
 {
     static const char *const needed[][2] = { { "moving_average", "{window: 3}" },

@@ -1,5 +1,6 @@
-"""The transform steps against NumPy, SciPy and scikit-learn.  Results are float32, so agreement is to one unit of its last place;
-the moving mean is compared more closely by feeding it windows whose means float32 holds exactly."""
+"""The transform steps against NumPy, SciPy and scikit-learn.  Results are float32, so agreement is
+to one unit of its last place; the moving mean is compared more closely by feeding it windows whose
+means float32 holds exactly."""
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,8 @@ def ours(x, steps, shape=None):
 
 
 def near(got, want, what):
-    """Within one step of float32 (want is rounded the same way, its own double error may tip it)."""
+    """Within one step of float32 (want is rounded the same way, its own double error may tip
+    it)."""
     want = np.asarray(want, np.float64)
     step = np.spacing(np.maximum(np.abs(want), 1e-30).astype(np.float32)).astype(np.float64)
     worst = np.max(np.abs(got.astype(np.float64) - want) / step)
@@ -52,7 +54,8 @@ for x in (series, image):
         size = np.abs(stretched).astype(np.longdouble)
         near(ours(stretched, "- sqrt\n"), np.sign(stretched) * (np.sqrt(size + 1) - 1), "sqrt")
 
-# means in double to 1e-12: the difference between the series and its mean keeps what float32 would round away
+# means in double to 1e-12: the difference between the series and its mean keeps what float32 would
+# round away
 steps = "- moving_average: {window: 200}\n- affine: {scale: 1, shift: %r}\n- affine: {scale: 1e6}\n"
 flat = (1000 + rng.standard_normal((1, 1, 3197, 1))).astype(np.float32)
 mean = uniform_filter1d(flat.astype(np.float64), 200, axis=2, mode="reflect")

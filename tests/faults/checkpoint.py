@@ -1,6 +1,7 @@
-"""Checkpoints survive everything: SIGKILL at every call that changes a file of the run (open, write, the half of a write, fsync, rename), a disk
-that is full from some call on, and one that fails.  After each there is the newest checkpoint or the one before it, never a damaged one, and the run
-goes on to the bytes of an undisturbed one.
+"""Checkpoints survive everything: SIGKILL at every call that changes a file of the run (open,
+write, the half of a write, fsync, rename), a disk that is full from some call on, and one that
+fails.  After each there is the newest checkpoint or the one before it, never a damaged one, and the
+run goes on to the bytes of an undisturbed one.
 
 CI tries every STRIDE-th call; bench/faults/checkpoint.py all of them, and prints what was found."""
 import collections
@@ -21,7 +22,8 @@ STRIDE = 5
 FIRST = {"kill": 1, "half": 4, "enospc": 7, "eio": 10}  # the first call that CI tries
 CHECKPOINTS = ("checkpoint-last.h5", "checkpoint-best.h5")
 
-# One call: what was tried, at which file; "killed", "failed" or "nothing" (a call that is no write has no half); the step of the checkpoint that was left (0: none).
+# One call: what was tried, at which file; "killed", "failed" or "nothing" (a call that is no write
+# has no half); the step of the checkpoint that was left (0: none).
 Trial = collections.namedtuple("Trial", "kind number call file ended left")
 
 
@@ -53,7 +55,8 @@ class Trials:
                               env={**os.environ, "LD_PRELOAD": self.shim, "ORR_SHIM_DIR": run, **env})
 
     def left(self, run):
-        """The step of the checkpoint that a next start would take; all that has a final name loads."""
+        """The step of the checkpoint that a next start would take; all that has a final name
+        loads."""
         for name in (*CHECKPOINTS, "model.h5"):
             if os.path.exists(os.path.join(run, name)):
                 o.orrery("info", os.path.join(run, name))
@@ -77,7 +80,8 @@ class Trials:
         what = f"{kind} at call {number} of {len(self.calls)} ({call} of {name}): exit code {p.returncode}: {p.stderr}"
         if kind in ("kill", "half"):
             assert p.returncode == -9 or (kind == "half" and p.returncode == 0), what
-        elif name not in ("timing.csv", "log.txt") or p.returncode != 0:  # what people read does not end a run
+        # what people read does not end a run
+        elif name not in ("timing.csv", "log.txt") or p.returncode != 0:
             assert p.returncode == 1, what
             said = [line for line in p.stderr.splitlines() if line.startswith("orrery train: ")]
             assert len(said) == 1 and any(w in said[0] for w in ("No space left", "Input/output error", "disk")), what
@@ -86,7 +90,8 @@ class Trials:
         return trial
 
     def newest(self, number):
-        """Steps of the checkpoint that was written by then, and of the one before it, as the undisturbed run wrote them."""
+        """Steps of the checkpoint that was written by then, and of the one before it, as the
+        undisturbed run wrote them."""
         return sum(call == "rename" and name == CHECKPOINTS[0] for call, name in self.calls[:number - 1])
 
     def check(self, trials):

@@ -5,8 +5,8 @@
  *
  * A point without a slash is one of core/probe.h: a phase, or a buffer; the fault is made the first
  * time that the rank comes there at this step or later.  A point with a slash is a part of a file's
- * path; the step is the number of the call, from 1, among those on files that have it in their path:
- * open that creates, write, ftruncate, fsync, rename, fflush; for reads: read and pread.
+ * path; the step is the number of the call, from 1, among those on files that have it in their
+ * path: open that creates, write, ftruncate, fsync, rename, fflush; for reads: read and pread.
  *   kill, stop    SIGKILL, SIGSTOP          exit   ends with code a
  *   nan           number a of the buffer    flip   bit b of number a of the buffer
  *   slow          sleeps a milliseconds, b times

@@ -1,5 +1,6 @@
-"""Faults by schedule: a small job under `orrery launch`, with tests/faults/schedule.c inside its ranks.  Whatever happens it ends with the bytes of an
-undisturbed one, or with the sentence that KINDS has for it; then the same command, without the fault, ends with those bytes.
+"""Faults by schedule: a small job under `orrery launch`, with tests/faults/schedule.c inside its
+ranks.  Whatever happens it ends with the bytes of an undisturbed one, or with the sentence that
+KINDS has for it; then the same command, without the fault, ends with those bytes.
 
 As a test: one schedule of each kind.  bench/faults/schedules.py draws a thousand."""
 import atexit
@@ -23,10 +24,12 @@ import orrery as o  # noqa: E402
 
 DEADLINE = 90  # seconds for one command: a small part of them where the machine is free
 STEPS, SAVES = 204, 17  # of the training: steps in all, and between checkpoints
-DISK = "No space left on device|Input/output error|disk is full|disk I/O error"  # the latter two are SQLite's
+# the latter two are SQLite's
+DISK = "No space left on device|Input/output error|disk is full|disk I/O error"
 
-# What becomes of a fault.  ends: "same" (the command ends with 0; launch may have started it again), "machine" (a fault of the machine was seen:
-# started again by launch, or exit code 77 and the same command by hand), "failed" (exit code 1, the sentence, and the same command by hand).
+# What becomes of a fault.  ends: "same" (the command ends with 0; launch may have started it
+# again), "machine" (a fault of the machine was seen: started again by launch, or exit code 77 and
+# the same command by hand), "failed" (exit code 1, the sentence, and the same command by hand).
 # says: what must be said if the fault was made; {rank} and {file} are the schedule's.
 Kind = collections.namedtuple("Kind", "ends says")
 DEAD = (r"error launch: rank \d (on \S+ was killed or crashed|has not come within)|error launch: .*ended with code|error launch: .*ended by signal"
@@ -62,7 +65,8 @@ class Train:
         self.text = o.job("faults.yaml", "train", "test", f"  checkpoint_steps: {SAVES}", data="  epoch_length: 1500")
 
     def prepare(self, folder):
-        """Own names for the sets: one of them may be cut, and the job file is part of the results."""
+        """Own names for the sets: one of them may be cut, and the job file is part of the
+        results."""
         shutil.copy(self.text, os.path.join(folder, "job.yaml"))
         for name, path in self.sets.items():
             os.symlink(path, os.path.join(folder, name))
@@ -236,7 +240,8 @@ def end_all(mark):
 
 
 class Play:
-    """What became of a schedule: outcome "same", "machine", "failed" (then the same bytes), "wrong" or "hung"; why, if it is one of these."""
+    """What became of a schedule: outcome "same", "machine", "failed" (then the same bytes), "wrong"
+    or "hung"; why, if it is one of these."""
 
     def __init__(self, jobs, schedule, folder, keep=False):
         self.s, self.folder, self.said, self.lines, self.codes = schedule, folder, [], [], []
@@ -340,7 +345,8 @@ class Play:
         return "\n".join(line for _, line in self.lines)
 
     def named(self):
-        """Was the rank that was killed, stopped, or ended itself, the one that was named?  None: nothing to name, as before a rank's first word."""
+        """Was the rank that was killed, stopped, or ended itself, the one that was named?  None:
+        nothing to name, as before a rank's first word."""
         if not self.said or self.said[0][0] not in ("kill", "stop", "exit") or self.s.rows[0].point == "start":
             return None
         m = re.search(r"error launch: (rank (\d+))?", self.err())
@@ -363,7 +369,8 @@ class Play:
 PHASES = {"train": ["start", "train", "train", "train", "gradients", "reduced", "weights", "evaluate", "save", "end"],
           "cv": ["start", "task", "fold", "fold", "gradients", "evaluate", "save", "wait for the others", "end"],
           "fetch": ["start", "fetch", "fetch", "end"], "crop": ["start", "crop", "crop", "end"]}
-REACH = {"train": STEPS, "cv": 10, "fetch": 12, "crop": 6}  # steps of a phase that most ranks come to
+# steps of a phase that most ranks come to
+REACH = {"train": STEPS, "cv": 10, "fetch": 12, "crop": 6}
 OUTPUT = {"train": ["checkpoint-last.h5", "checkpoint-best.h5", "metrics.jsonl", "history.csv", "model.h5", "report.json", "predictions-validation.csv",
                     "predictions-test.csv", "job.yaml"],
           "cv": ["oof.h5", "oof.csv", "test.csv", "report.json", "job.yaml"],
@@ -383,7 +390,8 @@ def pick(rng, shares):
 
 
 def place(rng, command, ranks, kind, attempt=1, a=0, b=0):
-    """A fault of a process: at a phase, at a buffer, or (one in four) in a call that changes a file."""
+    """A fault of a process: at a phase, at a buffer, or (one in four) in a call that changes a
+    file."""
     rank = rng.randrange(ranks)
     if rng.random() < 0.25:
         name = rng.choice(OUTPUT[command])
@@ -398,8 +406,10 @@ def draw_rows(rng, command, kind, ranks):
     if kind in ("kill", "stop"):
         return [place(rng, command, ranks, kind)]
     if kind == "exit":
-        row = place(rng, command, ranks, kind, a=rng.choice([0, 1, 3, 75, 139]))  # launch takes a 2 at its word: a job file's mistake
-        return [row._replace(a=3) if row.point == "start" else row]  # 1 and 75 from there may be the command's own
+        # launch takes a 2 at its word: a job file's mistake
+        row = place(rng, command, ranks, kind, a=rng.choice([0, 1, 3, 75, 139]))
+        # 1 and 75 from there may be the command's own
+        return [row._replace(a=3) if row.point == "start" else row]
     if kind == "two in turn":
         return [place(rng, command, ranks, rng.choice(["kill", "exit", "stop"]), n, a=3) for n in (1, 2)]
     if kind == "slow":
@@ -414,7 +424,8 @@ def draw_rows(rng, command, kind, ranks):
             name = rng.choice([n for n in OUTPUT[command] if n.endswith((".h5", ".json"))])
         word = "enospc" if kind.startswith("disk full") else "eio"
         by = rng.randrange(ranks) if command in ("fetch", "crop") else 0
-        first = 2 if name == "log.txt" else 1  # the log is opened once, and a run without one does not begin
+        # the log is opened once, and a run without one does not begin
+        first = 2 if name == "log.txt" else 1
         most = 1 if kind == "fsync fails" and name not in ("checkpoint-last.h5",) else CALLS.get(name, 2) // (6 if kind == "fsync fails" else 1)
         return [Row("/" + name, rng.randint(first, max(most, first)), by, word, kind == "fsync fails", rng.randrange(2))]
     if kind == "input fails":
@@ -453,10 +464,12 @@ def fixed():
         "slow": (2, [Row("train", 50, 1, "slow", 20, 20)]),
         "nan in gradients": (2, [Row("gradients", 77, 1, "nan", 12345)]),
         "nan in sums": (3, [Row("reduced", 78, 2, "nan", 12345)]),
-        "nan in weights": (2, [Row("weights", 66, 1, "nan", 4321)]),  # two steps before an evaluation
+        # two steps before an evaluation
+        "nan in weights": (2, [Row("weights", 66, 1, "nan", 4321)]),
         "flip in weights": (3, [Row("weights", 110, 2, "flip", 999, 3)]),
         "flip in sums": (2, [Row("reduced", 90, 0, "flip", 3001, 22)]),
-        "disk full": (2, [Row("/history.csv", 5, 0, "enospc", 0, 1)]),  # the line of the second epoch
+        # the line of the second epoch
+        "disk full": (2, [Row("/history.csv", 5, 0, "enospc", 0, 1)]),
         "disk fails": (2, [Row("/checkpoint-best.h5", 2, 0, "eio", 0, 0)]),
         "fsync fails": (2, [Row("/checkpoint-last.h5", 5, 0, "eio", 1, 0)]),
         "disk full for a side file": (2, [Row("/timing.csv", 2, 0, "enospc", 0, 1)]),
@@ -467,7 +480,8 @@ def fixed():
     assert rows.keys() == KINDS.keys()
     made = [Schedule(0, "train", kind, n, r, "shard-00003.h5" if kind == "truncated input" else None) for kind, (n, r) in rows.items()]
     return made + [
-        Schedule(0, "train", "nan in gradients", 2, [Row("gradients", 187, 1, "nan", 1003833643)]),  # between two parameters
+        # between two parameters
+        Schedule(0, "train", "nan in gradients", 2, [Row("gradients", 187, 1, "nan", 1003833643)]),
         Schedule(0, "cv", "kill", 2, [Row("fold", 5, 1, "kill")]),
         Schedule(0, "cv", "flip in weights", 2, [Row("weights", 6, 1, "flip", 77, 22)]),
         Schedule(0, "cv", "disk full", 2, [Row("/oof.h5", 2, 0, "enospc", 0, 1)]),
@@ -495,7 +509,8 @@ class Faults(unittest.TestCase):
                     self.assertRegex(p.err(), rf"the weights of rank {s.rows[0].rank} \(\S+\) are not those of the other ranks")
 
     def test_what_nobody_can_see(self):
-        """A bit of one rank's own gradients, and of the weights where there is one rank: in all sums alike.  Other bytes, and nothing is said."""
+        """A bit of one rank's own gradients, and of the weights where there is one rank: in all
+        sums alike.  Other bytes, and nothing is said."""
         for ranks, rows in ((2, [Row("gradients", 77, 1, "flip", 500, 30)]), (1, [Row("weights", 77, 0, "flip", 500, 22)])):
             p = Play(self.jobs, Schedule(0, "train", "flip in sums", ranks, rows), o.tmp("unseen"))
             self.assertEqual((p.outcome, p.codes, p.why[:11]), ("wrong", [0], "other bytes"), p.err())

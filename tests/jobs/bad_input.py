@@ -1,4 +1,5 @@
-"""Bad input gets one clear sentence, a non-zero exit on every rank, and leaves nothing half-written."""
+"""Bad input gets one clear sentence, a non-zero exit on every rank, and leaves nothing
+half-written."""
 import os
 import resource
 import shutil
@@ -19,7 +20,8 @@ class BadInput(unittest.TestCase):
         cls.job = o.job("bad.yaml", cls.train, cls.test, "  max_steps: 2")
 
     def fails(self, words, *args, ranks=RANKS, code=None, absent=()):
-        """The command fails with all the words in one sentence, on one rank and on two; files named `absent` do not appear."""
+        """The command fails with all the words in one sentence, on one rank and on two; files named
+        `absent` do not appear."""
         for n in ranks:
             r = o.orrery(*args, ranks=n, code=None)
             self.assertNotEqual(r.code, 0, args)
@@ -125,7 +127,8 @@ class BadInput(unittest.TestCase):
         self.fails(["mine", "notes.txt"], "import", os.path.join(o.SOURCE, "examples/kepler/import.yaml"),
                    f"input.files={o.tmp('survey')}/train.csv", "out=" + folder, "overwrite=true")
         self.assertTrue(os.path.exists(path))
-        path = o.write("other.tmp/notes.txt", "keep me")  # where import would make its set lies somebody's file
+        # where import would make its set lies somebody's file
+        path = o.write("other.tmp/notes.txt", "keep me")
         self.fails(["other.tmp", "notes.txt"], "import", os.path.join(o.SOURCE, "examples/kepler/import.yaml"),
                    f"input.files={o.tmp('survey')}/train.csv", "out=" + o.tmp("other"), absent=[o.tmp("other")])
         self.assertTrue(os.path.exists(path))
@@ -168,7 +171,8 @@ class BadInput(unittest.TestCase):
         self.fails(["p.txt"], "predict", o.tmp("r7"), self.test, "out=" + o.tmp("p.txt"), o.KERNELS, code=2)
 
     def test_every_rank_fails(self):
-        """Seen from within: each rank's own exit code, for a fault that all meet and for one that a single rank meets."""
+        """Seen from within: each rank's own exit code, for a fault that all meet and for one that a
+        single rank meets."""
         if not o.MPIRUN:
             return
         rows = "label,a,b\n" + "0,1,2\n" * 5000 + "0,1\n"
@@ -183,7 +187,8 @@ class BadInput(unittest.TestCase):
             self.assertNotIn("exit 0", codes)
 
     def test_diverging_training(self):
-        """NaN and Inf change nothing, are logged with the rows, and end the run after a while, on every rank alike."""
+        """NaN and Inf change nothing, are logged with the rows, and end the run after a while, on
+        every rank alike."""
         layers = "model.layers=[flatten, linear: {units: 50}, relu, linear: {units: 50}, relu, linear: {units: 1}]"
         for n in RANKS:
             run = o.tmp(f"nan-{n}")

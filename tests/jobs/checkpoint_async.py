@@ -1,5 +1,6 @@
-"""Checkpoints that a thread writes (runtime.checkpoint_async) are the synchronous ones, byte for byte, and survive the same: SIGKILL at a call that changes
-a file of the run, a full disk, a failing one, signals; the run then goes on, on another number of ranks.
+"""Checkpoints that a thread writes (runtime.checkpoint_async) are the synchronous ones, byte for
+byte, and survive the same: SIGKILL at a call that changes a file of the run, a full disk, a failing
+one, signals; the run then goes on, on another number of ranks.
 
 usage: checkpoint_async.py SHIM [all]; CI tries every STRIDE-th call, all: each of them."""
 import os
@@ -53,7 +54,8 @@ class Asynchronous(unittest.TestCase):
             p = self.start(run, ORR_SHIM_AT=str(k), ORR_SHIM_KIND=kind)
             what = f"{kind} at call {k} of {self.calls}"
             if kind in ("kill", "half"):
-                self.assertIn(p.returncode, (-9, 0), f"{what}: {p.stderr}")  # 0: that call was no write
+                # 0: that call was no write
+                self.assertIn(p.returncode, (-9, 0), f"{what}: {p.stderr}")
             else:
                 self.one_sentence(p, what)
             self.go_on(run, what)
@@ -88,8 +90,9 @@ class Asynchronous(unittest.TestCase):
             self.go_on(run, f"two ranks, call {k}", ranks=3)
 
     def test_end_waits(self):
-        """Nothing is made of the best epoch's weights before they are on the disk: their .tmp is a pipe, which holds the thread (a pipe
-        holds 64 KiB, the checkpoint is larger) until somebody reads."""
+        """Nothing is made of the best epoch's weights before they are on the disk: their .tmp is a
+        pipe, which holds the thread (a pipe holds 64 KiB, the checkpoint is larger) until somebody
+        reads."""
         run = o.tmp("held")
         os.makedirs(run)
         pipe = os.path.join(run, "checkpoint-best.h5.tmp")
@@ -110,7 +113,8 @@ class Asynchronous(unittest.TestCase):
         o.orrery(*words)
 
     def test_signal(self):
-        """Exit code 75 means that all is on the disk: the state of the step that the sentence names."""
+        """Exit code 75 means that all is on the disk: the state of the step that the sentence
+        names."""
         train, test = o.small_kepler()
         job = o.job("long.yaml", train, test, "  checkpoint_steps: 1", data="  epoch_length: 2200")
         o.orrery("train", job, "run=" + o.tmp("long"))

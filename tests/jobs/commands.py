@@ -1,5 +1,5 @@
-"""Every command as a user types it: synth, import, info, train, evaluate, predict; outputs agree with one another and with the libraries
-that people read them with."""
+"""Every command as a user types it: synth, import, info, train, evaluate, predict; outputs agree
+with one another and with the libraries that people read them with."""
 import csv
 import json
 import os
@@ -20,7 +20,8 @@ def read_csv(path):
 
 
 def contents(f):
-    """Names, types, shapes and bytes of all that a model file holds, but for the job as it was written and the sum over both."""
+    """Names, types, shapes and bytes of all that a model file holds, but for the job as it was
+    written and the sum over both."""
     found = [(k, str(v)) for k, v in f.attrs.items() if k not in ("job", "sha256")]
     f.visititems(lambda name, d: found.append((name, d.dtype.str, d.shape, d[()].tobytes() if d.dtype.kind != "O" else str(d[()])))
                  if isinstance(d, h5py.Dataset) and name not in ("job", "card") else None)
@@ -166,7 +167,8 @@ class Commands(unittest.TestCase):
 
     # ---- the timeline ----
     def check_timeline(self, command, *args, ranks=0):
-        """[(rank, name, number)] of a command's spans, which must cover nearly all of it: before the first one MPI starts."""
+        """[(rank, name, number)] of a command's spans, which must cover nearly all of it: before
+        the first one MPI starts."""
         best = 0
         for _ in range(3):  # on a busy machine one may have bad luck
             folder = o.tmp(f"timeline-{command}-{ranks}")
@@ -219,7 +221,8 @@ class Commands(unittest.TestCase):
             self.assertEqual(len(f.readlines()) - 1, 3, "the first evaluation is the best; two without a better one end the run")
 
     def test_best_epoch_makes_the_model(self):
-        """The model scores on validation what its best epoch scored, and that is the best of all epochs."""
+        """The model scores on validation what its best epoch scored, and that is the best of all
+        epochs."""
         with open(os.path.join(self.trained, "metrics.jsonl")) as f:
             epochs = [json.loads(line) for line in f]
         with open(os.path.join(self.trained, "report.json")) as f:
@@ -249,7 +252,8 @@ runtime: {{progress: false}}
         self.assertGreater(report["r2"], 0.95)
 
     def test_blocks(self):
-        """A net of blocks is the net of the layers written out by hand: the same model, byte for byte."""
+        """A net of blocks is the net of the layers written out by hand: the same model, byte for
+        byte."""
         rng = np.random.default_rng(2)
         x = rng.normal(size=(120, 3))
         np.savetxt(o.tmp("b.csv"), np.column_stack([x @ [1.0, -2.0, 0.5], x]), delimiter=",", header="t,a,b,c", comments="")

@@ -1,7 +1,8 @@
 """orrery crop against astropy, and against itself: ranks, kills, single file, stream, bad frames.
 
-Frames are small: a 160 x 120 TAN image a field and band, every band shifted and turned a little against the others, packed with bzip2.
-Kills are made at a known place: a frame is replaced by a named pipe, at which whoever takes it waits."""
+Frames are small: a 160 x 120 TAN image a field and band, every band shifted and turned a little
+against the others, packed with bzip2. Kills are made at a known place: a frame is replaced by a
+named pipe, at which whoever takes it waits."""
 import bz2
 import csv
 import http.server
@@ -77,7 +78,8 @@ def make_survey():
         for band in BANDS:
             write_frame(field, band, random.normal(size=(HEIGHT, WIDTH)).round(2))
         w = WCS(header(field, "g"))
-        x, y = random.uniform(-3, WIDTH + 2, 22), random.uniform(-3, HEIGHT + 2, 22)  # edges, and some outside
+        # edges, and some outside
+        x, y = random.uniform(-3, WIDTH + 2, 22), random.uniform(-3, HEIGHT + 2, 22)
         for ra, dec in zip(*w.all_pix2world(x, y, 0)):
             rows.append([number, repr(ra), repr(dec), field[0], 301, field[1], field[2], round(random.uniform(0, 0.4), 4),
                          round(random.uniform(14, 18), 3), random.choice(["STAR", "GALAXY"])])
@@ -111,7 +113,8 @@ def stamp(data, x, y, size):
 
 
 def expected(rows, size=SIZE, folder="frames"):
-    """What a crop must give: ids, cubes, z, magnitudes in order; rows of the objects that are listed."""
+    """What a crop must give: ids, cubes, z, magnitudes in order; rows of the objects that are
+    listed."""
     objects = {}
     for number, r in enumerate(rows):
         if float(r[1]) < 360:
@@ -151,7 +154,8 @@ def quarantine(out):
 
 
 class Pipe:
-    """Puts a named pipe in the place of a frame: whoever takes the frame waits there until it is released."""
+    """Puts a named pipe in the place of a frame: whoever takes the frame waits there until it is
+    released."""
 
     def __init__(self, path):
         self.path, self.kept = path, path + ".kept"
@@ -304,7 +308,8 @@ class Crop(unittest.TestCase):
                 finally:
                     pipe.restore()
                 now = records(out)
-                self.assertEqual({n: now[n] for n in seen}, seen)  # finished parts are not done again
+                # finished parts are not done again
+                self.assertEqual({n: now[n] for n in seen}, seen)
                 seen = now
             self.assertFalse(os.path.exists(o.tmp(out)))
             r = o.orrery("crop", path, "part_fields=1", ranks=after)
@@ -323,7 +328,8 @@ class Crop(unittest.TestCase):
         wait_for(lambda: len(records(out)) == 7, p)
         kill(p)
         pipe.restore()
-        os.remove(o.tmp(out) + ".tmp/parts/part-00003.csv")  # as if it was stopped between a part's cubes and its record
+        # as if it was stopped between a part's cubes and its record
+        os.remove(o.tmp(out) + ".tmp/parts/part-00003.csv")
         os.mkdir(o.tmp(out) + ".tmp/set")
         shutil.copy(o.tmp("whole/shard-00000.h5"), o.tmp(out) + ".tmp/set/shard-00000.h5.tmp")
         o.orrery("crop", self.job, f"out={o.tmp(out)}", "part_fields=1", ranks=2)
@@ -376,15 +382,18 @@ class Crop(unittest.TestCase):
         r = o.orrery("crop", self.job, out, f"catalogue.file={o.tmp('changed.csv')}", code=2)
         self.assertIn("catalogue_sha256", r.err)
         self.assertIn("remove the folder", r.err)
-        r = o.orrery("crop", self.job, out, "archive.url=http://127.0.0.1:9/{rerun}" + TEMPLATE, code=2)  # another order of fields
+        # another order of fields
+        r = o.orrery("crop", self.job, out, "archive.url=http://127.0.0.1:9/{rerun}" + TEMPLATE, code=2)
         self.assertIn("fields: [rerun, run, camcol, field]", r.err)
         self.assertEqual(records("other"), before)
-        o.orrery("crop", self.job, out, "shard_mib=1", "archive.user_agent=me")  # what does not decide about cubes may change
+        # what does not decide about cubes may change
+        o.orrery("crop", self.job, out, "shard_mib=1", "archive.user_agent=me")
         with h5py.File(o.tmp("other/index.h5")) as f:
             self.assertTrue(np.array_equal(f["x"][:], self.want[1]))
 
     def test_bad_frames(self):
-        """Frames that are missing, cut, empty, of another size: their objects are listed, each with a reason."""
+        """Frames that are missing, cut, empty, of another size: their objects are listed, each with
+        a reason."""
         shutil.copytree(o.tmp("frames"), o.tmp("bad"))
         missing, cut, empty, small, html = (frame_path(FIELDS[i], b, "bad") for i, b in ((0, "i"), (1, "r"), (2, "g"), (3, "r"), (4, "i")))
         os.remove(missing)
@@ -460,7 +469,8 @@ class Crop(unittest.TestCase):
             self.assertTrue(np.array_equal(f["x"][:], self.want[1]))
 
     def test_more_objects_than_fit(self):
-        """A field whose cubes do not fit into memory at once: several pieces, frames unpacked once."""
+        """A field whose cubes do not fit into memory at once: several pieces, frames unpacked
+        once."""
         random = np.random.default_rng(5)
         w = WCS(header(FIELDS[0], "g"))
         x, y = random.uniform(5, WIDTH - 6, 700), random.uniform(5, HEIGHT - 6, 700)
@@ -513,9 +523,11 @@ class Crop(unittest.TestCase):
         self.same("r5")
 
     def test_path_without_a_field(self):
-        """A path that leaves out in what fields differ would give the objects of one field another's frame: refused, but for a stream, which does not look there."""
+        """A path that leaves out in what fields differ would give the objects of one field
+        another's frame: refused, but for a stream, which does not look there."""
         run = FIELDS[0][0]
-        for field in (f for f in FIELDS if f[0] == run):  # what would be taken for those of the other run, too
+        # what would be taken for those of the other run, too
+        for field in (f for f in FIELDS if f[0] == run):
             for band in BANDS:
                 shutil.copy(frame_path(field, band), o.tmp(f"frames/any-{field[1]}-{field[2]}-{band}.fits.bz2"))
         path = "archive.path=any-{camcol}-{field}-{band}.fits.bz2"
@@ -525,7 +537,8 @@ class Crop(unittest.TestCase):
             self.assertEqual(r.err.count("orrery crop:"), 1, r.err)
             self.assertFalse(os.path.exists(o.tmp("places")))
             self.assertEqual(records("places"), {})
-        few = write_catalogue("few.csv", [r for r in self.rows if r[3] == run])  # of one run: the path says enough
+        # of one run: the path says enough
+        few = write_catalogue("few.csv", [r for r in self.rows if r[3] == run])
         o.orrery("crop", self.job, path, f"catalogue.file={few}", f"out={o.tmp('few-any')}")
         o.orrery("crop", self.job, f"catalogue.file={few}", f"out={o.tmp('few')}")
         with h5py.File(o.tmp("few-any/index.h5")) as a, h5py.File(o.tmp("few/index.h5")) as b:
@@ -543,7 +556,8 @@ class Crop(unittest.TestCase):
 
         def limit():
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (1300000, 1300000))  # room for parts, not for the set
+            # room for parts, not for the set
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1300000, 1300000))
 
         p = subprocess.run(args, preexec_fn=limit, capture_output=True, text=True, cwd=o.tmp())
         self.assertEqual(p.returncode, 1, p.stderr)
@@ -563,7 +577,8 @@ class Crop(unittest.TestCase):
                 out = f"stream-{ranks}-{threads}"
                 self.stream(url, out, "part_fields=1", f"runtime.threads={threads}", ranks=ranks)
                 self.same(out)
-            self.stream(url, "stream-few", "archive.connections=1", ranks=2)  # the second rank has no connection
+            # the second rank has no connection
+            self.stream(url, "stream-few", "archive.connections=1", ranks=2)
             self.same("stream-few")
         self.assertFalse(os.path.exists(o.tmp("nowhere")))
 
@@ -575,7 +590,8 @@ class Crop(unittest.TestCase):
         with serve(o.tmp("holes")) as url:
             self.stream(url, "holes-stream", ranks=2)
         self.same("holes-stream", o.tree(o.tmp("holes-disk")))
-        r = self.stream("http://127.0.0.1:9", "no-server", "archive.retries=1", code=1)  # nobody there: every object listed
+        # nobody there: every object listed
+        r = self.stream("http://127.0.0.1:9", "no-server", "archive.retries=1", code=1)
         self.assertIn("no-server-quarantine.csv says why", r.err)
 
     def test_stream_stopped_and_killed(self):
@@ -594,12 +610,14 @@ class Crop(unittest.TestCase):
             kill(p)
             now = records("stream-kill")
             self.assertEqual({n: now[n] for n in before}, before)
-        o.orrery("crop", self.job, f"out={o.tmp('stream-kill')}", "part_fields=1")  # and to the end from disk
+        # and to the end from disk
+        o.orrery("crop", self.job, f"out={o.tmp('stream-kill')}", "part_fields=1")
         self.same("stream-kill")
 
 
 class serve:
-    """Serves a folder: nginx, or Python's own server where there is none (or a file is to be held back)."""
+    """Serves a folder: nginx, or Python's own server where there is none (or a file is to be held
+    back)."""
 
     def __init__(self, folder, hold=None):
         self.folder, self.hold = folder, hold
@@ -644,7 +662,8 @@ class serve:
 
 
 class RealField(unittest.TestCase):
-    """SDSS field 94-1-12: every object of its catalogue against astropy, and against SDSS's own pixel positions."""
+    """SDSS field 94-1-12: every object of its catalogue against astropy, and against SDSS's own
+    pixel positions."""
 
     def setUp(self):
         data = o.shared_data()
@@ -688,7 +707,8 @@ runtime: {{threads: 2, progress: false}}
                 self.assertTrue(np.array_equal(cubes[k, :, :, b], stamp(data, x, y, 32)), (ids[k], band))
                 col, row = float(by_id[ids[k]]["colc_" + band]) - 0.5, float(by_id[ids[k]]["rowc_" + band]) - 0.5
                 off += abs(col - x) < 1 and abs(row - y) < 1
-        self.assertGreater(off, 0.9 * 5 * len(ids))  # the measured centres agree with the catalogue's positions
+        # the measured centres agree with the catalogue's positions
+        self.assertGreater(off, 0.9 * 5 * len(ids))
 
 
 if __name__ == "__main__":

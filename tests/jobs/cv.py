@@ -1,5 +1,5 @@
-"""orrery cv: folds as scikit-learn deals them, the same bytes for any ranks and groups and after any kill, predictions keyed by id, metrics of
-held-out samples, and refusals that say what to do."""
+"""orrery cv: folds as scikit-learn deals them, the same bytes for any ranks and groups and after
+any kill, predictions keyed by id, metrics of held-out samples, and refusals that say what to do."""
 import csv
 import json
 import os
@@ -168,7 +168,8 @@ class Bytes(Base):
         np.testing.assert_allclose(test_p[1, :, 1], total / 3, rtol=1e-14)
 
     def test_folds_in_jobs_of_their_own(self):
-        """As an array job does it: each start one fold, at the same time; whoever is last gathers."""
+        """As an array job does it: each start one fold, at the same time; whoever is last
+        gathers."""
         run = o.tmp("array")
         starts = [subprocess.Popen(o.argv(0, "cv", self.path, "run=" + run, f"cv.only={f}"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    cwd=o.tmp(), text=True) for f in range(2)]
@@ -217,7 +218,8 @@ class Folds(Base):
             np.testing.assert_array_equal(np.flatnonzero(fold[i // 3] == i % 3), test)
 
     def test_transforms_are_fitted_on_training_rows_alone(self):
-        """What a fold's model has learned of the data is the mean of the rows that are neither held out nor choose the epoch."""
+        """What a fold's model has learned of the data is the mean of the rows that are neither held
+        out nor choose the epoch."""
         with h5py.File(os.path.join(self.train, "index.h5")) as f:
             x, y = f["x"][:].reshape(120, -1).astype(float), f["y"][:]
         _, _, fold = self.run_cv("fitted", "data.transforms=[standardise: {per: feature}]")
@@ -229,7 +231,8 @@ class Folds(Base):
             np.testing.assert_allclose(numbers[:x.shape[1]], x[rows].mean(axis=0), rtol=1e-9, atol=1e-9)
 
     def test_values_and_densities(self):
-        """Regression has out-of-fold predictions as well: values, and densities with their mean in the csv."""
+        """Regression has out-of-fold predictions as well: values, and densities with their mean in
+        the csv."""
         rng = np.random.default_rng(4)
         x = rng.random((150, 3))
         z = 0.3 * x[:, 0] + 0.1 * x[:, 1] ** 2
@@ -267,7 +270,8 @@ runtime: {{threads: 1, progress: false}}
         names = np.array([f"field {g}" for g in groups])
         for f, (_, test) in enumerate(StratifiedGroupKFold(3).split(y, y, names)):
             np.testing.assert_array_equal(np.flatnonzero(fold[0] == f), test)
-        # the share that chooses the epoch does not split groups either: the task's training rows and its validation rows share none
+        # the share that chooses the epoch does not split groups either: the task's training rows
+        # and its validation rows share none
         report = load(o.tmp("grouped/tasks/small-s1-f0/report.json"))
         self.assertLess(report["training_samples"], np.sum(fold[0] != 0))
 

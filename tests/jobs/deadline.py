@@ -1,5 +1,7 @@
-"""Calls that nothing can interrupt: a rank that stays in one for ever (MPI_Init, MPI_Finalize, MPI_Abort, making communicators and windows, HDF5's
-collective writes) ends the job all the same, with a sentence and without leaving a process behind.   deadline.py DELAY (the shared object of delay.c)"""
+"""Calls that nothing can interrupt: a rank that stays in one for ever (MPI_Init, MPI_Finalize,
+MPI_Abort, making communicators and windows, HDF5's collective writes) ends the job all the same,
+with a sentence and without leaving a process behind.   deadline.py DELAY (the shared object of
+delay.c)"""
 import os
 import signal
 import subprocess
@@ -55,7 +57,8 @@ class Deadline(unittest.TestCase):
                 out = p.communicate(timeout=LEAST + 90)[0]
                 took = time.monotonic() - began
                 self.assertRegex(out, said)
-                self.assertGreater(p.returncode, 0, out)  # mpirun calls an end without MPI_Finalize a failure
+                # mpirun calls an end without MPI_Finalize a failure
+                self.assertGreater(p.returncode, 0, out)
                 self.assertGreaterEqual(took, seconds)
                 self.assertFalse(processes("run=" + run))
 

@@ -1,5 +1,6 @@
-"""Numbers beside a sample, and nets that answer with a density over bins: import, train, evaluate, predict, info.  Reports are
-compared with numpy on the predictions, the formulas written here once more from their definitions."""
+"""Numbers beside a sample, and nets that answer with a density over bins: import, train, evaluate,
+predict, info.  Reports are compared with numpy on the predictions, the formulas written here once
+more from their definitions."""
 import csv
 import hashlib
 import json
@@ -15,7 +16,8 @@ LAYERS = "[flatten: {name: x}, aux: {name: colours}, concat: {inputs: [x, colour
 
 
 def survey(name, n, seed):
-    """Three pixels of pure noise, two colours that know the redshift up to noise, and a magnitude."""
+    """Three pixels of pure noise, two colours that know the redshift up to noise, and a
+    magnitude."""
     rng = np.random.default_rng(seed)
     z = rng.uniform(0.02, 0.38, n)
     colours = np.stack([z * 3 + rng.normal(0, 0.03, n), 1 - z + rng.normal(0, 0.03, n)], 1)
@@ -128,7 +130,8 @@ class Density(unittest.TestCase):
         z = np.array([float(r["target"]) for r in rows])
         self.assertTrue(np.all(np.diff(q, axis=1) >= 0))
         inside = np.mean((z > q[:, 0]) & (z < q[:, 2]))
-        self.assertTrue(0.5 < inside < 0.98, inside)  # 0.68 when sharp; few epochs leave it too broad
+        # 0.68 when sharp; few epochs leave it too broad
+        self.assertTrue(0.5 < inside < 0.98, inside)
 
     def test_ranks(self):
         if not o.MPIRUN:
@@ -146,7 +149,8 @@ class Density(unittest.TestCase):
     # ---- calibration ----
 
     def trained_twice(self):
-        """Runs without and with calibration of a net whose densities say nothing (squared error of the mean)."""
+        """Runs without and with calibration of a net whose densities say nothing (squared error of
+        the mean)."""
         runs = [o.tmp("run-" + kind) for kind in ("none", "pit")]
         for run in runs:
             if not os.path.exists(run):
@@ -218,7 +222,8 @@ class Density(unittest.TestCase):
             self.assertIn("calibration", f)
 
     def test_damaged_calibration(self):
-        """A calibration that is gone is noticed by the checksum, one that is no map by what it is."""
+        """A calibration that is gone is noticed by the checksum, one that is no map by what it
+        is."""
         def checksum(f):
             sum = hashlib.sha256()
             layers = [f"weights/{k}.{part}" for k in ("linear1", "linear2") for part in ("weight", "bias")]
@@ -259,7 +264,8 @@ class Density(unittest.TestCase):
         self.assertFalse(os.path.exists(o.tmp("damaged.csv")))
 
     def test_values(self):
-        """A target that is called a redshift gets the metrics of one from a plain regression, too."""
+        """A target that is called a redshift gets the metrics of one from a plain regression,
+        too."""
         run = o.tmp("run-mse")
         o.orrery("train", job("mse", self.train, self.test, "mse", units=1, bins=0), "run=" + run, "train.epochs=3", "train.select=eta")
         report = json.loads(o.orrery("evaluate", run, self.test, "format=json", o.KERNELS).out)

@@ -1,5 +1,6 @@
-"""predict and evaluate on a cross-validation and on a stack: the answers are numpy's means of what each fold's model says alone, for
-classes, values and densities; the same bytes on any number of ranks; and every way in which the models can be wrong is told."""
+"""predict and evaluate on a cross-validation and on a stack: the answers are numpy's means of what
+each fold's model says alone, for classes, values and densities; the same bytes on any number of
+ranks; and every way in which the models can be wrong is told."""
 import csv
 import hashlib
 import json
@@ -17,7 +18,8 @@ PARTS = ("graph", "samples", "transforms", "aux_transforms", "transform_numbers"
 
 
 def table(name, n, seed, classes=0, targets=(), features=2, names=()):
-    """A shard set with text ids: classes that two numbers tell apart badly, or targets that they make."""
+    """A shard set with text ids: classes that two numbers tell apart badly, or targets that they
+    make."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, features))
     if classes:

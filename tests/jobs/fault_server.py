@@ -1,7 +1,8 @@
-"""An HTTP server that misbehaves on purpose: python3 tests/jobs/fault_server.py FOLDER [share of faulty answers] [port]
+"""An HTTP server that misbehaves on purpose: python3 tests/jobs/fault_server.py FOLDER [share of
+faulty answers] [port]
 
-Serves the files of a folder with keep-alive, ETag, Range and If-Range.  What goes wrong is decided by fault(path, nth), nth being how often that
-path was asked for before: one of KINDS, or None."""
+Serves the files of a folder with keep-alive, ETag, Range and If-Range.  What goes wrong is decided
+by fault(path, nth), nth being how often that path was asked for before: one of KINDS, or None."""
 import email.utils
 import hashlib
 import http.server
@@ -21,7 +22,8 @@ PASSING = ["500", "503", "503-after", "429", "429-date", "reset", "reset-early",
 
 
 def some(share, kinds, seed=0):
-    """fault(path, nth): a share of the answers, chosen by seed, path and nth, so that runs are alike."""
+    """fault(path, nth): a share of the answers, chosen by seed, path and nth, so that runs are
+    alike."""
     def fault(path, nth):
         h = hashlib.sha256(f"{seed} {path} {nth}".encode()).digest()
         return kinds[h[4] % len(kinds)] if int.from_bytes(h[:4], "big") < share * 2**32 else None
@@ -180,7 +182,8 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class FaultServer:
-    """with FaultServer(folder, fault) as web: web.url, web.log [(seconds, path, range, kind)], web.most_open, web.most_busy, web.bytes."""
+    """with FaultServer(folder, fault) as web: web.url, web.log [(seconds, path, range, kind)],
+    web.most_open, web.most_busy, web.bytes."""
 
     def __init__(self, root, fault=None, rate=None, port=0):
         self.root, self.fault, self.rate = root, fault or (lambda path, nth: None), rate

@@ -1,5 +1,5 @@
-"""A job on memory that the host cannot touch: training (one rank and several, stopped and resumed), prediction and cross-validation with
-kernels: fenced give the bytes that check gives."""
+"""A job on memory that the host cannot touch: training (one rank and several, stopped and resumed),
+prediction and cross-validation with kernels: fenced give the bytes that check gives."""
 import os
 import unittest
 
@@ -51,7 +51,8 @@ class Fenced(unittest.TestCase):
 
     @unittest.skipUnless(o.MPIRUN, "one process")
     def test_ranks_and_resume(self):
-        one, three = self.train("one"), self.train("three", ranks=3)  # three ranks: several segments, and a reduction
+        # three ranks: several segments, and a reduction
+        one, three = self.train("one"), self.train("three", ranks=3)
         self.assertEqual(o.results(one), o.results(three))
         with open(os.path.join(one, "metrics.jsonl")) as f:
             before = f.read()

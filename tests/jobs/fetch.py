@@ -1,4 +1,5 @@
-"""orrery fetch against a real nginx and against a server that misbehaves: whatever happens, every frame arrives once and whole, or is named."""
+"""orrery fetch against a real nginx and against a server that misbehaves: whatever happens, every
+frame arrives once and whole, or is named."""
 import bz2
 import concurrent.futures
 import csv
@@ -165,13 +166,15 @@ class Fetch(unittest.TestCase):
                 o.orrery(*words(server.url, self.small_catalogue, folder))
                 self.assert_whole(folder, self.small)
                 asked = len(server.log)
-                harmless = kind in ("wrong-range", "ignore-range", "chunked")  # without a Range they are good answers
+                # without a Range they are good answers
+                harmless = kind in ("wrong-range", "ignore-range", "chunked")
                 self.assertEqual(asked, 10 if harmless else 20, server.log)
 
         self.each(faults.PASSING + ["stall", "drip"], check)
 
     def test_faults_of_ranges(self):
-        """The first body is cut in its middle; the second answer is wrong in the way a range can be."""
+        """The first body is cut in its middle; the second answer is wrong in the way a range can
+        be."""
         for kind, asked in (("wrong-range", 3), ("ignore-range", 2), ("416", 3), (None, 2), ("cut", 3), ("html", 3), ("503", 3)):
             with self.subTest(kind=kind), faults.FaultServer(self.big_root, lambda path, nth: ("cut", kind)[nth] if nth < 2 else None) as server:
                 folder = self.folder()
@@ -211,7 +214,8 @@ class Fetch(unittest.TestCase):
             self.assertIn(says, row["reason"])
             self.assertEqual(int(row["tries"]), 1 if kind in ("403", "loop", "file") else 3)
             self.assertNotIn(bad, frames_in(folder))
-            with faults.FaultServer(self.small_root) as server:  # once it is well again, only that one is asked for
+            # once it is well again, only that one is asked for
+            with faults.FaultServer(self.small_root) as server:
                 o.orrery(*words(server.url, self.small_catalogue, folder))
                 self.assertEqual({path for _, path, _, _ in server.log}, {"/" + bad})
             self.assertEqual(frames_in(folder), self.small)
@@ -246,7 +250,8 @@ class Fetch(unittest.TestCase):
     @NGINX
     @NGINX
     def test_killed_at_every_call(self):
-        """SIGKILL instead of each system call that changes the folder, but for writes at a place: the same command again leaves the frames and nothing else."""
+        """SIGKILL instead of each system call that changes the folder, but for writes at a place:
+        the same command again leaves the frames and nothing else."""
         root = o.tmp("few")
         frames, catalogue = web.survey(root, random.Random(3), fields=1, bands="g", size=(700, 500))
         with web.Nginx(root) as nginx:
@@ -259,7 +264,8 @@ class Fetch(unittest.TestCase):
             with open(o.tmp("calls.log"), newline="") as f:
                 calls = [(int(k), call, name) for k, call, name in csv.reader(f)]
             self.assertTrue(any(call == "unlink" and name.endswith(".part.etag") for _, call, name in calls), "no note was removed: the test tests nothing")
-            told = [call for call in calls if call[1] != "pwrite"]  # between two of these all are alike
+            # between two of these all are alike
+            told = [call for call in calls if call[1] != "pwrite"]
             for k, _, _ in told:
                 folder = self.folder()
                 fetch(folder, -signal.SIGKILL, at=k)
@@ -349,8 +355,9 @@ class Fetch(unittest.TestCase):
             self.assertGreater(time.monotonic() - begin, 3.0)
 
     def test_one_file_after_another(self):
-        """Under a limit the transfer that began first goes on first, and none is kept waiting for more than 5 s.  The long file takes 7 s at the limit, the short
-        one, asked for after it, half a second: it ends last, and still grows meanwhile."""
+        """Under a limit the transfer that began first goes on first, and none is kept waiting for
+        more than 5 s.  The long file takes 7 s at the limit, the short one, asked for after it,
+        half a second: it ends last, and still grows meanwhile."""
         root = o.tmp("line")
         frames, catalogue = web.survey(root, random.Random(8), fields=1, bands="ug")
         long, short = sorted(frames, reverse=True)  # u, g: as the bands are asked for
@@ -404,7 +411,8 @@ class Fetch(unittest.TestCase):
             open(paths[1], "wb").close()  # emptied
             with open(paths[2], "r+b") as f:  # cut
                 f.truncate(1000)
-            with open(paths[3], "r+b") as f:  # another checksum at its end, same length: only check sees it
+            # another checksum at its end, same length: only check sees it
+            with open(paths[3], "r+b") as f:
                 f.seek(-8, os.SEEK_END)
                 f.write(b"\x00\x01")
             server.log.clear()

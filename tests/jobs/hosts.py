@@ -1,5 +1,6 @@
-"""orrery launch over two "hosts" (network namespaces with a cable between them): a cable that is pulled, a host that is frozen, a link that is slow or
-down for a moment.  What is said is what is seen, nothing stays behind on either side, and the job goes on to the same bytes."""
+"""orrery launch over two "hosts" (network namespaces with a cable between them): a cable that is
+pulled, a host that is frozen, a link that is slow or down for a moment.  What is said is what is
+seen, nothing stays behind on either side, and the job goes on to the same bytes."""
 import concurrent.futures
 import json
 import os
@@ -67,7 +68,8 @@ class Hosts(unittest.TestCase):
         return found
 
     def test_cable_pulled(self):
-        """Of three jobs: a training that may not go on alone, a cross-validation and a fetch that may."""
+        """Of three jobs: a training that may not go on alone, a cross-validation and a fetch that
+        may."""
         j = self.train("cable", "min_ranks=3", "grace=4", slots=(1, 2))
         found = self.others()
         progress = {j: None, **{job: p for job, (p, _, _) in found.items()}}
@@ -95,8 +97,8 @@ class Hosts(unittest.TestCase):
         self.check_whole(self.train("cable", slots=(1, 2)))  # the same command later
 
     def test_host_frozen(self):
-        """All processes there are stopped, Open MPI's too; the kernel there answers, and that is what is said.  Woken up they find that they are not
-        wanted any more."""
+        """All processes there are stopped, Open MPI's too; the kernel there answers, and that is
+        what is said.  Woken up they find that they are not wanted any more."""
         j = self.train("frozen", "grace=3", slots=(1, 2))
         j.training(3)
         frozen = self.left_behind()
@@ -130,7 +132,8 @@ class Hosts(unittest.TestCase):
             self.skipTest("down for a moment was tried, a slow link cannot be made: " + why)
 
     def test_two_clocks(self):
-        """The second host's clock is an hour ahead.  In the picture all is in the first one's time: a reduction ends on both at once."""
+        """The second host's clock is an hour ahead.  In the picture all is in the first one's time:
+        a reduction ends on both at once."""
         ahead = 3600
         clock = ["--time", "--monotonic", str(ahead), "--fork"]
         made = subprocess.run(["unshare", *clock, "true"], capture_output=True, text=True, check=False)
@@ -147,7 +150,8 @@ class Hosts(unittest.TestCase):
         self.assertEqual(clocks[0], {"offset_us": 0, "error_us": 0})
         error = clocks[1]["error_us"]
         self.assertTrue(0 < error < 50000, error)
-        self.assertAlmostEqual(clocks[1]["offset_us"], -ahead * 1e6, delta=error + 1)  # both are this machine's
+        # both are this machine's
+        self.assertAlmostEqual(clocks[1]["offset_us"], -ahead * 1e6, delta=error + 1)
         ends = {0: {}, 1: {}}
         for e in events:
             if e["name"] == "reduce-wait":

@@ -1,5 +1,6 @@
-"""orrery launch on one machine: a rank or launcher that is killed or stopped is named within 3 seconds, nothing stays behind, and the job goes on to
-the same bytes; what ends by itself is left alone.  bench/jobs/faults.py measures, hosts.py has two hosts."""
+"""orrery launch on one machine: a rank or launcher that is killed or stopped is named within 3
+seconds, nothing stays behind, and the job goes on to the same bytes; what ends by itself is left
+alone.  bench/jobs/faults.py measures, hosts.py has two hosts."""
 import concurrent.futures
 import json
 import os
@@ -40,7 +41,9 @@ class Faults(unittest.TestCase):
     def test_one_after_the_other(self):
         run = o.tmp("faults")
         j = launch(run, self.job, n=3)
-        j.training(3)  # first, since the ranks go on meanwhile: the training must be long enough for that and for the rest
+        # first, since the ranks go on meanwhile: the training must be long enough for that and for
+        # the rest
+        j.training(3)
         check_named(self, j, r"mpirun \(process \d+\) is stopped", lambda: send(STOP, mpirun_of(j.word)))
         j.training(3)
         check_named(self, j, rf"rank 1 on \S+ was killed or crashed {PLACE}", lambda: send(KILL, j.ranks()[1]))
@@ -81,7 +84,8 @@ class Faults(unittest.TestCase):
         self.check_whole(launch(o.tmp("launch-killed"), self.job), 0)
 
     def test_launch_stopped(self):
-        """Who did not listen cannot say that nobody spoke; ranks that nobody speaks to end by themselves."""
+        """Who did not listen cannot say that nobody spoke; ranks that nobody speaks to end by
+        themselves."""
         run = o.tmp("launch-stopped")
         j = launch(run, self.job, "grace=4", words=["train.epochs=60"])
         j.training(2)
@@ -98,14 +102,16 @@ class Faults(unittest.TestCase):
         send(CONT, j.p.pid)
         j.training(2)
         self.assertRegex(j.err(), "error launch: .*(was killed or crashed|mpirun ended)")
-        for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGTERM):  # one order to stop, as Slurm's --full gives it
+        # one order to stop, as Slurm's --full gives it
+        for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGTERM):
             j.p.send_signal(number)
         self.assertEqual(j.wait(), 75, j.err())
         self.assertIn("saved", j.err())
         self.assertEqual(processes(j.word), {})
 
     def test_suspended(self):
-        """For longer than `grace`: all processes (as Slurm does it), and by ^Z to launch.  Nothing is lost but time."""
+        """For longer than `grace`: all processes (as Slurm does it), and by ^Z to launch.  Nothing
+        is lost but time."""
         def states(j):
             found = {}
             for pid in processes(j.word):
@@ -139,7 +145,8 @@ class Faults(unittest.TestCase):
         self.assertIn("deaf-mpirun cannot suspend its ranks", jobs["deaf"].err())
 
     def test_suspended_and_given_up(self):
-        """A rank that was stopped while its launch went on, or went, must not work on when it wakes."""
+        """A rank that was stopped while its launch went on, or went, must not work on when it
+        wakes."""
         j = launch(o.tmp("woken"), self.job, "grace=2", "mpirun=none", n=1)
         j.until(lambda: saved(o.tmp("woken")))
         rank = next(pid for pid in processes(j.word) if pid != j.p.pid)
@@ -156,7 +163,8 @@ class Faults(unittest.TestCase):
         print(f"woken without a supervisor: ended after {time.monotonic() - began:.2f} s, {'a' if saved(o.tmp('woken')) != before else 'no'} checkpoint later", flush=True)
 
     def test_gives_up(self):
-        """A rank that passes its own deadline has lost another one: a fault, too, though it says so itself."""
+        """A rank that passes its own deadline has lost another one: a fault, too, though it says so
+        itself."""
         j = launch(o.tmp("gave-up"), self.job, "silence=60", "restarts=1", env={"ORR_WAIT": "3"})
         j.training(2)
         send(STOP, j.ranks()[0])
@@ -207,7 +215,8 @@ class Faults(unittest.TestCase):
 
 
 class Commands(unittest.TestCase):
-    """A rank killed and a rank stopped in the middle of every command that runs long, all at once."""
+    """A rank killed and a rank stopped in the middle of every command that runs long, all at
+    once."""
 
     @classmethod
     def setUpClass(cls):
@@ -271,7 +280,8 @@ class Commands(unittest.TestCase):
             if out:
                 o.orrery(*words[:-1], "out=" + o.tmp("predicted-whole.csv"))
             j = Job([o.ORRERY, "launch", "ranks=2", "start=10", *words], train)
-            j.until(lambda j=j: threads(j.ranks().get(1)) > 1)  # the one that speaks for it; MPI has not begun yet
+            # the one that speaks for it; MPI has not begun yet
+            j.until(lambda j=j: threads(j.ranks().get(1)) > 1)
             time.sleep(0.05)
             send(STOP, j.ranks()[1])
             self.assertEqual(j.wait(), 0, j.err())
@@ -367,7 +377,8 @@ exec "$@"' x "$@"
             self.assertRegex(json.load(f)["faults"][0]["what"], said)
 
     def test_killed_before_its_first_word(self):
-        """What launch sees is that the others end, which mpirun kills: it must not blame one of them."""
+        """What launch sees is that the others end, which mpirun kills: it must not blame one of
+        them."""
         self.check_unheard("silent", "'eval kill -9 $$'", r"a rank that had not said its first word yet was killed or crashed \(rank 2 of 3 is the one "
                            r"missing\), or rank [01] on \S+ in start, the first that was seen to end$")
         self.check_unheard("two", "'eval kill -9 $$'", r"a rank that had not .* \(ranks 2, 3 of 4 are missing\)", n=4)
@@ -378,7 +389,8 @@ exec "$@"' x "$@"
         self.check_unheard("called", f"'exec {sys.executable} {call}'", "rank 2 of 3 was killed or crashed before its first word$")
 
     def test_ended_before_it_was_heard(self):
-        """Its first word, its end and that of the other one all wait for a launch that is stopped."""
+        """Its first word, its end and that of the other one all wait for a launch that is
+        stopped."""
         go = o.tmp("go")
         path = self.script("mpirun-late", f"""own="$1 $2 $3 $4 $5 $6 $7 $8"
 shift 8
@@ -413,7 +425,8 @@ exec mpirun --oversubscribe --bind-to none $own sh -c 'if [ $OMPI_COMM_WORLD_RAN
         path = self.script("mpirun-2", f"setsid sh -c 'echo $$ > {pid}; exec sleep 300' &\nexec mpirun --oversubscribe --bind-to none \"$@\"\n")
         self.check(0, "", "info", o.small_kepler()[0], own=["mpirun=" + path])
         with open(pid) as f:
-            self.assertEqual(environ(f.read().strip()), {})  # a zombie may be left, where init does not mind
+            # a zombie may be left, where init does not mind
+            self.assertEqual(environ(f.read().strip()), {})
 
     def test_launch_under_mpirun(self):
         r = o.orrery("launch", "train", ranks=1, code=2)
@@ -438,7 +451,8 @@ exec mpirun --oversubscribe --bind-to none $own sh -c 'if [ $OMPI_COMM_WORLD_RAN
         j = Job([o.ORRERY, "train", job, "run=" + o.tmp("lost")], "run=" + o.tmp("lost"),
                 {"ORR_HEARTBEAT": f"127.0.0.1:{port}", "ORR_HEARTBEAT_KEY": "x", "ORR_HEARTBEAT_GRACE": "1.5"})
         self.assertEqual(j.wait(30), 76, j.err())
-        self.assertRegex(j.err(), r"no word from its supervisor \(127\.0\.0\.1 port|its supervisor is gone")  # the latter when the machine let it wait
+        # the latter when the machine let it wait
+        self.assertRegex(j.err(), r"no word from its supervisor \(127\.0\.0\.1 port|its supervisor is gone")
 
     def test_bad_environment(self):
         for env, said in (({"ORR_HEARTBEAT": "nowhere", "ORR_HEARTBEAT_KEY": "x"}, "is not host:port"),
@@ -447,7 +461,8 @@ exec mpirun --oversubscribe --bind-to none $own sh -c 'if [ $OMPI_COMM_WORLD_RAN
             self.assertIn(said, o.orrery("info", o.tmp(), env=env, code=2).err)
 
     def test_strangers(self):
-        """Who does not know the key is not listened to; a status file may lie anywhere, or nowhere."""
+        """Who does not know the key is not listened to; a status file may lie anywhere, or
+        nowhere."""
         train, test = o.small_kepler()
         run, status = o.tmp("strangers"), o.tmp("strangers.json")
         j = launch(run, o.job("strangers.yaml", train, test, "  checkpoint_steps: 17", data="  epoch_length: 90000"), "status=" + status)
@@ -461,7 +476,8 @@ exec mpirun --oversubscribe --bind-to none $own sh -c 'if [ $OMPI_COMM_WORLD_RAN
                     self.assertEqual(s.recv(10), b"")
                 except ConnectionResetError:
                     pass
-        idle = [socket.create_connection((host, int(port))) for _ in range(40)]  # more than it keeps
+        # more than it keeps
+        idle = [socket.create_connection((host, int(port))) for _ in range(40)]
         j.until(lambda: os.path.exists(status))
         j.p.send_signal(signal.SIGTERM)
         self.assertEqual(j.wait(), 75, j.err())

@@ -1,5 +1,5 @@
-"""The learning-rate range test: the sweep is PyTorch's, and train's; it stops where it must, says the same on any number of ranks and
-touches nothing."""
+"""The learning-rate range test: the sweep is PyTorch's, and train's; it stops where it must, says
+the same on any number of ranks and touches nothing."""
 import json
 import os
 import signal
@@ -39,7 +39,8 @@ def stamps(folder):
 
 
 def wait_for_handler(p, ranks, seconds=60):
-    """Until the process catches SIGTERM, and its ranks do: mpirun was seen to forget one that comes while it starts them."""
+    """Until the process catches SIGTERM, and its ranks do: mpirun was seen to forget one that comes
+    while it starts them."""
     def catches(pid):
         with open(f"/proc/{pid}/status") as f:
             return int(next(line.split()[1] for line in f if line.startswith("SigCgt")), 16) >> (signal.SIGTERM - 1) & 1
@@ -55,7 +56,8 @@ def wait_for_handler(p, ranks, seconds=60):
 
 
 def expected(r):
-    """Smoothed losses and the places of minimum and suggestion, told from the losses and the documentation alone."""
+    """Smoothed losses and the places of minimum and suggestion, told from the losses and the
+    documentation alone."""
     mean, smoothed = 0.0, []
     for i, loss in enumerate(r["losses"]):
         mean = r["smoothing"] * mean + (1 - r["smoothing"]) * (np.nan if loss is None else loss)
@@ -134,8 +136,8 @@ runtime: {{threads: 1}}
             self.assertGreater(want[0] / want.min(), 1.5, "the sweep learns nothing: the test tests nothing")
 
     def test_the_steps_are_trains(self):
-        """With dropout, augmentation, shuffling and epochs of two steps: at rates that are all but one and the same, losses are those
-        of train with that rate."""
+        """With dropout, augmentation, shuffling and epochs of two steps: at rates that are all but
+        one and the same, losses are those of train with that rate."""
         run, same = o.tmp("short"), ("data.epoch_length=44", "train.epochs=4", "train.schedule={kind: constant}")
         o.orrery("train", self.kepler, "run=" + run, *same, "train.lr=0.003")
         with open(os.path.join(run, "metrics.jsonl")) as f:
@@ -346,7 +348,8 @@ runtime: {{threads: 1}}
                 self.assertRegex(err, r"stopped by a signal after \d+ of 100000 rates; nothing was written")
 
     def test_out_of_memory(self):
-        """Every third allocation fails, each in its turn: a sentence and exit code 1, and nothing is written."""
+        """Every third allocation fails, each in its turn: a sentence and exit code 1, and nothing
+        is written."""
         n = failures = 1
         while True:
             r = o.orrery("lr-range", self.plain, "out=" + o.tmp("full.json"), QUIET, env={"ORR_ALLOC_FAIL": str(n)}, code=None)

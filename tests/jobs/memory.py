@@ -1,5 +1,5 @@
-"""The samples of a set lie in memory once a node, however many ranks train on them: the proportional share (PSS) of all ranks together grows by
-the set's size, not by ranks times it."""
+"""The samples of a set lie in memory once a node, however many ranks train on them: the
+proportional share (PSS) of all ranks together grows by the set's size, not by ranks times it."""
 import os
 import subprocess
 import time
@@ -55,7 +55,8 @@ runtime: {{threads: 1, progress: false}}
             p.communicate(timeout=60)
 
     def settled(self, run, ranks):
-        """What the ranks hold once it grows no more: on a busy machine the first pass over the samples takes seconds."""
+        """What the ranks hold once it grows no more: on a busy machine the first pass over the
+        samples takes seconds."""
         before, last = -3 * MEBI, 0
         deadline = time.monotonic() + 60
         while last > before + 2 * MEBI and time.monotonic() < deadline:

@@ -1,5 +1,6 @@
-"""The file of out-of-fold predictions for sizes around every step in which its image grows in memory (1 MiB and its multiples): rows x columns x
-bins, on one to four ranks, with and without a test set; stack and predict go on from it.  What it holds is compared with the CSV beside it."""
+"""The file of out-of-fold predictions for sizes around every step in which its image grows in
+memory (1 MiB and its multiples): rows x columns x bins, on one to four ranks, with and without a
+test set; stack and predict go on from it.  What it holds is compared with the CSV beside it."""
 import csv
 import os
 import unittest
@@ -64,7 +65,8 @@ class Sizes(unittest.TestCase):
         return run
 
     def test_around_one_step(self):
-        """The column alone crosses 1 MiB, and so do the ids (65 bytes a row) before it: every part of the file meets the step once."""
+        """The column alone crosses 1 MiB, and so do the ids (65 bytes a row) before it: every part
+        of the file meets the step once."""
         for n, columns, ranks in [(6000, 1, 1), (12000, 1, 0), (10000, 2, 2), (7000, 3, 3), (MIB // (65 + 4 + 4 + 8) - 30, 1, 2),
                                   (MIB // (65 + 4 + 4 + 8) + 30, 1, 0), (16200, 1, 4), (26500, 2, 2)]:
             with self.subTest(n=n, columns=columns, ranks=ranks):

@@ -51,7 +51,8 @@ class Result:
 def orrery(*args, ranks=0, code=0, env=None, cwd=None, deadline=DEADLINE):
     """Runs a command (ranks 0: without mpirun) and checks its exit code; a hang is a failure."""
     begin = time.monotonic()
-    if ranks and code != 0:  # mpirun need not give the other ranks of one that failed a second between SIGTERM and SIGKILL
+    # mpirun need not give the other ranks of one that failed a second between SIGTERM and SIGKILL
+    if ranks and code != 0:
         env = {"OMPI_MCA_odls_base_sigkill_timeout": "0", **(env or {})}
     p = subprocess.Popen(argv(ranks, *args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd or _tmp,
                          env={**os.environ, **(env or {})}, start_new_session=True)
@@ -114,7 +115,8 @@ def small_kepler(stars=240, samples=300, positives=0.3):
     return tmp("train"), tmp("test")
 
 
-# Convolutions (one whose gradient is finished after the reduction), both kinds of batch norm, dropout, a branch and a sum: everything that could see the number of ranks.
+# Convolutions (one whose gradient is finished after the reduction), both kinds of batch norm,
+# dropout, a branch and a sum: everything that could see the number of ranks.
 LAYERS = """
     - conv1d: {filters: 8, size: 5}
     - batch_norm

@@ -1,7 +1,8 @@
-"""One rank of two fails alone, in each phase or allocation in turn: every command ends at once, with that rank's sentence and a failure's code,
-and nobody waits for a deadline.
+"""One rank of two fails alone, in each phase or allocation in turn: every command ends at once,
+with that rank's sentence and a failure's code, and nobody waits for a deadline.
 
-ORR_PHASE_FAIL and ORR_ALLOC_FAIL are set on one rank; the walk over them takes longer steps as it goes on.  ORR_WALK=1 takes every one of them."""
+ORR_PHASE_FAIL and ORR_ALLOC_FAIL are set on one rank; the walk over them takes longer steps as it
+goes on.  ORR_WALK=1 takes every one of them."""
 import functools
 import http.server
 import os
@@ -79,7 +80,8 @@ class Phases(unittest.TestCase):
         return said[0]
 
     def walk(self, name, *args, variable="ORR_PHASE_FAIL", most=100000, rank=1):
-        """Until it succeeds twice in a row: there are no more of them (of allocations some may fail)."""
+        """Until it succeeds twice in a row: there are no more of them (of allocations some may
+        fail)."""
         n, passed, failed = 1, 0, 0
         while passed < (1 if variable == "ORR_PHASE_FAIL" else 2) and n <= most:
             shutil.rmtree(o.tmp("out"), ignore_errors=True)
@@ -120,7 +122,8 @@ class Phases(unittest.TestCase):
                     self.walk(name, *args, variable="ORR_ALLOC_FAIL", most=20000)
 
     def test_memory_is_no_news_about_frames(self):
-        """Where an allocation fails a crop fails: no object is set aside for it, no frame called damaged."""
+        """Where an allocation fails a crop fails: no object is set aside for it, no frame called
+        damaged."""
         args = dict(self.commands())["crop"]
         shutil.rmtree(o.tmp("out"), ignore_errors=True)  # another test's
         o.orrery(*args)

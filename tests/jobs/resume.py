@@ -1,6 +1,7 @@
-"""Stopping is boring: kill -9 of all ranks at a random moment, then go on with the same or another number of ranks: same bytes as no stop.
-SIGTERM and SIGHUP save and exit with 75.  A run whose files are removed under it says so.  What a kill leaves in the folder goes; a run that another version began goes on in its tables.
-resume.py SHIM (the shared object of tests/faults/shim.c)"""
+"""Stopping is boring: kill -9 of all ranks at a random moment, then go on with the same or another
+number of ranks: same bytes as no stop. SIGTERM and SIGHUP save and exit with 75.  A run whose files
+are removed under it says so.  What a kill leaves in the folder goes; a run that another version
+began goes on in its tables. resume.py SHIM (the shared object of tests/faults/shim.c)"""
 import csv
 import json
 import os
@@ -120,7 +121,8 @@ class Resume(unittest.TestCase):
         self.assertEqual({n: s for n, s in o.tree(run).items() if n != "log.txt"}, {n: s for n, s in before.items() if n != "log.txt"})
 
     def test_leftovers_of_a_kill(self):
-        """A start that dies while it writes job.yaml leaves a file with a name of its own: who has the folder alone removes it."""
+        """A start that dies while it writes job.yaml leaves a file with a name of its own: who has
+        the folder alone removes it."""
         run, left = o.tmp("left"), []
         for call in range(1, 20):  # of those that change files there
             env = {"LD_PRELOAD": SHIM, "ORR_SHIM_DIR": run, "ORR_SHIM_AT": str(call), "ORR_SHIM_KIND": "kill"}
@@ -145,7 +147,8 @@ class Resume(unittest.TestCase):
         wait_for(os.path.join(run, "checkpoint-last.h5"))
         self.assertEqual([n for n in (*names, *others) if os.path.exists(os.path.join(run, n))], others)
         here()
-        r = o.orrery("train", self.job, "run=" + run, code=1)  # it is at work: nothing of it is anybody's to remove
+        # it is at work: nothing of it is anybody's to remove
+        r = o.orrery("train", self.job, "run=" + run, code=1)
         self.assertIn("another job is running here", r.err)
         self.assertIsNone(p.poll(), "the training was over too early")
         self.assertTrue(all(os.path.exists(os.path.join(run, n)) for n in (*names, *others)))
@@ -155,7 +158,8 @@ class Resume(unittest.TestCase):
         self.assertEqual(o.results(run), self.whole)
 
     def test_leftovers_in_a_shared_folder(self):
-        """With cv.only others may be in that write just now; the last one, which waits until it is alone, removes what is left."""
+        """With cv.only others may be in that write just now; the last one, which waits until it is
+        alone, removes what is left."""
         with open(self.job) as f:
             o.write("shared.yaml", f.read().replace("epochs: 3", "epochs: 1").replace("epoch_length: 9000", "epoch_length: 200"))
         job = o.write("cv.yaml", "run: unset\njob: shared.yaml\ncv: {folds: 2}\nconfigurations:\n  small: {}\nruntime: {threads: 1, progress: false}\n")

@@ -1,5 +1,5 @@
-"""The shipped job files on real data (one seed, short): far above a constant answer and above what the sources report.  The full tables are
-bench/science."""
+"""The shipped job files on real data (one seed, short): far above a constant answer and above what
+the sources report.  The full tables are bench/science."""
 import os
 import sys
 import unittest

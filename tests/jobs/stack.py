@@ -1,5 +1,6 @@
-"""orrery stack against scikit-learn: the same best C, scores and coefficients; columns and rows by key; every bad input by name; the same
-bytes on any number of ranks.  Out-of-fold files are made here with h5py, as docs/formats.md describes them."""
+"""orrery stack against scikit-learn: the same best C, scores and coefficients; columns and rows by
+key; every bad input by name; the same bytes on any number of ranks.  Out-of-fold files are made
+here with h5py, as docs/formats.md describes them."""
 import csv
 import hashlib
 import json
@@ -114,8 +115,9 @@ def auc(y, p):
 
 
 def logistic(c=1.0):
-    """Solved to nine digits or more.  lbfgs of scikit-learn 1.2 stops where its loss changes by less than 2e-9 of itself whatever tol says, with
-    coefficients right to five or six digits; the objective is the same."""
+    """Solved to nine digits or more.  lbfgs of scikit-learn 1.2 stops where its loss changes by
+    less than 2e-9 of itself whatever tol says, with coefficients right to five or six digits; the
+    objective is the same."""
     return LogisticRegression(C=c, solver="newton-cg", tol=1e-8, max_iter=1000)
 
 
@@ -164,7 +166,8 @@ class Oracle(unittest.TestCase):
             model = logistic(best.C).fit(x[train], y[train])
             stack[test] = model.predict_proba(x[test])
             mean[test] = s.p[columns][:, test].mean(0)
-            ranks[test] = rankdata(s.p[columns][:, test], axis=1).sum(0) / (len(columns) * len(test))  # exact: many rows tie
+            # exact: many rows tie
+            ranks[test] = rankdata(s.p[columns][:, test], axis=1).sum(0) / (len(columns) * len(test))
             if s.classes == 2:
                 ranks[test, 0] = 1 - ranks[test, 1]
             w = mixture(s.p[columns][:, train], y[train])
@@ -232,7 +235,8 @@ class Oracle(unittest.TestCase):
         self.check("logit", s, [1, 0], [s.write("logit", [0, 1])], "features: logit", "grid: {from: 1, to: 0.001, count: 7}", logit=True, grid=(0, -3, 7))
 
     def test_joined_by_key(self):
-        """Two files, rows of the second in another order, models in an order that is not the columns'."""
+        """Two files, rows of the second in another order, models in an order that is not the
+        columns'."""
         s = Survey(models=4, seed=5)
         runs = [s.write("b-cv", [3, 0]), s.write("a-cv", [2, 1], shuffle=4)]
         self.check("key", s, [2, 1, 3, 0], runs, "grid: {from: 100, to: 0.01, count: 5}", grid=(2, -2, 5))
@@ -259,13 +263,15 @@ class Oracle(unittest.TestCase):
                          {"one/seed 3": s.p[3][:, 1], "one/seed 7": (s.p[2] + s.p[0])[:, 1] / 2, "two": s.p[1][:, 1]})
 
     def test_names(self):
-        """Models of one name in several files; files of other names than oof.h5; models taken by folder and name."""
+        """Models of one name in several files; files of other names than oof.h5; models taken by
+        folder and name."""
         s = Survey(n=300, seed=9)
         a, b = s.write("names-a", [0], columns=[("net", 1, 0)]), s.write("deep/names-b", [1], columns=[("net", 1, 0)], shuffle=1)
         c = oof(o.tmp("names-a/made.h5"), s.ids, s.y, s.p[[2]], [("net", 1, 0)], s.fold)
         grid = "grid: {from: 1, to: 1, count: 1}"
         got = self.seeds("names", s, f"{c}, {b}/, {a}/oof.h5", grid)
-        self.assertEqual(list(got), ["names-b/net", "made.h5/net", "names-a/net"])  # by resolved path
+        # by resolved path
+        self.assertEqual(list(got), ["names-b/net", "made.h5/net", "names-a/net"])
         self.assertEqual(got, {"names-b/net": s.p[1][:, 1], "made.h5/net": s.p[2][:, 1], "names-a/net": s.p[0][:, 1]})
         two = s.write("names-c", [0, 1], columns=[("net", 1, 0), ("other", 1, 0)])
         self.assertEqual(list(self.seeds("names-2", s, f"{two}, {b}", "models: [names-b/net, other]", grid)), ["net", "other"])
@@ -312,7 +318,8 @@ class Ranks(unittest.TestCase):
 
 class Chain(unittest.TestCase):
     def test_from_cv_to_predict(self):
-        """What cv writes is what stack reads, and predict on the stack's folder says what test.csv says."""
+        """What cv writes is what stack reads, and predict on the stack's folder says what test.csv
+        says."""
         train, test = o.small_kepler()
         cv = o.write("chain/cv.yaml", f"""
 run: runs/cv

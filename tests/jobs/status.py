@@ -1,6 +1,9 @@
-"""What a run says of itself: the timeline of 1 and 3 ranks holds every span of every step, nested and adding up; a rank that is made slow is named, with
-the right cause, every time; `orrery status` of runs that run, were killed, have ended, of files that were cut, of cv, fetch and crop; launch.json, which
-keeps what earlier launches said and belongs to one that lives.  None of it changes a result.  And what only reads ends at a signal.   status.py DELAY (the shared object of delay.c)"""
+"""What a run says of itself: the timeline of 1 and 3 ranks holds every span of every step, nested
+and adding up; a rank that is made slow is named, with the right cause, every time; `orrery status`
+of runs that run, were killed, have ended, of files that were cut, of cv, fetch and crop;
+launch.json, which keeps what earlier launches said and belongs to one that lives.  None of it
+changes a result.  And what only reads ends at a signal.   status.py DELAY (the shared object of
+delay.c)"""
 import csv
 import glob
 import json
@@ -101,7 +104,8 @@ class Status(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.train, cls.test = o.small_kepler()
-        cls.job = o.job("status.yaml", cls.train, cls.test, data="  epoch_length: 660")  # 30 steps an epoch, 90 in all
+        # 30 steps an epoch, 90 in all
+        cls.job = o.job("status.yaml", cls.train, cls.test, data="  epoch_length: 660")
         o.orrery("train", cls.job, "run=" + o.tmp("whole"))
         cls.whole = o.results(o.tmp("whole"))
 
@@ -133,7 +137,8 @@ class Status(unittest.TestCase):
         for name in ("rows", "transform"):
             steps = [e["args"]["number"] for e, _ in found if e["name"] == name and names[rank, e["tid"]] == "loader 0"]
             self.assertEqual(sorted(steps), list(range(90)), name)
-        self.assertEqual(sum(e["name"] == "evaluate" for e, _ in found), 5)  # three epochs, and both parts at the end
+        # three epochs, and both parts at the end
+        self.assertEqual(sum(e["name"] == "evaluate" for e, _ in found), 5)
         self.assertGreaterEqual(sum(e["name"] == "save" for e, _ in found), 3)
         self.assertEqual(sum(e["name"] == "train" for e, _ in found), 1)
         whole = parts = 0
@@ -170,7 +175,8 @@ class Status(unittest.TestCase):
         events = json.loads(text + "]")
         self.assertGreater(sum(e["name"] == "step" for e in events), 10)
         check_nesting(events)
-        o.orrery(*args[:-1], "train.epochs=1000", "train.max_steps=1", code=2)  # another job: refused, and the trace of the killed one is kept
+        # another job: refused, and the trace of the killed one is kept
+        o.orrery(*args[:-1], "train.epochs=1000", "train.max_steps=1", code=2)
         self.assertTrue(os.path.exists(os.path.join(folder, "rank-0000.before.json")))
 
     def test_a_timeline_that_is_full_or_impossible(self):
@@ -252,7 +258,8 @@ class Status(unittest.TestCase):
                          {n: h for n, h in self.whole.items() if n in ("history.csv", "metrics.jsonl")})
 
     def test_stopped_process(self):
-        """Alive, but it does not write: said after 30 s, by the file's own time, which is set back here."""
+        """Alive, but it does not write: said after 30 s, by the file's own time, which is set back
+        here."""
         run = o.tmp("stopped")
         p = start(0, "train", self.job, "run=" + run, env=slow("train", 0, 50))
         wait_until(p, lambda: one(run)["status"].get("done", 0) > 1)
@@ -314,7 +321,8 @@ class Status(unittest.TestCase):
             o.orrery("status", *args, code=2)
 
     def test_what_is_said_of_other_files(self):
-        """Of another host, of a clock that is ahead, without a time, half and foreign ones, of many ranks."""
+        """Of another host, of a clock that is ahead, without a time, half and foreign ones, of many
+        ranks."""
         with open(os.path.join(o.tmp("whole"), "status.json")) as f:
             ended = json.load(f)
 
@@ -331,7 +339,8 @@ class Status(unittest.TestCase):
         text = page("r1", **running)
         self.assertIn("train, running", text)
         self.assertIn("5 samples a second, about 1 min 30 s left", text)
-        text = page("r2", **{**running, "updated": ago(40)})  # nobody here can tell whether its process lives
+        # nobody here can tell whether its process lives
+        text = page("r2", **{**running, "updated": ago(40)})
         self.assertIn("train, silent", text)
         self.assertIn("stopped, cut off or gone", text)
         self.assertNotIn("left", text)
@@ -357,7 +366,8 @@ class Status(unittest.TestCase):
         self.assertEqual(len(shown), 16)
         self.assertEqual(shown, sorted(sorted(range(20000), key=lambda i: (-ranks[i]["compute"], i))[:16]))
         self.assertLess(time.monotonic() - begin, 60)
-        for name, zone in (("Pacific/Auckland", -13), ("America/Los_Angeles", 8)):  # the reader's zone is nobody's business
+        # the reader's zone is nobody's business
+        for name, zone in (("Pacific/Auckland", -13), ("America/Los_Angeles", 8)):
             r = o.orrery("status", os.path.dirname(o.write("r8/status.json", json.dumps({**ended, **running, "updated": ago(1)}))), env={"TZ": name})
             self.assertIn("train, running", r.out, zone)
         # one file of several is damaged: the others are told, and then that
@@ -406,7 +416,8 @@ class Status(unittest.TestCase):
         self.assertEqual(o.results(run)["metrics.jsonl"], self.whole["metrics.jsonl"])
 
     def launch_again(self, run, code=0, **there):
-        """(what launch said, launch.json afterwards) of a launch of the whole run, with `there` as launch.json before."""
+        """(what launch said, launch.json afterwards) of a launch of the whole run, with `there` as
+        launch.json before."""
         host, pid = socket.gethostname(), os.getpid()
         with open("/proc/self/stat") as f:
             began = int(f.read().rsplit(")", 1)[1].split()[19])
@@ -452,7 +463,8 @@ class Status(unittest.TestCase):
                 self.assertEqual(len(json.load(f)["faults"]), kept)
 
     def test_second_launch(self):
-        """It is refused, and must not hide the first one; whoever starts after that knows of its faults."""
+        """It is refused, and must not hide the first one; whoever starts after that knows of its
+        faults."""
         run = o.tmp("twice")
         j = launch(run, self.job, "mpirun=none", words=["train.checkpoint_steps=5"], env=slow("train", 0, 100))
 

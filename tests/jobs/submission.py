@@ -1,5 +1,6 @@
-"""predict with submission=sample_submission.csv: the sample's header, ids and order with the numbers that predict writes without it, and
-a refusal of every sample that does not fit, before any work and with nothing written."""
+"""predict with submission=sample_submission.csv: the sample's header, ids and order with the
+numbers that predict writes without it, and a refusal of every sample that does not fit, before any
+work and with nothing written."""
 import csv
 import os
 import unittest

@@ -1,4 +1,5 @@
-"""What the tests of `orrery launch` share: its processes, what it says and when, how much of that is the machine's fault, two "hosts"."""
+"""What the tests of `orrery launch` share: its processes, what it says and when, how much of that
+is the machine's fault, two "hosts"."""
 import atexit
 import glob
 import json
@@ -18,7 +19,8 @@ PLACE = r"in \w+(, step \d+)?"
 
 
 class Lag:
-    """How much later than asked for a thread woke up meanwhile, in all: what a busy machine adds to a limit."""
+    """How much later than asked for a thread woke up meanwhile, in all: what a busy machine adds to
+    a limit."""
 
     def __init__(self):
         self.seconds, self.over = 0.0, threading.Event()
@@ -46,7 +48,8 @@ def environ(pid):
 
 
 def processes(word):
-    """{pid: words} of all processes of this machine that have this word on their command line (run=FOLDER, say)."""
+    """{pid: words} of all processes of this machine that have this word on their command line
+    (run=FOLDER, say)."""
     found = {}
     for path in glob.glob("/proc/[0-9]*/cmdline"):
         try:
@@ -82,7 +85,8 @@ def send(number, *pids):
 
 
 class Job:
-    """A command that runs, known by one of its words, with the time of every line that it says on stderr."""
+    """A command that runs, known by one of its words, with the time of every line that it says on
+    stderr."""
 
     def __init__(self, words, word="", env=None):
         self.word, self.lines = str(word), []
@@ -131,7 +135,8 @@ class Job:
         return len(self.ranks()) == n
 
     def at_work(self, n, progress):
-        """Until n ranks run and `progress`, a function, gives another value than now; and a rank's next words are due."""
+        """Until n ranks run and `progress`, a function, gives another value than now; and a rank's
+        next words are due."""
         before = progress()
         self.until(lambda: progress() != before and self.here(n))
         time.sleep(0.3)
@@ -165,7 +170,8 @@ def launch_json(run):
 
 
 def check_named(test, jobs, pattern, fault, alone=True):
-    """Makes the fault, and waits until launch has named it in every job: in time.  Returns the sentences' times."""
+    """Makes the fault, and waits until launch has named it in every job: in time.  Returns the
+    sentences' times."""
     jobs = jobs if isinstance(jobs, list) else [jobs]
     lag, since = Lag(), time.monotonic()
     fault()
@@ -198,7 +204,8 @@ def no_namespaces():
     return None
 
 
-# What mpirun calls to reach the other host: hands the words over to a process that is in no way below it, as sshd is not.
+# What mpirun calls to reach the other host: hands the words over to a process that is in no way
+# below it, as sshd is not.
 AGENT = """#!/bin/sh
 host=$1; shift
 exec /usr/bin/python3 -c 'import socket, sys
@@ -207,7 +214,8 @@ s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(sys.argv[2]
 
 
 class TwoHosts:
-    """Network, host name and processes of their own, and a cable between them.  Made once, undone by close()."""
+    """Network, host name and processes of their own, and a cable between them.  Made once, undone
+    by close()."""
 
     def __init__(self):
         pid = os.getpid()

@@ -1,4 +1,5 @@
-"""A real nginx on loopback, with a prefix, a port and logs of its own; and small packed FITS frames to serve."""
+"""A real nginx on loopback, with a prefix, a port and logs of its own; and small packed FITS frames
+to serve."""
 import bz2
 import os
 import shutil
@@ -19,7 +20,8 @@ def free_port():
 
 
 class Nginx:
-    """with Nginx(folder) as web: web.url, web.requests().  extra: further lines for the server, such as limit_rate."""
+    """with Nginx(folder) as web: web.url, web.requests().  extra: further lines for the server,
+    such as limit_rate."""
 
     def __init__(self, root, extra="", log=True):
         self.prefix = tempfile.mkdtemp(prefix="orrery-nginx-")
@@ -93,7 +95,8 @@ def frame(random, width=64, height=48):
 
 
 def survey(root, random, fields=60, bands="ugriz", size=(64, 48)):
-    """Frames under root as SDSS lays them out, and catalogue.csv beside root; {name: bytes} of the frames."""
+    """Frames under root as SDSS lays them out, and catalogue.csv beside root; {name: bytes} of the
+    frames."""
     frames, rows = {}, []
     for i in range(fields):
         run, camcol, field = 1000 + i // 20, 1 + i % 6, 11 + i

@@ -1,5 +1,6 @@
-"""The number of ranks changes the speed, never the result: after 200 steps weights, optimiser state, metrics and predictions are
-byte-equal on 1, 2, 3, 4 and 8 ranks, with batch norm (leaf and batch), dropout, augmentation and clipping on."""
+"""The number of ranks changes the speed, never the result: after 200 steps weights, optimiser
+state, metrics and predictions are byte-equal on 1, 2, 3, 4 and 8 ranks, with batch norm (leaf and
+batch), dropout, augmentation and clipping on."""
 import os
 import unittest
 
@@ -52,7 +53,8 @@ class WorldSize(unittest.TestCase):
         self.assertNotEqual(got[0]["checkpoint-last.h5"], got[1]["checkpoint-last.h5"])
 
     def test_groups(self):
-        """Groups of tensors: their numbers, what is left out of decay, and that a rate of 0 leaves tensors as they were."""
+        """Groups of tensors: their numbers, what is left out of decay, and that a rate of 0 leaves
+        tensors as they were."""
         train, test = o.small_kepler()
         job = o.job("groups.yaml", train, test, "  max_steps: 20\n  optimiser: {kind: adamw, weight_decay: 0.1, no_decay: [vectors], "
                     "groups: [{match: [left.*, prelu1.weight], rate: 0}, {match: linear2.*, rate: 10, weight_decay: 0}]}")
@@ -67,7 +69,8 @@ class WorldSize(unittest.TestCase):
             return {k: v[()] for k, v in f["weights"].items() if "running" not in k}
 
     def test_clipping_is_of_the_finished_gradient(self):
-        """One step of sgd at rate 1 moves the weights by clip_norm: the norm is of what the optimiser gets, not of the taps' gradient."""
+        """One step of sgd at rate 1 moves the weights by clip_norm: the norm is of what the
+        optimiser gets, not of the taps' gradient."""
         train, test = o.small_kepler()
         job = o.job("clip.yaml", train, test, "  max_steps: 1\n  optimiser: {kind: sgd}")
         o.edit(job, "clip_norm: 1.0", "clip_norm: 1.0e-2")

@@ -1,7 +1,9 @@
-"""Asks a dump_* program: writes cases to a file, runs it, and reads its answers, a list of arrays a case.
+"""Asks a dump_* program: writes cases to a file, runs it, and reads its answers, a list of arrays a
+case.
 
-A case is: op (32 bytes, zero-padded), three int64 (how many ints, reals, arrays), the ints, the reals, and each array as
-an int64 length and its doubles.  An answer is arrays of the same form; the caller knows how many an op gives."""
+A case is: op (32 bytes, zero-padded), three int64 (how many ints, reals, arrays), the ints, the
+reals, and each array as an int64 length and its doubles.  An answer is arrays of the same form; the
+caller knows how many an op gives."""
 import os
 import struct
 import subprocess
@@ -42,7 +44,8 @@ def ask(program, cases, n_answers, *args):
 
 
 class Verdict:
-    """Collects the largest relative difference of each name and fails when one is beyond its bound."""
+    """Collects the largest relative difference of each name and fails when one is beyond its
+    bound."""
 
     def __init__(self):
         self.worst, self.bad = {}, 0

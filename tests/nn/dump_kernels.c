@@ -22,7 +22,8 @@ typedef struct batch_memory {
     int leaf[MAX_LEAVES + 1], segment[MAX_LEAVES + 1];
 } batch_memory;
 
-/* ints: n, n_leaves, n_segments, leaf[n_leaves + 1], segment[n_segments + 1]; returns the ints after them */
+/* ints: n, n_leaves, n_segments, leaf[n_leaves + 1], segment[n_segments + 1]; returns the ints
+ * after them */
 static const int64_t *read_batch(const int64_t *i, batch_memory *m)
 {
     m->b = (orr_batch){

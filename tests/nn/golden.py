@@ -1,9 +1,12 @@
-"""golden.py DUMP TABLE - the built-in models against PyTorch: same weights, batch and dropout masks.
+"""golden.py DUMP TABLE - the built-in models against PyTorch: same weights, batch and dropout
+masks.
 
-DUMP (dump_golden.c) trains each model for 20 Adam steps (the image models on stamps smaller than the published ones,
-with sides that do not halve evenly among them) and leaves everything in a folder.  Here the same is done by
-PyTorch in double precision from the same float32 numbers: outputs, every gradient to 1e-5 of the tensor's largest number,
-the loss of each step within 1e-4 (of the first one when that is below 1), the running moments after them, and the evaluation after training.
+DUMP (dump_golden.c) trains each model for 20 Adam steps (the image models on stamps smaller than
+the published ones, with sides that do not halve evenly among them) and leaves everything in a
+folder.  Here the same is done by PyTorch in double precision from the same float32 numbers:
+outputs, every gradient to 1e-5 of the tensor's largest number, the loss of each step within 1e-4
+(of the first one when that is below 1), the running moments after them, and the evaluation after
+training.
 """
 import os
 import subprocess
@@ -35,7 +38,8 @@ closest = [float("inf")]
 
 
 def note_ties(x):
-    """Between two numbers closer than float's rounding the maximum may fall on either, and both gradients are right."""
+    """Between two numbers closer than float's rounding the maximum may fall on either, and both
+    gradients are right."""
     top = x.unfold(2, 3, 3).topk(2, dim=-1).values
     closest[0] = min(closest[0], (top[..., 0] - top[..., 1])[top[..., 0] > 0].min().item())
 
@@ -162,7 +166,8 @@ PASQUET = 27596372 - 22273 * 1096
 
 
 def published(model, n_features):
-    """Parameters: the published number, less what a smaller image leaves out of the first dense layer."""
+    """Parameters: the published number, less what a smaller image leaves out of the first dense
+    layer."""
     return {"kepler-cnn": 2865019, "kepler-cnn2": 632851, "moons": 81, "inception": SEED + 100 * (n_features + 1),
             "inception-mixed": SEED + 128 * (n_features + 6 + 1) + 100 * 129,
             "pasquet": PASQUET + 1096 * (n_features + 1)}[model]

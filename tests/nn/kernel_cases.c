@@ -130,7 +130,8 @@ void run_layer(orr_backend *be, const weighted *l, const orr_batch *b, const inp
     be->ops->conv_unplan(be, plan);
 }
 
-/* Every leaf by itself gives the same bits, and the tree over the leaves' gradients the segment's. */
+/* Every leaf by itself gives the same bits, and the tree over the leaves' gradients the segment's.
+ */
 void check_leaves(orr_backend *be, const char *name, const weighted *l, const orr_batch *b,
                   const inputs *in, const result *all)
 {

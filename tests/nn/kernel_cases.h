@@ -64,7 +64,8 @@ result new_result(const weighted *l); /* NaN everywhere */
 void free_result(result *r);
 void run_layer(orr_backend *be, const weighted *l, const orr_batch *b, const inputs *in,
                int with_bias, result *r);
-/* Every leaf by itself gives the same bits, and the tree over the leaves' gradients the segment's. */
+/* Every leaf by itself gives the same bits, and the tree over the leaves' gradients the segment's.
+ */
 void check_leaves(orr_backend *be, const char *name, const weighted *l, const orr_batch *b,
                   const inputs *in, const result *all);
 /* tol: forward, data gradient, parameter gradient */

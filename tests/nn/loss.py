@@ -80,7 +80,8 @@ def simpson(a, b, f):
 
 
 def crps(scale, lo, hi, n_bins):
-    """The integral itself, bin for bin and split at z, with the cumulative density as a function of place."""
+    """The integral itself, bin for bin and split at z, with the cumulative density as a function of
+    place."""
     x = double(scale * torch.randn(N, n_bins)).requires_grad_()
     z = targets(lo, hi, n_bins)
     p = F.softmax(x, 1)

@@ -1,5 +1,6 @@
-"""50 steps of each optimiser, with clip_grad_norm_, against torch.optim:  optimiser.py DUMP_TRAINING float32|float64
-Keras's form, which torch has not, is compared with its formula in numpy."""
+"""50 steps of each optimiser, with clip_grad_norm_, against torch.optim:  optimiser.py
+DUMP_TRAINING float32|float64 Keras's form, which torch has not, is compared with its formula in
+numpy."""
 import sys
 
 import numpy as np
@@ -66,11 +67,13 @@ def keras_steps(v, w, grads):
     return [w, norms, m, s]
 
 
-LAYERS = {"head": (2, 3), "fc2": (3, 5), "bn": (5,), "fc1": (5, 7)}  # in the order of the slab; each tensor at a multiple of 16
+# in the order of the slab; each tensor at a multiple of 16
+LAYERS = {"head": (2, 3), "fc2": (3, 5), "bn": (5,), "fc1": (5, 7)}
 
 
 def places():
-    """Name, shape and place of each tensor of dump_training.c's net with groups, and the slab's length."""
+    """Name, shape and place of each tensor of dump_training.c's net with groups, and the slab's
+    length."""
     found, end = [], 0
     for layer, shape in LAYERS.items():
         for part, dims in (("weight", shape), ("bias", shape[:1])):
@@ -80,7 +83,8 @@ def places():
 
 
 def group_of(name):
-    """Rate factor and weight decay, as dump_training.c's job text has them: the first group that matches; vectors do not decay."""
+    """Rate factor and weight decay, as dump_training.c's job text has them: the first group that
+    matches; vectors do not decay."""
     decay = 0.1 if name.endswith("weight") and not name.startswith("bn") else 0.0
     if name.startswith("head."):
         return 10.0, decay

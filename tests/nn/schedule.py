@@ -70,7 +70,8 @@ def main():
         suite.append(plateau(1e-2, feed, maximise, 0.1, 10, 1e-4, 0))
         suite.append(plateau(1e-2, feed, maximise, 0.5, 2, 1e-2, 1e-5))
         suite.append(plateau(1e-7, feed, maximise, 0.5, 0, 1e-4, 0))
-        suite.append(plateau(1, -feed, maximise, 0.9, 1, 1e-3, 0))  # negative metrics: torch's rule as it is
+        # negative metrics: torch's rule as it is
+        suite.append(plateau(1, -feed, maximise, 0.9, 1, 1e-3, 0))
         feed = feed.copy()
         feed[::7] = np.nan
         suite.append(plateau(1, feed, maximise, 0.9, 1, 1e-3, 0))

@@ -1,5 +1,6 @@
-/* tests/nn/test_blocks.c - lists of layers with a name and parameters: the graph is that of the same
- * list written out by hand, and what is wrong in a definition or a use is named with its place. */
+/* tests/nn/test_blocks.c - lists of layers with a name and parameters: the graph is that of the
+ * same list written out by hand, and what is wrong in a definition or a use is named with its
+ * place. */
 #include "core/config.h"
 #include "core/memory.h"
 #include "core/options.h"

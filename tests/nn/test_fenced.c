@@ -1,5 +1,5 @@
-/* tests/nn/test_fenced.c - the back end fenced: host code that looks into its memory dies, memory of the
- * wrong side is refused, and operations between stay as they are. */
+/* tests/nn/test_fenced.c - the back end fenced: host code that looks into its memory dies, memory
+ * of the wrong side is refused, and operations between stay as they are. */
 #include "nn_cases.h"
 
 #include <math.h>

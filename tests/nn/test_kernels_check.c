@@ -224,8 +224,8 @@ static void test_dropout(void **state)
     orr_free(y);
 }
 
-/* Seven leaves as one segment, or as the segments of two ranks joined by the tree: the same bits, and an
- * empty leaf adds 0. */
+/* Seven leaves as one segment, or as the segments of two ranks joined by the tree: the same bits,
+ * and an empty leaf adds 0. */
 static void test_runs_join_to_the_same_bits(void **state)
 {
     (void)state;

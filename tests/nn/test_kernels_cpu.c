@@ -1,6 +1,6 @@
 /* tests/nn/test_kernels_cpu.c - the cpu table against the check table, and bit for bit against
- * itself: a batch of leaves against the leaves one by one, one thread against two, a segment's gradient
- * against the tree over its leaves'. */
+ * itself: a batch of leaves against the leaves one by one, one thread against two, a segment's
+ * gradient against the tree over its leaves'. */
 #include "kernel_cases.h"
 
 #include "core/leaves.h"

@@ -337,8 +337,8 @@ static void test_samples_do_not_mix(void **state)
     }
 }
 
-/* Logits as large as a float can hold leave losses and gradients finite; targets at both ends and on
- * edges belong to a bin; one outside, or NaN, gives NaN. */
+/* Logits as large as a float can hold leave losses and gradients finite; targets at both ends and
+ * on edges belong to a bin; one outside, or NaN, gives NaN. */
 static void test_density_limits(void **state)
 {
     (void)state;

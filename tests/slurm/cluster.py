@@ -1,8 +1,11 @@
-"""A Slurm of its own: munged, slurmctld and a few slurmd on loopback, in a folder that goes with it.
+"""A Slurm of its own: munged, slurmctld and a few slurmd on loopback, in a folder that goes with
+it.
 
-As root each slurmd lives in UTS, PID and mount namespaces of its own: "nodes" have host names of their own, see their own processes alone, and end
-with all that runs on them when their first process is killed.  Spool folders and TmpFS, where PMIx keeps its sockets, are a node's own too.  Nothing
-is read from /etc/slurm.  Nothing is left running, also when the test is killed: the kernel ends the daemons then."""
+As root each slurmd lives in UTS, PID and mount namespaces of its own: "nodes" have host names of
+their own, see their own processes alone, and end with all that runs on them when their first
+process is killed.  Spool folders and TmpFS, where PMIx keeps its sockets, are a node's own too.
+Nothing is read from /etc/slurm.  Nothing is left running, also when the test is killed: the kernel
+ends the daemons then."""
 import atexit
 import ctypes
 import glob
@@ -77,7 +80,8 @@ def path():
 
 
 def free_ports(n):
-    """Below those that the kernel gives to connections; nobody else's tests should look for theirs in the same order."""
+    """Below those that the kernel gives to connections; nobody else's tests should look for theirs
+    in the same order."""
     found = []
     while len(found) < n:
         port = random.randrange(12000, 32000)
@@ -105,11 +109,14 @@ def die_with_parent():
 
 
 class Cluster:
-    """trees: so many of the nodes, the last ones, signal every process of a job (proctrack/linuxproc), the others the first one's group alone, as
-    with proctrack/cgroup.  requeue_delay: seconds that Slurm waits before a requeued job may start, and credentials hold."""
+    """trees: so many of the nodes, the last ones, signal every process of a job
+    (proctrack/linuxproc), the others the first one's group alone, as with proctrack/cgroup.
+    requeue_delay: seconds that Slurm waits before a requeued job may start, and credentials
+    hold."""
 
     def __init__(self, nodes=3, trees=0, cpus=2, kill_wait=30, requeue_delay=10):
-        tag = "".join(random.choices("abcdefghijklmnopqrstuvwxyz", k=5))  # two of these may run: Open MPI's folders in /tmp have the host's name
+        # two of these may run: Open MPI's folders in /tmp have the host's name
+        tag = "".join(random.choices("abcdefghijklmnopqrstuvwxyz", k=5))
         self.nodes = [f"node{tag}{i}" for i in range(nodes)]
         self.trees = self.nodes[nodes - trees:]
         self.isolated = namespaces()
@@ -177,7 +184,8 @@ class Cluster:
         self.daemons.pop(node).wait()
 
     def stop(self):
-        """Every process that was started here, also those of jobs: their environment names the cluster."""
+        """Every process that was started here, also those of jobs: their environment names the
+        cluster."""
         atexit.unregister(self.stop)
         for sig, seconds in ((signal.SIGTERM, 3), (signal.SIGKILL, 20)):
             end = time.monotonic() + seconds

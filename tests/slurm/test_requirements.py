@@ -1,5 +1,6 @@
-"""What test_slurm.py does on a machine that lacks something: a skip that says what, in one sentence; a failure that says it where ORRERY_REQUIRE names
-slurm (or namespaces, for those), or in CI.   test_requirements.py GATE.so"""
+"""What test_slurm.py does on a machine that lacks something: a skip that says what, in one
+sentence; a failure that says it where ORRERY_REQUIRE names slurm (or namespaces, for those), or in
+CI.   test_requirements.py GATE.so"""
 import os
 import shutil
 import subprocess
@@ -11,7 +12,8 @@ import cluster  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RUN = "import runpy, sys; sys.path.insert(1, {0!r}); import cluster; {1}; runpy.run_path({0!r} + '/test_slurm.py', run_name='__main__')"
-NO_RIGHTS = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]  # root, but for namespaces
+# root, but for namespaces
+NO_RIGHTS = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
 
 
 def slurm_tests(patch, *names, words=(), **env):
@@ -49,7 +51,8 @@ def rights():
         return "no Slurm on this machine"
     why = "no namespaces here (unshare --uts --pid --mount-proc takes root): ranks on nodes of one host name take one another for neighbours"
     expect(slurm_tests("pass", "node_lost", words=words, ORRERY_REQUIRE="slurm namespaces"), 1, why)
-    code, said = slurm_tests("pass", "node_lost", "resources", words=words, ORRERY_REQUIRE="slurm")  # scripts/test.sh, of a user who is not root
+    # scripts/test.sh, of a user who is not root
+    code, said = slurm_tests("pass", "node_lost", "resources", words=words, ORRERY_REQUIRE="slurm")
     lines = sorted(line.split(maxsplit=4) for line in said.split("\n"))
     assert code == 0 and [(w[0], w[3]) for w in lines] == [("ok", "resources"), ("skipped", "node_lost")] and lines[1][4] == why, said
     return None

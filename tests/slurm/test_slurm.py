@@ -1,7 +1,9 @@
-"""The shipped batch scripts in a real Slurm: whatever stops a job, it goes on where it was and ends with the bytes of a run that nothing stopped.
+"""The shipped batch scripts in a real Slurm: whatever stops a job, it goes on where it was and ends
+with the bytes of a run that nothing stopped.
 
-One cluster; tests run side by side, each on nodes that it has to itself.  Jobs wait at their first checkpoint (gate.c) while something is done to
-them, so nothing depends on how fast the machine is.   test_slurm.py GATE.so [NAME ...]"""
+One cluster; tests run side by side, each on nodes that it has to itself.  Jobs wait at their first
+checkpoint (gate.c) while something is done to them, so nothing depends on how fast the machine is.
+ test_slurm.py GATE.so [NAME ...]"""
 import concurrent.futures
 import functools
 import glob
@@ -24,7 +26,8 @@ SCRIPTS = os.path.join(o.SOURCE, "slurm")
 CV_RESULTS = ["job.yaml", "oof.h5", "oof.csv", "test.csv", "report.json"]
 SIDE_BY_SIDE = 6
 FIRST = ["time_limit", "signal", "signals_to_all_processes", "batch_host_lost", "node_lost", "cv_array", "machine_faults", "srun", "rank_lost",
-         "grace_of_all_processes", "preemption_with_grace", "signal_to_steps", "requeued_by_hand", "preemption"]  # take longest, or many nodes
+         # take longest, or many nodes
+         "grace_of_all_processes", "preemption_with_grace", "signal_to_steps", "requeued_by_hand", "preemption"]
 CV = """
 run: unset
 job: {shared}
@@ -38,7 +41,8 @@ NO_NODES = "no namespaces here (unshare --uts --pid --mount-proc takes root): ra
 
 
 def required(what):
-    """Is it a failure where that is lacking: slurm (what packages and the build give) or namespaces (a right)?"""
+    """Is it a failure where that is lacking: slurm (what packages and the build give) or namespaces
+    (a right)?"""
     return bool(os.environ.get("CI")) or what in os.environ.get("ORRERY_REQUIRE", "").split()
 
 
@@ -66,7 +70,8 @@ def text(path):
 
 
 def needs(n, trees=False):
-    """Nodes of a test's own, all taken before it begins: tests that wait for more while they have some would wait for each other."""
+    """Nodes of a test's own, all taken before it begins: tests that wait for more while they have
+    some would wait for each other."""
     def mark(test):
         test.needs, test.trees = n, trees
         return test
@@ -74,7 +79,8 @@ def needs(n, trees=False):
 
 
 class Nodes:
-    """Who has which; plain ones and those with proctrack/linuxproc.  First come, first served: who wants many would else wait for long."""
+    """Who has which; plain ones and those with proctrack/linuxproc.  First come, first served: who
+    wants many would else wait for long."""
 
     def __init__(self, slurm):
         self.free, self.trees, self.changed = [n for n in slurm.nodes if n not in slurm.trees], list(slurm.trees), threading.Condition()
@@ -143,7 +149,8 @@ class Slurm(unittest.TestCase):
 
     # ---- one job ----
     def submit(self, script, *words, nodes=1, ranks=2, on=None, name=None, hold=False, options=(), env=None, cwd=None):
-        """sbatch as a user does it, with other resources; returns the job's number.  Its output: NAME.out.  hold: until release(name)."""
+        """sbatch as a user does it, with other resources; returns the job's number.  Its output:
+        NAME.out.  hold: until release(name)."""
         name = name or self._testMethodName
         if not self.slurm.isolated:
             nodes, ranks = 1, min(2, nodes * ranks)
@@ -202,7 +209,8 @@ class Slurm(unittest.TestCase):
         self.assertEqual("stopped and saved" in log, saved, log)
 
     def goes_on(self, name):
-        """What was stopped for good is the run that nothing stopped, when somebody goes on with it."""
+        """What was stopped for good is the run that nothing stopped, when somebody goes on with
+        it."""
         o.orrery("train", self.job, "run=" + o.tmp(name))
         self.assertEqual(o.results(o.tmp(name)), self.whole)
 
@@ -240,7 +248,8 @@ class Slurm(unittest.TestCase):
 
     @needs(2)
     def test_bare(self):
-        """Nothing of the user's environment, a job's name of the user's, the program where it is built: what stands at the top of the script is enough."""
+        """Nothing of the user's environment, a job's name of the user's, the program where it is
+        built: what stands at the top of the script is enough."""
         home = o.tmp("home")
         shutil.copytree(SCRIPTS, home + "/slurm")
         os.makedirs(home + "/build/release/src/jobs")
@@ -261,7 +270,8 @@ class Slurm(unittest.TestCase):
 
     @needs(4)
     def test_signal(self):
-        """scancel --signal to the script, to all processes (which hear it from Slurm and from the script), to a task of an array; another signal."""
+        """scancel --signal to the script, to all processes (which hear it from Slurm and from the
+        script), to a task of an array; another signal."""
         jobs = {"batch": ["--batch", "--signal=USR1"], "array": ["--batch", "--signal=USR1"], "full": ["--full", "--signal=USR1"], "two": ["--batch", "--signal=USR2"]}
         numbers = {}
         for name in jobs:
@@ -281,12 +291,14 @@ class Slurm(unittest.TestCase):
         number = self.train("steps", nodes=2, ranks=1, hold=True)
         self.held("steps")
         self.slurm.run("scancel", "--signal=USR1", number)
-        time.sleep(1)  # the ranks say nothing before the end of their step; a later signal stops them all the same
+        # the ranks say nothing before the end of their step; a later signal stops them all the same
+        time.sleep(1)
         self.release("steps")
         self.same_as_undisturbed(number, "steps", 1)
 
     def suspend(self, name):
-        """scontrol suspend and resume, for longer than ranks wait for a word from their launch, over two nodes."""
+        """scontrol suspend and resume, for longer than ranks wait for a word from their launch,
+        over two nodes."""
         self.need_nodes()
         number = self.train(name, nodes=2, ranks=1, hold=True, on=self.mine, env={"ORRERY_SUPERVISE": "grace=3"})
         self.held(name)
@@ -319,7 +331,8 @@ class Slurm(unittest.TestCase):
 
     @needs(1)
     def test_requeued_by_hand(self):
-        """scontrol requeue: Slurm ends the job and brings it back, the script does not requeue it once more."""
+        """scontrol requeue: Slurm ends the job and brings it back, the script does not requeue it
+        once more."""
         number = self.train("hand", hold=True)
         self.held("hand")
         self.slurm.run("scontrol", "requeue", number)
@@ -363,7 +376,8 @@ class Slurm(unittest.TestCase):
 
     @needs(2, trees=True)
     def test_grace_of_all_processes(self):
-        """Slurm signals every process of each step, Open MPI's daemons too: they have SIGTERM blocked."""
+        """Slurm signals every process of each step, Open MPI's daemons too: they have SIGTERM
+        blocked."""
         self.need_nodes()
         on = self.mine
         number = self.train("all", nodes=2, ranks=1, on=on, hold=True, options=["--partition=lenient"])
@@ -372,8 +386,9 @@ class Slurm(unittest.TestCase):
 
     @needs(2, trees=True)
     def test_signals_to_all_processes(self):
-        """scancel --full, twice each time, as the impatient do: one stop, saved, and one requeue.  Launch, which Slurm tells, too, hears the script alone;
-        a second word to it would end the ranks without saving."""
+        """scancel --full, twice each time, as the impatient do: one stop, saved, and one requeue.
+        Launch, which Slurm tells, too, hears the script alone; a second word to it would end the
+        ranks without saving."""
         self.need_nodes()
         on, names = self.mine, ("shield", "shield-fold")
         fold = self.submit("cv-array.sbatch", self.folds, "run=" + o.tmp(names[1]), on=on, hold=True, ranks=1, options=["--array=0"], name=names[1])
@@ -466,15 +481,17 @@ class Slurm(unittest.TestCase):
 
     @needs(3)
     def test_node_lost(self):
-        """All that runs on a node ends at once: the job goes on with the others, before Slurm knows; and stays when it does.  The script names that
-        node and no other.  The rank that launch names is where it says, not always there: mpirun ends the others at once."""
+        """All that runs on a node ends at once: the job goes on with the others, before Slurm
+        knows; and stays when it does.  The script names that node and no other.  The rank that
+        launch names is where it says, not always there: mpirun ends the others at once."""
         self.need_nodes()
         number, lost, began, hosts = self.lose("node", "other")
         self.has("node", "error launch: rank ")
         named = time.monotonic() - began
         said = re.search(r"error launch: rank (\d) on (\w+) was killed or crashed in (?:save|train), step \d+(?:; so (?:is rank|are ranks) [\d, ]+)?\n", self.log("node"))
         self.assertTrue(said, self.log("node"))
-        self.assertEqual(said[2], hosts[int(said[1])], "a rank is said to be on another node than it is")  # which one: docs/slurm.md
+        # which one: docs/slurm.md
+        self.assertEqual(said[2], hosts[int(said[1])], "a rank is said to be on another node than it is")
         self.has("node", "; goes on with .*\n")
         on = " ".join(sorted(set(self.mine) - {lost}))
         for words in (f"orrery.sh: nothing starts any more on {lost}\n", f"orrery.sh: lost: {lost}; goes on with {on}\n"):
@@ -510,7 +527,8 @@ class Slurm(unittest.TestCase):
 
     @needs(3)
     def test_machine_faults(self):
-        """Exit codes 76 and 77 come back, so often, also where each start has an output of its own; 1 does not."""
+        """Exit codes 76 and 77 come back, so often, also where each start has an output of its own;
+        1 does not."""
         seventy7, fresh = self.stub("c77.sh", "exit 77\n"), self.stub("d77.sh", "exit 77\n", options=["--open-mode=truncate"])
         once = self.stub("c76.sh", f"[ -e {o.tmp('been')} ] && exit 0; : >{o.tmp('been')}; exit 76\n")
         one = self.stub("c1.sh", "exit 1\n")
@@ -524,7 +542,8 @@ class Slurm(unittest.TestCase):
 
     @needs(2)
     def test_failing(self):
-        """A job file with a mistake, no program, a launcher that is not there, a run folder that cannot be made or is another job's: told, not tried again."""
+        """A job file with a mistake, no program, a launcher that is not there, a run folder that
+        cannot be made or is another job's: told, not tried again."""
         first = self.train("first", hold=True, ranks=1)
         on = self.mine[1:]
         self.held("first")
@@ -540,7 +559,8 @@ class Slurm(unittest.TestCase):
         for code, words, number, name in jobs:
             self.ended(number, name, "FAILED", code, 0)
             self.assertIn(words, self.log(name))
-            if name not in ("without", "copied", "unknown"):  # those began nothing, and have said it last
+            # those began nothing, and have said it last
+            if name not in ("without", "copied", "unknown"):
                 self.assertRegex(self.log(name), f"orrery.sh: exit {code}: .*as told above.*\n$")
         self.release("first")
         self.same_as_undisturbed(first, "first", 0, saved=False)
@@ -566,7 +586,8 @@ class Slurm(unittest.TestCase):
     # ---- the other commands ----
     @needs(3)
     def test_cv(self):
-        """On one node and stopped; on two, where groups take trainings from one counter, by messages."""
+        """On one node and stopped; on two, where groups take trainings from one counter, by
+        messages."""
         one = self.submit("cv.sbatch", self.folds, "run=" + o.tmp("cv"), hold=True, name="cv")
         two = self.submit("cv.sbatch", self.folds, "run=" + o.tmp("cv-two"), nodes=2, name="cv-two")
         self.held("cv")
@@ -579,7 +600,8 @@ class Slurm(unittest.TestCase):
 
     @needs(1)
     def test_cv_array(self):
-        """A fold to a task, one of them stopped, one of them submitted later; a second job gathers."""
+        """A fold to a task, one of them stopped, one of them submitted later; a second job
+        gathers."""
         run, on, out = "run=" + o.tmp("folds"), self.mine, "--output=" + o.tmp("fold-%a.out")
         number = self.submit("cv-array.sbatch", self.folds, run, hold=True, on=on, options=["--array=0-1", out], ranks=1, name="fold-1")
         self.slurm.until(lambda: glob.glob(o.tmp("folds/tasks/*-f1/checkpoint-last.h5")), 120, lambda: "fold 1 does not begin; " + self.log("fold-1"))

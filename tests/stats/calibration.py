@@ -1,6 +1,7 @@
-"""orr_calibration against SciPy, written from the words of its header: the penalised likelihood is that of a multinomial here, made largest by a
-general minimiser, and its effective numbers are counted by finite differences of the fitted shares.  Then what a map does to samples that
-it was not fitted on."""
+"""orr_calibration against SciPy, written from the words of its header: the penalised likelihood is
+that of a multinomial here, made largest by a general minimiser, and its effective numbers are
+counted by finite differences of the fitted shares.  Then what a map does to samples that it was not
+fitted on."""
 import sys
 
 import numpy as np

@@ -1,4 +1,5 @@
-"""Writes cases for dump_stats, runs it, and answers its lines as lists of numbers (or the text of an error)."""
+"""Writes cases for dump_stats, runs it, and answers its lines as lists of numbers (or the text of
+an error)."""
 import os
 import struct
 import subprocess

@@ -1,5 +1,5 @@
-/* tests/stats/dump.h - reading the raw case files that the oracles write: int64 {kind, n, k}, double
- * parameter, then what the kind needs. */
+/* tests/stats/dump.h - reading the raw case files that the oracles write: int64 {kind, n, k},
+ * double parameter, then what the kind needs. */
 #ifndef ORR_TESTS_STATS_DUMP_H
 #define ORR_TESTS_STATS_DUMP_H
 

@@ -1,7 +1,7 @@
 /* tests/stats/dump_metric.c - all metrics that are defined for the cases in a raw binary file, for
- * metric.py beside it: a line "number-of-case name value" each.  A case: int64 {kind (orr_metric_case),
- * n, k columns}, double threshold, double ends[2] of the bins, int32 labels[n] or float values[n],
- * double p[n][k]. */
+ * metric.py beside it: a line "number-of-case name value" each.  A case: int64 {kind
+ * (orr_metric_case), n, k columns}, double threshold, double ends[2] of the bins, int32 labels[n]
+ * or float values[n], double p[n][k]. */
 #include "stats/metric.h"
 
 #include "tests/stats/dump.h"

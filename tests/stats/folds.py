@@ -1,4 +1,5 @@
-"""orr_train_test_split against scikit-learn's train_test_split: the same indices in the same order, or both refuse."""
+"""orr_train_test_split against scikit-learn's train_test_split: the same indices in the same order,
+or both refuse."""
 import sys
 
 import numpy as np

@@ -1,7 +1,7 @@
-"""orr_kfold against scikit-learn's KFold, StratifiedKFold, GroupKFold, StratifiedGroupKFold and the repeated ones: the
-same test rows in every fold, or a refusal for a reason that is checked here.  What 1.2.1 lacks (GroupKFold with
-shuffle) or has wrong (StratifiedGroupKFold with shuffle) is stated in a few lines; where the scikit-learn that runs
-this has it, that is asked too."""
+"""orr_kfold against scikit-learn's KFold, StratifiedKFold, GroupKFold, StratifiedGroupKFold and the
+repeated ones: the same test rows in every fold, or a refusal for a reason that is checked here.
+What 1.2.1 lacks (GroupKFold with shuffle) or has wrong (StratifiedGroupKFold with shuffle) is
+stated in a few lines; where the scikit-learn that runs this has it, that is asked too."""
 import inspect
 import sys
 import warnings
@@ -55,7 +55,8 @@ def stated_balanced(k, state, y, groups):
 
 
 def references(c):
-    """What the repeats should be, one list of folds for each source that can say; None: to be refused."""
+    """What the repeats should be, one list of folds for each source that can say; None: to be
+    refused."""
     n, k, y, groups = c["n"], c["k"], c["y"], c["groups"]
     if not 2 <= k <= n:
         return None
@@ -112,11 +113,13 @@ def some_labels(n, k):
     elif kind == 2:
         y = (rng.random_sample(n) < 0.1).astype(int)
     elif kind == 3:
-        y = rng.permutation(np.arange(n) // max(k, n // 5))  # classes of just k rows, the last smaller perhaps
+        # classes of just k rows, the last smaller perhaps
+        y = rng.permutation(np.arange(n) // max(k, n // 5))
     else:
         y = rng.choice(classes, n, p=rng.dirichlet(np.full(classes, 2.0)))
     if rng.randint(4) == 0:
-        return rng.randint(-(2**31), 2**31, size=max(y) + 1)[y].astype(np.int32)  # names far apart, in no order
+        # names far apart, in no order
+        return rng.randint(-(2**31), 2**31, size=max(y) + 1)[y].astype(np.int32)
     return (y * 7 - 9).astype(np.int32)
 
 
@@ -138,7 +141,8 @@ def some_groups(n):
 
 
 def median_killer():
-    """Sizes of groups on which median-of-3 quicksort goes wrong, so that numpy turns to its heapsort, with ties."""
+    """Sizes of groups on which median-of-3 quicksort goes wrong, so that numpy turns to its
+    heapsort, with ties."""
     sizes = np.full(64, 27)
     sizes[0:26:2], sizes[31:44] = np.arange(1, 27, 2), np.arange(2, 27, 2)
     return np.repeat(np.arange(64), sizes)

@@ -1,7 +1,8 @@
 """Logistic regression, its grid search and the blends against scikit-learn and scipy.
 
-scikit-learn's optimum is its own answer at tol=1e-12 (newton-cholesky where that takes the case, else lbfgs), improved by Newton steps in numpy
-until the gradient is rounding: lbfgs stops some 1e-6 short of it.  Coefficients must agree to 1e-6, grid scores to 1e-8 with the same best C."""
+scikit-learn's optimum is its own answer at tol=1e-12 (newton-cholesky where that takes the case,
+else lbfgs), improved by Newton steps in numpy until the gradient is rounding: lbfgs stops some 1e-6
+short of it.  Coefficients must agree to 1e-6, grid scores to 1e-8 with the same best C."""
 import sys
 import warnings
 
@@ -21,7 +22,8 @@ wrong = []
 
 
 def polish(w, b, x, y, c, k):
-    """Newton steps on 0.5 w'w + C sum loss, on centred columns in their own units; binary or softmax with intercepts that sum to 0."""
+    """Newton steps on 0.5 w'w + C sum loss, on centred columns in their own units; binary or
+    softmax with intercepts that sum to 0."""
     centre, unit = x.mean(0), x.std(0)
     unit[unit <= 1e-14 * np.abs(centre)] = 1
     z = np.column_stack([(x - centre) / unit, np.ones(len(x))])

@@ -1,5 +1,6 @@
-"""Every row of the metrics, in every case that it is defined for, against scikit-learn, SciPy or its definition in numpy.  A row
-without an oracle here is a failure, and so is an oracle without a row."""
+"""Every row of the metrics, in every case that it is defined for, against scikit-learn, SciPy or
+its definition in numpy.  A row without an oracle here is a failure, and so is an oracle without a
+row."""
 import os
 import subprocess
 import sys

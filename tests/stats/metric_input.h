@@ -1,5 +1,5 @@
-/* tests/stats/metric_input.h - everything that metrics are computed from, of plain arrays and a case
- * (stats/metric.h): labels[n] or values[n], p[n][k].  judged_free also after a failure.   Not
+/* tests/stats/metric_input.h - everything that metrics are computed from, of plain arrays and a
+ * case (stats/metric.h): labels[n] or values[n], p[n][k].  judged_free also after a failure.   Not
  * collective. */
 #ifndef ORR_TESTS_STATS_METRIC_INPUT_H
 #define ORR_TESTS_STATS_METRIC_INPUT_H

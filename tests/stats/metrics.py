@@ -1,4 +1,5 @@
-"""orr_stats against scikit-learn and numpy, to 1e-12, over random cases with ties, rare classes and clipped scores."""
+"""orr_stats against scikit-learn and numpy, to 1e-12, over random cases with ties, rare classes and
+clipped scores."""
 import sys
 import warnings
 

@@ -1,5 +1,6 @@
-"""orr_stats' redshift metrics against NumPy and SciPy, written from the definitions of Pasquet et al. 2019 and Hersbach 2000:
-the CRPS by numerical integration of (F(t) - step(t - z))^2 on a fine grid, the chi-square p-value by scipy.stats.chisquare."""
+"""orr_stats' redshift metrics against NumPy and SciPy, written from the definitions of Pasquet et
+al. 2019 and Hersbach 2000: the CRPS by numerical integration of (F(t) - step(t - z))^2 on a fine
+grid, the chi-square p-value by scipy.stats.chisquare."""
 import sys
 
 import numpy as np
@@ -18,8 +19,8 @@ def cumulative(edges, p, t):
 
 
 def crps_by_integration(edges, p, z, n=200001):
-    """Gauss-Legendre with 4 nodes on each of n cells, which are cut at the truth and the edges: exact for pieces of a cubic, and
-    it knows nothing of the closed form."""
+    """Gauss-Legendre with 4 nodes on each of n cells, which are cut at the truth and the edges:
+    exact for pieces of a cubic, and it knows nothing of the closed form."""
     lo, hi = min(edges[0], z), max(edges[-1], z)
     cuts = np.unique(np.concatenate([edges, [z], np.linspace(lo, hi, n)]))
     nodes, weights = np.polynomial.legendre.leggauss(4)

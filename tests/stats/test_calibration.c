@@ -56,7 +56,8 @@ static void test_flattens(void **state)
         if (chi_square(&c, u, MANY) > 1.5) fail_msg("kind %d: %g", kind, chi_square(&c, u, MANY));
         assert_near(orr_calibration_map(&c, 0.05), (low + 0.05) / (MANY + 1));
     }
-    /* an eighth lies below 1e-7, a twentieth below 0.4e-7: the innermost cut is the next power of 2 */
+    /* an eighth lies below 1e-7, a twentieth below 0.4e-7: the innermost cut is the next power of 2
+     */
     assert_int_equal(c.n, 21 + 21);
     assert_near(c.at[1], 0.05 / (1 << 21));
     assert_near(c.to[22], (500 + 175 + 0.05) / (MANY + 1));

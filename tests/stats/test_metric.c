@@ -1,5 +1,6 @@
-/* tests/stats/test_metric.c - every row: names, cases and places that do not collide, NaN where there
- * is no truth, the right direction, and a line in docs/metrics.md.  metric.py compares the values. */
+/* tests/stats/test_metric.c - every row: names, cases and places that do not collide, NaN where
+ * there is no truth, the right direction, and a line in docs/metrics.md.  metric.py compares the
+ * values. */
 #include "stats/metric.h"
 
 #include "stats/check.h"

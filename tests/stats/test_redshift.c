@@ -32,7 +32,8 @@ static void test_edges(void **state)
 {
     static const orr_bins two = { 2, 0, 2 };
     static const double p[2] = { 0.25, 0.75 };
-    /* F^2: bin 0 (1/16)/3, bin 1 (1/16 + 1/4 + 1)/3; (1-F)^2: bin 0 (1 + 3/4 + 9/16)/3, bin 1 (9/16)/3 */
+    /* F^2: bin 0 (1/16)/3, bin 1 (1/16 + 1/4 + 1)/3; (1-F)^2: bin 0 (1 + 3/4 + 9/16)/3, bin 1
+     * (9/16)/3 */
     const double below = 1.0 / 48 + 21.0 / 48, above = 37.0 / 48 + 9.0 / 48;
     double pit, crps;
 

@@ -1,10 +1,10 @@
 """Every #include of src goes along an arrow of src/arrows.txt, and each of its lines is needed.
 usage: check_arrows.py [--list | --self-test]
 
-Found are: an include that no arrow allows; a library's header or words outside its files; a library's
-types in a header that other folders see, unless the table shows it; a private header included from
-elsewhere, and one that is private and is not called so; circles of files that reach over two folders;
-and lines of the table that name what is not there or allow what nobody does.
+Found are: an include that no arrow allows; a library's header or words outside its files; a
+library's types in a header that other folders see, unless the table shows it; a private header
+included from elsewhere, and one that is private and is not called so; circles of files that reach
+over two folders; and lines of the table that name what is not there or allow what nobody does.
 --list prints the libraries with their lines and arrows, and the circles within each."""
 import os
 import re
@@ -166,7 +166,8 @@ def module(path):
 
 
 def circles(tree):
-    """Groups of modules that reach one another by includes, whoever of the two files has them: calls go along headers."""
+    """Groups of modules that reach one another by includes, whoever of the two files has them:
+    calls go along headers."""
     after = {}
     for path, names in tree.quoted.items():
         others = after.setdefault(module(path), set())

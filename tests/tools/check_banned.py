@@ -1,5 +1,6 @@
 """Functions that the house style bans, and where.  usage: check_banned.py [--self-test]
-Memory that a library hands over is freed as it says; such a line carries the comment "library memory: whose"."""
+Memory that a library hands over is freed as it says; such a line carries the comment "library
+memory: whose"."""
 import re
 
 import source_tree

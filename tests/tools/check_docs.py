@@ -1,5 +1,6 @@
-"""README.md and docs/job-file.md quote what `orrery --help` and `orrery COMMAND --help` say: checks that they do, and that
-every command is quoted (--write puts the words in; a new command gets its place at the end of docs/job-file.md)."""
+"""README.md and docs/job-file.md quote what `orrery --help` and `orrery COMMAND --help` say: checks
+that they do, and that every command is quoted (--write puts the words in; a new command gets its
+place at the end of docs/job-file.md)."""
 import os
 import re
 import subprocess

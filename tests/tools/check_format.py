@@ -1,4 +1,5 @@
-"""clang-format has nothing to change.  usage: check_format.py [--self-test]; exit 77 where clang-format is not installed."""
+"""clang-format has nothing to change.  usage: check_format.py [--self-test]; exit 77 where
+clang-format is not installed."""
 import os
 import shutil
 import subprocess

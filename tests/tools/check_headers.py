@@ -1,5 +1,5 @@
-"""Every header under src compiles alone, and together with all that its folder may include, as C11 and
-as C++17: a name that means two things on neighbouring floors is found here.
+"""Every header under src compiles alone, and together with all that its folder may include, as C11
+and as C++17: a name that means two things on neighbouring floors is found here.
 usage: check_headers.py BUILD_DIR [--no-mpi] | --self-test
 Include paths and definitions are those of the build, from its compile_commands.json."""
 import concurrent.futures
@@ -48,7 +48,8 @@ def compile_one(root, what, headers, language, flags):
 
 
 def floors(table, headers):
-    """(name, headers) of each folder: its own, and of those that it may include the ones that others see."""
+    """(name, headers) of each folder: its own, and of those that it may include the ones that
+    others see."""
     for folder, others in table.folders.items():
         own = [h for h in headers if table.folder(h[len("src/"):]) == folder]
         seen = [h for h in headers if table.folder(h[len("src/"):]) in others and not h.endswith("_private.h")]

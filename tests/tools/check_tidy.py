@@ -1,8 +1,10 @@
 """clang-tidy finds nothing in src, by the checks of .clang-tidy.
-usage: check_tidy.py BUILD_DIR [PATH_PART ...] | --self-test; exit 77 where clang-tidy is not installed.
+usage: check_tidy.py BUILD_DIR [PATH_PART ...] | --self-test; exit 77 where clang-tidy is not
+installed.
 
-A file in which nothing was found is not looked at again while it, every header it includes, its compile command, the checks and clang-tidy are the same,
-byte for byte: a note under that sum lies in ORRERY_TIDY_CACHE (unset: ~/.cache/orrery-tidy; empty: no notes).  Findings are never noted."""
+A file in which nothing was found is not looked at again while it, every header it includes, its
+compile command, the checks and clang-tidy are the same, byte for byte: a note under that sum lies
+in ORRERY_TIDY_CACHE (unset: ~/.cache/orrery-tidy; empty: no notes).  Findings are never noted."""
 import concurrent.futures
 import hashlib
 import json

@@ -1,4 +1,5 @@
-"""Runs the self-test of every check in this folder: each is fed samples that violate it and must find them."""
+"""Runs the self-test of every check in this folder: each is fed samples that violate it and must
+find them."""
 import glob
 import os
 import subprocess

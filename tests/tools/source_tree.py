@@ -1,4 +1,5 @@
-"""What the checks of tests/tools share: the sources, and C text without its comments and strings."""
+"""What the checks of tests/tools share: the sources, and C text without its comments and
+strings."""
 import os
 import re
 import sys

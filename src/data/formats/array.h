@@ -1,8 +1,8 @@
 /* data/formats/array.h - an n-dimensional array in a file, whatever wrote it; its first axis counts
  * rows.
  *
- * Most arrays are in memory, mapped or unpacked.  One that stays in its file (an hdf5 dataset) has a
- * source, which reads ranges of rows; small ones are brought into memory by orr_array_load.
+ * Most arrays are in memory, mapped or unpacked.  One that stays in its file (an hdf5 dataset) has
+ * a source, which reads ranges of rows; small ones are brought into memory by orr_array_load.
  * Elements are plain numbers, or texts of fixed length (ids).  Not collective; read only after
  * opening, from any thread (a source: one thread of the process at a time).
  * Errors: ORR_ERR_IO, ORR_ERR_FORMAT (a header or length that does not fit), ORR_ERR_UNSUPPORTED (a

@@ -173,7 +173,8 @@ static orr_status do_span(const job *j, const span *w)
     return bad == w->n ? ORR_OK : do_sample(j, w, bad, j->scratch);
 }
 
-/* An array that stays in its file, block by block; blocks end where chunks do, so that no chunk is unpacked twice.
+/* An array that stays in its file, block by block; blocks end where chunks do, so that no chunk is
+ * unpacked twice.
  */
 static orr_status read_blocks(job *j, span *w)
 {

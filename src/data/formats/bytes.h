@@ -1,8 +1,8 @@
 /* data/formats/bytes.h - the content of an input file in memory: what lies below all formats.
  * A plain file is mapped; a packed one, known by the bytes it begins with (one row a packing), is
  * unpacked (libarchive) into anonymous memory, up to a bound.  A member of a zip file (npz)
- * likewise.   Not collective; after opening read only.   Errors: ORR_ERR_IO (missing, unreadable), ORR_ERR_FORMAT
- * (empty, truncated, damaged), ORR_ERR_NOMEM. */
+ * likewise.   Not collective; after opening read only.   Errors: ORR_ERR_IO (missing, unreadable),
+ * ORR_ERR_FORMAT (empty, truncated, damaged), ORR_ERR_NOMEM. */
 #ifndef ORR_DATA_FORMATS_BYTES_H
 #define ORR_DATA_FORMATS_BYTES_H
 

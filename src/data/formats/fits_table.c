@@ -1,5 +1,5 @@
-/* data/formats/fits_table.c - FITS binary tables: cfitsio reads the header, rows are read where they
- * lie.  Source: FITS standard 4.0, section 7.3. */
+/* data/formats/fits_table.c - FITS binary tables: cfitsio reads the header, rows are read where
+ * they lie.  Source: FITS standard 4.0, section 7.3. */
 #include "core/memory.h"
 #include "core/text.h"
 #include "data/formats/format.h"

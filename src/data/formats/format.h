@@ -1,15 +1,16 @@
 /* data/formats/format.h - what a format of survey files is: one row.
  *
  * A row says what the format is called, how a file of it is known (by the end of its name, else by
- * the bytes it begins with), what a file of it opens as, and what to tell a user.  What it opens as:
+ * the bytes it begins with), what a file of it opens as, and what to tell a user.  What it opens
+ * as:
  *   text     rows of fields between delimiters (csv.h)
  *   records  records of fixed length with named fields (records.h)
  *   arrays   n-dimensional arrays, whose first axis counts samples (array.h)
  * A format may open as two of them; holds_records then says which a file is.
  *
- * table.h (import) and columns.h (catalogues, side files, sample submissions) reach a format through
- * its row alone, and the rows are listed in list.h.  A new format is a file with its functions and
- * its row, a line in the list, and a small file in tests/data/test_formats.c.
+ * table.h (import) and columns.h (catalogues, side files, sample submissions) reach a format
+ * through its row alone, and the rows are listed in list.h.  A new format is a file with its
+ * functions and its row, a line in the list, and a small file in tests/data/test_formats.c.
  * Not collective. */
 #ifndef ORR_DATA_FORMATS_FORMAT_H
 #define ORR_DATA_FORMATS_FORMAT_H

@@ -19,9 +19,9 @@ enum { TEXT_MAX = 4096 };
 
 /* ---- files that are not trusted ---- */
 
-/* A driver that reads within the file and nowhere else.  The library's own ones keep a block of what
- * they read last and copy from it by addresses that a damaged file may have made up; this one asks
- * for no such block, and refuses what lies outside. */
+/* A driver that reads within the file and nowhere else.  The library's own ones keep a block of
+ * what they read last and copy from it by addresses that a damaged file may have made up; this one
+ * asks for no such block, and refuses what lies outside. */
 typedef struct {
     H5FD_t base;
     int fd;

@@ -25,8 +25,8 @@ const orr_format *orr_format_of_bytes(const orr_bytes *b);
 orr_status orr_format_of_file(const orr_format **out, const char *path);
 /* "csv, fits, npy ...": those that wanted says yes to (NULL: all). */
 void orr_format_words(orr_text *out, int (*wanted)(const orr_format *f));
-/* The i-th choice of input.format, "auto" and the words; the i-th row for help.  NULL and 0 past the
- * last. */
+/* The i-th choice of input.format, "auto" and the words; the i-th row for help.  NULL and 0 past
+ * the last. */
 const char *orr_format_choice(int i);
 int orr_format_kind_help(int i, orr_kind_help *out);
 

@@ -1,7 +1,7 @@
 /* data/formats/npy.c - NumPy arrays: npy format versions 1, 2 and 3, alone or as a member of an
  * npz, of plain types or (alone) of a structured one.  Source: NEP 1 and numpy.lib.format.  The
- * header is a Python dict literal with exactly the keys descr, fortran_order and shape; it is parsed
- * strictly and never evaluated. */
+ * header is a Python dict literal with exactly the keys descr, fortran_order and shape; it is
+ * parsed strictly and never evaluated. */
 #include "core/memory.h"
 #include "data/formats/format.h"
 

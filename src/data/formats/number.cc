@@ -27,12 +27,12 @@ inline uint64_t few_digits(const char *p, unsigned n)
            32;
 }
 
-// Plain decimals such as -1234.56, which is what surveys print: an optional minus, 1 to 8 digits, and up
-// to 7 more after a point, then a delimiter or the end of the line within 16 bytes.  Where the field ends
-// is known from one comparison, before its value is; so the processor works on several fields at a time.
-// An integer below 2^53 over a power of ten up to 10^22 is correctly rounded by one division (Clinger
-// 1990): the bits are those of the library, which reads all other fields.  Returns the field's length, or
-// -1 when it is not of this kind.
+// Plain decimals such as -1234.56, which is what surveys print: an optional minus, 1 to 8 digits,
+// and up to 7 more after a point, then a delimiter or the end of the line within 16 bytes.  Where
+// the field ends is known from one comparison, before its value is; so the processor works on
+// several fields at a time. An integer below 2^53 over a power of ten up to 10^22 is correctly
+// rounded by one division (Clinger 1990): the bits are those of the library, which reads all other
+// fields.  Returns the field's length, or -1 when it is not of this kind.
 inline int read_short(const char *p, const char *end, char delimiter, double *out)
 {
     static const double power[] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7 }, sign[] = { 1, -1 };
@@ -58,7 +58,8 @@ inline int read_short(const char *p, const char *end, char delimiter, double *ou
 
     const char *q = p + minus;
     const uint64_t digits = few_digits(q, whole) * shift[part] + few_digits(q + whole + 1, part);
-    // Both signs come as often: a product is quicker than a branch that is guessed wrong half the time.
+    // Both signs come as often: a product is quicker than a branch that is guessed wrong half the
+    // time.
     *out = (double)(int64_t)digits / power[part] * sign[minus];
     return (int)length;
 }

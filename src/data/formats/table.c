@@ -1,4 +1,5 @@
-/* data/formats/table.c - the options of a table of samples, the way to the format at hand, and use. */
+/* data/formats/table.c - the options of a table of samples, the way to the format at hand, and use.
+ */
 #include "core/file.h"
 #include "core/memory.h"
 #include "data/formats/list.h"

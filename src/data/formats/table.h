@@ -2,18 +2,19 @@
  *
  * A table source knows its schema and row count after it was opened, and gives any range of rows in
  * the form a shard stores (orr_rows), from any rank and thread.  Files hold named columns (text or
- * records) or arrays.  Several inputs of one format and schema form one table, in the order they are
- * listed.
+ * records) or arrays.  Several inputs of one format and schema form one table, in the order they
+ * are listed.
  *
- * Columns: by name, or by number from 1.  A column of records may hold several values (a FITS vector
- * such as CMODELMAG): its name means all of them, "CMODELMAG[2]" the third.  names.h says which name
- * means which column.  Targets and aux numbers take the columns' names into the schema (y_names,
- * aux_names).  A feature or target may be an aux number, too; it is then taken before scale_rows.
+ * Columns: by name, or by number from 1.  A column of records may hold several values (a FITS
+ * vector such as CMODELMAG): its name means all of them, "CMODELMAG[2]" the third.  names.h says
+ * which name means which column.  Targets and aux numbers take the columns' names into the schema
+ * (y_names, aux_names).  A feature or target may be an aux number, too; it is then taken before
+ * scale_rows.
  *
  * Where: conditions on columns, all of which must hold; a column's value must be one of those
- * listed, compared as labels are (19-digit ids exactly).  The table then has the rows that pass, and
- * skip_rows and max_rows count those; ids that are row numbers stay those of the whole files.  A csv
- * is filtered while it is scanned, records when they are opened.
+ * listed, compared as labels are (19-digit ids exactly).  The table then has the rows that pass,
+ * and skip_rows and max_rows count those; ids that are row numbers stay those of the whole files.
+ * A csv is filtered while it is scanned, records when they are opened.
  *
  * Ids: from the id column or array, else row numbers from id_start.  Labels: class numbers through
  * `classes` (a list of the values that may stand in the label column, in class order: [1, 2] makes
@@ -119,8 +120,8 @@ orr_status orr_table_set_label_range(orr_table *t, int32_t max_label, int max_id
 const orr_schema *orr_table_schema(const orr_table *t); /* complete after the calls above */
 int orr_table_n_inputs(const orr_table *t);
 const char *orr_table_input(const orr_table *t, int i); /* path, for provenance */
-/* Rows [first, first + n) into rows->x, y, id, aux (the caller's, big enough; NULL = not wanted), sets
- * rows->n.  Uses `threads` OpenMP threads.  Thread-safe.  Large n pays: a call has to find its
+/* Rows [first, first + n) into rows->x, y, id, aux (the caller's, big enough; NULL = not wanted),
+ * sets rows->n.  Uses `threads` OpenMP threads.  Thread-safe.  Large n pays: a call has to find its
  * first row. */
 orr_status orr_table_read(const orr_table *t, int64_t first, int64_t n, orr_rows *rows,
                           int threads);

@@ -1,5 +1,5 @@
-/* data/formats/table_private.h - what tables of samples share, be their rows text, records or arrays
- * (tables_private.h).   Not collective. */
+/* data/formats/table_private.h - what tables of samples share, be their rows text, records or
+ * arrays (tables_private.h).   Not collective. */
 #ifndef ORR_DATA_FORMATS_TABLE_PRIVATE_H
 #define ORR_DATA_FORMATS_TABLE_PRIVATE_H
 
@@ -11,7 +11,8 @@
 extern "C" {
 #endif
 
-/* One kind of table.  Rows here count from the first of the files: the table has added skip_rows. */
+/* One kind of table.  Rows here count from the first of the files: the table has added skip_rows.
+ */
 typedef struct orr_table_ops {
     const char *name;
     orr_status (*read)(const orr_table *t, int64_t first, int64_t n, orr_rows *rows, int threads);
@@ -66,7 +67,8 @@ orr_status orr_table_set_aux_names(orr_table *t, const orr_strings *names);
 /* What is said when more than ORR_MAX_AUX are asked for. */
 orr_status orr_table_check_aux(int64_t n);
 
-/* Calls take for each of the words between the commas of input.features, blanks before them gone. */
+/* Calls take for each of the words between the commas of input.features, blanks before them gone.
+ */
 orr_status orr_table_each_word(const char *features,
                                orr_status (*take)(void *ctx, const char *word), void *ctx);
 /* s, or fallback when it is NULL. */

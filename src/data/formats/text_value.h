@@ -1,11 +1,11 @@
 /* data/formats/text_value.h - what the text of a value means: nothing, a whole number, an id.  The
  * one place of these rules for all formats and all that read them; what is a number is number.h's.
  *
- * Nothing (a null): an empty text, and the words null and nan, in any case.  As a real it is NaN, as
- * a whole number and as an id a fault, as a text "".
- * Whole numbers are exact: digits with a sign, or, below 2^53, followed by ".0".
- * Ids are integers when an int64 prints as they are written; "007", "+7", "J12" are texts, so that
- * no two different ids of a file become one.  An id that a program printed as a rounded float
+ * Nothing (a null): an empty text, and the words null and nan, in any case.  As a real it is NaN,
+ * as a whole number and as an id a fault, as a text "". Whole numbers are exact: digits with a
+ * sign, or, below 2^53, followed by ".0". Ids are integers when an int64 prints as they are
+ * written; "007", "+7", "J12" are texts, so that no two different ids of a file become one.  An id
+ * that a program printed as a rounded float
  * ("1.23764587686134E+18") is refused, for it stands for many.
  * All texts come without the blanks around them.   Not collective. */
 #ifndef ORR_DATA_FORMATS_TEXT_VALUE_H

@@ -49,8 +49,8 @@ orr_status orr_h5_close_in_memory(hid_t file, const char *name, orr_h5_memory *m
 /* Where the bytes of a contiguous dataset lie in its file. */
 orr_status orr_h5_place(hid_t loc, const char *name, uint64_t *offset);
 /* An existing file for writing, by one process (ranks NULL) or by all of them together.  *transfer:
- * list for H5Dwrite, collective if the file is; the caller closes both, after a failure, too, unless
- * they are negative. */
+ * list for H5Dwrite, collective if the file is; the caller closes both, after a failure, too,
+ * unless they are negative. */
 orr_status orr_h5_open_write(hid_t *out, hid_t *transfer, const char *path,
                              const orr_store_ranks *ranks);
 

@@ -1,8 +1,8 @@
 /* data/storage/shared_file.h - a file whose arrays all processes of a job fill together.
  *
  * One process lays the arrays out (orr_store_lay_out) and closes the file (orr_store_pause for a
- * summed file, orr_store_leave for a plain one); then all open it, write rows and close it; then the
- * one goes on and commits, or names the .tmp.
+ * summed file, orr_store_leave for a plain one); then all open it, write rows and close it; then
+ * the one goes on and commits, or names the .tmp.
  *
  * Open, write and close are collective over the communicator: every process makes the same calls in
  * the same order with its own rows, n = 0 where it has none.  A process that has failed goes on

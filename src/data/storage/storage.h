@@ -8,10 +8,10 @@
  * same bytes, on any day and host: fixed format bounds (1.8 .. 1.10), no times, no locks.
  *
  *   summed files   (orr_store_begin) are made in memory and copied to the disk at their end, since
- *                  HDF5 cannot take back a write that the disk refuses; our own copy can.  They have
- *                  attributes format, orrery (version) and sha256, over names and contents in the
- *                  order of the calls; what lies on the disk is read back and compared before it
- *                  gets its name.
+ *                  HDF5 cannot take back a write that the disk refuses; our own copy can.  They
+ *                  have attributes format, orrery (version) and sha256, over names and contents in
+ *                  the order of the calls; what lies on the disk is read back and compared before
+ *                  it gets its name.
  *   plain files    (orr_store_begin_plain) may be larger than memory: HDF5 lays them out, arrays
  *                  follow by pwrite where it says that they lie, so that a full disk is met by our
  *                  own call.  Their room is taken first.
@@ -168,8 +168,8 @@ orr_status orr_store_expect(orr_store_reader *r, const char *name, size_t count)
 /* An array of exactly `count` elements, as `type`, into the sum. */
 orr_status orr_store_get(orr_store_reader *r, const char *name, orr_store_type type, size_t count,
                          void *data);
-/* The same into memory of its own, asked for only when the array has that many elements: *out is the
- * caller's to orr_free, NULL after a failure. */
+/* The same into memory of its own, asked for only when the array has that many elements: *out is
+ * the caller's to orr_free, NULL after a failure. */
 orr_status orr_store_dup(orr_store_reader *r, const char *name, orr_store_type type, size_t count,
                          void *out);
 /* *out is the caller's to orr_free; into the sum. */

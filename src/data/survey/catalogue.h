@@ -12,9 +12,9 @@
  * Set aside, with a reason: an empty id; right ascension outside [0, 360), declination outside
  * [-90, 90], either not a number; a target or aux number that is not finite; a label that is no
  * class; a field value that is no whole number where one is needed, or that a file name cannot
- * hold; a duplicate whose label or field differs from the first row's.  rows = objects + merged + aside,
- * always.
- * Ids: 64-bit integers when all of the objects' are, else texts.  Long ids with an exponent
+ * hold; a duplicate whose label or field differs from the first row's.  rows = objects + merged +
+ * aside, always. Ids: 64-bit integers when all of the objects' are, else texts.  Long ids with an
+ * exponent
  * ("1.23764870457714E+018") have lost their last digits: ORR_ERR_FORMAT.
  * Parts: runs of whole fields with at most max_fields fields and about max_objects objects (a part
  * has at least one field; a field with more objects than max_objects is a part of its own): the
@@ -56,9 +56,9 @@ typedef struct orr_catalogue_counts {
     int64_t rows, objects, merged, aside, fields, parts;
 } orr_catalogue_counts;
 
-/* Writes the file (whole or not at all; one that is there is replaced; SQLite sorts in its temporary
- * folder: SQLITE_TMPDIR, TMPDIR, else /var/tmp).  fields: the names that the templates ask for,
- * without "band"; is_int[i]: it must be a whole number. */
+/* Writes the file (whole or not at all; one that is there is replaced; SQLite sorts in its
+ * temporary folder: SQLITE_TMPDIR, TMPDIR, else /var/tmp).  fields: the names that the templates
+ * ask for, without "band"; is_int[i]: it must be a whole number. */
 orr_status orr_catalogue_build(const char *file, const orr_catalogue_opts *o,
                                const char *const *fields, const int *is_int, int n_fields,
                                int64_t max_objects, int64_t max_fields);

@@ -1,4 +1,5 @@
-/* data/survey/download.c - the engine: which task next, which of its URLs, when, and how it ended. */
+/* data/survey/download.c - the engine: which task next, which of its URLs, when, and how it ended.
+ */
 #include "data/survey/download.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -392,9 +393,9 @@ static orr_status take_proofs(orr_engine *e)
     return st;
 }
 
-/* Of the transfers that wait for the rate's sake the one that goes on: the first begun, so that files
- * come to their ends one after another and not all at once; but none so late that its server gives
- * it up. */
+/* Of the transfers that wait for the rate's sake the one that goes on: the first begun, so that
+ * files come to their ends one after another and not all at once; but none so late that its server
+ * gives it up. */
 static orr_slot *next_of_paused(orr_engine *e, double now)
 {
     orr_slot *best = NULL;

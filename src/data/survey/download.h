@@ -1,4 +1,5 @@
-/* data/survey/download.h - many files from an archive over HTTP, a few at a time, each of them proved.
+/* data/survey/download.h - many files from an archive over HTTP, a few at a time, each of them
+ * proved.
  *
  * One engine a process: libcurl multi with keep-alive, at most `connections` transfers at once, a
  * rate limit, and no more requests a second than asked (redirects are not counted).  The caller is
@@ -16,21 +17,20 @@
  * mirrors.  404 and 410 from every mirror: missing.  Other 4xx, too many redirects: that URL is not
  * asked again; failed when none is left.  After `retries` tries (those that a 404 answered not
  * counted): failed.  Redirects are followed (at most 5, http and https alone).
- * A file is written as PATH.part, locked; a try that breaks off leaves it, and the next one, also in
- * a later process, asks for the rest (Range and If-Range with the ETag or date noted in
+ * A file is written as PATH.part, locked; a try that breaks off leaves it, and the next one, also
+ * in a later process, asks for the rest (Range and If-Range with the ETag or date noted in
  * PATH.part.etag; without either, or when the answer is not that rest, it begins again).  Proof,
- * fsync, rename, fsync of the folder, by threads of the engine's own while transfers go on: what has
- * its final name is whole.  A file whose proof fails is thrown away.
+ * fsync, rename, fsync of the folder, by threads of the engine's own while transfers go on: what
+ * has its final name is whole.  A file whose proof fails is thrown away.
  *
  * Proof (data/survey/proof.h): `length` alone, `stream` (the whole chain of bzip2 blocks),
  * `structure` (also a FITS header that fits), `full` (decoded, every checksum).
  *
- * Not collective; callbacks come from the thread that runs the engine.   Errors of the engine itself
- * (no memory, disk full: ORR_ERR_IO) end the run; transfers in flight keep their .part.  Every wait has
- * an end: connect_timeout, stall, and backoff bound each try.  Needs memory for `connections`
- * buffers of 256 KiB and for the bodies of tasks to memory: at most
- * connections + 8 of those that are under way or being proved, and those that wait for their next
- * try. */
+ * Not collective; callbacks come from the thread that runs the engine.   Errors of the engine
+ * itself (no memory, disk full: ORR_ERR_IO) end the run; transfers in flight keep their .part.
+ * Every wait has an end: connect_timeout, stall, and backoff bound each try.  Needs memory for
+ * `connections` buffers of 256 KiB and for the bodies of tasks to memory: at most connections + 8
+ * of those that are under way or being proved, and those that wait for their next try. */
 #ifndef ORR_DATA_SURVEY_DOWNLOAD_H
 #define ORR_DATA_SURVEY_DOWNLOAD_H
 

@@ -1,8 +1,8 @@
 /* data/survey/download_part.c - bytes that have arrived of one file: PATH.part and its note, or
  * memory.
- * The note, PATH.part.etag, has two lines: the validator for If-Range, and the length of the whole or
- * -1.  It is written before the file could be left half-way, and removed before the file is cut to
- * nothing: a note never stands beside bytes of another file. */
+ * The note, PATH.part.etag, has two lines: the validator for If-Range, and the length of the whole
+ * or -1.  It is written before the file could be left half-way, and removed before the file is cut
+ * to nothing: a note never stands beside bytes of another file. */
 #include "core/memory.h"
 #include "data/survey/download_private.h"
 

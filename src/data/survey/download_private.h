@@ -1,6 +1,7 @@
 /* data/survey/download_private.h - one engine, its slots, and the parts that share them.
- * download.c decides what is asked when; download_try.c makes one request of a slot; download_part.c
- * keeps what arrives; download_commit.c proves it and gives it its name, in threads of its own. */
+ * download.c decides what is asked when; download_try.c makes one request of a slot;
+ * download_part.c keeps what arrives; download_commit.c proves it and gives it its name, in threads
+ * of its own. */
 #ifndef ORR_DATA_SURVEY_DOWNLOAD_PRIVATE_H
 #define ORR_DATA_SURVEY_DOWNLOAD_PRIVATE_H
 
@@ -25,7 +26,8 @@ typedef struct orr_download_part {
 
 orr_status orr_download_part_open(orr_download_part *p,
                                   const char *path); /* finds what an earlier process left */
-/* Ready to write at `have`: opened, locked, cut to `have`.  ORR_ERR_EXISTS: somebody else writes. */
+/* Ready to write at `have`: opened, locked, cut to `have`.  ORR_ERR_EXISTS: somebody else writes.
+ */
 orr_status orr_download_part_begin(orr_download_part *p);
 orr_status orr_download_part_write(orr_download_part *p, const void *bytes, size_t n);
 orr_status orr_download_part_restart(orr_download_part *p); /* forgets what has arrived */

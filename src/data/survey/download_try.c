@@ -1,5 +1,6 @@
-/* data/survey/download_try.c - one request of a slot: how it is put, what of the answer is kept, and
- * what its end means.   Ranges: RFC 9110, sections 13.1.5 (If-Range) and 14 (Range, Content-Range). */
+/* data/survey/download_try.c - one request of a slot: how it is put, what of the answer is kept,
+ * and what its end means.   Ranges: RFC 9110, sections 13.1.5 (If-Range) and 14 (Range,
+ * Content-Range). */
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/threads.h"

@@ -1,12 +1,12 @@
 /* data/survey/manifest.h - what has become of each frame in a folder, through stops and kills.
  *
  * FOLDER/manifest.csv is for people: path,state,tries,bytes,reason; one line a frame that was ever
- * asked for, in the order of paths.  State: done, missing (the archive has none), failed.  Behind it
- * FOLDER/.orrery holds the same as an SQLite file, and journals: each rank appends what it learns to
- * its own, one line with one write, so that a kill loses at most the last line.  One process merges
- * the journals while no other has the manifest open; merging twice changes nothing.  Memory does not
- * grow with the number of frames.
- * A manifest tells what happened; whether a frame is there, the folder tells.
+ * asked for, in the order of paths.  State: done, missing (the archive has none), failed.  Behind
+ * it FOLDER/.orrery holds the same as an SQLite file, and journals: each rank appends what it
+ * learns to its own, one line with one write, so that a kill loses at most the last line.  One
+ * process merges the journals while no other has the manifest open; merging twice changes nothing.
+ * Memory does not grow with the number of frames. A manifest tells what happened; whether a frame
+ * is there, the folder tells.
  *
  * Not collective; a handle belongs to one thread.   Errors: ORR_ERR_IO, ORR_ERR_FORMAT (a damaged
  * file of .orrery: removing that folder loses nothing but the history), ORR_ERR_EXISTS (lock). */
@@ -39,7 +39,8 @@ typedef struct orr_manifest orr_manifest;
 
 /* FOLDER/.orrery/name, making that folder.  */
 orr_status orr_manifest_path(char out[ORR_PATH_MAX], const char *folder, const char *name);
-/* One job at a time in a folder: ORR_ERR_EXISTS when another has it.  The lock ends with the process. */
+/* One job at a time in a folder: ORR_ERR_EXISTS when another has it.  The lock ends with the
+ * process. */
 orr_status orr_manifest_lock(int *lock, const char *folder);
 void orr_manifest_unlock(int lock); /* < 0 is fine */
 /* Takes all journals in and writes manifest.csv anew if that changed anything. */

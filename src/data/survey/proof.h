@@ -2,17 +2,17 @@
  *
  * Four levels.
  *   length     nothing is looked at but the size that the caller compares.
- *   stream     .bz2: stream header, every block's magic number found in the bit stream, the stream's
- *              combined checksum equal to that of the blocks' (so none is missing, doubled or cut; a
- *              flipped bit inside a block is not seen), nothing after the end but further streams.
- *              Costs what reading the bytes costs.
+ *   stream     .bz2: stream header, every block's magic number found in the bit stream, the
+ *              stream's combined checksum equal to that of the blocks' (so none is missing, doubled
+ *              or cut; a flipped bit inside a block is not seen), nothing after the end but further
+ *              streams. Costs what reading the bytes costs.
  *   structure  also the first header decoded: SIMPLE, BITPIX, NAXIS that make sense.  bzip2 gives a
  *              block's first byte only after all of it: 10 to 20 ms of one core a frame.
  *   full       everything decoded with bzip2's checksums, every HDU walked to its end by cfitsio,
  *              CHECKSUM and DATASUM verified where they are.
- * A file whose first header holds CHECKSUM or DATASUM is verified fully when the level is structure.
- * Plain and gzip FITS, at stream as at structure: the headers say how long it must be (gzip: decoded;
- * its length and checksum are its trailer's).
+ * A file whose first header holds CHECKSUM or DATASUM is verified fully when the level is
+ * structure. Plain and gzip FITS, at stream as at structure: the headers say how long it must be
+ * (gzip: decoded; its length and checksum are its trailer's).
  *
  * 48 bits of packed data can look like a block's magic number by chance: about once in ten million
  * frames of 3 MiB.  So what the chain refuses is decoded before it is called damaged.

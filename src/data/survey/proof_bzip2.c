@@ -1,10 +1,10 @@
 /* data/survey/proof_bzip2.c - bzip2 streams: the chain of blocks from the bits alone, and the first
  * bytes decoded.
  *
- * A stream is "BZh", a digit, blocks, an end; it begins at a byte, blocks at any bit.  A block is 48
- * bits of magic (pi), 32 bits of checksum, data; the end is 48 bits (square root of pi), 32 bits of
- * combined checksum: for each block, rotated left by one, then exclusive-or with the block's; then
- * bits up to the next byte.  Source: J. Seward's bzip2 1.0.8, decompress.c and compress.c.
+ * A stream is "BZh", a digit, blocks, an end; it begins at a byte, blocks at any bit.  A block is
+ * 48 bits of magic (pi), 32 bits of checksum, data; the end is 48 bits (square root of pi), 32 bits
+ * of combined checksum: for each block, rotated left by one, then exclusive-or with the block's;
+ * then bits up to the next byte.  Source: J. Seward's bzip2 1.0.8, decompress.c and compress.c.
  *
  * Search: of 48 bits that begin anywhere, five consecutive whole bytes are known for each of the 8
  * shifts.  Of every four neighbouring pairs of bytes one lies within those five, so it is enough to

@@ -1,7 +1,8 @@
 /* data/transforms/moving_average.c - appends the centred mean of each channel along w.
  * Van Herk's and Gil and Werman's scheme (1992, 1993) for sums: blocks of the window's length,
- * prefix sums and suffix sums within each; a window is one suffix plus one prefix.  Unlike a running
- * sum nothing is ever subtracted, so no rounding error (and no NaN) travels along the series. */
+ * prefix sums and suffix sums within each; a window is one suffix plus one prefix.  Unlike a
+ * running sum nothing is ever subtracted, so no rounding error (and no NaN) travels along the
+ * series. */
 #include "data/transform_private.h"
 
 typedef struct moving_average_opts {

@@ -1,8 +1,9 @@
-/* jobs/cmd/command_private.h - a command of the program is a row: its words, its keys, what it runs.
+/* jobs/cmd/command_private.h - a command of the program is a row: its words, its keys, what it
+ * runs.
  *
  * One file cmd_NAME.c holds the row and turns options into a call of the library; one line in
- * commands.c names it.  The line's reading, the overview, --help, the manual page, the completion of
- * shells and the pages of docs/ are made of the rows (help.h), and a test visits each.
+ * commands.c names it.  The line's reading, the overview, --help, the manual page, the completion
+ * of shells and the pages of docs/ are made of the rows (help.h), and a test visits each.
  *
  * Texts are plain paragraphs: help.c breaks their lines. */
 #ifndef ORR_JOBS_CMD_COMMAND_PRIVATE_H

@@ -1,5 +1,5 @@
-/* jobs/cmd/help.h - what the program says of itself, made of the commands' rows: at most 80 columns,
- * plain text, the same on a terminal and in a pipe.   Not collective. */
+/* jobs/cmd/help.h - what the program says of itself, made of the commands' rows: at most 80
+ * columns, plain text, the same on a terminal and in a pipe.   Not collective. */
 #ifndef ORR_JOBS_CMD_HELP_H
 #define ORR_JOBS_CMD_HELP_H
 

@@ -1,10 +1,11 @@
 /* jobs/context/context.h - who takes part in one running program.
  *
- * The communicator of all ranks and what each rank knows of itself.  MPI_COMM_WORLD is named here and
- * nowhere else; MPI_Init has a deadline (jobs/context/deadline.h).  Beside it, each with a header:
- * phase (work that ends with one verdict), meeting (whose ranks reach its end far apart), ending
- * (exit codes, the last words), signals (requests to stop), runtime (threads, timeline), heartbeat
- * and run_status (what is said of it outside), job_config (what was asked for), run (its folder). */
+ * The communicator of all ranks and what each rank knows of itself.  MPI_COMM_WORLD is named here
+ * and nowhere else; MPI_Init has a deadline (jobs/context/deadline.h).  Beside it, each with a
+ * header: phase (work that ends with one verdict), meeting (whose ranks reach its end far apart),
+ * ending (exit codes, the last words), signals (requests to stop), runtime (threads, timeline),
+ * heartbeat and run_status (what is said of it outside), job_config (what was asked for), run (its
+ * folder). */
 #ifndef ORR_JOBS_CONTEXT_CONTEXT_H
 #define ORR_JOBS_CONTEXT_CONTEXT_H
 

@@ -1,5 +1,5 @@
-/* jobs/context/deadline.h - a limit for calls that nothing can interrupt: MPI_Init, MPI_Finalize, MPI_Abort,
- * MPI's own ways to make communicators, HDF5's collective writes.
+/* jobs/context/deadline.h - a limit for calls that nothing can interrupt: MPI_Init, MPI_Finalize,
+ * MPI_Abort, MPI's own ways to make communicators, HDF5's collective writes.
  *
  * A thread (core/watchdog.h) ends the process by _exit when the call has not come back within
  * ORR_WAIT seconds, or within a minute where ORR_WAIT is less: a start and a disk take their time,

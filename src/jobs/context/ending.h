@@ -2,9 +2,10 @@
  *
  * A command that returns an agreed status (jobs/context/phase.h) ends everywhere with one printed
  * sentence and the same exit code.  A failure that one rank met alone, where the others wait for
- * it, ends the job by MPI_Abort after that rank has printed it; so does one of MPI itself, after which
- * they cannot meet any more.  MPI_Finalize and MPI_Abort have a deadline (jobs/context/deadline.h),
- * a supervisor is told (jobs/context/heartbeat.h), the timeline is closed (jobs/context/tracing.h). */
+ * it, ends the job by MPI_Abort after that rank has printed it; so does one of MPI itself, after
+ * which they cannot meet any more.  MPI_Finalize and MPI_Abort have a deadline
+ * (jobs/context/deadline.h), a supervisor is told (jobs/context/heartbeat.h), the timeline is
+ * closed (jobs/context/tracing.h). */
 #ifndef ORR_JOBS_CONTEXT_ENDING_H
 #define ORR_JOBS_CONTEXT_ENDING_H
 

@@ -1,7 +1,7 @@
-/* jobs/context/exit_code.h - what a rank's exit code says to whoever started it: 0 done; 1 failed; 2
- * usage or job file; 75 stopped by a signal after saving, start again to go on; 76 a rank was ended
- * by its supervisor, or has lost it (jobs/context/heartbeat.h); 77 a fault of the machine was seen
- * (jobs/train/replicas.h), start again to go on from the last checkpoint.   Not collective. */
+/* jobs/context/exit_code.h - what a rank's exit code says to whoever started it: 0 done; 1 failed;
+ * 2 usage or job file; 75 stopped by a signal after saving, start again to go on; 76 a rank was
+ * ended by its supervisor, or has lost it (jobs/context/heartbeat.h); 77 a fault of the machine was
+ * seen (jobs/train/replicas.h), start again to go on from the last checkpoint.   Not collective. */
 #ifndef ORR_JOBS_CONTEXT_EXIT_CODE_H
 #define ORR_JOBS_CONTEXT_EXIT_CODE_H
 

@@ -1,8 +1,8 @@
 /* jobs/context/heartbeat.h - a rank's sign of life, outside MPI.
  *
- * With ORR_HEARTBEAT=host:port and ORR_HEARTBEAT_KEY=word in the environment (orrery launch sets them) a
- * thread of the rank tells the supervisor there, four times a second and whatever MPI is stuck in,
- * who it is and what it does: one JSON object a line,
+ * With ORR_HEARTBEAT=host:port and ORR_HEARTBEAT_KEY=word in the environment (orrery launch sets
+ * them) a thread of the rank tells the supervisor there, four times a second and whatever MPI is
+ * stuck in, who it is and what it does: one JSON object a line,
  *
  *   {"key": word, "rank": 2, "size": 4, "pid": 4711, "host": "node1",
  *    "phase": "train", "step": 120, "idle": 0.03}            idle: seconds since it last moved
@@ -10,15 +10,15 @@
  *
  * and listens for single words, one a line: "alive"; "stop" (as a signal would: save and end);
  * "end" (at once).  A rank that is told to end, or that has not heard its supervisor for
- * ORR_HEARTBEAT_GRACE seconds (10), says so on stderr and ends by _exit(ORR_EXIT_LOST), so that none
- * stays behind when a host is cut off or the supervisor was killed (nor does Open MPI's daemon above
- * it: a rank that has lost its supervisor ends that first).  A supervisor may therefore
- * start the job anew that long after it last wrote to a rank that it cannot reach.  A rank that did
- * not run for so long (suspended) calls anew, and ends unless it is answered within 3 s.
+ * ORR_HEARTBEAT_GRACE seconds (10), says so on stderr and ends by _exit(ORR_EXIT_LOST), so that
+ * none stays behind when a host is cut off or the supervisor was killed (nor does Open MPI's daemon
+ * above it: a rank that has lost its supervisor ends that first).  A supervisor may therefore start
+ * the job anew that long after it last wrote to a rank that it cannot reach.  A rank that did not
+ * run for so long (suspended) calls anew, and ends unless it is answered within 3 s.
  *
- * Without ORR_HEARTBEAT there is no thread and orr_heartbeat_at costs a load.  The thread blocks all
- * signals, calls no MPI and takes no lock of ours.  What the rank does now is state of the process,
- * as its signals are.   Not collective. */
+ * Without ORR_HEARTBEAT there is no thread and orr_heartbeat_at costs a load.  The thread blocks
+ * all signals, calls no MPI and takes no lock of ours.  What the rank does now is state of the
+ * process, as its signals are.   Not collective. */
 #ifndef ORR_JOBS_CONTEXT_HEARTBEAT_H
 #define ORR_JOBS_CONTEXT_HEARTBEAT_H
 

@@ -1,6 +1,6 @@
-/* jobs/context/job_config.h - a job as it was asked for: the file, and the assignments on the command
- * line laid over it.   Not collective: every rank reads by itself, and what is wrong is agreed on
- * (jobs/context/phase.h). */
+/* jobs/context/job_config.h - a job as it was asked for: the file, and the assignments on the
+ * command line laid over it.   Not collective: every rank reads by itself, and what is wrong is
+ * agreed on (jobs/context/phase.h). */
 #ifndef ORR_JOBS_CONTEXT_JOB_CONFIG_H
 #define ORR_JOBS_CONTEXT_JOB_CONFIG_H
 

@@ -1,9 +1,10 @@
 /* jobs/context/meeting.h - a phase whose ranks reach its end far apart: downloads, crops.
  *
- * A collective call at its end would pass its deadline while a slow rank still works.  So ranks look
- * at counters: each says now and then that it lives, and whether somebody has halted all; who has
- * ended waits while anybody lives.  When nobody has said so for a minute, the waiting end, and the
- * collective call that follows (the end of an orr_phase_joint) names who is lost, within its deadline.
+ * A collective call at its end would pass its deadline while a slow rank still works.  So ranks
+ * look at counters: each says now and then that it lives, and whether somebody has halted all; who
+ * has ended waits while anybody lives.  When nobody has said so for a minute, the waiting end, and
+ * the collective call that follows (the end of an orr_phase_joint) names who is lost, within its
+ * deadline.
  *
  * Create and destroy are collective; the rest is not, and belongs to one thread a rank. */
 #ifndef ORR_JOBS_CONTEXT_MEETING_H

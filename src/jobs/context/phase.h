@@ -12,9 +12,9 @@
  * orr_phase_joint  the call is collective itself (a counter, a window, a file that all open): each
  *                  rank must come back from it, failed or not; its answers become one here
  *
- * Within the call of the first two nothing is collective: who fails there on its own would leave the
- * others in it.  A phase in a phase is a defect and told as one (ORR_ERR_INTERNAL); the call of an
- * orr_phase_joint may hold phases.  `context` is evaluated several times.
+ * Within the call of the first two nothing is collective: who fails there on its own would leave
+ * the others in it.  A phase in a phase is a defect and told as one (ORR_ERR_INTERNAL); the call of
+ * an orr_phase_joint may hold phases.  `context` is evaluated several times.
  *
  * The name (a literal) goes to the heartbeat and onto the timeline, where the wait for the others
  * has a span of its own.  NULL: a part of what is under way, which has told its name.  The wait has
@@ -22,11 +22,11 @@
  * (jobs/context/deadline.h), ranks that reach the end minutes apart need a meeting
  * (jobs/context/meeting.h).
  *
- * For tests: ORR_PHASE_FAIL=N in a rank's environment makes its N-th phase (from 1) fail: the call is
- * not made (of a joint one: is made, and its answer thrown away).
+ * For tests: ORR_PHASE_FAIL=N in a rank's environment makes its N-th phase (from 1) fail: the call
+ * is not made (of a joint one: is made, and its answer thrown away).
  *
- * What stands bare: orr_context_agree at the end of orr_tasks_run (a rank whose group broke has left
- * by then, and ends the job), and orr_comm_agree in the fit of a stack on all ranks, which
+ * What stands bare: orr_context_agree at the end of orr_tasks_run (a rank whose group broke has
+ * left by then, and ends the job), and orr_comm_agree in the fit of a stack on all ranks, which
  * stats/logistic.h calls at places of its own.   Collective; agreed. */
 #ifndef ORR_JOBS_CONTEXT_PHASE_H
 #define ORR_JOBS_CONTEXT_PHASE_H

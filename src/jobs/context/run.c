@@ -199,7 +199,8 @@ static orr_status open_table(FILE **out, const orr_run *r, const char *name, int
     return ORR_OK;
 }
 
-/* *out = the first line of a table, with its end; "" when it has none.  The caller's to orr_free. */
+/* *out = the first line of a table, with its end; "" when it has none.  The caller's to orr_free.
+ */
 static orr_status read_header(char **out, const orr_run *r, const char *name)
 {
     char path[ORR_PATH_MAX];

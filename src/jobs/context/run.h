@@ -1,9 +1,11 @@
 /* jobs/context/run.h - the folder of one training run.
  *   job.yaml              resolved job, written once; another job is refused
- *   metrics.jsonl         one JSON object an epoch: the truth; nothing in it depends on ranks or clocks
+ *   metrics.jsonl         one JSON object an epoch: the truth; nothing in it depends on ranks or
+ *                         clocks
  *   history.csv           the same for people and plots
  *   timing.csv            seconds and rates of this machine, an epoch a line
- *   timing.1.csv, ...     what versions of orrery wrote there that had other columns, the first first
+ *   timing.1.csv, ...     what versions of orrery wrote there that had other columns, the first
+ *                         first
  *   status.json           what it is doing now (jobs/context/run_status.h)
  *   checkpoint-last.h5, checkpoint-best.h5, model.h5, predictions-*.csv, report.json, log.txt
  * Only rank 0 writes; a lock file keeps a second job out, but on file systems without locks, where
@@ -47,8 +49,8 @@ orr_status orr_run_open_tables(orr_run *r, int64_t metrics_bytes, int64_t histor
 /* Appends whole lines and flushes. */
 orr_status orr_run_append(orr_run *r, const char *metrics_line, const char *history_line,
                           const char *timing_line);
-/* Of the tables.  ORR_ERR_IO when they or the lock were removed under the run (rm -r that lost a race
- * with it): what goes on there cannot be resumed. */
+/* Of the tables.  ORR_ERR_IO when they or the lock were removed under the run (rm -r that lost a
+ * race with it): what goes on there cannot be resumed. */
 orr_status orr_run_sizes(orr_run *r, int64_t *metrics_bytes, int64_t *history_bytes);
 void orr_run_close(orr_run *r);
 /* dir/name */

@@ -1,4 +1,5 @@
-/* jobs/context/run_status.h - one small JSON file that says what a run is doing: `orrery status` reads it.
+/* jobs/context/run_status.h - one small JSON file that says what a run is doing: `orrery status`
+ * reads it.
  *
  *   train   RUN/status.json                       cv    RUN/status.json, and each training's in
  *   fetch   FOLDER/.orrery/status.json                  RUN/tasks/NAME; with cv.only
@@ -14,11 +15,11 @@
  *    "state": "running" | "ended" | "failed" | "interrupted", "exit_code", "sentence",
  *    "pid", "process_started" (ticks, as /proc has it), "host", "size" (ranks), "supervised",
  *    "started", "updated", "moved" (UTC, ISO 8601),
- *    "phase", "unit": "steps", "done", "total", "epoch", "epochs", "per_second", "of" (samples, MiB),
- *    "seconds_left", "loss", "best": {"metric", "value", "epoch"}, "checkpoint": {"step", "time"},
- *    "straggler": null | {"rank", "host", "cause", "seconds", "median"},       a step, of the last
- *    "ranks": [{"rank", "host", "compute", "wait", "input"}, ...],             second or more
- *    "faults": {"skipped_steps", "recomputed_steps", "retries", "failed", "missing",
+ *    "phase", "unit": "steps", "done", "total", "epoch", "epochs", "per_second", "of" (samples,
+ *    MiB), "seconds_left", "loss", "best": {"metric", "value", "epoch"}, "checkpoint": {"step",
+ *    "time"}, "straggler": null | {"rank", "host", "cause", "seconds", "median"},       a step, of
+ *    the last "ranks": [{"rank", "host", "compute", "wait", "input"}, ...],             second or
+ *    more "faults": {"skipped_steps", "recomputed_steps", "retries", "failed", "missing",
  *               "quarantined"},                                          those that a command has
  *    "starts": 3, "earlier": [{"started", "updated", "state", "exit_code", "sentence", "done"}]}
  *

@@ -1,5 +1,5 @@
-/* jobs/context/runtime.h - section `runtime` of every job file: how this start runs, never part of a
- * result. */
+/* jobs/context/runtime.h - section `runtime` of every job file: how this start runs, never part of
+ * a result. */
 #ifndef ORR_JOBS_CONTEXT_RUNTIME_H
 #define ORR_JOBS_CONTEXT_RUNTIME_H
 

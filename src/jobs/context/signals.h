@@ -1,4 +1,5 @@
-/* jobs/context/signals.h - a job is asked to stop: by a signal, by its supervisor, by another group of it.
+/* jobs/context/signals.h - a job is asked to stop: by a signal, by its supervisor, by another group
+ * of it.
  *
  * What is asked for stays asked for: the work looks now and then, saves and ends (exit code 75).
  * State of the process, as signals are; from any thread, and from handlers.   Not collective: ranks

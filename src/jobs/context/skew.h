@@ -1,14 +1,15 @@
 /* jobs/context/skew.h - who is slow, and with what.
  *
- * The seconds of a training step are of three kinds, clocked before the ranks meet, since after that
- * all have waited for the slowest and look alike:
+ * The seconds of a training step are of three kinds, clocked before the ranks meet, since after
+ * that all have waited for the slowest and look alike:
  *   input     waiting for the loader's next batch
  *   wait      blocked on other ranks: from where the sums over all ranks begin to their end
  *             (jobs/train/step.h), also those of batch norm over the batch
  *   compute   all else of the step: its own forward, backward, optimiser
  * A rank that is slow has much of the first or the last and little wait; the others wait.  The
  * straggler is the rank with the most compute + input, when that is more than ORR_SKEW_FACTOR times
- * the (lower) median of the ranks; its cause is the one of the two that is further above its median.
+ * the (lower) median of the ranks; its cause is the one of the two that is further above its
+ * median.
  *
  * Each rank adds up on its own; now and then, at a step that all agree on, rank 0 is told. */
 #ifndef ORR_JOBS_CONTEXT_SKEW_H

@@ -1,5 +1,5 @@
-/* jobs/context/tracing.c - one timeline of many ranks.  The offset of a clock is that of Cristian (1989): at
- * the middle of the shortest round trip, wrong by half of it at most. */
+/* jobs/context/tracing.c - one timeline of many ranks.  The offset of a clock is that of Cristian
+ * (1989): at the middle of the shortest round trip, wrong by half of it at most. */
 #include "jobs/context/tracing.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -38,8 +38,8 @@ static orr_status one_round(orr_context *context, reading *all, const size_t *by
     return ORR_OK;
 }
 
-/* Seconds that make each rank's clock rank 0's, the same for all ranks of a node, and how wrong they
- * may be. */
+/* Seconds that make each rank's clock rank 0's, the same for all ranks of a node, and how wrong
+ * they may be. */
 static orr_status measure(orr_context *context, double *offset, double *error)
 {
     reading *all = orr_alloc((size_t)context->size, sizeof *all);

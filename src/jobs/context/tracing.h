@@ -1,5 +1,5 @@
-/* jobs/context/tracing.h - the timeline of a whole job (core/timeline.h): ranks' clocks are put beside rank
- * 0's at the start, their files into one at the end. */
+/* jobs/context/tracing.h - the timeline of a whole job (core/timeline.h): ranks' clocks are put
+ * beside rank 0's at the start, their files into one at the end. */
 #ifndef ORR_JOBS_CONTEXT_TRACING_H
 #define ORR_JOBS_CONTEXT_TRACING_H
 

@@ -1,9 +1,11 @@
-/* jobs/ensemble/cv.h - a cross-validation: folds x configurations x seeds x repeats.  And what cv_*.c share.
+/* jobs/ensemble/cv.h - a cross-validation: folds x configurations x seeds x repeats.  And what
+ * cv_*.c share.
  *
  * A task trains one configuration with one seed on all folds but one, in a run folder of its own
  * (run/tasks/NAME, a complete run of `train` with its checkpoints); a task that has model.h5 is
  * done: the ledger is the folders.  All tasks read the training set from the same windows, one copy
- * a node.  When all are done, predictions of the held-out rows become oof.h5 (jobs/predict/oof.h). */
+ * a node.  When all are done, predictions of the held-out rows become oof.h5 (jobs/predict/oof.h).
+ */
 #ifndef ORR_JOBS_ENSEMBLE_CV_H
 #define ORR_JOBS_ENSEMBLE_CV_H
 

@@ -44,7 +44,8 @@ typedef struct orr_cv_job {
 
 extern const orr_option orr_cv_job_options[];
 
-/* path: of the job file, from where `job` is found; NULL: none.  To be freed also after a failure. */
+/* path: of the job file, from where `job` is found; NULL: none.  To be freed also after a failure.
+ */
 orr_status orr_cv_job_read(orr_cv_job *j, const orr_config *config, const char *path);
 void orr_cv_job_free(orr_cv_job *j);
 /* The resolved job as YAML: what results depend on, so without run, runtime and cv.ranks. */

@@ -1,6 +1,7 @@
 /* jobs/ensemble/stack.h - joins the models of cross-validations by logistic regression: reads their
  * out-of-fold predictions (stack_join.h), fits and compares (stack_fit.h), writes a run folder
- * (stack_report.h, jobs/predict/stack_model.h).  stack.h5 comes last: with it the stack is whole. */
+ * (stack_report.h, jobs/predict/stack_model.h).  stack.h5 comes last: with it the stack is whole.
+ */
 #ifndef ORR_JOBS_ENSEMBLE_STACK_H
 #define ORR_JOBS_ENSEMBLE_STACK_H
 

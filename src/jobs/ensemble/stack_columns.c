@@ -1,4 +1,5 @@
-/* jobs/ensemble/stack_columns.c - which files and models a stack takes, in which order, by which names. */
+/* jobs/ensemble/stack_columns.c - which files and models a stack takes, in which order, by which
+ * names. */
 #include "core/memory.h"
 #include "data/storage/storage.h"
 #include "jobs/ensemble/stack_join.h"

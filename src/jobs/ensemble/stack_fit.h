@@ -1,5 +1,5 @@
-/* jobs/ensemble/stack_fit.h - the stack itself: C by grid search over folds, candidates compared on those
- * folds, and the fit on all rows.
+/* jobs/ensemble/stack_fit.h - the stack itself: C by grid search over folds, candidates compared on
+ * those folds, and the fit on all rows.
  *
  * Candidates, each scored on every held-out fold: every column alone; their mean; the mean of their
  * ranks within the fold; their mean with weights fitted on the other folds; and the stack at the

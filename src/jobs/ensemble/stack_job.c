@@ -1,5 +1,5 @@
-/* jobs/ensemble/stack_job.c - keys of a stack, and its grid.  The defaults are the published stack of the
- * radio search (50 values of C from 100 to 0.01, 5 stratified folds shuffled by seed 1). */
+/* jobs/ensemble/stack_job.c - keys of a stack, and its grid.  The defaults are the published stack
+ * of the radio search (50 values of C from 100 to 0.01, 5 stratified folds shuffled by seed 1). */
 #include "jobs/ensemble/stack_job.h"
 #include "jobs/context/runtime.h"
 

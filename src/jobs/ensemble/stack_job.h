@@ -1,7 +1,8 @@
 /* jobs/ensemble/stack_job.h - the job file of a stack.
  *
  *   run: runs/koi-stack
- *   oof: [runs/koi-cv, runs/other-cv]   # cross-validations (their folders, or files of predictions)
+ *   oof: [runs/koi-cv, runs/other-cv]   # cross-validations (their folders, or files of
+ *                                       predictions)
  *   models: []                          # [] = all their models
  *   features: probability
  *   seeds: mean

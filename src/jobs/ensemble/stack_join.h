@@ -1,5 +1,5 @@
-/* jobs/ensemble/stack_join.h - out-of-fold predictions of several cross-validations side by side: rows by
- * sample id, columns by (cross-validation, model, seed).
+/* jobs/ensemble/stack_join.h - out-of-fold predictions of several cross-validations side by side:
+ * rows by sample id, columns by (cross-validation, model, seed).
  *
  * Rows come in the order of the first file of the job; columns in the order of the resolved path of
  * their cross-validation, then of the model's name, then of the seed, whatever order files hold

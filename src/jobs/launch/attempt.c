@@ -18,7 +18,8 @@
 static const double round_seconds = 0.05, term_after = 1.5, kill_after = 4, stubborn = 120;
 /* One order to stop often comes as several signals: to the script, its steps, its process group. */
 static const double second_after = 2;
-/* What comes of a rank's last words may seem to be there so long before them: the kernel's clock. */
+/* What comes of a rank's last words may seem to be there so long before them: the kernel's clock.
+ */
 static const double at_once = 0.05;
 /* After it was asked to suspend its ranks a launcher has done so. */
 static const double settling = 0.6;
@@ -72,8 +73,8 @@ static tally count(const orr_attempt *a)
     return t;
 }
 
-/* A rank that fails by itself, with a code of its own, ends the job by MPI_Abort: what becomes of the
- * others after it has said so is no fault of theirs. */
+/* A rank that fails by itself, with a code of its own, ends the job by MPI_Abort: what becomes of
+ * the others after it has said so is no fault of theirs. */
 static int judge(orr_attempt *a, double now)
 {
     const orr_rank_view *v = orr_supervisor_views(a->supervisor);
@@ -145,7 +146,7 @@ static void hear_last_words(orr_attempt *a, int patiently)
     while (orr_now() < until && !are_all_gone(a));
 }
 
-/* The launcher has ended: of itself, when the ranks had said that they would, or never came.  Killed
+/* The launcher has ended: of itself, when the ranks had said that they would, or never came. Killed
  * from outside it takes its ranks along. */
 static void decide_ended(orr_attempt *a)
 {

@@ -1,5 +1,5 @@
-/* jobs/launch/attempt.h - one start of a job under a supervisor: until it ends by itself, or until a rank
- * is lost; then until nothing of it is left.   Not collective. */
+/* jobs/launch/attempt.h - one start of a job under a supervisor: until it ends by itself, or until
+ * a rank is lost; then until nothing of it is left.   Not collective. */
 #ifndef ORR_JOBS_LAUNCH_ATTEMPT_H
 #define ORR_JOBS_LAUNCH_ATTEMPT_H
 

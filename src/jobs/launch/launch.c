@@ -1,4 +1,5 @@
-/* jobs/launch/launch.c - starts after starts, until the command is done or may not be started again. */
+/* jobs/launch/launch.c - starts after starts, until the command is done or may not be started
+ * again. */
 #include "jobs/launch/launch.h"
 #include "core/file.h"
 #include "core/log.h"
@@ -242,7 +243,8 @@ static void put_status(const launch *l, const char *state)
     orr_launch_status_put(l->status, o);
 }
 
-/* run: folder of the command's run; "": it has none.  A folder that never becomes a run gets no file. */
+/* run: folder of the command's run; "": it has none.  A folder that never becomes a run gets no
+ * file. */
 static orr_status open_status(launch *l, const char *run)
 {
     char path[ORR_PATH_MAX], job[ORR_PATH_MAX];

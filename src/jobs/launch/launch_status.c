@@ -1,5 +1,5 @@
-/* jobs/launch/launch_status.c - a thread that writes the newest object.  Without fsync: a reader sees the
- * old file or the new one, and nothing waits for a disk. */
+/* jobs/launch/launch_status.c - a thread that writes the newest object.  Without fsync: a reader
+ * sees the old file or the new one, and nothing waits for a disk. */
 #include "jobs/launch/launch_status.h"
 #include "core/file.h"
 #include "core/json.h"

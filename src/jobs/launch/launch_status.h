@@ -1,18 +1,19 @@
-/* jobs/launch/launch_status.h - the status file of orrery launch, written by a thread: a file system that
- * hangs must not silence who speaks to the ranks.
+/* jobs/launch/launch_status.h - the status file of orrery launch, written by a thread: a file
+ * system that hangs must not silence who speaks to the ranks.
  *
  * The caller's object, and these of it and of us:
  *   "run"      folder of the command's run, "" = it has none
- *   "faults"   [{"what", "when"}, ...] of this launch; before them we put those that earlier launches
- *              of the same run have left in the file: the newest ORR_LAUNCH_FAULTS_MAX of all
+ *   "faults"   [{"what", "when"}, ...] of this launch; before them we put those that earlier
+ *              launches of the same run have left in the file: the newest ORR_LAUNCH_FAULTS_MAX of
+ *              all
  *   "starts"   how many launches of the run that makes, with this one
  *   "pid", "process_started" (ticks, as /proc has it), "launch_host"   who writes
  * A file beside `beside` is of the same run whatever it says.
  *
- * A file whose writer lives and has not ended is left alone, with one warning, as long as that is so:
- * a second launch of a run, which the run's lock refuses, must not hide the first.  Of a writer on
- * another host, or one that did not say who it is, that is believed for ten seconds after its last
- * word.  What cannot be written is told once, too.   Not collective. */
+ * A file whose writer lives and has not ended is left alone, with one warning, as long as that is
+ * so: a second launch of a run, which the run's lock refuses, must not hide the first.  Of a writer
+ * on another host, or one that did not say who it is, that is believed for ten seconds after its
+ * last word.  What cannot be written is told once, too.   Not collective. */
 #ifndef ORR_JOBS_LAUNCH_LAUNCH_STATUS_H
 #define ORR_JOBS_LAUNCH_LAUNCH_STATUS_H
 

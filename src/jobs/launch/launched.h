@@ -1,8 +1,8 @@
-/* jobs/launch/launched.h - the launcher's process (mpirun), in a session of its own, and all processes of
- * this machine that came from it.
+/* jobs/launch/launched.h - the launcher's process (mpirun), in a session of its own, and all
+ * processes of this machine that came from it.
  *
- * It gets SIGTERM when we die; what does not heed it is ended by the ranks (jobs/context/heartbeat.h).
- * Not collective. */
+ * It gets SIGTERM when we die; what does not heed it is ended by the ranks
+ * (jobs/context/heartbeat.h). Not collective. */
 #ifndef ORR_JOBS_LAUNCH_LAUNCHED_H
 #define ORR_JOBS_LAUNCH_LAUNCHED_H
 

@@ -1,6 +1,6 @@
-/* jobs/launch/status_view.h - the status files of a run (jobs/context/run_status.h), found and judged.
- * A file that says "running" is believed while its process lives here, or for as long as it is
- * fresh.   Not collective. */
+/* jobs/launch/status_view.h - the status files of a run (jobs/context/run_status.h), found and
+ * judged. A file that says "running" is believed while its process lives here, or for as long as it
+ * is fresh.   Not collective. */
 #ifndef ORR_JOBS_LAUNCH_STATUS_VIEW_H
 #define ORR_JOBS_LAUNCH_STATUS_VIEW_H
 
@@ -27,8 +27,8 @@ typedef struct orr_view {
     orr_error bad; /* the first file that is none, beside others that are: told after these */
 } orr_view;
 
-/* What lies at a path: a run's folder, a fetch's, a crop's `out`, or a status file.  v is zeroed, and
- * to be freed also after a failure.  ORR_ERR_IO, ORR_ERR_FORMAT. */
+/* What lies at a path: a run's folder, a fetch's, a crop's `out`, or a status file.  v is zeroed,
+ * and to be freed also after a failure.  ORR_ERR_IO, ORR_ERR_FORMAT. */
 orr_status orr_view_look(orr_view *v, const char *path);
 void orr_view_free(orr_view *v); /* and v itself; NULL is fine */
 

@@ -1,4 +1,5 @@
-/* jobs/launch/supervisor.h - hears the ranks of a job (jobs/context/heartbeat.h) and writes to them.
+/* jobs/launch/supervisor.h - hears the ranks of a job (jobs/context/heartbeat.h) and writes to
+ * them.
  *
  * Listens on a port of its own, with a key of its own; a line without the key ends the connection.
  * Everything happens inside orr_supervisor_serve, which is to be called all the time; when it was

@@ -1,8 +1,8 @@
 /* jobs/launch/verdict.h - what ails a rank, judged from outside MPI.
  *
- * A supervisor (jobs/launch/supervisor.h) hears from each rank four times a second and writes to it twice
- * a second.  Three things tell faults apart: whether the rank still speaks, whether the kernel of
- * its host still acknowledges what is written, and whether its connection was closed:
+ * A supervisor (jobs/launch/supervisor.h) hears from each rank four times a second and writes to it
+ * twice a second.  Three things tell faults apart: whether the rank still speaks, whether the
+ * kernel of its host still acknowledges what is written, and whether its connection was closed:
  *
  *   closed, and no end announced   dead: killed or crashed (the kernel closes for it)
  *   silent, acknowledged           stopped: SIGSTOP, a debugger, a frozen container
@@ -84,11 +84,12 @@ double orr_verdict_when(orr_verdict verdict, const orr_rank_view *v);
 int orr_verdict_first(const orr_verdict *verdict, const orr_rank_view *v, int n);
 /* May the fault of `first` be another rank's?  A rank that is killed before its first word is not
  * seen to end, the others are: the launcher ends them for it.  So their ends tell nothing while a
- * rank has not come, unless others live on; nor does the order of ends that nobody was there to see. */
+ * rank has not come, unless others live on; nor does the order of ends that nobody was there to
+ * see. */
 int orr_verdict_is_doubtful(const orr_verdict *verdict, const orr_rank_view *v, int n, int first,
                             double now);
-/* What is known then: "a rank that had not said its first word yet was killed or crashed (rank 2 of 3
- * is the one missing), or rank 0 on node1 in start, the first that was seen to end".  unnamed:
+/* What is known then: "a rank that had not said its first word yet was killed or crashed (rank 2 of
+ * 3 is the one missing), or rank 0 on node1 in start, the first that was seen to end".  unnamed:
  * orr_supervisor_unnamed. */
 void orr_verdict_tell_doubt(orr_text *out, const orr_rank_view *v, int n, int first,
                             double unnamed);

@@ -454,7 +454,8 @@ static orr_status read_numbers(orr_transform *t, orr_store_reader *f, const char
     return st;
 }
 
-/* One tensor at place *at of the weights; while they have no memory, only whether the file has it. */
+/* One tensor at place *at of the weights; while they have no memory, only whether the file has it.
+ */
 static orr_status read_tensor(orr_model *m, orr_store_reader *f, const orr_layer *l,
                               const orr_tensor_info *t, size_t *at)
 {

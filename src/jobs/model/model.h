@@ -1,7 +1,7 @@
-/* jobs/model/model.h - everything that turns a stored sample into an answer: transforms, graph, weights,
- * loss, class names. One object is made by training (from the job) and by predicting (from a model
- * file), so that what trained is what serves. Model file "orrery-model-1": docs/formats.md.   Not
- * collective: jobs loads on every rank and saves on one. */
+/* jobs/model/model.h - everything that turns a stored sample into an answer: transforms, graph,
+ * weights, loss, class names. One object is made by training (from the job) and by predicting (from
+ * a model file), so that what trained is what serves. Model file "orrery-model-1": docs/formats.md.
+ * Not collective: jobs loads on every rank and saves on one. */
 #ifndef ORR_JOBS_MODEL_MODEL_H
 #define ORR_JOBS_MODEL_MODEL_H
 
@@ -47,8 +47,8 @@ orr_status orr_model_net(orr_net **out, orr_model *m, const orr_limits *limits);
 /* ORR_ERR_SHAPE unless samples of this schema are what the model takes; says what differs.  what:
  * name of the data. */
 orr_status orr_model_accepts(const orr_model *m, const orr_schema *s, const char *what);
-/* Where each of the model's aux numbers stands in sets of this schema: columns[n_aux].  ORR_ERR_SHAPE
- * naming the one that is missing. */
+/* Where each of the model's aux numbers stands in sets of this schema: columns[n_aux].
+ * ORR_ERR_SHAPE naming the one that is missing. */
 orr_status orr_model_aux_columns(const orr_model *m, const orr_schema *s, const char *what,
                                  int *columns);
 /* Numbers that the net takes of it, after the transform; 0 without. */

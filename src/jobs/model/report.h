@@ -1,5 +1,5 @@
-/* jobs/model/report.h - scores for people (tables), for programs (JSON), and predictions as files.   Not
- * collective. */
+/* jobs/model/report.h - scores for people (tables), for programs (JSON), and predictions as files.
+ * Not collective. */
 #ifndef ORR_JOBS_MODEL_REPORT_H
 #define ORR_JOBS_MODEL_REPORT_H
 

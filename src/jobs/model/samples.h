@@ -1,5 +1,6 @@
-/* jobs/model/samples.h - a shard set in memory shared by the ranks of a node, and what is computed over
- * it together. All functions are collective over the context's ranks and end with an agreement. */
+/* jobs/model/samples.h - a shard set in memory shared by the ranks of a node, and what is computed
+ * over it together. All functions are collective over the context's ranks and end with an
+ * agreement. */
 #ifndef ORR_JOBS_MODEL_SAMPLES_H
 #define ORR_JOBS_MODEL_SAMPLES_H
 

@@ -1,9 +1,10 @@
 /* jobs/model/scores.h - what is known of a set's predictions: their numbers, loss, metrics.
  * By the model's output type (core/output_type.h) they are probabilities of classes, values, or
- * densities over bins of one value, whose mean is the point estimate; a calibrated model's densities are calibrated here, while `loss` is that of the
- * net.  A value that is a redshift by its name (orr_schema_is_redshift) also gets the metrics of
- * photometric redshifts (stats/redshift.h); a density gets PIT and CRPS whatever its value is.
- * Not collective: every rank computes the same. */
+ * densities over bins of one value, whose mean is the point estimate; a calibrated model's
+ * densities are calibrated here, while `loss` is that of the net.  A value that is a redshift by
+ * its name (orr_schema_is_redshift) also gets the metrics of photometric redshifts
+ * (stats/redshift.h); a density gets PIT and CRPS whatever its value is. Not collective: every rank
+ * computes the same. */
 #ifndef ORR_JOBS_MODEL_SCORES_H
 #define ORR_JOBS_MODEL_SCORES_H
 
@@ -33,8 +34,8 @@ typedef struct orr_scores {
 orr_status orr_scores_create(orr_scores *s, const orr_model *m, const orr_samples *samples,
                              const int64_t *rows, int64_t n, const orr_real *logits,
                              double threshold);
-/* The same of predictions that are known already, p[n][n_columns]: averages of several models, or read
- * from a file.  The loss stays NaN. */
+/* The same of predictions that are known already, p[n][n_columns]: averages of several models, or
+ * read from a file.  The loss stays NaN. */
 orr_status orr_scores_of_predictions(orr_scores *s, const orr_model *m, const orr_samples *samples,
                                      const int64_t *rows, int64_t n, const double *p,
                                      double threshold);

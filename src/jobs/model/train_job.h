@@ -1,5 +1,5 @@
-/* jobs/model/train_job.h - the training job file: its sections, as structs, and their option tables.
- * Strings and nodes in them are borrowed from the configuration.   Not collective. */
+/* jobs/model/train_job.h - the training job file: its sections, as structs, and their option
+ * tables. Strings and nodes in them are borrowed from the configuration.   Not collective. */
 #ifndef ORR_JOBS_MODEL_TRAIN_JOB_H
 #define ORR_JOBS_MODEL_TRAIN_JOB_H
 

@@ -1,5 +1,5 @@
-/* jobs/predict/apply.h - a model, or an ensemble of models (jobs/predict/ensemble.h), over a shard set: what evaluate
- * and predict share.   Collective. */
+/* jobs/predict/apply.h - a model, or an ensemble of models (jobs/predict/ensemble.h), over a shard
+ * set: what evaluate and predict share.   Collective. */
 #ifndef ORR_JOBS_PREDICT_APPLY_H
 #define ORR_JOBS_PREDICT_APPLY_H
 
@@ -38,8 +38,8 @@ typedef struct orr_apply_command {
 } orr_apply_command;
 
 /* Reads the options, finds the models and loads the first, opens the data, checks that all fit,
- * predicts every sample once with each model, and hands the answers to output.  A signal before that
- * ends it: ORR_ERR_INTERRUPTED, nothing is written. */
+ * predicts every sample once with each model, and hands the answers to output.  A signal before
+ * that ends it: ORR_ERR_INTERRUPTED, nothing is written. */
 orr_status orr_apply(orr_context *context, const orr_args *args, const orr_apply_command *c);
 
 #endif

@@ -1,14 +1,16 @@
 /* jobs/predict/ensemble.h - all models behind a path, and what they answer together.
  *
  *   model.h5, or a training run's folder        that model
- *   a cross-validation's run folder (oof.h5)    the mean over all its configurations, or one of them
+ *   a cross-validation's run folder (oof.h5)    the mean over all its configurations, or one of
+ *                                               them
  *   a stack's folder (stack.h5)                 its logistic regression over such means
  *
- * Answers of a configuration: the mean over folds of each column (a seed, a repeat), and of these the
- * mean over columns; all configurations count alike.  Averaged are probabilities, values, or
+ * Answers of a configuration: the mean over folds of each column (a seed, a repeat), and of these
+ * the mean over columns; all configurations count alike.  Averaged are probabilities, values, or
  * densities (calibrated ones, where a model is calibrated), in double and in the order of oof.h5:
- * sum of p / folds over folds, which is what oof.h5 has of the test set; then likewise over columns,
- * then over configurations.  Every rank computes the same sums: the bytes do not depend on ranks.
+ * sum of p / folds over folds, which is what oof.h5 has of the test set; then likewise over
+ * columns, then over configurations.  Every rank computes the same sums: the bytes do not depend on
+ * ranks.
  *
  * Models are loaded one after the other: memory holds one net, and p[n][columns] a few times (a
  * stack: once more for each of its columns). */

@@ -1,4 +1,5 @@
-/* jobs/predict/ensemble_scores.c - the models' answers, one model after the other, and their means. */
+/* jobs/predict/ensemble_scores.c - the models' answers, one model after the other, and their means.
+ */
 #include "core/memory.h"
 #include "core/progress.h"
 #include "core/timeline.h"

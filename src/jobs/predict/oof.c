@@ -129,8 +129,8 @@ typedef struct filler {
     void *ctx;
 } filler;
 
-/* Rounds of one column a rank.  A rank that has failed goes on taking part, and says so when it closes
- * the file. */
+/* Rounds of one column a rank.  A rank that has failed goes on taking part, and says so when it
+ * closes the file. */
 static void write_columns(orr_store_shared *w, const orr_context *context, const orr_oof *o,
                           const filler *f, orr_deadline *limit)
 {

@@ -1,5 +1,5 @@
-/* jobs/predict/oof.h - out-of-fold predictions of a cross-validation: what each model says of samples it
- * has not been trained on.  File "orrery-oof-1" (docs/formats.md).
+/* jobs/predict/oof.h - out-of-fold predictions of a cross-validation: what each model says of
+ * samples it has not been trained on.  File "orrery-oof-1" (docs/formats.md).
  *
  * A row is a sample of the training set, known by its id; a column is a model: a configuration by
  * name, a seed, a repeat of the folds.  p[column][row][width]: probabilities of all classes (two

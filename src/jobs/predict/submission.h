@@ -1,4 +1,5 @@
-/* jobs/predict/submission.h - predictions in the form and order of a competition's sample submission.
+/* jobs/predict/submission.h - predictions in the form and order of a competition's sample
+ * submission.
  *
  * The sample is a csv with a header: its first column holds ids, the others predictions, whose
  * values are not looked at.  What is written has the same header, ids and order (comma separated).

@@ -290,7 +290,8 @@ static orr_status write_shards(importer *im, orr_counter *counter)
     return st;
 }
 
-/* A folder beside the final one.  What a killed import left there goes; anything else is refused. */
+/* A folder beside the final one.  What a killed import left there goes; anything else is refused.
+ */
 static orr_status make_folder(importer *im)
 {
     ORR_TRY(orr_set_check_output(im->tmp, 1));

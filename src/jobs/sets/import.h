@@ -2,8 +2,8 @@
  *
  * The tables are scanned in byte ranges dealt over the ranks, and shards are written by whoever
  * takes them next; which rows make a shard depends on the schema alone, so the bytes depend on
- * neither ranks nor threads.  The set is made in OUT.tmp and gets its name when it is whole; after a
- * failure nothing of it is left, and a set that was there before is untouched.
+ * neither ranks nor threads.  The set is made in OUT.tmp and gets its name when it is whole; after
+ * a failure nothing of it is left, and a set that was there before is untouched.
  *
  * Errors: what the tables say (ORR_ERR_FORMAT, _SHAPE, _OPTION with file and line), ORR_ERR_EXISTS,
  * ORR_ERR_IO, ORR_ERR_INTERRUPTED after a signal, ORR_ERR_NOMEM.   Collective. */

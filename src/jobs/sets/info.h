@@ -3,8 +3,8 @@
  * A file tells by its `format` attribute what it is; a folder is a shard set when it has an index,
  * a run when it has a model or a checkpoint.
  *
- * Errors: ORR_ERR_IO when there is nothing at the path, ORR_ERR_FORMAT when it is none of these, and
- * what opening it says.   Not collective. */
+ * Errors: ORR_ERR_IO when there is nothing at the path, ORR_ERR_FORMAT when it is none of these,
+ * and what opening it says.   Not collective. */
 #ifndef ORR_JOBS_SETS_INFO_H
 #define ORR_JOBS_SETS_INFO_H
 

@@ -1,5 +1,5 @@
-/* jobs/survey/crop_piece.h - one piece of a part: as many objects as fit into memory, their frames, their
- * cubes. */
+/* jobs/survey/crop_piece.h - one piece of a part: as many objects as fit into memory, their frames,
+ * their cubes. */
 #ifndef ORR_JOBS_SURVEY_CROP_PIECE_H
 #define ORR_JOBS_SURVEY_CROP_PIECE_H
 

@@ -1,5 +1,5 @@
-/* jobs/survey/crop_stream.h - frames brought over the network by a thread of their own, a bounded number of
- * bytes ahead of whoever crops.   Not collective. */
+/* jobs/survey/crop_stream.h - frames brought over the network by a thread of their own, a bounded
+ * number of bytes ahead of whoever crops.   Not collective. */
 #ifndef ORR_JOBS_SURVEY_CROP_STREAM_H
 #define ORR_JOBS_SURVEY_CROP_STREAM_H
 

@@ -1,11 +1,11 @@
 /* jobs/survey/fetch.c - the frames of a catalogue's fields, from an archive to a folder.
  *
- * Phases: rank 0 takes the folder's lock, merges what an earlier start noted and makes the plan; all
- * open them; check (if asked); download; rank 0 merges again; report.  What is done is never asked
- * for again, so a start after any stop does only what is left.
+ * Phases: rank 0 takes the folder's lock, merges what an earlier start noted and makes the plan;
+ * all open them; check (if asked); download; rank 0 merges again; report.  What is done is never
+ * asked for again, so a start after any stop does only what is left.
  *
- * A rank's part: frames are numbered field after field, band after band, and dealt one at a time by a
- * counter.  Ranks end when they will, and meet (jobs/context/meeting.h). */
+ * A rank's part: frames are numbered field after field, band after band, and dealt one at a time by
+ * a counter.  Ranks end when they will, and meet (jobs/context/meeting.h). */
 #include "jobs/survey/fetch.h"
 #include "core/file.h"
 #include "core/log.h"
@@ -511,7 +511,8 @@ static int should_stop(void *ctx)
     return look(f, &stop) != ORR_OK || stop;
 }
 
-/* What is not there is fetched.  Collective; the status is this rank's, ORR_OK when another rank's failure or signal ended it. */
+/* What is not there is fetched.  Collective; the status is this rank's, ORR_OK when another rank's
+ * failure or signal ended it. */
 static orr_status fetch_missing(fetch *f)
 {
     orr_download_opts o =
@@ -595,7 +596,8 @@ static orr_status prepare(fetch *f, const char *plan)
                                orr_archive_n_fields(f->archive), PART_OBJECTS, PART_FIELDS);
 }
 
-/* Among orrery's own files: all else in the folder is frames.  The lock is held: it is this job's to write. */
+/* Among orrery's own files: all else in the folder is frames.  The lock is held: it is this job's
+ * to write. */
 static void open_status(fetch *f)
 {
     char path[ORR_PATH_MAX];

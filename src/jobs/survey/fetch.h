@@ -1,11 +1,11 @@
 /* jobs/survey/fetch.h - the frames of a catalogue's fields, from an archive to a folder.
  *
- * Frames that are there are done; what is missing from the archive or failed is noted in the folder's
- * manifest, so that a start after any stop does only what is left.
+ * Frames that are there are done; what is missing from the archive or failed is noted in the
+ * folder's manifest, so that a start after any stop does only what is left.
  *
- * Errors: of the catalogue and the archive's keys, ORR_ERR_IO when frames failed (or are missing, when
- * o->missing says so), ORR_ERR_EXISTS when another fetch works in the folder, ORR_ERR_INTERRUPTED
- * after a signal.   Collective. */
+ * Errors: of the catalogue and the archive's keys, ORR_ERR_IO when frames failed (or are missing,
+ * when o->missing says so), ORR_ERR_EXISTS when another fetch works in the folder,
+ * ORR_ERR_INTERRUPTED after a signal.   Collective. */
 #ifndef ORR_JOBS_SURVEY_FETCH_H
 #define ORR_JOBS_SURVEY_FETCH_H
 

@@ -1,7 +1,7 @@
 /* jobs/train/checkpoint.h - the complete state of a training run in one file, "orrery-checkpoint-1"
- * (docs/formats.md). Written (jobs/train/saver.h) as .tmp, read back and compared, synced, then renamed:
- * the file of that name is always whole, and the one before it stays until then.  Slabs are stored
- * as they lie in memory, so the bytes of two runs compare. Not collective. */
+ * (docs/formats.md). Written (jobs/train/saver.h) as .tmp, read back and compared, synced, then
+ * renamed: the file of that name is always whole, and the one before it stays until then.  Slabs
+ * are stored as they lie in memory, so the bytes of two runs compare. Not collective. */
 #ifndef ORR_JOBS_TRAIN_CHECKPOINT_H
 #define ORR_JOBS_TRAIN_CHECKPOINT_H
 
@@ -36,9 +36,9 @@ typedef struct orr_checkpoint {
     const char *data; /* identity of the training set: its path and index sha256 */
 } orr_checkpoint;
 
-/* The whole file in memory, for orr_store_image_write: the state may change as soon as this returns.
- * path is for messages; the memory of an earlier image is used again (*spare, taken over; may be
- * NULL).  *image is the caller's to orr_store_image_free; NULL after a failure. */
+/* The whole file in memory, for orr_store_image_write: the state may change as soon as this
+ * returns. path is for messages; the memory of an earlier image is used again (*spare, taken over;
+ * may be NULL).  *image is the caller's to orr_store_image_free; NULL after a failure. */
 orr_status orr_checkpoint_image(const orr_checkpoint *c, const char *path, orr_store_image **spare,
                                 orr_store_image **image);
 /* Fills the parts.  ORR_ERR_FORMAT: not a checkpoint, damaged, of another graph, or of other data.

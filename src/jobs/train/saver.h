@@ -1,11 +1,11 @@
 /* jobs/train/saver.h - writes checkpoints, beside the work on request.
  *
- * A checkpoint is made in memory by the caller's thread (jobs/train/checkpoint.h); from then on the state
- * may change.  The saver syncs the tables that the checkpoint counts on, and gives the image each of
- * its names in turn (orr_store_image_write).  Asynchronous: a thread of its own does this, one at a
- * time, so that there is one image more than the state, and no other; the next save and
- * orr_saver_wait wait for it, and return its failure, in its words.  The thread takes no signals and
- * calls neither MPI nor HDF5.  A process that is killed leaves the newest checkpoint or the one
+ * A checkpoint is made in memory by the caller's thread (jobs/train/checkpoint.h); from then on the
+ * state may change.  The saver syncs the tables that the checkpoint counts on, and gives the image
+ * each of its names in turn (orr_store_image_write).  Asynchronous: a thread of its own does this,
+ * one at a time, so that there is one image more than the state, and no other; the next save and
+ * orr_saver_wait wait for it, and return its failure, in its words.  The thread takes no signals
+ * and calls neither MPI nor HDF5.  A process that is killed leaves the newest checkpoint or the one
  * before it, and perhaps a .tmp.
  * One thread calls; not collective. */
 #ifndef ORR_JOBS_TRAIN_SAVER_H

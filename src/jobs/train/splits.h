@@ -1,8 +1,8 @@
-/* jobs/train/splits.h - training, validation and test samples of a job: sets that were named, and shares
- * cut off the training set. The test share is cut first, then the validation share, stratified
- * where there are classes, by split_seed (scikit-learn's train_test_split): the same rows on any
- * number of ranks.  In cross-validation the part `fold` is what the fold holds out of the training
- * set.   Collective, unless said. */
+/* jobs/train/splits.h - training, validation and test samples of a job: sets that were named, and
+ * shares cut off the training set. The test share is cut first, then the validation share,
+ * stratified where there are classes, by split_seed (scikit-learn's train_test_split): the same
+ * rows on any number of ranks.  In cross-validation the part `fold` is what the fold holds out of
+ * the training set.   Collective, unless said. */
 #ifndef ORR_JOBS_TRAIN_SPLITS_H
 #define ORR_JOBS_TRAIN_SPLITS_H
 
@@ -31,12 +31,14 @@ typedef struct orr_fold_rows {
     int validates;            /* 1: it also chooses the best epoch; no share is cut off then */
     const char *identity;     /* of train */
 } orr_fold_rows;
-/* Parts of a fold: what it holds out, and of the other rows a validation share (o->validation_fraction,
- * by whole groups where there are groups) and the training rows.  Not collective. */
+/* Parts of a fold: what it holds out, and of the other rows a validation share
+ * (o->validation_fraction, by whole groups where there are groups) and the training rows.  Not
+ * collective. */
 orr_status orr_splits_of_fold(orr_splits *p, const orr_fold_rows *f, const orr_data_opts *o);
 /* "index sha256 ..." of a set.  Not collective. */
 orr_status orr_set_identity(char out[128], const char *path);
-/* ORR_ERR_FORMAT when a target of any part lies outside the bins: how many, and which.  Not collective. */
+/* ORR_ERR_FORMAT when a target of any part lies outside the bins: how many, and which.  Not
+ * collective. */
 orr_status orr_splits_check_targets(const orr_splits *p, const orr_bins *bins);
 /* Samples of the largest part beside training. */
 int64_t orr_splits_most(const orr_splits *p);

@@ -1,17 +1,17 @@
 /* jobs/train/step.h - one data-parallel training step.
  *
  * forward; loss; backward, whose finished ranges are gathered into buckets that start their
- * reduction while backward goes on; finish_grad, where layers have fewer parameters than weights; norm
- * of what that leaves; one small ordered sum of loss, counts and what ranks have to
- * say; then clipping, optimiser, running moments.  A step that is not finite is computed once more:
- * all ranks decide that by the small sum, as one whose gradients alone were spoiled must not.  Nothing
- * is allocated in a step.  With one rank and one segment there is nothing to reduce and nothing is
+ * reduction while backward goes on; finish_grad, where layers have fewer parameters than weights;
+ * norm of what that leaves; one small ordered sum of loss, counts and what ranks have to say; then
+ * clipping, optimiser, running moments.  A step that is not finite is computed once more: all ranks
+ * decide that by the small sum, as one whose gradients alone were spoiled must not.  Nothing is
+ * allocated in a step.  With one rank and one segment there is nothing to reduce and nothing is
  * copied.
  *
  * Time is told apart where a rank first blocks on others: in the ends of the reductions and in the
- * small sum, and in the sums of batch norm over the batch, it waits; all before, between and after is
- * its own (jobs/context/skew.h).  Spans of the timeline: forward, loss, backward, reduce-wait (also within
- * the first two, for batch norm), optimiser.   Collective. */
+ * small sum, and in the sums of batch norm over the batch, it waits; all before, between and after
+ * is its own (jobs/context/skew.h).  Spans of the timeline: forward, loss, backward, reduce-wait
+ * (also within the first two, for batch norm), optimiser.   Collective. */
 #ifndef ORR_JOBS_TRAIN_STEP_H
 #define ORR_JOBS_TRAIN_STEP_H
 
@@ -50,7 +50,8 @@ orr_status orr_stepper_create(orr_stepper **out, orr_context *context, const orr
                               orr_net *net, orr_optimiser *optimiser, const orr_leaf_plan *plan,
                               const orr_step_opts *o);
 void orr_stepper_destroy(orr_stepper *s);
-/* On rank 0: the next step tells all ranks `asked`, so that they may meet after it.  Not collective. */
+/* On rank 0: the next step tells all ranks `asked`, so that they may meet after it.  Not
+ * collective. */
 void orr_step_ask(orr_stepper *s);
 orr_status orr_step(orr_stepper *s, const orr_loaded *batch, double lr, orr_step_result *out);
 

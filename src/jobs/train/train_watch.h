@@ -1,6 +1,6 @@
 /* jobs/train/train_watch.h - what a training says of itself while it goes on: its status file
- * (jobs/context/run_status.h), the ranks' seconds in timing.csv, and who is slow (jobs/context/skew.h).  Nothing of
- * it is a result. */
+ * (jobs/context/run_status.h), the ranks' seconds in timing.csv, and who is slow
+ * (jobs/context/skew.h).  Nothing of it is a result. */
 #ifndef ORR_JOBS_TRAIN_TRAIN_WATCH_H
 #define ORR_JOBS_TRAIN_TRAIN_WATCH_H
 

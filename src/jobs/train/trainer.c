@@ -1,4 +1,5 @@
-/* jobs/train/trainer.c - a training run from its start, or from where it stood, to its model file. */
+/* jobs/train/trainer.c - a training run from its start, or from where it stood, to its model file.
+ */
 #include "jobs/train/trainer.h"
 #include "core/file.h"
 #include "core/json.h"

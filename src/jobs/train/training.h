@@ -1,7 +1,7 @@
-/* jobs/train/training.h - all that one training step needs, made from a job and its parts: order, loader
- * settings, fitted transforms, net, optimiser, schedule, stepper.  `train` runs it over epochs and
- * writes a run folder (trainer.h), `lr-range` over a sweep of rates; cross-validation brings parts
- * of its own.
+/* jobs/train/training.h - all that one training step needs, made from a job and its parts: order,
+ * loader settings, fitted transforms, net, optimiser, schedule, stepper.  `train` runs it over
+ * epochs and writes a run folder (trainer.h), `lr-range` over a sweep of rates; cross-validation
+ * brings parts of its own.
  *
  * Collective, and the same bits for any number of ranks.  Parts and job are borrowed until the
  * close.  ORR_ERR_OPTION for a job that does not fit the data, ORR_ERR_FORMAT for parts that

@@ -170,7 +170,8 @@ static double weight_gradient(const orr_conv_shape *s, const orr_real *x, const 
     return sum;
 }
 
-/* dw[segment][k][r][t][c]: each leaf's gradient, rounded, then the tree over the segment's leaves */
+/* dw[segment][k][r][t][c]: each leaf's gradient, rounded, then the tree over the segment's leaves
+ */
 static void segment_weights(const orr_conv_shape *s, const orr_batch *b, int segment,
                             const orr_real *x, const orr_real *dy, orr_real *dw)
 {

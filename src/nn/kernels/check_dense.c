@@ -34,8 +34,8 @@ void orr_check_linear_backward_data(orr_backend *be, const orr_batch *b, int in,
     }
 }
 
-/* One element of a segment's weight gradient: per leaf sum_i dy[i][o] x[i][j], rounded, then the tree
- * over leaves. */
+/* One element of a segment's weight gradient: per leaf sum_i dy[i][o] x[i][j], rounded, then the
+ * tree over leaves. */
 static orr_real weight_gradient(const orr_batch *b, int segment, int in, int out,
                                 const orr_real *x_j, const orr_real *dy_o)
 {
@@ -52,8 +52,8 @@ static orr_real weight_gradient(const orr_batch *b, int segment, int in, int out
     return total;
 }
 
-/* dw[segment][o][j] = tree over leaves of sum_i dy[i][o] x[i][j];  db[segment][o] = tree over leaves of
- * sum_i dy[i][o] */
+/* dw[segment][o][j] = tree over leaves of sum_i dy[i][o] x[i][j];  db[segment][o] = tree over
+ * leaves of sum_i dy[i][o] */
 void orr_check_linear_backward_params(orr_backend *be, const orr_batch *b, int in, int out,
                                       const orr_real *x, const orr_real *dy, orr_real *const *dw,
                                       orr_real *const *db)

@@ -96,8 +96,8 @@ static double prelu_leaf_gradient(const orr_batch *b, int l, size_t rows_per_sam
     return sum;
 }
 
-/* dw[segment][j] = tree over leaves of sum x dy where x <= 0;  dx = dy where x > 0, else w dy.  dx may
- * be NULL. */
+/* dw[segment][j] = tree over leaves of sum x dy where x <= 0;  dx = dy where x > 0, else w dy.  dx
+ * may be NULL. */
 void orr_check_prelu_backward(orr_backend *be, const orr_batch *b, size_t rows_per_sample, int c,
                               int shared, const orr_real *x, const orr_real *w, const orr_real *dy,
                               orr_real *dx, orr_real *const *dw, orr_real *scratch)

@@ -1,12 +1,12 @@
-/* nn/kernels/fenced.c - the back end fenced: the check operations on memory that the host cannot touch.
- * Idea: libCEED's memcheck.
+/* nn/kernels/fenced.c - the back end fenced: the check operations on memory that the host cannot
+ * touch. Idea: libCEED's memcheck.
  *
- * A block lies in pages of its own, which nobody may read or write: code of the host that looks into a
- * slab or an activation dies by SIGSEGV, as it would read nonsense from a device.  Each operation opens
- * the blocks it is given, inputs for reading alone, and closes them again.  New memory is NaN; bytes of
- * a pattern stand before and behind it (verify); freed memory is gone.  An operation that is given
- * memory of the host where its own is wanted, or the other way round, does nothing, and synchronise
- * says so.  So what would go wrong on a GPU goes wrong on any machine.
+ * A block lies in pages of its own, which nobody may read or write: code of the host that looks
+ * into a slab or an activation dies by SIGSEGV, as it would read nonsense from a device.  Each
+ * operation opens the blocks it is given, inputs for reading alone, and closes them again.  New
+ * memory is NaN; bytes of a pattern stand before and behind it (verify); freed memory is gone.  An
+ * operation that is given memory of the host where its own is wanted, or the other way round, does
+ * nothing, and synchronise says so.  So what would go wrong on a GPU goes wrong on any machine.
  *
  * A block: [guard][payload][pattern up to the page's end]. */
 #include "nn/kernels/check.h"

@@ -1,4 +1,5 @@
-/* nn/kernels/host.c - moving numbers in the host's memory, losses, and what follows from moments. */
+/* nn/kernels/host.c - moving numbers in the host's memory, losses, and what follows from moments.
+ */
 #include "nn/kernels/host.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
-/* nn/kernels/host_update.c - the passes over slabs: steps of Adam and SGD, which read and write each
- * number once, and the gradient's norm.
+/* nn/kernels/host_update.c - the passes over slabs: steps of Adam and SGD, which read and write
+ * each number once, and the gradient's norm.
  *
  * Threads divide the slab into blocks; every element's arithmetic is its own.  This file is
  * compiled without contraction of a*b + c into one rounding, so that every instruction set gives

@@ -165,7 +165,8 @@ static void conv_unplan(orr_layer *l, orr_backend *be)
     c->plan = NULL;
 }
 
-/* Copies tap `from` of each filter of x to tap `to` of y; x and y have filters of n_x and n_y taps. */
+/* Copies tap `from` of each filter of x to tap `to` of y; x and y have filters of n_x and n_y taps.
+ */
 static void copy_tap(const conv *c, orr_backend *be, const orr_real *x, int n_x, int from,
                      orr_real *y, int n_y, int to)
 {

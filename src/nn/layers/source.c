@@ -1,5 +1,5 @@
-/* nn/layers/source.c - layer aux: the numbers beside a sample (magnitudes, E(B-V)) as a vector: a source, which
- * reads no other layer.  Nothing is trained before it, so it has no backward. */
+/* nn/layers/source.c - layer aux: the numbers beside a sample (magnitudes, E(B-V)) as a vector: a
+ * source, which reads no other layer.  Nothing is trained before it, so it has no backward. */
 #include "nn/backend.h"
 #include "nn/layer.h"
 #include "nn/layers/kinds.h"

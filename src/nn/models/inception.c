@@ -26,7 +26,8 @@ static const style keras = { "init: glorot", "leaky_relu: {slope: 0.3", 0 };
 static const style pasquet = { "init: glorot, bias_init: 0.1", "prelu: {per_channel: true, init: 0",
                                1 };
 
-/* A convolution called BLOCK_PART and its activation, BLOCK_PART_act.  from NULL: the node before. */
+/* A convolution called BLOCK_PART and its activation, BLOCK_PART_act.  from NULL: the node before.
+ */
 static void conv(orr_text *t, const style *s, const char *block, const char *part, int filters,
                  int size, const char *from)
 {

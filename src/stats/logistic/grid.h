@@ -50,8 +50,8 @@ void orr_logistic_grid_destroy(orr_logistic_grid *g);
 int orr_logistic_grid_tasks(const orr_logistic_grid *g);
 /* Runs tasks tasks[0..n_tasks), on that many threads (0: as OpenMP would), each writing the entries
  * of its fold and C values; all others stay.  To spread over ranks: zero the arrays, give each rank
- * some tasks, add the arrays up.  ORR_ERR_NUMERIC: sums overflow (fold and C are named); ORR_ERR_NOMEM.
- * Not collective. */
+ * some tasks, add the arrays up.  ORR_ERR_NUMERIC: sums overflow (fold and C are named);
+ * ORR_ERR_NOMEM. Not collective. */
 orr_status orr_logistic_grid_run(const orr_logistic_grid *g, const int *tasks, int n_tasks,
                                  int threads, orr_logistic_scores *scores);
 

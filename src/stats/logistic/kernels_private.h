@@ -1,5 +1,5 @@
-/* stats/logistic/kernels_private.h - the loops of logistic regression over one block of rows, for the
- * instruction set at hand.  Private to this folder.
+/* stats/logistic/kernels_private.h - the loops of logistic regression over one block of rows, for
+ * the instruction set at hand.  Private to this folder.
  *
  * A block holds up to ORR_LOGIT_ROWS rows as z[row / 8][p][8], so that it is read from end to end:
  * p - 1 columns and one of ones.  Two classes: all p of a row are times its sign, +1 (class 1) or

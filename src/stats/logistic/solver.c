@@ -1,11 +1,12 @@
 /* stats/logistic/solver.c - the two ways down to the optimum.
  *
  * Newton's method with step halving (Nocedal & Wright 2006, sec. 3.1 and 3.3).  Where a step is
- * foreseen to end within the tolerance, its Hessian is not summed; should it not, the old one serves
- * once more (the chord method), as it does for the first step when only the penalty has changed.
+ * foreseen to end within the tolerance, its Hessian is not summed; should it not, the old one
+ * serves once more (the chord method), as it does for the first step when only the penalty has
+ * changed.
  *
- * L-BFGS with 10 pairs (alg. 7.4 and 7.5 there), Armijo backtracking; H0 is the diagonal that columns
- * of these sizes would have, times gamma_k. */
+ * L-BFGS with 10 pairs (alg. 7.4 and 7.5 there), Armijo backtracking; H0 is the diagonal that
+ * columns of these sizes would have, times gamma_k. */
 #include "stats/logistic/logistic_private.h"
 
 #include "core/memory.h"

@@ -1,5 +1,6 @@
 /* The image of a file in memory is the file that lies on a disk, byte for byte: for sizes around
- * every step of the driver, with room that nobody has written yet, in a block that is used again. */
+ * every step of the driver, with room that nobody has written yet, in a block that is used again.
+ */
 #include "core/memory.h"
 #include "data/storage/hdf5_access.h"
 

@@ -163,7 +163,8 @@ static void test_summed(void **state)
     assert_null(r);
 }
 
-/* Each byte of the file with one bit turned, and each length: never other content, never a crash. */
+/* Each byte of the file with one bit turned, and each length: never other content, never a crash.
+ */
 static void test_damaged(void **state)
 {
     const char *path = in("damaged.h5");

@@ -1,5 +1,5 @@
-/* tests/jobs/cmd/test_yaml.c - whatever an option table of any command or kind may hold is dumped as
- * YAML that reads back to the same values: random ones, and texts that YAML might take for
+/* tests/jobs/cmd/test_yaml.c - whatever an option table of any command or kind may hold is dumped
+ * as YAML that reads back to the same values: random ones, and texts that YAML might take for
  * something else. */
 #include "core/core_test.h"
 #include "core/memory.h"

@@ -1,4 +1,5 @@
-/* tests/jobs/context/test_same_job.c - the same job however it is written, and others told apart. */
+/* tests/jobs/context/test_same_job.c - the same job however it is written, and others told apart.
+ */
 #include "core/core_test.h"
 #include "jobs/context/same_job.h"
 

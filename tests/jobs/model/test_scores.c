@@ -1,5 +1,5 @@
-/* tests/jobs/model/test_scores.c - predictions of each output type: numbers, loss, metrics, threshold,
- * calibration, a set that does not say what is right; and what reports make of them. */
+/* tests/jobs/model/test_scores.c - predictions of each output type: numbers, loss, metrics,
+ * threshold, calibration, a set that does not say what is right; and what reports make of them. */
 #include "jobs/model/report.h"
 #include "jobs/model/scores.h"
 

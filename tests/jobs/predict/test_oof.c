@@ -1,7 +1,7 @@
 /* Out-of-fold files: written by any number of ranks they have the same bytes and come back as they
- * went in, for columns around the steps in which a file's image grows (1 MiB); a rank that fails ends
- * it for all and leaves what was there; files that are damaged, make no sense or hold what is no
- * number are refused. */
+ * went in, for columns around the steps in which a file's image grows (1 MiB); a rank that fails
+ * ends it for all and leaves what was there; files that are damaged, make no sense or hold what is
+ * no number are refused. */
 #include "jobs/predict/oof.h"
 
 #include "comm/ranks.h"

@@ -1,5 +1,5 @@
-/* tests/stats/logistic/test_logistic.c - the same bits for any ranks and threads, what is refused, and what
- * can be worked out by hand; logistic.py compares answers with scikit-learn's. */
+/* tests/stats/logistic/test_logistic.c - the same bits for any ranks and threads, what is refused,
+ * and what can be worked out by hand; logistic.py compares answers with scikit-learn's. */
 #include "stats/logistic/logistic.h"
 
 #include "stats/check.h"
@@ -446,7 +446,8 @@ static void test_no_memory(void **state)
     drop(&t);
 }
 
-/* A logit's probability to the last digits, over all of them; and a row's bits, wherever it lies. */
+/* A logit's probability to the last digits, over all of them; and a row's bits, wherever it lies.
+ */
 static void test_predict(void **state)
 {
     enum { N = 4001 };

@@ -3,9 +3,9 @@
  * It is the cpu table but for convolutions, whose inputs (x and w, dy and w, x and dy) are rounded
  * to bf16, to nearest and ties to even, and whose products are summed in fp32 by the library.  All
  * that a net keeps stays fp32: weights, activations, gradients, the optimiser, statistics.  A
- * convolution that the library has no bf16 kernel for (groups, one channel in, the shapes it does by
- * plain loops) is the cpu table's, in fp32; so are dense layers, which read each weight once for a
- * few dozen samples and wait for memory, not for arithmetic.   Not collective. */
+ * convolution that the library has no bf16 kernel for (groups, one channel in, the shapes it does
+ * by plain loops) is the cpu table's, in fp32; so are dense layers, which read each weight once for
+ * a few dozen samples and wait for memory, not for arithmetic.   Not collective. */
 #ifndef ORR_NN_KERNELS_CPU_BF16_H
 #define ORR_NN_KERNELS_CPU_BF16_H
 

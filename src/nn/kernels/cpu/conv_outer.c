@@ -400,7 +400,8 @@ static void segment_tile(const job *j, int segment, const place *at, const block
     }
 }
 
-/* All tiles of output channels k, each over all leaves: x's channels of a tile stay in the cache. */
+/* All tiles of output channels k, each over all leaves: x's channels of a tile stay in the cache.
+ */
 static void by_tiles(const job *j, int k, float *const *dw)
 {
     const orr_outer *p = j->p;

@@ -4,7 +4,8 @@
  * weight is fetched once for all samples, and the arithmetic keeps up by register tiles over
  * samples x outputs.  An output's sum runs over vectors of `lanes` partial sums and then a fixed
  * fold: its bits depend on the layer's size alone.  Layers with fewer inputs than a vector has
- * lanes are in linear_narrow.c.  Big leaves of big layers are OpenBLAS's (openblas.h says which). */
+ * lanes are in linear_narrow.c.  Big leaves of big layers are OpenBLAS's (openblas.h says which).
+ */
 #include "nn/kernels/cpu/cpu.h"
 #include "nn/kernels/cpu/openblas.h"
 #include "nn/kernels/cpu/tile.h"

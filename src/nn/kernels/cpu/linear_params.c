@@ -1,8 +1,8 @@
 /* nn/kernels/cpu/linear_params.c - dense layers: gradients of weights and biases.
  *
  * A tile of the gradient (6 outputs x 4 vectors of inputs) is made leaf by leaf in registers, and
- * the tree over the leaves of a segment is folded on a small stack of tiles in the first cache, so the
- * gradient is written once. */
+ * the tree over the leaves of a segment is folded on a small stack of tiles in the first cache, so
+ * the gradient is written once. */
 #include "nn/kernels/cpu/cpu.h"
 #include "nn/kernels/cpu/isa.h"
 #include "nn/kernels/cpu/leaf_stack.h"

@@ -222,8 +222,9 @@ static void need_packed(orr_dnnl_conv *p, const dnnl_memory_desc_t *md)
     if (bytes > p->packed_bytes) p->packed_bytes = (bytes + ORR_ALIGN - 1) / ORR_ALIGN * ORR_ALIGN;
 }
 
-/* The gradient of a stride of 1 is the convolution of dy with the reversed kernel, which the library
- * does quicker than its own gradient, microseconds on one core with AVX-512, turned against not:
+/* The gradient of a stride of 1 is the convolution of dy with the reversed kernel, which the
+ * library does quicker than its own gradient, microseconds on one core with AVX-512, turned against
+ * not:
  *
  *   32 x 32    64 -> 92   5x5  42400 60200      16 x 16  64 -> 48   1x1  233 273
  *   16 x 16    48 -> 64   5x5   4740  5240       8 x 8   92 -> 128  3x3 1890 1890

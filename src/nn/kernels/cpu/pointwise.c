@@ -144,9 +144,10 @@ void orr_cpu_softmax_backward(orr_backend *be, size_t rows, int c, const float *
     }
 }
 
-/* Dropout draws Philox blocks for LANES (sample, block) pairs at once.  A 64-bit lane holds a 32-bit
- * word, so that a product needs no widening.  Lane by lane this is core/rng.h's orr_philox4x32 and
- * orr_rng_key: test_kernels_cpu holds it to the check table, which calls those. */
+/* Dropout draws Philox blocks for LANES (sample, block) pairs at once.  A 64-bit lane holds a
+ * 32-bit word, so that a product needs no widening.  Lane by lane this is core/rng.h's
+ * orr_philox4x32 and orr_rng_key: test_kernels_cpu holds it to the check table, which calls those.
+ */
 enum { LANES = 8, DROP_SAMPLES = 64 };
 typedef uint64_t lanes __attribute__((vector_size(LANES * sizeof(uint64_t))));
 typedef struct {
