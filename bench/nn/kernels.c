@@ -16,6 +16,7 @@
 #include "nn/backend.h"
 #include "nn/kernels/cpu/cpu.h"
 #include "nn/kernels/cpu/openblas.h"
+#include "nn/layers/kinds.h"
 
 #include <cblas.h>
 #include <omp.h>
@@ -137,15 +138,16 @@ static void pool_backward(const work *w)
 }
 static void relu_forward(const work *w)
 {
-    w->f->be->ops->act_forward(w->f->be, ORR_RELU, 0, w->n, w->a->x, w->a->y);
+    w->f->be->ops->act_forward(w->f->be, orr_kind_relu.activation, 0, w->n, w->a->x, w->a->y);
 }
 static void relu_backward(const work *w)
 {
-    w->f->be->ops->act_backward(w->f->be, ORR_RELU, 0, w->n, w->a->x, w->a->y, w->a->dy, w->a->dx);
+    w->f->be->ops->act_backward(w->f->be, orr_kind_relu.activation, 0, w->n, w->a->y, w->a->dy,
+                                w->a->dx);
 }
 static void tanh_forward(const work *w)
 {
-    w->f->be->ops->act_forward(w->f->be, ORR_TANH, 0, w->n, w->a->x, w->a->y);
+    w->f->be->ops->act_forward(w->f->be, orr_kind_tanh.activation, 0, w->n, w->a->x, w->a->y);
 }
 static void norm_moments(const work *w)
 {
@@ -289,12 +291,13 @@ static void avg_backward(const work *w)
 }
 static void leaky_forward(const work *w)
 {
-    w->f->be->ops->act_forward(w->f->be, ORR_LEAKY_RELU, 0.3, w->n, w->a->x, w->a->y);
+    w->f->be->ops->act_forward(w->f->be, orr_kind_leaky_relu.activation, 0.3, w->n, w->a->x,
+                               w->a->y);
 }
 static void leaky_backward(const work *w)
 {
-    w->f->be->ops->act_backward(w->f->be, ORR_LEAKY_RELU, 0.3, w->n, w->a->x, w->a->y, w->a->dy,
-                                w->a->dy);
+    w->f->be->ops->act_backward(w->f->be, orr_kind_leaky_relu.activation, 0.3, w->n, w->a->y,
+                                w->a->dy, w->a->dy);
 }
 
 static void bench_average(bench *f, int n, orr_pool_shape s)

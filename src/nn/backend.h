@@ -32,6 +32,7 @@
 #include "core/leaves.h"
 #include "core/memory_kind.h"
 #include "core/status.h"
+#include "nn/activations/activation.h"
 #include "nn/layer.h"
 #include "nn/loss.h"
 #include "nn/real.h"
@@ -58,8 +59,6 @@ typedef struct orr_pool_shape {
     int count_padding; /* average: divide by r*s always (torch default) instead of by the pixels
                           inside (TF SAME) */
 } orr_pool_shape;
-
-typedef enum { ORR_RELU, ORR_LEAKY_RELU, ORR_ELU, ORR_SILU, ORR_SIGMOID, ORR_TANH } orr_activation;
 
 /* What a step of an optimiser does with each number; d = scale g + l2 w.
  *   adam      m = beta1 m + rest1 d, v = beta2 v + rest2 d^2, w = decay w - rate m / (sqrt(v) root
@@ -133,12 +132,12 @@ typedef struct orr_backend_ops {
     void (*avg_pool_backward)(orr_backend *be, int n, const orr_pool_shape *s, const orr_real *dy,
                               orr_real *dx);
 
-    /* ---- element-wise; alpha = slope (leaky) or scale (elu).  y may be x, dx may be dy.
-     * backward: relu, leaky, elu, sigmoid, tanh need y alone (x may be NULL); silu needs x ---- */
-    void (*act_forward)(orr_backend *be, orr_activation a, double alpha, size_t n,
+    /* ---- element-wise (nn/activations/activation.h); y may be x, dx may be dy.  from: x or y,
+     * what the activation's backward reads ---- */
+    void (*act_forward)(orr_backend *be, const orr_activation *a, double alpha, size_t n,
                         const orr_real *x, orr_real *y);
-    void (*act_backward)(orr_backend *be, orr_activation a, double alpha, size_t n,
-                         const orr_real *x, const orr_real *y, const orr_real *dy, orr_real *dx);
+    void (*act_backward)(orr_backend *be, const orr_activation *a, double alpha, size_t n,
+                         const orr_real *from, const orr_real *dy, orr_real *dx);
     /* w[c] or, with shared, w[1].  rows = pixels.  dw: per leaf rows, then tree sum into
      * dw[segment]; scratch holds max_leaves * c elements */
     void (*prelu_forward)(orr_backend *be, size_t rows, int c, int shared, const orr_real *x,

@@ -39,6 +39,7 @@ enum {
 };
 
 struct orr_backend;
+struct orr_activation;
 typedef struct orr_layer orr_layer;
 
 /* A named tensor of a layer: in memory as this table says, in files as PyTorch has it. */
@@ -96,9 +97,10 @@ typedef struct orr_layer_kind {
     const char *help;          /* one line */
     const orr_option *options; /* of the option struct; NULL = none */
     size_t opts_bytes;
-    int min_inputs, max_inputs; /* 0, 0: a source, which reads no other layer */
-    int keeps_x, keeps_y;       /* backward reads x / y: the memory plan keeps them */
-    int in_place;               /* y may be x[0], and dx[0] may be dy */
+    int min_inputs, max_inputs;              /* 0, 0: a source, which reads no other layer */
+    int keeps_x, keeps_y;                    /* backward reads x / y: the memory plan keeps them */
+    int in_place;                            /* y may be x[0], and dx[0] may be dy */
+    const struct orr_activation *activation; /* nn/activations/activation.h; NULL: none */
     /* Checks options against l->in, fills l->out, l->params and l->states (orr_layer_tensors),
      * l->stat_count, l->saved, l->self; may change l->keeps_x, l->keeps_y, l->in_place.
      * ORR_ERR_SHAPE, ORR_ERR_OPTION; the graph puts the layer's name and input before the sentence.

@@ -5,6 +5,7 @@
 #include "core/leaves.h"
 #include "core/memory.h"
 #include "nn/backend.h"
+#include "nn/layers/kinds.h"
 
 #include <math.h>
 
@@ -153,15 +154,18 @@ static int pool(const test_case *c, FILE *out, int is_max)
     return give(out, y, n_y) & give(out, dx, n_x);
 }
 
-/* y stays in a buffer of its own; where the table says that x is not needed it is not given. */
+/* y stays in a buffer of its own; backward gets what the row says that it reads. */
 static int act(const test_case *c, FILE *out)
 {
-    orr_activation a = (orr_activation)c->i[0];
+    static const orr_layer_kind *const kinds[] = { &orr_kind_relu,    &orr_kind_leaky_relu,
+                                                   &orr_kind_elu,     &orr_kind_silu,
+                                                   &orr_kind_sigmoid, &orr_kind_tanh };
+    const orr_activation *a = kinds[c->i[0]]->activation;
     size_t n = (size_t)c->len[0];
     orr_real *x = in(c, 0), *dy = in(c, 1), *y = room(n), *dx = room(n);
 
     K->ops->act_forward(K, a, c->r[0], n, x, y);
-    K->ops->act_backward(K, a, c->r[0], n, a == ORR_SILU ? x : NULL, y, dy, dx);
+    K->ops->act_backward(K, a, c->r[0], n, a->reads == ORR_READS_X ? x : y, dy, dx);
     K->ops->free(K, x), K->ops->free(K, dy);
     return give(out, y, n) & give(out, dx, n);
 }

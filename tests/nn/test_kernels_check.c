@@ -171,16 +171,19 @@ static void test_max_pool_padding_never_wins(void **state)
 static void test_activations_in_place_and_nan(void **state)
 {
     (void)state;
-    for (int a = ORR_RELU; a <= ORR_TANH; a++) {
+    for (int k = 0, n; k < (orr_layer_kinds(&n), n); k++) {
+        const orr_activation *a = orr_layer_kinds(&n)[k]->activation;
         const orr_real x[3] = { (orr_real)-0.5, (orr_real)NAN, 2 };
         orr_real y[3], same[3], g[3] = { 1, 2, 3 }, dx[3];
+
+        if (!a) continue;
         memcpy(same, x, sizeof x);
-        K->ops->act_forward(K, (orr_activation)a, 0.3, 3, x, y);
-        K->ops->act_forward(K, (orr_activation)a, 0.3, 3, same, same);
+        K->ops->act_forward(K, a, 0.3, 3, x, y);
+        K->ops->act_forward(K, a, 0.3, 3, same, same);
         assert_memory_equal(y, same, sizeof y);
         assert_true(isnan(y[1]));
-        K->ops->act_backward(K, (orr_activation)a, 0.3, 3, x, y, g, dx);
-        K->ops->act_backward(K, (orr_activation)a, 0.3, 3, x, y, g, g);
+        K->ops->act_backward(K, a, 0.3, 3, a->reads == ORR_READS_X ? x : y, g, dx);
+        K->ops->act_backward(K, a, 0.3, 3, a->reads == ORR_READS_X ? x : y, g, g);
         assert_memory_equal(dx, g, sizeof g);
     }
 }

@@ -38,10 +38,10 @@ void orr_check_avg_pool_forward(orr_backend *be, int n, const orr_pool_shape *s,
 void orr_check_avg_pool_backward(orr_backend *be, int n, const orr_pool_shape *s,
                                  const orr_real *dy, orr_real *dx);
 
-void orr_check_act_forward(orr_backend *be, orr_activation a, double alpha, size_t n,
+void orr_check_act_forward(orr_backend *be, const orr_activation *a, double alpha, size_t n,
                            const orr_real *x, orr_real *y);
-void orr_check_act_backward(orr_backend *be, orr_activation a, double alpha, size_t n,
-                            const orr_real *x, const orr_real *y, const orr_real *dy, orr_real *dx);
+void orr_check_act_backward(orr_backend *be, const orr_activation *a, double alpha, size_t n,
+                            const orr_real *from, const orr_real *dy, orr_real *dx);
 void orr_check_prelu_forward(orr_backend *be, size_t rows, int c, int shared, const orr_real *x,
                              const orr_real *w, orr_real *y);
 void orr_check_prelu_backward(orr_backend *be, const orr_batch *b, size_t rows_per_sample, int c,

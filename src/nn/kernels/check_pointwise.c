@@ -7,68 +7,20 @@
 
 #include <math.h>
 
-static double sigmoid(double x)
-{
-    return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
-}
-
-/* relu max(x, 0);  leaky x or alpha x;  elu x or alpha (e^x - 1);  silu x sigmoid(x) */
-static double activate(orr_activation a, double alpha, double x)
-{
-    switch (a) {
-    case ORR_RELU:
-        return x <= 0 ? 0 : x;
-    case ORR_LEAKY_RELU:
-        return x <= 0 ? alpha * x : x;
-    case ORR_ELU:
-        return x <= 0 ? alpha * expm1(x) : x;
-    case ORR_SILU:
-        return x * sigmoid(x);
-    case ORR_SIGMOID:
-        return sigmoid(x);
-    case ORR_TANH:
-        return tanh(x);
-    }
-    return NAN;
-}
-
-/* dy/dx from y; silu from x: s (1 + x (1 - s)) */
-static double slope(orr_activation a, double alpha, double x, double y)
-{
-    switch (a) {
-    case ORR_RELU:
-        return y <= 0 ? 0 : 1;
-    case ORR_LEAKY_RELU:
-        return y <= 0 ? alpha : 1;
-    case ORR_ELU:
-        return y <= 0 ? y + alpha : 1;
-    case ORR_SILU:
-        return sigmoid(x) * (1 + x * (1 - sigmoid(x)));
-    case ORR_SIGMOID:
-        return y * (1 - y);
-    case ORR_TANH:
-        return 1 - y * y;
-    }
-    return NAN;
-}
-
-void orr_check_act_forward(orr_backend *be, orr_activation a, double alpha, size_t n,
+void orr_check_act_forward(orr_backend *be, const orr_activation *a, double alpha, size_t n,
                            const orr_real *x, orr_real *y)
 {
     (void)be;
     for (size_t i = 0; i < n; i++)
-        y[i] = (orr_real)activate(a, alpha, (double)x[i]);
+        y[i] = (orr_real)a->value(alpha, (double)x[i]);
 }
 
-void orr_check_act_backward(orr_backend *be, orr_activation a, double alpha, size_t n,
-                            const orr_real *x, const orr_real *y, const orr_real *dy, orr_real *dx)
+void orr_check_act_backward(orr_backend *be, const orr_activation *a, double alpha, size_t n,
+                            const orr_real *from, const orr_real *dy, orr_real *dx)
 {
     (void)be;
-    for (size_t i = 0; i < n; i++) {
-        double g =
-            slope(a, alpha, a == ORR_SILU ? (double)x[i] : 0, a == ORR_SILU ? 0 : (double)y[i]);
-        dx[i] = (orr_real)(g * (double)dy[i]);
-    }
+    for (size_t i = 0; i < n; i++)
+        dx[i] = (orr_real)(a->slope(alpha, (double)from[i]) * (double)dy[i]);
 }
 
 /* y = x where x > 0, else w[channel] x */

@@ -309,16 +309,15 @@ static void fenced_avg_pool_backward(orr_backend *be, int n, const orr_pool_shap
 {
     DO(IN(dy) & OUT(dx), orr_check_avg_pool_backward(be, n, s, dy, dx));
 }
-static void fenced_act_forward(orr_backend *be, orr_activation a, double alpha, size_t n,
+static void fenced_act_forward(orr_backend *be, const orr_activation *a, double alpha, size_t n,
                                const orr_real *x, orr_real *y)
 {
     DO(IN(x) & OUT(y), orr_check_act_forward(be, a, alpha, n, x, y));
 }
-static void fenced_act_backward(orr_backend *be, orr_activation a, double alpha, size_t n,
-                                const orr_real *x, const orr_real *y, const orr_real *dy,
-                                orr_real *dx)
+static void fenced_act_backward(orr_backend *be, const orr_activation *a, double alpha, size_t n,
+                                const orr_real *from, const orr_real *dy, orr_real *dx)
 {
-    DO(IN(x) & IN(y) & IN(dy) & OUT(dx), orr_check_act_backward(be, a, alpha, n, x, y, dy, dx));
+    DO(IN(from) & IN(dy) & OUT(dx), orr_check_act_backward(be, a, alpha, n, from, dy, dx));
 }
 static void fenced_prelu_forward(orr_backend *be, size_t rows, int c, int shared, const orr_real *x,
                                  const orr_real *w, orr_real *y)

@@ -1,20 +1,9 @@
-/* nn/layers/activation.c - element-wise functions and softmax.
- * PReLU: He, Zhang, Ren, Sun 2015.  ELU: Clevert, Unterthiner, Hochreiter 2016.  SiLU: Elfwing,
- * Uchibe, Doya 2018. */
+/* nn/layers/activation.c - layers of the activations (nn/activations/activation.h), PReLU (He,
+ * Zhang, Ren, Sun 2015) and softmax. */
+#include "nn/layers/activation.h"
 #include "nn/backend.h"
-#include "nn/layer.h"
-#include "nn/layers/kinds.h"
 #include "nn/layers/opts.h"
 
-static const orr_option leaky_relu_options[] = {
-    { "slope", ORR_OPT_REAL, offsetof(orr_activation_opts, alpha), "0.01", 0, 1, 0, 0,
-      "slope below zero", 0 },
-    ORR_OPTION_END,
-};
-static const orr_option elu_options[] = {
-    ORR_OPTION_REAL(orr_activation_opts, alpha, "1", 0, 1e6, "minus the limit far below zero"),
-    ORR_OPTION_END,
-};
 static const orr_option prelu_options[] = {
     ORR_OPTION_BOOL(orr_prelu_opts, per_channel, "false",
                     "a slope for each channel instead of one"),
@@ -22,7 +11,8 @@ static const orr_option prelu_options[] = {
     ORR_OPTION_END,
 };
 
-static orr_status same_infer(orr_layer *l)
+/* ---- of the rows ---- */
+orr_status orr_activation_infer(orr_layer *l)
 {
     l->out = l->in[0];
     return ORR_OK;
@@ -38,42 +28,23 @@ static double alpha(const orr_layer *l)
     return l->kind->options ? ((const orr_activation_opts *)l->opts)->alpha : 0;
 }
 
-#define ACTIVATION_KIND(NAME, CODE, HELP, OPTIONS, BYTES, KEEPS_X, KEEPS_Y)                        \
-    static orr_status NAME##_forward(orr_layer *l, orr_backend *be, const orr_pass *p)             \
-    {                                                                                              \
-        be->ops->act_forward(be, CODE, alpha(l), count(l, p), p->x[0], p->y);                      \
-        return ORR_OK;                                                                             \
-    }                                                                                              \
-    static orr_status NAME##_backward(orr_layer *l, orr_backend *be, const orr_pass *p)            \
-    {                                                                                              \
-        if (p->dx[0])                                                                              \
-            be->ops->act_backward(be, CODE, alpha(l), count(l, p), p->x[0], p->y, p->dy,           \
-                                  p->dx[0]);                                                       \
-        return ORR_OK;                                                                             \
-    }                                                                                              \
-    const orr_layer_kind orr_kind_##NAME = {                                                       \
-        .kind = #NAME,                                                                             \
-        .help = HELP,                                                                              \
-        .options = OPTIONS,                                                                        \
-        .opts_bytes = BYTES,                                                                       \
-        .min_inputs = 1,                                                                           \
-        .max_inputs = 1,                                                                           \
-        .keeps_x = KEEPS_X,                                                                        \
-        .keeps_y = KEEPS_Y,                                                                        \
-        .in_place = 1,                                                                             \
-        .infer = same_infer,                                                                       \
-        .forward = NAME##_forward,                                                                 \
-        .backward = NAME##_backward,                                                               \
-    }
-ACTIVATION_KIND(relu, ORR_RELU, "max(x, 0)", NULL, 0, 0, 1);
-ACTIVATION_KIND(leaky_relu, ORR_LEAKY_RELU, "x above zero, slope x below", leaky_relu_options,
-                sizeof(orr_activation_opts), 0, 1);
-ACTIVATION_KIND(elu, ORR_ELU, "x above zero, alpha (e^x - 1) below", elu_options,
-                sizeof(orr_activation_opts), 0, 1);
-ACTIVATION_KIND(silu, ORR_SILU, "x sigmoid(x)", NULL, 0, 1, 0);
-ACTIVATION_KIND(sigmoid, ORR_SIGMOID, "1 / (1 + e^-x)", NULL, 0, 0, 1);
-ACTIVATION_KIND(tanh, ORR_TANH, "hyperbolic tangent", NULL, 0, 0, 1);
+orr_status orr_activation_forward(orr_layer *l, orr_backend *be, const orr_pass *p)
+{
+    be->ops->act_forward(be, l->kind->activation, alpha(l), count(l, p), p->x[0], p->y);
+    return ORR_OK;
+}
 
+orr_status orr_activation_backward(orr_layer *l, orr_backend *be, const orr_pass *p)
+{
+    const orr_activation *a = l->kind->activation;
+
+    if (p->dx[0])
+        be->ops->act_backward(be, a, alpha(l), count(l, p),
+                              a->reads == ORR_READS_X ? p->x[0] : p->y, p->dy, p->dx[0]);
+    return ORR_OK;
+}
+
+/* ---- prelu, softmax ---- */
 static orr_status prelu_infer(orr_layer *l)
 {
     const orr_prelu_opts *o = l->opts;
@@ -153,7 +124,7 @@ const orr_layer_kind orr_kind_softmax = {
     .min_inputs = 1,
     .max_inputs = 1,
     .keeps_y = 1,
-    .infer = same_infer,
+    .infer = orr_activation_infer,
     .forward = softmax_forward,
     .backward = softmax_backward,
 };

@@ -5,6 +5,7 @@
 #define ORR_NN_LAYERS_OPTS_H
 
 #include "core/options.h"
+#include "nn/activations/activation.h"
 
 typedef struct orr_linear_opts {
     int units, bias;
@@ -30,10 +31,6 @@ typedef struct orr_norm_opts {
     double eps, momentum;
     const char *over; /* leaf | batch */
 } orr_norm_opts;
-
-typedef struct orr_activation_opts {
-    double alpha; /* leaky_relu: slope; elu: scale */
-} orr_activation_opts;
 
 typedef struct orr_prelu_opts {
     int per_channel;

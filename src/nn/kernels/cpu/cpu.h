@@ -50,10 +50,10 @@ void orr_cpu_avg_pool_backward(orr_backend *be, int n, const orr_pool_shape *s, 
                                float *dx);
 
 /* element-wise */
-void orr_cpu_act_forward(orr_backend *be, orr_activation a, double alpha, size_t n, const float *x,
-                         float *y);
-void orr_cpu_act_backward(orr_backend *be, orr_activation a, double alpha, size_t n, const float *x,
-                          const float *y, const float *dy, float *dx);
+void orr_cpu_act_forward(orr_backend *be, const orr_activation *a, double alpha, size_t n,
+                         const float *x, float *y);
+void orr_cpu_act_backward(orr_backend *be, const orr_activation *a, double alpha, size_t n,
+                          const float *from, const float *dy, float *dx);
 void orr_cpu_prelu_forward(orr_backend *be, size_t rows, int c, int shared, const float *x,
                            const float *w, float *y);
 void orr_cpu_prelu_backward(orr_backend *be, const orr_batch *b, size_t rows_per_sample, int c,
