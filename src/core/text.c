@@ -92,7 +92,7 @@ int orr_text_wrap(orr_text *t, const char *s, int at, int indent, int width)
             fresh = 1;
         }
         if (fresh) orr_text_printf(t, "%*s", at = indent, "");
-        if (word > 0) orr_text_addn(t, s, (size_t)(blanks + word));
+        if (word > 0) orr_text_addn(t, s, (size_t)blanks + (size_t)word);
         at += blanks + word;
         s += blanks + word;
         fresh = 0;

@@ -129,9 +129,9 @@ int main(int argc, char **argv)
     if (st == ORR_OK) {
         /* The same arguments everywhere: what is wrong with them is known to all without asking. */
         st = command ? read_args(&args, argc - 2, argv + 2) : unknown_command(argv[1]);
-        if (st == ORR_OK) st = check_words(command, &args);
+        if (command && st == ORR_OK) st = check_words(command, &args);
         context.agreed = st;
-        if (st == ORR_OK) st = command->run(&context, &args);
+        if (command && st == ORR_OK) st = command->run(&context, &args);
         if (command && argc == 2 && orr_exit_code(st) == ORR_EXIT_USAGE) say_usage(command, st);
     }
     return orr_context_finish(&context, command ? command->name : NULL, st);
