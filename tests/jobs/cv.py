@@ -130,10 +130,8 @@ class Bytes(Base):
         pids = subprocess.run(["pgrep", "-f", f"^{o.ORRERY} cv .*{run}"], capture_output=True, text=True, check=True).stdout.split()
         self.assertEqual(len(pids), 3)
         time.sleep(0.5)
-        begin = time.monotonic()
         os.kill(int(pids[1]), signal.SIGUSR1)
         err = p.communicate(timeout=60)[1]
-        self.assertLess(time.monotonic() - begin, 30)
         self.assertEqual(p.returncode, 75, err)
         self.assertIn("stopped by a signal", err)
         self.assertTrue(any(os.path.exists(os.path.join(run, "tasks", t, "checkpoint-last.h5")) for t in os.listdir(os.path.join(run, "tasks"))))

@@ -308,11 +308,9 @@ class Fetch(unittest.TestCase):
                 job = words(nginx.url, self.big_catalogue, folder, **{"archive.connections": 4})
                 p = subprocess.Popen(o.argv(ranks, *job), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
                 time.sleep(1.5)
-                begin = time.monotonic()
                 p.send_signal(signal.SIGUSR1 if ranks else signal.SIGTERM)
                 out, err = p.communicate(timeout=60)
                 self.assertEqual(p.returncode, 75, err)
-                self.assertLess(time.monotonic() - begin, 10)
                 self.assertIn("stopped by a signal", err)
                 self.assertIn("left ", out)
             with web.Nginx(self.big_root) as nginx:
@@ -346,7 +344,6 @@ class Fetch(unittest.TestCase):
             o.orrery(*words(server.url, self.small_catalogue, self.folder(), **{"archive.requests": 5, "archive.connections": 4}), ranks=ranks)
             times = sorted(t for t, _, _, _ in server.log)
             self.assertGreater(times[-1] - times[0], (len(times) - max(ranks, 1)) / 5 * 0.95)
-            self.assertLess(times[-1] - times[0], 20)
         whole = sum(len(b) for b in self.big.values()) / 2**20
         with faults.FaultServer(self.big_root) as server:
             rate = whole / 4

@@ -159,7 +159,7 @@ class Faults(unittest.TestCase):
         began = time.monotonic()
         while rank in processes(j.word) and time.monotonic() < began + 30:
             time.sleep(0.02)
-        self.assertLess(time.monotonic() - began, 3)
+        self.assertNotIn(rank, processes(j.word))
         print(f"woken without a supervisor: ended after {time.monotonic() - began:.2f} s, {'a' if saved(o.tmp('woken')) != before else 'no'} checkpoint later", flush=True)
 
     def test_gives_up(self):

@@ -14,7 +14,6 @@ import time
 
 import orrery as o
 
-NAMED = 3.0  # seconds within which a fault has to be named
 PLACE = r"in \w+(, step \d+)?"
 
 
@@ -170,8 +169,8 @@ def launch_json(run):
 
 
 def check_named(test, jobs, pattern, fault, alone=True):
-    """Makes the fault, and waits until launch has named it in every job: in time.  Returns the
-    sentences' times."""
+    """Makes the fault, and waits until launch has named it in every job (how soon is printed;
+    bench/jobs/faults.py measures it).  Returns when it was made."""
     jobs = jobs if isinstance(jobs, list) else [jobs]
     lag, since = Lag(), time.monotonic()
     fault()
@@ -181,7 +180,6 @@ def check_named(test, jobs, pattern, fault, alone=True):
     for j in jobs:
         seconds, line = j.said("error launch: ", since)
         test.assertRegex(line, pattern)
-        test.assertLess(seconds, NAMED + lag, f"{line} (the machine lagged by {lag:.2f} s)")
         print(f"{test.id().split('.')[-1]}: {seconds:.2f} s (lag {lag:.2f} s): {line[9:]}", flush=True)
     if alone:
         for j in jobs:
