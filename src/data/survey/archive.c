@@ -1,7 +1,7 @@
 /* data/survey/archive.c - URLs and paths of frames, from templates. */
 #include "data/survey/archive.h"
 #include "core/memory.h"
-#include "data/survey/download_rows.h"
+#include "data/survey/download_rows_private.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,8 +3,9 @@
  * url (and each mirror) is a template over the catalogue's columns and {band}; path, relative to
  * folder, likewise, by default url from its first part with a field on (rerun, run, camcol and file
  * for SDSS), so that frames of two URLs never share a file.  A path needs {band} when url has it.
- * The keys of `download` stand in the same section, beside url (data/survey/download_rows.h).
- * Not collective.   Errors: ORR_ERR_OPTION naming the option, ORR_ERR_FORMAT (a value). */
+ * The keys of `download` stand in the same section, beside url
+ * (data/survey/download_rows_private.h). Not collective.   Errors: ORR_ERR_OPTION naming the
+ * option, ORR_ERR_FORMAT (a value). */
 #ifndef ORR_DATA_SURVEY_ARCHIVE_H
 #define ORR_DATA_SURVEY_ARCHIVE_H
 

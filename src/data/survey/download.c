@@ -6,7 +6,7 @@
 #include "core/rng.h"
 #include "core/threads.h"
 #include "data/survey/download_private.h"
-#include "data/survey/download_rows.h"
+#include "data/survey/download_rows_private.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,7 +5,7 @@
  * World coordinates: Greisen & Calabretta 2002 (A&A 395, 1061), Calabretta & Greisen 2002
  * (1077). */
 #include "data/survey/frame.h"
-#include "data/survey/fits_lock.h"
+#include "data/survey/fits_lock_private.h"
 
 #include "core/memory.h"
 #include "data/survey/unpack.h"

@@ -3,7 +3,7 @@
 #include "data/survey/proof.h"
 #include "core/file.h"
 #include "core/memory.h"
-#include "data/survey/fits_lock.h"
+#include "data/survey/fits_lock_private.h"
 #include "data/survey/proof_bzip2.h"
 #include "data/survey/unpack.h"
 

@@ -3,13 +3,13 @@
  * ORR_ACTIVATION_LOOPS(NAME, FORWARD, BACKWARD) makes NAME_forward and NAME_backward of two
  * expressions in float: FORWARD of v (an element of x) and alpha, BACKWARD of v (what backward
  * reads), d (dy) and alpha.  They run in blocks of one size, so that an element's bits do not
- * depend on where it lies (nn/kernels/cpu/block_exp.h, which has e^x for them), for three
+ * depend on where it lies (nn/block_exp_private.h, which has e^x for them), for three
  * instruction sets.   Not collective. */
 #ifndef ORR_NN_ACTIVATIONS_LOOPS_PRIVATE_H
 #define ORR_NN_ACTIVATIONS_LOOPS_PRIVATE_H
 
 #include "nn/activations/activation.h"
-#include "nn/kernels/cpu/block_exp.h"
+#include "nn/block_exp_private.h"
 #include "nn/layers/activation.h"
 
 #ifdef ORR_REAL_F64

@@ -1,7 +1,7 @@
 /* nn/kernels/cpu/avg_pool.c - average pooling; loops over channels are innermost, for the compiler
  * to vectorise. */
+#include "nn/isa_private.h"
 #include "nn/kernels/cpu/cpu.h"
-#include "nn/kernels/cpu/isa.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* nn/kernels/cpu/bf16.c - rounding to bf16, and who can. */
 #include "nn/kernels/cpu/bf16.h"
 
-#include "nn/kernels/cpu/isa.h"
+#include "nn/isa_private.h"
 
 #include <string.h>
 

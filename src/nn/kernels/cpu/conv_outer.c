@@ -2,8 +2,8 @@
 #include "nn/kernels/cpu/conv_outer.h"
 
 #include "core/memory.h"
-#include "nn/kernels/cpu/isa.h"
-#include "nn/kernels/cpu/leaf_stack.h"
+#include "nn/isa_private.h"
+#include "nn/kernels/cpu/leaf_stack_private.h"
 
 #include <omp.h>
 #include <string.h>

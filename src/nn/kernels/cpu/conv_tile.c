@@ -2,7 +2,7 @@
  * channels. */
 #include "nn/kernels/cpu/conv_tile.h"
 
-#include "nn/kernels/cpu/isa.h"
+#include "nn/isa_private.h"
 
 #define DEFINE_CONV(NAME, TARGET, V, W, P)                                                         \
     TARGET static void NAME(const orr_conv_args *a)                                                \

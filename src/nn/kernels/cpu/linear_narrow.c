@@ -1,9 +1,9 @@
 /* nn/kernels/cpu/linear_narrow.c - dense layers with fewer inputs than a vector has lanes: vectors
  * run over outputs. Such layers are tiny (two inputs, twenty outputs): what counts is that a call
  * takes microseconds. */
+#include "nn/isa_private.h"
 #include "nn/kernels/cpu/cpu.h"
-#include "nn/kernels/cpu/isa.h"
-#include "nn/kernels/cpu/leaf_stack.h"
+#include "nn/kernels/cpu/leaf_stack_private.h"
 
 #include <string.h>
 

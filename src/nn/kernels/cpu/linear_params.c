@@ -3,9 +3,9 @@
  * A tile of the gradient (6 outputs x 4 vectors of inputs) is made leaf by leaf in registers, and
  * the tree over the leaves of a segment is folded on a small stack of tiles in the first cache, so
  * the gradient is written once. */
+#include "nn/isa_private.h"
 #include "nn/kernels/cpu/cpu.h"
-#include "nn/kernels/cpu/isa.h"
-#include "nn/kernels/cpu/leaf_stack.h"
+#include "nn/kernels/cpu/leaf_stack_private.h"
 #include "nn/kernels/cpu/tile.h"
 
 #include <string.h>

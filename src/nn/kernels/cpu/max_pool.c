@@ -3,8 +3,8 @@
  * With fewer channels than lanes a pixel is still one vector: what it spoils beyond its channels
  * belongs to the next pixel, which is written next.  Windows that reach into the padding, and the
  * last pixels of a sample, go channel by channel. */
+#include "nn/isa_private.h"
 #include "nn/kernels/cpu/cpu.h"
-#include "nn/kernels/cpu/isa.h"
 
 #include <math.h>
 #include <string.h>

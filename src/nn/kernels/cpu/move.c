@@ -1,6 +1,6 @@
 /* nn/kernels/cpu/move.c - adding, copying and transposing. */
+#include "nn/isa_private.h"
 #include "nn/kernels/cpu/cpu.h"
-#include "nn/kernels/cpu/isa.h"
 
 #include <string.h>
 

@@ -4,9 +4,9 @@
  * Sums over rows are made in double, a few rows side by side (period.h) and then folded, in an
  * order that the shape alone gives; only wide channels are divided among threads.  A thread's share
  * of the element-wise passes is a range of rows, which changes no element. */
+#include "nn/isa_private.h"
 #include "nn/kernels/cpu/cpu.h"
-#include "nn/kernels/cpu/isa.h"
-#include "nn/kernels/cpu/period.h"
+#include "nn/kernels/cpu/period_private.h"
 
 #include <string.h>
 

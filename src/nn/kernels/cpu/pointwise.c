@@ -1,7 +1,7 @@
 /* nn/kernels/cpu/pointwise.c - PReLU, softmax and dropout.
  * Sources: PReLU, He et al. 2015; dropout, Srivastava et al. 2014. */
 #include "core/rng.h"
-#include "nn/kernels/cpu/block_exp.h"
+#include "nn/block_exp_private.h"
 #include "nn/kernels/cpu/cpu.h"
 
 #include <math.h>

@@ -2,8 +2,8 @@
  * the rest (12 of 4). */
 #include "nn/kernels/cpu/tile.h"
 
-#include "nn/kernels/cpu/isa.h"
-#include "nn/kernels/cpu/leaf_stack.h"
+#include "nn/isa_private.h"
+#include "nn/kernels/cpu/leaf_stack_private.h"
 
 #define DEFINE_DOT(NAME, TARGET, V, O, S)                                                          \
     TARGET static void NAME(int k, const float *w, size_t ldw, const float *x, size_t ldx,         \

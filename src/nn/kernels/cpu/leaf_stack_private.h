@@ -1,12 +1,12 @@
-/* nn/kernels/cpu/leaf_stack.h - the leaf tree of core/leaves.h as a stack, for sums that visit
- * leaves one by one.
+/* nn/kernels/cpu/leaf_stack_private.h - the leaf tree of core/leaves.h as a stack, for sums that
+ * visit leaves one by one.
  *
  * Before leaf i of m is known, the partial sums on the stack are nodes of descending size.  A leaf
  * that completes nodes adds those on top, smallest first; the last leaf adds all that are left.  So
  * with product p of leaf i: "p += top; pop" orr_leaf_merges(i, m) times, then push p.  The order of
  * the two addends is the tree's but for the side, and addition does not care.   Not collective. */
-#ifndef ORR_NN_KERNELS_CPU_LEAF_STACK_H
-#define ORR_NN_KERNELS_CPU_LEAF_STACK_H
+#ifndef ORR_NN_KERNELS_CPU_LEAF_STACK_PRIVATE_H
+#define ORR_NN_KERNELS_CPU_LEAF_STACK_PRIVATE_H
 
 #include "core/leaves.h"
 

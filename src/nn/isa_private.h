@@ -1,4 +1,4 @@
-/* nn/kernels/cpu/isa.h - one source text, compiled for three instruction sets, picked at run time.
+/* nn/isa_private.h - one source text, compiled for three instruction sets, picked at run time.
  *
  * A kernel that the compiler vectorises is written once as a static always-inline NAME_body and
  * wrapped by ORR_CLONES, which makes a copy for each instruction set and NAME to pick among them.
@@ -6,8 +6,8 @@
  * lack, and leaves OpenMP regions behind.)  Kernels that count registers are written with vector
  * types by a short macro a width (tile.c). ORR_ISA_MAX (compile time) lowers the choice, to test
  * the narrow paths on a wide machine.   Not collective. */
-#ifndef ORR_NN_KERNELS_CPU_ISA_H
-#define ORR_NN_KERNELS_CPU_ISA_H
+#ifndef ORR_NN_ISA_PRIVATE_H
+#define ORR_NN_ISA_PRIVATE_H
 
 #include <stddef.h>
 

@@ -1,11 +1,11 @@
-/* nn/kernels/cpu/period.h - loops over rows of few channels, as loops over a flat array with a
- * period.
+/* nn/kernels/cpu/period_private.h - loops over rows of few channels, as loops over a flat array
+ * with a period.
  *
  * A row of 6 channels is too short for a vector, but 8 rows of 6 are 48 elements in which channel j
  * repeats every 6. Channels beyond ORR_PERIOD_SMALL are taken in chunks of columns, a row at a
  * time.   Not collective. */
-#ifndef ORR_NN_KERNELS_CPU_PERIOD_H
-#define ORR_NN_KERNELS_CPU_PERIOD_H
+#ifndef ORR_NN_KERNELS_CPU_PERIOD_PRIVATE_H
+#define ORR_NN_KERNELS_CPU_PERIOD_PRIVATE_H
 
 #include <stddef.h>
 

@@ -1,12 +1,12 @@
-/* nn/kernels/cpu/block_exp.h - exponentials of whole blocks, for loops the compiler vectorises.
+/* nn/block_exp_private.h - exponentials of whole blocks, for loops the compiler vectorises.
  * Range reduction by powers of two (Cody & Waite 1980) and a Taylor polynomial of degree 7 on |r|
  * <= ln(2)/2, within 2 units of the last place.  Arguments are clamped to [-87, 88]; a NaN stays
  * one.  Blocks have one size, and a tail is computed in a padded block, so an element's bits never
  * depend on where in an array it lies.   Not collective. */
-#ifndef ORR_NN_KERNELS_CPU_BLOCK_EXP_H
-#define ORR_NN_KERNELS_CPU_BLOCK_EXP_H
+#ifndef ORR_NN_BLOCK_EXP_PRIVATE_H
+#define ORR_NN_BLOCK_EXP_PRIVATE_H
 
-#include "nn/kernels/cpu/isa.h"
+#include "nn/isa_private.h"
 
 #include <stdint.h>
 #include <string.h>

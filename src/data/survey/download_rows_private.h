@@ -1,8 +1,8 @@
-/* data/survey/download_rows.h - the rows of orr_download_opts' table, for a struct S in which the
- * options stand under AT: ORR_DOWNLOAD_ROWS(orr_archive_opts, download.), so that the keys of one
- * struct can stand in the section of another.   Not collective. */
-#ifndef ORR_DATA_SURVEY_DOWNLOAD_ROWS_H
-#define ORR_DATA_SURVEY_DOWNLOAD_ROWS_H
+/* data/survey/download_rows_private.h - the rows of orr_download_opts' table, for a struct S in
+ * which the options stand under AT: ORR_DOWNLOAD_ROWS(orr_archive_opts, download.), so that the
+ * keys of one struct can stand in the section of another.   Not collective. */
+#ifndef ORR_DATA_SURVEY_DOWNLOAD_ROWS_PRIVATE_H
+#define ORR_DATA_SURVEY_DOWNLOAD_ROWS_PRIVATE_H
 
 #include "core/options.h"
 
