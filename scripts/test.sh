@@ -94,7 +94,7 @@ export ORRERY_REQUIRE="slurm ${ORRERY_REQUIRE-}"
 build release all bench && run release 2400
 
 if build asan; then
-    export UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
+    export UBSAN_OPTIONS=print_stacktrace=1
     # Open MPI keeps what it allocates, so leaks are looked for where no MPI is.
     ASAN_OPTIONS=detect_leaks=1 run asan 600 -LE 'slow|oracle|mpi' -E '@|^jobs/|^comm/'
     ASAN_OPTIONS=detect_leaks=0 run asan 400 -LE 'slow|oracle' -R '@|^jobs/|^comm/'

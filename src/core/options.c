@@ -99,6 +99,13 @@ const char *orr_nearest(const char *word, const char *const *words, int n)
     return found;
 }
 
+const char *orr_nearer(const char *word, const char *near, const char *other)
+{
+    const char *const both[] = { near ? near : other, other };
+
+    return orr_nearest(word, both, 2);
+}
+
 /* ---- reading ---- */
 enum { MAX_CHOICES = 64 };
 

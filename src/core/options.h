@@ -117,6 +117,9 @@ void orr_kind_help_add(const orr_kind_help *kind, orr_text *out);
 void orr_options_choices(const orr_option *row, const char *between, orr_text *out);
 /* The nearest of n words by edit distance, NULL when more than a third of `word` differs. */
 const char *orr_nearest(const char *word, const char *const *words, int n);
+/* The same of words that are no array, one at a time: the nearer of `near` (the answer so far, NULL
+ * at the beginning) and one more. */
+const char *orr_nearer(const char *word, const char *near, const char *other);
 /* Whole-text checked parsers: trailing garbage, overflow, nan and inf are errors. */
 orr_status orr_parse_int64(int64_t *out, const char *text);
 orr_status orr_parse_real(double *out, const char *text);

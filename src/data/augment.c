@@ -3,6 +3,7 @@
 #include "data/augment_private.h"
 
 #include "core/memory.h"
+#include "core/rows.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,21 +29,15 @@ int orr_augment_kind_help(int i, orr_kind_help *out)
 
 static orr_status find_kind(const orr_augment_kind **out, const char *name, const char *where)
 {
-    int n;
+    int n, i;
     const orr_augment_kind *const *kinds = orr_augment_kinds(&n);
-    const char *names[64], *near;
+    const char *near;
 
-    n = n < 64 ? n : 64;
-    for (int i = 0; i < n; i++) {
-        names[i] = kinds[i]->name;
-        if (strcmp(names[i], name) == 0) {
-            *out = kinds[i];
-            return ORR_OK;
-        }
-    }
-    near = orr_nearest(name, names, n);
-    return orr_fail(ORR_ERR_OPTION, "%s: there is no augmentation %s%s%s%s", where, name,
-                    near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    if ((i = orr_row_named(kinds, n, name, &near)) < 0)
+        return orr_fail(ORR_ERR_OPTION, "%s: there is no augmentation %s%s%s%s", where, name,
+                        near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    *out = kinds[i];
+    return ORR_OK;
 }
 
 /* Reads an op's options into a struct of its own, *out, which is the list's to free. */

@@ -4,6 +4,7 @@
 #include "data/transform_private.h"
 
 #include "core/memory.h"
+#include "core/rows.h"
 #include "data/half.h"
 
 #include <float.h>
@@ -37,21 +38,15 @@ int orr_transform_kind_help(int i, orr_kind_help *out)
 
 static orr_status find_kind(const orr_transform_kind **out, const char *name, const char *where)
 {
-    int n;
+    int n, i;
     const orr_transform_kind *const *kinds = orr_transform_kinds(&n);
-    const char *names[64], *near;
+    const char *near;
 
-    n = n < 64 ? n : 64;
-    for (int i = 0; i < n; i++) {
-        names[i] = kinds[i]->name;
-        if (strcmp(names[i], name) == 0) {
-            *out = kinds[i];
-            return ORR_OK;
-        }
-    }
-    near = orr_nearest(name, names, n);
-    return orr_fail(ORR_ERR_OPTION, "%s: there is no transform %s%s%s%s", where, name,
-                    near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    if ((i = orr_row_named(kinds, n, name, &near)) < 0)
+        return orr_fail(ORR_ERR_OPTION, "%s: there is no transform %s%s%s%s", where, name,
+                        near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    *out = kinds[i];
+    return ORR_OK;
 }
 
 static const orr_option no_options[] = { ORR_OPTION_END };

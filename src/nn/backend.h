@@ -224,6 +224,8 @@ struct orr_backend {
  * for cpu-bf16 on a processor without AVX512-BF16 or AMX, ORR_ERR_NOMEM; then *out is NULL. */
 orr_status orr_backend_create(orr_backend **out, const char *name);
 void orr_backend_destroy(orr_backend *be); /* NULL is fine */
+/* The name of the i-th that this build has, NULL behind the last: the choices of `kernels`. */
+const char *orr_backend_name(int i);
 /* Its memory, for those who know no back end (comm). */
 orr_memory orr_backend_memory(orr_backend *be);
 

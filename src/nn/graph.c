@@ -3,6 +3,7 @@
 
 #include "core/memory.h"
 #include "core/options.h"
+#include "core/rows.h"
 #include "nn/graph_private.h"
 
 #include <ctype.h>
@@ -97,18 +98,19 @@ void orr_graph_auto_name(const orr_graph *g, const orr_layer_kind *kind, int ind
 
 orr_status orr_graph_kind(const orr_layer_kind **out, const char *kind)
 {
-    const char *words[ORR_LIST_MAX], *near;
-    int n, n_words = 0;
+    const char *near;
+    int n, i;
     const orr_layer_kind *const *all = orr_layer_kinds(&n);
 
-    if ((*out = orr_layer_kind_find(kind))) return ORR_OK;
-    for (int i = 0; i < n && n_words < ORR_LIST_MAX; i++)
-        words[n_words++] = all[i]->kind;
-    near = orr_nearest(kind, words, n_words);
-    if (near)
+    *out = NULL;
+    if ((i = orr_row_named(all, n, kind, &near)) >= 0)
+        *out = all[i];
+    else if (near)
         return orr_fail(ORR_ERR_OPTION, "there is no layer kind \"%s\"; did you mean \"%s\"?", kind,
                         near);
-    return orr_fail(ORR_ERR_OPTION, "there is no layer kind \"%s\"", kind);
+    else
+        return orr_fail(ORR_ERR_OPTION, "there is no layer kind \"%s\"", kind);
+    return ORR_OK;
 }
 
 /* Words joined by dots: "conv1", "stage2.1.conv". */

@@ -87,17 +87,13 @@ static int find_output(const parser *p, const char *name)
 static const char *nearer(const scope *s, const char *word, const char *near, const char *name)
 {
     size_t n = strlen(s->prefix);
-    const char *both[] = { NULL, name };
 
-    if (strncmp(name, s->prefix, n) != 0) return near;
-    both[1] += n;
-    both[0] = near ? near : both[1];
-    return orr_nearest(word, both, 2);
+    return strncmp(name, s->prefix, n) == 0 ? orr_nearer(word, near, name + n) : near;
 }
 
 static orr_status fail_no_input(const parser *p, const scope *s, const char *name)
 {
-    const char *own = s->block ? "block" : "input", *near = orr_nearest(name, &own, 1);
+    const char *own = s->block ? "block" : "input", *near = orr_nearer(name, NULL, own);
 
     if (s->block && !strcmp(name, "input"))
         return orr_fail(ORR_ERR_OPTION,
@@ -204,10 +200,8 @@ static orr_status find_kind(const parser *p, const char *kind, const orr_layer_k
     const char *near = NULL;
 
     if ((*out = orr_layer_kind_find(kind))) return ORR_OK;
-    for (int i = 0; i < p->blocks.n; i++) {
-        const char *both[] = { near ? near : p->blocks.block[i].name, p->blocks.block[i].name };
-        near = orr_nearest(kind, both, 2);
-    }
+    for (int i = 0; i < p->blocks.n; i++)
+        near = orr_nearer(kind, near, p->blocks.block[i].name);
     if (!near) return orr_graph_kind(out, kind);
     return orr_fail(ORR_ERR_OPTION, "there is no layer kind \"%s\"; did you mean the block \"%s\"?",
                     kind, near);

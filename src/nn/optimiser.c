@@ -2,6 +2,7 @@
 #include "nn/optimiser.h"
 
 #include "core/memory.h"
+#include "core/rows.h"
 #include "nn/net.h"
 #include "nn/optimiser_kind_private.h"
 
@@ -89,10 +90,8 @@ static orr_status fail_no_match(const member *m, int n, const char *what, const 
 {
     const char *near = NULL;
 
-    for (int i = 0; i < n; i++) {
-        const char *both[] = { near ? near : m[i].t.name, m[i].t.name };
-        near = orr_nearest(pattern, both, 2);
-    }
+    for (int i = 0; i < n; i++)
+        near = orr_nearer(pattern, near, m[i].t.name);
     if (near)
         return orr_fail(ORR_ERR_OPTION, "%s: no tensor is called \"%.80s\"; did you mean \"%s\"?",
                         what, pattern, near);
@@ -260,12 +259,13 @@ static orr_status one_range(orr_optimiser *opt, const orr_optimiser_opts *o)
 /* ---- life ---- */
 static orr_status find_kind(const orr_optimiser_kind **out, const char *name)
 {
-    int n;
+    int n, i;
     const orr_optimiser_kind *const *all = orr_optimiser_kinds(&n);
 
-    for (int i = 0; i < n; i++)
-        if (!strcmp((*out = all[i])->name, name)) return ORR_OK;
-    return orr_fail(ORR_ERR_OPTION, "no optimiser is called \"%s\"", name);
+    if ((i = orr_row_named(all, n, name, NULL)) < 0)
+        return orr_fail(ORR_ERR_OPTION, "no optimiser is called \"%s\"", name);
+    *out = all[i];
+    return ORR_OK;
 }
 
 static orr_status make_moments(orr_optimiser *opt)

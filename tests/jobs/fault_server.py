@@ -170,15 +170,25 @@ class Server(http.server.ThreadingHTTPServer):
 
     def get_request(self):
         got = super().get_request()
-        self.owner.connected(1)
+        self.owner.connected(got[0])
         return got
 
     def shutdown_request(self, request):
-        self.owner.connected(-1)
+        self.owner.gone(request)
         super().shutdown_request(request)
 
     def handle_error(self, *_):
         pass
+
+
+def closed(connection):
+    """Has the other side said its last?"""
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 class FaultServer:
@@ -189,16 +199,23 @@ class FaultServer:
         self.root, self.fault, self.rate = root, fault or (lambda path, nth: None), rate
         self.lock, self.closing = threading.Lock(), threading.Event()
         self.log, self.asked = [], {}
-        self.open = self.most_open = self.busy = self.most_busy = self.bytes = 0
+        self.open = set()
+        self.most_open = self.busy = self.most_busy = self.bytes = 0
         self.server = Server(("127.0.0.1", port), Handler)
         self.server.owner = self
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
-    def connected(self, n):
+    def connected(self, request):
+        """One more; those that the client has closed do not count, though their threads may not
+        have seen it yet."""
         with self.lock:
-            self.open += n
-            self.most_open = max(self.most_open, self.open)
+            self.open.add(request)
+            self.most_open = max(self.most_open, sum(not closed(r) for r in self.open))
+
+    def gone(self, request):
+        with self.lock:
+            self.open.discard(request)
 
     def enter(self, path, ask):
         with self.lock:

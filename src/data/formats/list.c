@@ -1,5 +1,6 @@
 /* data/formats/list.c - the rows of formats, and ways to one of them. */
 #include "data/formats/list.h"
+#include "core/rows.h"
 
 #include <string.h>
 #include <strings.h>
@@ -18,9 +19,7 @@ const orr_format *orr_format_at(int i)
 
 const orr_format *orr_format_named(const char *word)
 {
-    for (int i = 0; i < N; i++)
-        if (!strcmp(rows[i]->name, word)) return rows[i];
-    return NULL;
+    return orr_format_at(orr_row_named(rows, N, word, NULL));
 }
 
 static int ends_with(const char *s, size_t n, const char *end)
@@ -78,7 +77,7 @@ orr_status orr_format_of_file(const orr_format **out, const char *path)
 
 const char *orr_format_choice(int i)
 {
-    return i == 0 ? "auto" : i <= N ? rows[i - 1]->name : NULL;
+    return i == 0 ? "auto" : orr_row_name(rows, N, i - 1);
 }
 
 int orr_format_kind_help(int i, orr_kind_help *out)

@@ -23,7 +23,7 @@ static const orr_option options[] = {
     ORR_OPTION_REAL(orr_apply_opts, outlier, "0.05", 0, 1e9,
                     "redshifts in groups: |dz| beyond which one counts for eta"),
     ORR_OPTION_BOOL(orr_apply_opts, overwrite, "false", "replace out when it exists"),
-    ORR_OPTION_CHOICE(orr_apply_opts, kernels, "cpu", "cpu|cpu-bf16|check|fenced", "kernel table"),
+    ORR_OPTION_WORD(orr_apply_opts, kernels, "cpu", orr_backend_name, "kernel table"),
     ORR_OPTION_SECTION(orr_apply_opts, runtime, orr_runtime_options, "this start only"),
     ORR_OPTION_END,
 };

@@ -20,7 +20,7 @@ static const orr_option options[] = {
                     "probability above which the positive class is named; -1 = the model's, of a "
                     "stack 0.5"),
     ORR_OPTION_BOOL(orr_apply_opts, overwrite, "false", "replace out when it exists"),
-    ORR_OPTION_CHOICE(orr_apply_opts, kernels, "cpu", "cpu|cpu-bf16|check|fenced", "kernel table"),
+    ORR_OPTION_WORD(orr_apply_opts, kernels, "cpu", orr_backend_name, "kernel table"),
     ORR_OPTION_SECTION(orr_apply_opts, runtime, orr_runtime_options, "this start only"),
     ORR_OPTION_END,
 };

@@ -62,7 +62,7 @@ typedef struct orr_command {
 
 /* The list, in the order of the overview. */
 const orr_command *const *orr_commands(int *n);
-/* NULL when there is none of this name. */
-const orr_command *orr_command_find(const char *name);
+/* NULL when there is none of this name; *near (may be NULL) as orr_row_named has it. */
+const orr_command *orr_command_find(const char *name, const char **near);
 
 #endif

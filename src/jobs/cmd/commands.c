@@ -1,7 +1,7 @@
 /* jobs/cmd/commands.c - the list of commands: a line each, in the order of the overview. */
 #include "jobs/cmd/command_private.h"
 
-#include <string.h>
+#include "core/rows.h"
 
 /* clang-format off */
 #define COMMANDS(X) \
@@ -32,9 +32,9 @@ const orr_command *const *orr_commands(int *n)
     return commands;
 }
 
-const orr_command *orr_command_find(const char *name)
+const orr_command *orr_command_find(const char *name, const char **near)
 {
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        if (strcmp(commands[i]->name, name) == 0) return commands[i];
-    return NULL;
+    int i = orr_row_named(commands, sizeof commands / sizeof *commands, name, near);
+
+    return i < 0 ? NULL : commands[i];
 }

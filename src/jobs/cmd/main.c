@@ -6,16 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static orr_status unknown_command(const char *name)
+static orr_status unknown_command(const char *name, const char *near)
 {
-    int n;
-    const orr_command *const *commands = orr_commands(&n);
-    const char *names[64], *near;
-
-    n = n < 64 ? n : 64;
-    for (int i = 0; i < n; i++)
-        names[i] = commands[i]->name;
-    near = orr_nearest(name, names, n);
     return near ? orr_fail(ORR_ERR_ARG, "unknown command \"%s\"; did you mean \"%s\"?", name, near)
                 : orr_fail(ORR_ERR_ARG, "unknown command \"%s\"; orrery --help lists them", name);
 }
@@ -117,7 +109,8 @@ static int says_of_itself(int argc, char **argv, const orr_command *command, int
 
 int main(int argc, char **argv)
 {
-    const orr_command *command = argc > 1 ? orr_command_find(argv[1]) : NULL;
+    const char *near = NULL;
+    const orr_command *command = argc > 1 ? orr_command_find(argv[1], &near) : NULL;
     orr_args args = { 0 };
     orr_context context;
     orr_status st;
@@ -128,7 +121,7 @@ int main(int argc, char **argv)
     st = orr_context_start(&context, &argc, &argv);
     if (st == ORR_OK) {
         /* The same arguments everywhere: what is wrong with them is known to all without asking. */
-        st = command ? read_args(&args, argc - 2, argv + 2) : unknown_command(argv[1]);
+        st = command ? read_args(&args, argc - 2, argv + 2) : unknown_command(argv[1], near);
         if (command && st == ORR_OK) st = check_words(command, &args);
         context.agreed = st;
         if (command && st == ORR_OK) st = command->run(&context, &args);

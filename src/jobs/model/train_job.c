@@ -49,11 +49,10 @@ static const orr_option model_options[] = {
                     "lists of layers with a name and parameters, for use in layers"),
     ORR_OPTION_INT(orr_model_opts, outputs, "0", 0, 1 << 20,
                    "built-in model: units of its last layer; 0 = as published"),
-    ORR_OPTION_CHOICE(
-        orr_model_opts, kernels, "cpu", "cpu|cpu-bf16|check|fenced",
-        "cpu: oneDNN, OpenBLAS and own loops; cpu-bf16: products of bfloat16 numbers, "
-        "sums and weights float32; check: plain C, slow, the oracle; "
-        "fenced: check on memory that the host cannot touch, for tests"),
+    ORR_OPTION_WORD(orr_model_opts, kernels, "cpu", orr_backend_name,
+                    "cpu: oneDNN, OpenBLAS and own loops; cpu-bf16: products of bfloat16 numbers, "
+                    "sums and weights float32; check: plain C, slow, the oracle; "
+                    "fenced: check on memory that the host cannot touch, for tests"),
     ORR_OPTION_END,
 };
 

@@ -2,12 +2,12 @@
 #include "nn/backend.h"
 
 #include "core/memory.h"
+#include "core/rows.h"
+#include "core/text.h"
 
 #if !defined ORR_REAL_F64 && !defined ORR_NO_CPU_KERNELS
 #include "nn/kernels/cpu/bf16.h"
 #endif
-
-#include <string.h>
 
 static const orr_backend_ops *const list[] = {
 #if !defined ORR_REAL_F64 && !defined ORR_NO_CPU_KERNELS
@@ -31,15 +31,26 @@ static orr_status usable(const orr_backend_ops *ops)
     return ORR_OK;
 }
 
+const char *orr_backend_name(int i)
+{
+    return orr_row_name(list, N_BACKENDS, i);
+}
+
 static orr_status find(const orr_backend_ops **out, const char *name)
 {
-    for (int i = 0; i < N_BACKENDS; i++) {
-        if (strcmp(list[i]->name, name) != 0) continue;
+    int i = orr_row_named(list, N_BACKENDS, name, NULL);
+    orr_text words = { .max = 256 };
+
+    if (i >= 0) {
         *out = list[i];
         return usable(list[i]);
     }
-    return orr_fail(ORR_ERR_OPTION, "no kernels are called \"%s\": this build has %s", name,
-                    N_BACKENDS == 2 ? "check and fenced" : "cpu, cpu-bf16, check and fenced");
+    for (int k = 0; k < N_BACKENDS; k++)
+        orr_text_printf(&words, "%s%s", k ? ", " : "", list[k]->name);
+    orr_fail(ORR_ERR_OPTION, "no kernels are called \"%s\": this build has %s", name,
+             words.s ? words.s : "");
+    orr_text_free(&words);
+    return ORR_ERR_OPTION;
 }
 
 orr_status orr_backend_create(orr_backend **out, const char *name)

@@ -1,7 +1,7 @@
 /* nn/layers/kinds.c - the list of layer kinds. */
 #include "nn/layers/kinds.h"
 
-#include <string.h>
+#include "core/rows.h"
 
 #define ROW(NAME) &orr_kind_##NAME,
 static const orr_layer_kind *const kinds[] = { ORR_LAYER_KINDS(ROW) };
@@ -15,7 +15,7 @@ const orr_layer_kind *const *orr_layer_kinds(int *n)
 
 const orr_layer_kind *orr_layer_kind_find(const char *kind)
 {
-    for (int i = 0; i < N_KINDS; i++)
-        if (!strcmp(kinds[i]->kind, kind)) return kinds[i];
-    return NULL;
+    int i = orr_row_named(kinds, N_KINDS, kind, NULL);
+
+    return i < 0 ? NULL : kinds[i];
 }

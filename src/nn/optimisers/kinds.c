@@ -1,5 +1,6 @@
 /* nn/optimisers/kinds.c - the list of optimisers. */
 #include "nn/optimisers/kinds.h"
+#include "core/rows.h"
 
 static const orr_optimiser_kind *const kinds[] = { &orr_optimiser_adam, &orr_optimiser_adamw,
                                                    &orr_optimiser_sgd };
@@ -13,7 +14,7 @@ const orr_optimiser_kind *const *orr_optimiser_kinds(int *n)
 
 const char *orr_optimiser_name(int i)
 {
-    return i < N_KINDS ? kinds[i]->name : NULL;
+    return orr_row_name(kinds, N_KINDS, i);
 }
 
 int orr_optimiser_kind_help(int i, orr_kind_help *out)
