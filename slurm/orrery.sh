@@ -49,23 +49,56 @@ orrery_id() { # what scontrol takes: a task of an array is not its job's number
         printf '%s' "${SLURM_JOB_ID:-0}"
     fi
 }
-orrery_nodes() { printf '%s' "${SLURM_JOB_NUM_NODES:-1}"; }
-orrery_ranks() { printf '%s' "${SLURM_NTASKS:-1}"; }
+orrery_nodes() { printf '%s' "${SLURM_JOB_NUM_NODES:-${SLURM_NNODES:-1}}"; }
+orrery_ranks() { printf '%s' "$orrery_n_ranks"; }
 
-# Sets orrery_names and orrery_slots, one a node, when there are several and Slurm can be asked.
-orrery_places() {
-    local part times
-    orrery_names=() orrery_slots=()
-    [ "$(orrery_nodes)" -gt 1 ] && command -v scontrol >/dev/null || return 0
-    mapfile -t orrery_names < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
-    for part in ${SLURM_TASKS_PER_NODE//,/ }; do # 4(x2),3
+# Sets orrery_slots to the tasks of each node, of a list like 4(x2),3; fails on any other text.
+orrery_expand() { # LIST
+    local part times list=",${1//[[:space:]]/}"
+    orrery_slots=()
+    [[ $list =~ ^(,0*[1-9][0-9]*([(]x0*[1-9][0-9]*[)])?)+$ ]] || return 1
+    for part in ${list//,/ }; do
         times=1
         if [[ $part == *x* ]]; then times=${part#*x} times=${times%?}; fi
-        while [ "$times" -gt 0 ]; do
-            orrery_slots+=("${part%%[(]*}")
-            times=$((times - 1))
-        done
+        part=${part%%[(]*}
+        for ((times = 10#$times; times > 0; times--)); do orrery_slots+=("$((10#$part))"); done
     done
+}
+
+# Sets orrery_n_ranks, and orrery_slots to how they lie on the nodes.  Where --ntasks-per-node alone
+# leaves SLURM_NTASKS unset, the number is what was asked for on each node, else the sum of what
+# Slurm put there.
+orrery_count() {
+    local slot each=${SLURM_NTASKS_PER_NODE-} all=${SLURM_NTASKS:-${SLURM_NPROCS-}} sum=0
+    orrery_slots=()
+    if [ -n "${SLURM_TASKS_PER_NODE-}" ] && ! orrery_expand "$SLURM_TASKS_PER_NODE"; then
+        orrery_say "SLURM_TASKS_PER_NODE=$SLURM_TASKS_PER_NODE is no list like 4(x2),3"
+        return 1
+    fi
+    if [ -z "$all" ] && [ -n "$each" ] && ! orrery_expand "$each(x$(orrery_nodes))"; then
+        orrery_say "SLURM_NTASKS_PER_NODE=$each on $(orrery_nodes) nodes is no number of ranks"
+        return 1
+    fi
+    for slot in "${orrery_slots[@]}"; do sum=$((sum + slot)); done
+    orrery_n_ranks=${all:-$sum}
+    if [[ ! $orrery_n_ranks =~ ^[0-9]+$ ]]; then
+        orrery_say "SLURM_NTASKS=$orrery_n_ranks is no number of ranks"
+        return 1
+    fi
+    if [ "$orrery_n_ranks" -eq 0 ]; then
+        [ -z "${SLURM_JOB_ID-}" ] ||
+            orrery_say 'Slurm does not say how many tasks there are (SLURM_NTASKS and SLURM_TASKS_PER_NODE are unset): 1 rank; sbatch --ntasks-per-node=N makes more'
+        orrery_n_ranks=1
+    fi
+}
+
+# Sets orrery_names and keeps orrery_slots, one a node, when there are several and Slurm can be
+# asked; else empties both.
+orrery_places() {
+    orrery_names=()
+    if [ "$(orrery_nodes)" -gt 1 ] && command -v scontrol >/dev/null; then
+        mapfile -t orrery_names < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
+    fi
     if [ "${#orrery_names[@]}" -ne "${#orrery_slots[@]}" ]; then orrery_names=() orrery_slots=(); fi
 }
 
@@ -311,6 +344,7 @@ orrery_run() {
     trap 'orrery_forward TERM' TERM
     orrery_note=${TMPDIR:-/tmp}/orrery-${SLURM_JOB_ID:-0}.$$
     orrery_environment
+    orrery_count || exit 2
     orrery_places
     { orrery_find && orrery_launcher; } || exit 2
     orrery_dump "$@"
