@@ -341,7 +341,8 @@ static void test_targets_shape_types(void **state)
     assert_memory_equal(r.y, ((float[]){ 1, 5 }), 8);
     case_free(&r);
     o.axes = "chw";
-    case_expect(case_read(&r, &o, 5, 1, 1), ORR_ERR_OPTION, "input.axes: a csv has none");
+    case_expect(case_read(&r, &o, 5, 1, 1), ORR_ERR_OPTION,
+                "input.axes: a table of columns has none");
     o.axes = NULL;
     o.delimiter = ".";
     case_expect(case_read(&r, &o, 5, 1, 1), ORR_ERR_OPTION,

@@ -17,129 +17,34 @@
 
 /* ---- which column is what ---- */
 
-static orr_names names_of(const orr_csv_table *c)
-{
-    return (orr_names){ .what = c->files->path,
-                        .list = (const char *const *)c->files->names,
-                        .n = c->files->n_columns,
-                        .by_number = 1 };
-}
-
+/* Of each column, as the choice says. */
 typedef struct {
-    orr_csv_table *c;
-    orr_col_role *role; /* of each column */
-    int *place;
+    orr_col_role *role;
+    int *place; /* among those of its role */
 } roles;
 
-static orr_status give(roles *r, int column, orr_col_role role, int place)
+static void give(const roles *r, const orr_picks *p, orr_col_role role)
 {
-    static const char *const words[] = { "",       "a feature", "the label",
-                                         "the id", "a target",  "an aux number" };
-    char name[96];
-
-    if (r->role[column] != ORR_COL_SKIP) {
-        orr_csv_column_name(r->c->files, column, name, sizeof name);
-        return orr_fail(ORR_ERR_OPTION, "%s: %s cannot be %s and %s", r->c->files[0].path, name,
-                        words[r->role[column]], words[role]);
+    for (int i = 0; i < p->n; i++) {
+        r->role[p->list[i].column] = role;
+        r->place[p->list[i].column] = i;
     }
-    r->role[column] = role;
-    r->place[column] = place;
-    return ORR_OK;
 }
 
-/* The column that is meant. */
-static orr_status find_column(const orr_csv_table *c, const char *option, const char *word,
-                              int *column)
+/* A copy of something else, or a column of its own. */
+static void give_aux(orr_csv_table *c, const roles *r)
 {
-    const orr_names names = names_of(c);
+    for (int i = 0; i < c->choice.aux.n; i++) {
+        int column = c->choice.aux.list[i].column;
 
-    return orr_names_pick(&names, word, option, column);
-}
-
-static orr_status give_features(void *ctx, const char *word)
-{
-    roles *r = ctx;
-    orr_csv_table *c = r->c;
-    const orr_names names = names_of(c);
-    int from, to, column;
-
-    ORR_TRY(orr_names_range(&names, word, "features", &from, &to));
-    if (from < 0) {
-        ORR_TRY(orr_names_pick(&names, word, "features", &column));
-        return give(r, column, ORR_COL_FEATURE, c->n_features++);
-    }
-    for (int i = from; i < to; i++)
-        ORR_TRY(give(r, i, ORR_COL_FEATURE, c->n_features++));
-    return ORR_OK;
-}
-
-/* A feature or target may be an aux number, too: it is then a copy. */
-static orr_status give_aux(roles *r, const orr_strings *aux)
-{
-    orr_csv_table *c = r->c;
-    int column;
-
-    ORR_TRY(orr_table_check_aux(aux->n));
-    for (int i = 0; i < aux->n; i++) {
-        ORR_TRY(find_column(c, "aux", aux->v[i], &column));
-        if (r->role[column] != ORR_COL_FEATURE && r->role[column] != ORR_COL_TARGET)
-            ORR_TRY(give(r, column, ORR_COL_AUX, c->n_aux_columns++));
+        if (r->role[column] == ORR_COL_SKIP) {
+            r->role[column] = ORR_COL_AUX;
+            r->place[column] = c->n_aux_columns++;
+        }
         c->aux[i].role = r->role[column];
         c->aux[i].place = r->place[column];
-        if (c->files->names) orr_table_name_aux(&c->base, i, c->files->names[column]);
+        c->label_is_number |= r->role[column] == ORR_COL_LABEL;
     }
-    c->base.schema.n_aux = aux->n;
-    return ORR_OK;
-}
-
-static orr_status find_where(orr_csv_table *c)
-{
-    orr_where *w = &c->base.where;
-
-    for (int i = 0; i < w->n; i++)
-        ORR_TRY(find_column(c, "where", w->list[i].name, &w->list[i].column));
-    orr_where_sort(w);
-    return ORR_OK;
-}
-
-static orr_status give_target(roles *r, const char *option, const char *word)
-{
-    orr_csv_table *c = r->c;
-    int column;
-
-    ORR_TRY(find_column(c, option, word, &column));
-    if (c->files->names) orr_table_name_target(&c->base, c->n_targets, c->files->names[column]);
-    return give(r, column, ORR_COL_TARGET, c->n_targets++);
-}
-
-static orr_status assign(roles *r, const orr_table_opts *o)
-{
-    const char *features = orr_or(o->features, "rest");
-    orr_csv_table *c = r->c;
-    int column;
-
-    if (*orr_or(o->label, "")) {
-        if (!strcmp(orr_or(o->label_kind, "class"), "value")) {
-            ORR_TRY(give_target(r, "label", o->label));
-        } else {
-            ORR_TRY(find_column(c, "label", o->label, &column));
-            ORR_TRY(give(r, column, ORR_COL_LABEL, 0));
-        }
-    }
-    if (*orr_or(o->id, "")) {
-        ORR_TRY(find_column(c, "id", o->id, &column));
-        ORR_TRY(give(r, column, ORR_COL_ID, 0));
-    }
-    for (int i = 0; i < o->target.n; i++)
-        ORR_TRY(give_target(r, "target", o->target.v[i]));
-    if (strcmp(features, "rest") != 0) {
-        ORR_TRY(orr_table_each_word(features, give_features, r));
-        return give_aux(r, &o->aux);
-    }
-    ORR_TRY(give_aux(r, &o->aux));
-    for (int i = 0; i < c->files->n_columns; i++)
-        if (r->role[i] == ORR_COL_SKIP) ORR_TRY(give(r, i, ORR_COL_FEATURE, c->n_features++));
-    return ORR_OK;
 }
 
 /* Neighbouring columns of one role become one run. */
@@ -159,23 +64,22 @@ static void make_runs(orr_csv_table *c, const roles *r)
     }
 }
 
-static orr_status choose(orr_csv_table *c, const orr_table_opts *o)
+static orr_status find_roles(orr_csv_table *c)
 {
     size_t n = (size_t)c->files->n_columns;
-    roles r = { .c = c };
+    roles r = { .role = orr_alloc(n, sizeof *r.role), .place = orr_alloc(n, sizeof *r.place) };
     orr_status st = ORR_OK;
 
-    r.role = orr_alloc(n, sizeof *r.role);
-    r.place = orr_alloc(n, sizeof *r.place);
     if (!r.role || !r.place)
         ORR_TRY_GOTO(st, done,
                      orr_fail(ORR_ERR_NOMEM, "out of memory: %d columns", c->files->n_columns));
-    ORR_TRY_GOTO(st, done, assign(&r, o));
-    ORR_TRY_GOTO(st, done, find_where(c));
-    if (c->n_features == 0)
-        ORR_TRY_GOTO(
-            st, done,
-            orr_fail(ORR_ERR_OPTION, "%s: no column is left for features", c->files[0].path));
+    c->n_features = c->choice.x.n;
+    c->n_targets = c->choice.y.n;
+    give(&r, &c->choice.x, ORR_COL_FEATURE);
+    give(&r, &c->choice.y, ORR_COL_TARGET);
+    if (c->base.has_label) r.role[c->choice.label.column] = ORR_COL_LABEL;
+    if (c->base.has_id) r.role[c->choice.id.column] = ORR_COL_ID;
+    give_aux(c, &r);
     if (!(c->runs = orr_alloc(n, sizeof *c->runs)))
         ORR_TRY_GOTO(st, done,
                      orr_fail(ORR_ERR_NOMEM, "out of memory: %d columns", c->files->n_columns));
@@ -184,6 +88,17 @@ done:
     orr_free(r.role);
     orr_free(r.place);
     return st;
+}
+
+static orr_status choose(orr_csv_table *c, const orr_table_opts *o)
+{
+    const orr_choice_from from = { .names = { .what = c->files->path,
+                                              .list = (const char *const *)c->files->names,
+                                              .n = c->files->n_columns,
+                                              .by_number = 1 } };
+
+    ORR_TRY(orr_choice_make(&c->choice, &c->base, &from, o));
+    return find_roles(c);
 }
 
 /* ---- reading ---- */
@@ -196,6 +111,7 @@ typedef struct {
     orr_cursor at;
     double *x, *target, *aux; /* as read */
     int32_t label;
+    double label_number; /* when it is an aux number, too */
     orr_csv_field id;
 } reader;
 
@@ -269,6 +185,8 @@ static orr_status read_label(reader *r, int column)
     char why[256];
 
     ORR_TRY(next_field(r, column, &f));
+    if (r->c->label_is_number && !orr_text_real(f.p, orr_csv_field_bytes(&f), &r->label_number))
+        return fail_column(r, column, ": \"%.*s\" is not a number", orr_csv_field_shown(&f), f.p);
     r->label = orr_classes_label(&t->classes, f.p, orr_csv_field_bytes(&f));
     if (r->label >= 0) return ORR_OK;
     orr_classes_fault(&t->classes, why, sizeof why);
@@ -371,6 +289,7 @@ static orr_status store_aux(reader *r, float *dst)
         size_t place = (size_t)c->aux[i].place;
         const double *from = role == ORR_COL_FEATURE  ? r->x
                              : role == ORR_COL_TARGET ? r->target
+                             : role == ORR_COL_LABEL  ? &r->label_number
                                                       : r->aux;
 
         if (orr_values_store(&dst[i], ORR_X_F32, from + place, 1, c->base.keep_nan) != 1)
@@ -544,6 +463,7 @@ static void csv_destroy(orr_table *t)
         orr_csv_close(&c->files[i]);
     for (int i = 0; c->parts && i < t->n_parts; i++)
         orr_free(c->parts[i].index);
+    orr_choice_free(&c->choice);
     orr_free(c->runs);
     orr_free(c->files);
     orr_free(c->spans);
@@ -617,43 +537,6 @@ static orr_status open_files(orr_csv_table *c, const orr_table_opts *o)
     return ORR_OK;
 }
 
-static orr_status set_schema(orr_csv_table *c, const orr_table_opts *o)
-{
-    int64_t dims[2] = { c->n_features, 1 };
-    orr_schema *s = &c->base.schema;
-
-    for (int i = 0; i < c->n_runs; i++) {
-        c->base.has_label |= c->runs[i].role == ORR_COL_LABEL;
-        c->base.has_id |= c->runs[i].role == ORR_COL_ID;
-    }
-    if (c->base.has_label && c->n_targets)
-        return orr_fail(ORR_ERR_OPTION, "input: label and target cannot both be given");
-    s->y_type = c->base.has_label ? ORR_Y_CLASS : c->n_targets ? ORR_Y_VALUE : ORR_Y_NONE;
-    s->y_width = c->n_targets;
-    if (o->aux_names.n && c->files->names)
-        return orr_fail(ORR_ERR_OPTION, "%s: input.aux_names: the columns have names of their own",
-                        c->files[0].path);
-    ORR_TRY(orr_table_set_aux_names(&c->base, &o->aux_names));
-    if (o->shape.n)
-        ORR_TRY(orr_table_set_shape(&c->base, &o->shape, c->n_features, c->files[0].path));
-    else
-        ORR_TRY(orr_table_set_dims(&c->base, dims, 2, c->files[0].path));
-    if (s->n_dims != 1 || !c->files->names || s->c > ORR_MAX_CHANNELS) return ORR_OK;
-    for (int i = 0; i < c->n_runs; i++) /* a vector of few features: its channels are the columns */
-        for (int k = 0; c->runs[i].role == ORR_COL_FEATURE && k < c->runs[i].n; k++)
-            snprintf(s->channel_names[c->runs[i].place + k], ORR_DATA_NAME_MAX, "%s",
-                     c->files->names[c->runs[i].column + k]);
-    return ORR_OK;
-}
-
-static orr_status refuse_axes(const orr_table_opts *o)
-{
-    if (strcmp(orr_or(o->axes, "auto"), "auto") != 0)
-        return orr_fail(ORR_ERR_OPTION,
-                        "input.axes: a csv has none; give the columns in the order of shape");
-    return ORR_OK;
-}
-
 orr_status orr_csv_table_open(orr_table **out, const orr_table_opts *o, const char *dir,
                               size_t part_bytes)
 {
@@ -662,10 +545,8 @@ orr_status orr_csv_table_open(orr_table **out, const orr_table_opts *o, const ch
 
     if (!c) return orr_fail(ORR_ERR_NOMEM, "out of memory: csv table");
     ORR_TRY_GOTO(st, done, orr_table_init(&c->base, &csv_ops, o, dir));
-    ORR_TRY_GOTO(st, done, refuse_axes(o));
     ORR_TRY_GOTO(st, done, open_files(c, o));
     ORR_TRY_GOTO(st, done, choose(c, o));
-    ORR_TRY_GOTO(st, done, set_schema(c, o));
     ORR_TRY_GOTO(st, done, orr_csv_make_parts(c, part_bytes));
     *out = &c->base;
     c = NULL;

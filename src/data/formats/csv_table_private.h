@@ -7,6 +7,7 @@
 #ifndef ORR_DATA_FORMATS_CSV_TABLE_PRIVATE_H
 #define ORR_DATA_FORMATS_CSV_TABLE_PRIVATE_H
 
+#include "data/formats/choice.h"
 #include "data/formats/csv.h"
 #include "data/formats/table_private.h"
 
@@ -59,11 +60,13 @@ typedef struct orr_csv_table {
     orr_csv_file *files; /* all of one header; names and n_columns are the first's */
     orr_csv_span *spans; /* of the files */
     int n_open;
+    orr_choice choice;
     int n_features, n_targets, n_aux_columns; /* the last: those that are nothing else */
     struct {
-        orr_col_role role; /* an aux number may also be a feature or target */
+        orr_col_role role; /* an aux number may also be a feature, a target or the label */
         int place;
     } aux[ORR_MAX_AUX];
+    int label_is_number; /* it is an aux number, too */
     orr_csv_run *runs;
     int n_runs, n_label_runs; /* all; those up to the label and id */
     orr_csv_part *parts;

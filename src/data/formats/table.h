@@ -8,8 +8,8 @@
  * Columns: by name, or by number from 1.  A column of records may hold several values (a FITS
  * vector such as CMODELMAG): its name means all of them, "CMODELMAG[2]" the third.  names.h says
  * which name means which column.  Targets and aux numbers take the columns' names into the schema
- * (y_names, aux_names).  A feature or target may be an aux number, too; it is then taken before
- * scale_rows.
+ * (y_names, aux_names).  What may be what, choice.h says; an aux number that is a feature, too, is
+ * taken before scale_rows.
  *
  * Where: conditions on columns, all of which must hold; a column's value must be one of those
  * listed, compared as labels are (19-digit ids exactly).  The table then has the rows that pass,

@@ -159,22 +159,12 @@ orr_status orr_table_check_aux(int64_t n)
                           (long long)n, ORR_MAX_AUX);
 }
 
-void orr_table_name_aux(orr_table *t, int i, const char *name)
-{
-    if (i < ORR_MAX_AUX) snprintf(t->schema.aux_names[i], ORR_DATA_NAME_MAX, "%s", name);
-}
-
-void orr_table_name_target(orr_table *t, int i, const char *name)
-{
-    if (i < ORR_MAX_TARGET_NAMES) snprintf(t->schema.y_names[i], ORR_DATA_NAME_MAX, "%s", name);
-}
-
 orr_status orr_table_set_aux_names(orr_table *t, const orr_strings *names)
 {
     if (names->n && names->n != t->schema.n_aux)
         return orr_fail(ORR_ERR_OPTION, "input.aux_names: %d names for %d aux numbers", names->n,
                         t->schema.n_aux);
     for (int i = 0; i < names->n; i++)
-        orr_table_name_aux(t, i, names->v[i]);
+        snprintf(t->schema.aux_names[i], ORR_DATA_NAME_MAX, "%s", names->v[i]);
     return ORR_OK;
 }

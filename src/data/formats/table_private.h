@@ -59,9 +59,6 @@ orr_status orr_table_set_dims(orr_table *t, const int64_t *dims, int n_dims, con
 orr_status orr_table_set_shape(orr_table *t, const orr_reals *shape, int64_t n_values,
                                const char *where);
 
-/* Notes the name of aux column or target i; a long name is cut. */
-void orr_table_name_aux(orr_table *t, int i, const char *name);
-void orr_table_name_target(orr_table *t, int i, const char *name);
 /* aux_names, which only arrays (and a csv without header) have. */
 orr_status orr_table_set_aux_names(orr_table *t, const orr_strings *names);
 /* What is said when more than ORR_MAX_AUX are asked for. */

@@ -1,0 +1,57 @@
+/* data/formats/choice.h - which column of a table is what: one choice for texts and for records.
+ *
+ * A column is a feature, a target, the label or the id, and nothing else beside; any but the id may
+ * be an aux number, too, which is then a copy.  Words name columns as names.h says; where a column
+ * holds several values a row (records), its name means all of them and "NAME[3]" one.  "rest" are
+ * the columns that nothing else took.
+ *
+ * A pick is a run of values of one column, and a row of samples is its picks one after the other:
+ * place 0 is the first value of the first pick.   Not collective.
+ * Errors: ORR_ERR_OPTION (no such column, one that cannot be both), ORR_ERR_UNSUPPORTED (a column
+ * of a kind that is not read), ORR_ERR_SHAPE, ORR_ERR_NOMEM. */
+#ifndef ORR_DATA_FORMATS_CHOICE_H
+#define ORR_DATA_FORMATS_CHOICE_H
+
+#include "data/formats/names.h"
+#include "data/formats/records.h"
+#include "data/formats/table_private.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Values [element, element + n) of a column. */
+typedef struct orr_pick {
+    int column;
+    int64_t element, n;
+} orr_pick;
+
+typedef struct orr_picks {
+    orr_pick *list;
+    int n, cap;
+    int64_t values; /* in all */
+} orr_picks;
+
+/* What there is to choose from. */
+typedef struct orr_choice_from {
+    orr_names names;            /* of the first file; what is missing in one goes by number */
+    const orr_records *records; /* NULL: a text, one value a column, whose kind nobody knows yet */
+} orr_choice_from;
+
+typedef struct orr_choice {
+    orr_picks x, y, aux;
+    orr_pick label, id; /* when the table has_label, has_id */
+} orr_choice;
+
+/* Chooses as o says: fills c, has_label, has_id and the columns of where in t, and t's schema (kind
+ * of y, names, dimensions of a sample).  Whatever happens, c is freed by orr_choice_free. */
+orr_status orr_choice_make(orr_choice *c, orr_table *t, const orr_choice_from *from,
+                           const orr_table_opts *o);
+void orr_choice_free(orr_choice *c);
+/* The pick that place `place` lies in, and which value of its column that is. */
+const orr_pick *orr_picks_at(const orr_picks *p, int64_t place, int64_t *element);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
