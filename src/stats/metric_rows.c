@@ -37,12 +37,14 @@ VALUE_OF(average_precision, classes->average_precision)
 VALUE_OF(precision_of_one, classes->classes[1].precision)
 VALUE_OF(recall_of_one, classes->classes[1].recall)
 VALUE_OF(f1_of_one, classes->classes[1].f1)
+VALUE_OF(macro_precision, classes->macro_precision)
 VALUE_OF(macro_f1, classes->macro_f1)
 VALUE_OF(log_loss, classes->log_loss)
 CLASS_VALUE_OF(class_precision, precision)
 CLASS_VALUE_OF(class_recall, recall)
 CLASS_VALUE_OF(class_f1, f1)
 CLASS_VALUE_OF(class_auc, auc)
+CLASS_VALUE_OF(class_average_precision, average_precision)
 
 /* ---- values, redshifts and densities ---- */
 VALUE_OF(rmse, values->rmse)
@@ -86,18 +88,22 @@ const orr_metric orr_metric_rows[] = {
       CLASSES, ORR_LARGER, auc, class_auc,
       { SELECT(4), HISTORY(3), LINE(4), TABLE(9), LOG(2), FOLDS(1), CLASS(4) } },
     { "average_precision", "average precision", NONE, "sum of (R_k - R_(k-1)) P_k over scores",
-      BINARY, ORR_LARGER, average_precision, NULL, { SELECT(5), LINE(5), TABLE(8), FOLDS(2) } },
+      BINARY, ORR_LARGER, average_precision, class_average_precision,
+      { SELECT(5), LINE(5), TABLE(8), FOLDS(2), CLASS(5) } },
     { "average_precision", "average precision", NONE, "its mean over the classes",
-      MULTICLASS, ORR_LARGER, average_precision, NULL, { SELECT(5), FOLDS(2) } },
+      MULTICLASS, ORR_LARGER, average_precision, class_average_precision,
+      { SELECT(5), LINE(5), TABLE(8), FOLDS(2), CLASS(5) } },
     { "precision", "precision", { 'f', 4, 9 }, "correct / predicted, of class 1",
       BINARY, ORR_LARGER, precision_of_one, class_precision, { LINE(6), TABLE(5), CLASS(1) } },
-    { "precision", "precision", { 'f', 4, 9 }, "correct / predicted, of each class",
-      MULTICLASS, ORR_LARGER, NULL, class_precision, { CLASS(1) } },
+    { "precision", "macro precision", { 'f', 4, 9 },
+      "its mean over the classes that occur or are predicted", MULTICLASS, ORR_LARGER,
+      macro_precision, class_precision, { LINE(6), TABLE(5), CLASS(1) } },
     { "recall", "recall", { 'f', 4, 9 }, "correct / support, of class 1",
       BINARY, ORR_LARGER, recall_of_one, class_recall,
       { SELECT(7), LINE(7), TABLE(6), CLASS(2) } },
-    { "recall", "recall", { 'f', 4, 9 }, "its mean over the classes that occur",
-      MULTICLASS, ORR_LARGER, balanced_accuracy, class_recall, { SELECT(7), CLASS(2) } },
+    { "recall", "macro recall", { 'f', 4, 9 }, "its mean over the classes that occur",
+      MULTICLASS, ORR_LARGER, balanced_accuracy, class_recall,
+      { SELECT(7), LINE(7), TABLE(6), CLASS(2) } },
     { "f1", "F1", { 'f', 4, 9 }, "2 correct / (support + predicted), of class 1",
       BINARY, ORR_LARGER, f1_of_one, class_f1,
       { SELECT(6), HISTORY(4), LINE(8), TABLE(7), FOLDS(4), CLASS(3) } },

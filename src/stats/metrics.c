@@ -153,12 +153,12 @@ static double ratio(int64_t a, int64_t b)
     return b ? (double)a / (double)b : 0;
 }
 
-/* Means over the classes: balanced accuracy over those that occur, F1 over those that occur or are
- * named. */
+/* Means over the classes: balanced accuracy over those that occur, precision and F1 over those that
+ * occur or are named. */
 static void from_counts(orr_classification *m)
 {
     int64_t correct = 0, most = 0;
-    double recalls = 0, f1s = 0;
+    double precisions = 0, recalls = 0, f1s = 0;
     int occurring = 0, seen = 0;
 
     for (int c = 0; c < m->n_classes; c++) {
@@ -170,12 +170,14 @@ static void from_counts(orr_classification *m)
         if (k->support > most) most = k->support;
         occurring += k->support > 0;
         seen += k->support > 0 || k->predicted > 0;
+        precisions += k->precision;
         recalls += k->recall;
         f1s += k->f1;
     }
     m->accuracy = (double)correct / (double)m->n;
     m->baseline_accuracy = (double)most / (double)m->n;
     m->balanced_accuracy = recalls / occurring;
+    m->macro_precision = precisions / seen;
     m->macro_f1 = f1s / seen;
 }
 
@@ -183,17 +185,18 @@ static void from_counts(orr_classification *m)
  * NaN. */
 static void from_ranks(orr_classification *m, const int32_t *y, const double *p, scored *s)
 {
-    double aucs = 0, aps = 0, ap = NAN;
+    double aucs = 0, aps = 0;
 
     for (int c = 0; c < m->n_classes; c++) {
+        orr_class_metrics *k = &m->classes[c];
         for (int64_t i = 0; i < m->n; i++)
             s[i] = (scored){ .score = p[i * m->n_classes + c], .positive = y[i] == c };
-        rank_areas(s, m->n, &m->classes[c].auc, &ap);
-        aucs += m->classes[c].auc;
-        aps += ap;
+        rank_areas(s, m->n, &k->auc, &k->average_precision);
+        aucs += k->auc;
+        aps += k->average_precision;
     }
     m->auc = m->n_classes == 2 ? m->classes[1].auc : aucs / m->n_classes;
-    m->average_precision = m->n_classes == 2 ? ap : aps / m->n_classes;
+    m->average_precision = m->n_classes == 2 ? m->classes[1].average_precision : aps / m->n_classes;
 }
 
 static orr_status allocate(orr_classification **out, scored **scratch, int64_t n, int n_classes)

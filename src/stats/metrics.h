@@ -25,15 +25,16 @@ double orr_log_loss(const int32_t *y, const double *p, int64_t n, int n_classes)
 
 typedef struct orr_class_metrics {
     int64_t support, predicted, correct;
-    double precision, recall, f1, auc; /* auc: this class against the rest, by its probability */
+    double precision, recall, f1;
+    double auc, average_precision; /* this class against the rest, by its probability */
 } orr_class_metrics;
 
 typedef struct orr_classification {
     int n_classes;
     int64_t n;
     double accuracy, log_loss;
-    double balanced_accuracy; /* mean recall of the classes that occur */
-    double macro_f1;          /* mean over the classes that occur or are predicted */
+    double balanced_accuracy;         /* mean recall of the classes that occur */
+    double macro_precision, macro_f1; /* means over the classes that occur or are predicted */
     double auc; /* binary: of class 1; else the mean one-vs-rest, NaN if one is missing */
     double average_precision; /* likewise */
     double baseline_accuracy; /* what always naming the most frequent class scores */

@@ -84,7 +84,7 @@ ONE = {
 MANY = {
     "auc": lambda y, p: sk.roc_auc_score(y, p, multi_class="ovr"),
     "average_precision": lambda y, p: over_classes(sk.average_precision_score, y, p),
-    "precision": lambda y, p: np.nan,  # of each class alone
+    "precision": lambda y, p: sk.precision_score(y, named(p), average="macro"),
     "recall": lambda y, p: sk.recall_score(y, named(p), average="macro"),
     "f1": lambda y, p: sk.f1_score(y, named(p), average="macro"),
 }
