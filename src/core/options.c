@@ -279,7 +279,7 @@ static int cut_choices(char *buf, const char *words[MAX_CHOICES])
     return n;
 }
 
-static orr_status fail_choice(const value *v)
+static orr_status fail_choice(const value *v, const char *word)
 {
     const char *words[MAX_CHOICES], *near;
     orr_text list = { .max = ORR_ERROR_MAX / 4 }, cut = ORR_TEXT_INIT;
@@ -288,8 +288,8 @@ static orr_status fail_choice(const value *v)
     orr_options_choices(v->row, ", ", &list);
     orr_options_choices(v->row, "|", &cut);
     if (list.s && orr_text_status(&cut) == ORR_OK) {
-        near = orr_nearest(v->node->scalar, words, cut_choices(cut.s, words));
-        st = fail_value(v, "is \"%.60s\"; it must be one of %s%s%s%s", v->node->scalar, list.s,
+        near = orr_nearest(word, words, cut_choices(cut.s, words));
+        st = fail_value(v, "is \"%.60s\"; it must be one of %s%s%s%s", word, list.s,
                         near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
     } else {
         st = orr_fail(ORR_ERR_NOMEM, "out of memory while reading %s", v->name);
@@ -302,9 +302,28 @@ static orr_status fail_choice(const value *v)
 static orr_status read_choice(const value *v, const char **out)
 {
     ORR_TRY(expect_scalar(v, "a word"));
-    if (!is_choice(v->row, v->node->scalar)) return fail_choice(v);
+    if (!is_choice(v->row, v->node->scalar)) return fail_choice(v, v->node->scalar);
     *out = v->node->scalar; /* lives with the tree */
     return ORR_OK;
+}
+
+/* A word, or a map of the word alone to its options. */
+static orr_status read_kind(const value *v, orr_kind_choice *out)
+{
+    const orr_node *item;
+
+    *out = (orr_kind_choice){ 0 };
+    if (v->node->type != ORR_NODE_MAP) return read_choice(v, &out->name);
+    if (v->node->n_items != 1)
+        return fail_value(v, "has %d words; give one, with its options: {WORD: {KEY: VALUE}}",
+                          v->node->n_items);
+    item = v->node->items[0];
+    if (!is_choice(v->row, item->key)) return fail_choice(v, item->key);
+    out->name = item->key;
+    if (item->type == ORR_NODE_MAP) out->options = item;
+    if (item->type == ORR_NODE_MAP || item->type == ORR_NODE_NULL) return ORR_OK;
+    return fail_value(v, "is %s with something that is no map: {%s: {KEY: VALUE}}", item->key,
+                      item->key);
 }
 
 /* Calls item i of a list, or the single value that stands for one. */
@@ -394,6 +413,8 @@ static orr_status read_value(void *place, const value *v)
         return read_string(v, place);
     case ORR_OPT_CHOICE:
         return read_choice(v, place);
+    case ORR_OPT_KIND:
+        return read_kind(v, place);
     case ORR_OPT_PAIR:
         return read_pair(v, place);
     case ORR_OPT_REALS:
@@ -451,9 +472,13 @@ static orr_status read_default(void *place, const orr_option *row, const char *w
     name_of(v.name, what, row->key);
     switch (row->type) {
     case ORR_OPT_CHOICE:
+    case ORR_OPT_KIND:
         if (*text && !is_choice(row, text))
             return orr_fail(ORR_ERR_INTERNAL, "%s: the default %s is no choice", v.name, text);
-        *(const char **)place = text;
+        if (row->type == ORR_OPT_KIND)
+            *(orr_kind_choice *)place = (orr_kind_choice){ .name = text };
+        else
+            *(const char **)place = text;
         return ORR_OK;
     case ORR_OPT_STRING:
         *(const char **)place = text;
@@ -592,6 +617,16 @@ static void add_strings(orr_text *out, const orr_strings *list)
 }
 
 /* The value at place on one line; a section as a flow map. */
+static void add_kind(orr_text *out, const orr_kind_choice *kind)
+{
+    if (kind->options) orr_text_add(out, "{");
+    orr_yaml_string(out, kind->name);
+    if (!kind->options) return;
+    orr_text_add(out, ": ");
+    orr_node_dump_flow(kind->options, out);
+    orr_text_add(out, "}");
+}
+
 static orr_status add_value(orr_text *out, const orr_option *row, const void *place)
 {
     const int *pair = place;
@@ -611,6 +646,9 @@ static orr_status add_value(orr_text *out, const orr_option *row, const void *pl
     case ORR_OPT_STRING:
     case ORR_OPT_CHOICE:
         orr_yaml_string(out, *(const char *const *)place);
+        break;
+    case ORR_OPT_KIND:
+        add_kind(out, place);
         break;
     case ORR_OPT_PAIR:
         orr_text_printf(out, "[%d, %d]", pair[0], pair[1]);
@@ -642,6 +680,8 @@ static int is_unset(const orr_option *row, const void *place)
     case ORR_OPT_CHOICE:
         text = *(const char *const *)place;
         return !text || !*text;
+    case ORR_OPT_KIND:
+        return !((const orr_kind_choice *)place)->name;
     case ORR_OPT_NODE:
         return !*(const orr_node *const *)place;
     default:
@@ -682,6 +722,7 @@ static orr_status is_default(int *same, const orr_option *row, const char *shown
         int64_t l;
         double d;
         const char *s;
+        orr_kind_choice kind;
         orr_reals reals;
         orr_strings strings;
     } place;
@@ -746,8 +787,9 @@ static void add_domain(orr_text *out, const orr_option *row)
                  row->type == ORR_OPT_REAL || row->type == ORR_OPT_PAIR ||
                  row->type == ORR_OPT_REALS;
 
-    if (row->type == ORR_OPT_CHOICE) {
+    if (row->type == ORR_OPT_CHOICE || row->type == ORR_OPT_KIND) {
         orr_options_choices(row, "|", out);
+        if (row->type == ORR_OPT_KIND) orr_text_add(out, ", or {WORD: {KEY: VALUE}}");
         return;
     }
     orr_text_add(out, names[row->type]);
@@ -775,7 +817,8 @@ static void add_help_row(orr_text *out, const char *name, const orr_option *row,
         add_domain(&said, row);
         if (!row->fallback)
             orr_text_add(&said, "; required");
-        else if (row->type == ORR_OPT_STRING || row->type == ORR_OPT_CHOICE) {
+        else if (row->type == ORR_OPT_STRING || row->type == ORR_OPT_CHOICE ||
+                 row->type == ORR_OPT_KIND) {
             orr_text_add(&said, "; default ");
             orr_yaml_string(&said, row->fallback);
         } else if (*row->fallback)

@@ -34,6 +34,7 @@ typedef enum {
     ORR_OPT_BOOL,    /* int: true/false, yes/no, on/off */
     ORR_OPT_STRING,  /* const char * */
     ORR_OPT_CHOICE,  /* const char *, one of `choices` ("a|b|c"), or of what word() gives */
+    ORR_OPT_KIND,    /* orr_kind_choice: such a word, or {word: {key: value}} */
     ORR_OPT_PAIR,    /* int[2]: "3" means [3, 3] */
     ORR_OPT_REALS,   /* orr_reals: a list of numbers, or one number */
     ORR_OPT_STRINGS, /* orr_strings: a list of strings, or one string */
@@ -50,6 +51,12 @@ typedef struct {
     int n;
     const char *v[ORR_LIST_MAX];
 } orr_strings;
+
+/* One of several kinds with options of its own, which are the kind's to read. */
+typedef struct orr_kind_choice {
+    const char *name;
+    const struct orr_node *options; /* NULL: none are given */
+} orr_kind_choice;
 
 typedef struct orr_option {
     const char *key;
@@ -86,6 +93,8 @@ typedef struct orr_kind_help {
     { #f, ORR_OPT_CHOICE, offsetof(S, f), def, 0, 0, ch, 0, help, 0 }
 #define ORR_OPTION_WORD(S, f, def, word, help) \
     { #f, ORR_OPT_CHOICE, offsetof(S, f), def, 0, 0, 0, 0, help, word }
+#define ORR_OPTION_KIND(S, f, def, word, help) \
+    { #f, ORR_OPT_KIND, offsetof(S, f), def, 0, 0, 0, 0, help, word }
 #define ORR_OPTION_PAIR(S, f, def, lo, hi, help) \
     { #f, ORR_OPT_PAIR, offsetof(S, f), def, lo, hi, 0, 0, help, 0 }
 #define ORR_OPTION_REALS(S, f, def, lo, hi, help) \

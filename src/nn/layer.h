@@ -23,6 +23,7 @@
 #include "core/leaves.h"
 #include "core/options.h"
 #include "core/status.h"
+#include "nn/range.h"
 #include "nn/real.h"
 #include "nn/shape.h"
 
@@ -99,6 +100,7 @@ typedef struct orr_layer_kind {
     size_t opts_bytes;
     int min_inputs, max_inputs;              /* 0, 0: a source, which reads no other layer */
     int keeps_x, keeps_y;                    /* backward reads x / y: the memory plan keeps them */
+    int passes;                              /* hands its inputs' numbers on: nn/range.h */
     int in_place;                            /* y may be x[0], and dx[0] may be dy */
     const struct orr_activation *activation; /* nn/activations/activation.h; NULL: none */
     /* Checks options against l->in, fills l->out, l->params and l->states (orr_layer_tensors),
@@ -120,6 +122,9 @@ typedef struct orr_layer_kind {
                                orr_real *state, int n_leaves);
     void (*unplan)(orr_layer *l, struct orr_backend *be); /* undoes plan */
     void (*destroy)(orr_layer *l); /* frees self; NULL: orr_free(self) is enough */
+    /* Between which bounds y lies when the inputs lie within theirs; NULL: any number, or as they
+     * are (passes). */
+    orr_range (*range)(const orr_layer *l, const orr_range *in);
 } orr_layer_kind;
 
 struct orr_layer {

@@ -63,12 +63,6 @@ void orr_objective_destroy(orr_objective *o)
     orr_free(o);
 }
 
-/* Numbers that a sample's target has: densities and classes take one. */
-static size_t target_width(const orr_loss *l)
-{
-    return l->kind == ORR_LOSS_MSE ? (size_t)l->outputs : 1;
-}
-
 orr_status orr_objective_eval(orr_objective *o, const orr_batch *b, const orr_real *y,
                               const int32_t *labels, const float *values, double *leaf_loss,
                               double *leaf_right, const orr_real **dy)
@@ -82,7 +76,9 @@ orr_status orr_objective_eval(orr_objective *o, const orr_batch *b, const orr_re
         return orr_fail(ORR_ERR_ARG, "a loss for %d samples and %d leaves gets %d and %d",
                         o->max_samples, o->max_leaves, b->n, b->n_leaves);
     if (labels) ops->upload(o->be, o->labels, labels, n * sizeof *labels);
-    if (values) ops->upload(o->be, o->values, values, n * target_width(&o->loss) * sizeof *values);
+    if (values)
+        ops->upload(o->be, o->values, values,
+                    n * (size_t)orr_loss_target_width(&o->loss) * sizeof *values);
     ops->loss(o->be, &o->loss, b, y, o->labels, o->values, o->leaves, o->samples, o->dy);
     if (labels) ops->count_correct(o->be, &o->loss, b, y, o->labels, right);
     ops->download(o->be, leaf_loss, o->leaves, bytes);

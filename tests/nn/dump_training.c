@@ -30,17 +30,21 @@ static int give(FILE *out, const orr_real *x, size_t n)
     return ok;
 }
 
-/* ints: kind, n, outputs, n_classes, n_global, bins; reals: pos_weight, bins from, to; arrays: x,
- * targets.
- * Answers the leaf sums (two leaves), each sample's loss, the gradient, and what orr_loss_link
- * makes of x. */
+/* ints: kind, n, outputs, n_classes, n_global, bins; reals: pos_weight, bins from, to, smoothing;
+ * arrays: x, targets. Answers the leaf sums (two leaves), each sample's loss, the gradient, and
+ * what orr_loss_link makes of x. */
 static int loss(const test_case *c, FILE *out)
 {
     static const char *const names[] = { "bce", "ce", "mse", "expected_mse", "crps" };
     const int n = (int)c->i[1], width = (int)c->i[2], leaf[3] = { 0, n / 3, n };
     const orr_batch b = { .n = n, .n_leaves = 2, .leaf = leaf, .n_global = c->i[4] };
     const orr_bins bins = { (int)c->i[5], c->r[1], c->r[2] };
-    const orr_loss_spec spec = { .name = names[c->i[0]],
+    orr_config *config;
+    char options[64];
+    snprintf(options, sizeof options, c->r[3] > 0 ? "{smoothing: %.17g}" : "{}", c->r[3]);
+    if (orr_config_parse(&config, options, "loss") != ORR_OK) return 0;
+    const orr_loss_spec spec = { .options = orr_config_root(config),
+                                 .name = names[c->i[0]],
                                  .output = { 1, 1, width },
                                  .n_classes = (int)c->i[3],
                                  .width = bins.count ? 1 : width,
@@ -64,6 +68,7 @@ static int loss(const test_case *c, FILE *out)
         ok = case_write(out, sums, 2) & case_write(out, each, (size_t)n);
         ok &= give(out, dx, (size_t)c->len[0]) & case_write(out, p, (size_t)c->len[0]);
     }
+    orr_config_destroy(config);
     orr_free(x), orr_free(dx), orr_free(labels), orr_free(values), orr_free(each), orr_free(p);
     return ok;
 }

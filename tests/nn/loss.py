@@ -14,10 +14,10 @@ def double(t):
     return t.float().double()
 
 
-def asked(kind, x, y, n_classes, pos_weight, bins=(0, 0, 0)):
+def asked(kind, x, y, n_classes, pos_weight, bins=(0, 0, 0), smoothing=0):
     """The mean is over a batch twice as large as the samples here, as on two ranks."""
     ints = [kind, N, x.shape[1], n_classes, 2 * N, bins[0]]
-    return cases.case("loss", ints, [pos_weight, *bins[1:]], [x.detach(), y])
+    return cases.case("loss", ints, [pos_weight, *bins[1:], smoothing], [x.detach(), y])
 
 
 def wanted(each, x, link):
@@ -26,19 +26,20 @@ def wanted(each, x, link):
     return [("sums", sums), ("each", each), ("dx", dx), ("link", link)]
 
 
-def bce(scale, pos_weight):
+def bce(scale, pos_weight, smoothing=0):
     x = double(scale * torch.randn(N, 1)).requires_grad_()
     y = torch.randint(0, 2, (N, 1)).double()
     weight = torch.tensor([pos_weight], dtype=torch.float64)
-    each = F.binary_cross_entropy_with_logits(x, y, reduction="none", pos_weight=weight)[:, 0]
-    return f"bce {scale} {pos_weight}", asked(0, x, y, 2, pos_weight), wanted(each, x, torch.sigmoid(x))
+    soft = y * (1 - smoothing) + smoothing / 2
+    each = F.binary_cross_entropy_with_logits(x, soft, reduction="none", pos_weight=weight)[:, 0]
+    return f"bce {scale} {pos_weight} {smoothing}", asked(0, x, y, 2, pos_weight, smoothing=smoothing), wanted(each, x, torch.sigmoid(x))
 
 
-def ce(scale, n_classes):
+def ce(scale, n_classes, smoothing=0):
     x = double(scale * torch.randn(N, n_classes)).requires_grad_()
     y = torch.randint(0, n_classes, (N,))
-    each = F.cross_entropy(x, y, reduction="none")
-    return f"ce {scale} {n_classes}", asked(1, x, y, n_classes, 1), wanted(each, x, F.softmax(x, 1))
+    each = F.cross_entropy(x, y, reduction="none", label_smoothing=smoothing)
+    return f"ce {scale} {n_classes} {smoothing}", asked(1, x, y, n_classes, 1, smoothing=smoothing), wanted(each, x, F.softmax(x, 1))
 
 
 def mse(width):
@@ -99,6 +100,7 @@ def crps(scale, lo, hi, n_bins):
 def main():
     program, tolerance = sys.argv[1], float(sys.argv[2])
     suite = [bce(1, 1), bce(5, 1), bce(3, 7.5), bce(1e4, 1), bce(1e4, 0.3), ce(1, 2), ce(3, 10), ce(1e4, 4)]
+    suite += [bce(3, 1, 0.1), bce(5, 7.5, 0.3), ce(3, 10, 0.1), ce(5, 2, 1)]
     suite += [mse(1), mse(3)]
     for density in binned_ce, expected_mse, crps:
         suite += [density(1, 0, 0.4, 180), density(5, 0, 0.4, 100), density(30, -1, 3, 7), density(2, 5, 6, 2)]

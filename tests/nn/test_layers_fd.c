@@ -12,7 +12,7 @@
  * h^4. */
 #include "core/memory.h"
 #include "nn/layer.h"
-#include "nn/loss.h"
+#include "nn/loss_kind_private.h"
 #include "nn_cases.h"
 
 #include <float.h>
@@ -222,11 +222,32 @@ static void every_kind_has_a_case(void **state)
     }
 }
 
-/* A small net with a loss on top, the batch of several leaves and segments. */
-static void check_loss(const char *name, int n_classes, int width, double pos_weight, orr_bins bins,
-                       const char *layers)
+/* Options of a row, a third of the way through their ranges; they are numbers. */
+static void some_options(const orr_loss_kind *kind, orr_text *out)
 {
-    const nn_case c = { .kind = "linear", .input = { 1, 1, 4 }, .layers = layers };
+    orr_text_add(out, "{");
+    for (const orr_option *o = kind->options; o && o->type != ORR_OPT_END; o++)
+        orr_text_printf(out, "%s: %.3g, ", o->key, o->min + (fmin(o->max, 10) - o->min) / 3);
+    orr_text_add(out, "}");
+}
+
+/* A small net with a loss on top, the batch of several leaves and segments. */
+static void check_loss(const orr_loss_kind *kind, double pos_weight, int with_options)
+{
+    int classes = kind->output_type == ORR_OUTPUT_CLASSES,
+        density = kind->output_type == ORR_OUTPUT_DENSITY,
+        n_classes = !classes            ? 0
+                    : kind->max_classes ? kind->max_classes
+                                        : 3;
+    const orr_bins none = { 0 }, bins = { 7, -1, 1.25 };
+    orr_loss_spec spec = { .n_classes = n_classes,
+                           .width = density ? 1 : 2,
+                           .pos_weight = pos_weight,
+                           .bins = density ? bins : none };
+    orr_text options = ORR_TEXT_INIT, layers_text = ORR_TEXT_INIT;
+    orr_config *config;
+    const char *name = kind->name;
+    nn_case c = { .kind = "linear", .input = { 1, 1, 4 } };
     orr_backend *be;
     orr_graph *g;
     nn_batch batch;
@@ -239,17 +260,19 @@ static void check_loss(const char *name, int n_classes, int width, double pos_we
     orr_real y[MAX_OUTPUTS];
     problem p = { .batch = &batch, .x = x, .loss = &loss, .labels = labels, .values = values };
 
+    some_options(kind, &options);
+    OK(orr_config_parse(&config, options.s, "options"));
+    if (with_options) spec.options = orr_config_root(config);
+    orr_text_printf(&layers_text, " - linear: {units: 4}\n - batch_norm\n - linear: {units: %d}\n",
+                    kind->outputs(&spec));
+    c.layers = layers_text.s;
     assert_non_null(be = nn_backend(backend_name));
     OK(nn_case_graph(&g, &c));
     OK(nn_case_net(&p.net, g, be, 1));
     OK(nn_batch_init(&batch, 0, 1));
     nn_batch_three_segments(&batch);
-    OK(orr_loss_init(&loss, &(orr_loss_spec){ .name = name,
-                                              .output = orr_graph_output(g),
-                                              .n_classes = n_classes,
-                                              .width = width,
-                                              .pos_weight = pos_weight,
-                                              .bins = bins }));
+    spec.output = orr_graph_output(g);
+    OK(orr_loss_init_kind(&loss, kind, &spec));
     for (int i = 0; i < batch.b.n; i++)
         labels[i] = n_classes ? i % n_classes : 0;
     for (int i = 0; i < NN_MAX_SAMPLES * 4; i++)
@@ -263,22 +286,22 @@ static void check_loss(const char *name, int n_classes, int width, double pos_we
     check_problem(&p, dy, name);
     orr_net_destroy(p.net);
     orr_graph_destroy(g);
+    orr_config_destroy(config);
+    orr_text_free(&options);
+    orr_text_free(&layers_text);
 }
 
 static void losses_match_differences(void **state)
 {
-    const orr_bins none = { 0 }, bins = { 7, -1, 1.25 };
-    const char *density = " - linear: {units: 3}\n - tanh\n - linear: {units: 7}\n";
+    int n;
+    const orr_loss_kind *const *kinds = orr_loss_kinds(&n);
 
     (void)state;
-    check_loss("bce", 2, 0, 1, none, " - linear: {units: 3}\n - tanh\n - linear: {units: 1}\n");
-    check_loss("bce", 2, 0, 2.5, none, " - linear: {units: 3}\n - tanh\n - linear: {units: 1}\n");
-    check_loss("ce", 3, 0, 1, none,
-               " - linear: {units: 4}\n - batch_norm\n - linear: {units: 3}\n");
-    check_loss("mse", 0, 2, 1, none, " - linear: {units: 3}\n - silu\n - linear: {units: 2}\n");
-    check_loss("ce", 0, 1, 1, bins, density);
-    check_loss("expected_mse", 0, 1, 1, bins, density);
-    check_loss("crps", 0, 1, 1, bins, density);
+    for (int i = 0; i < n; i++) {
+        check_loss(kinds[i], 1, 0);
+        if (kinds[i]->weighs) check_loss(kinds[i], 2.5, 1);
+        if (kinds[i]->options) check_loss(kinds[i], 1, 1);
+    }
 }
 
 int main(int argc, char **argv)

@@ -7,7 +7,11 @@
 
 #include <cmocka.h>
 
-#include "nn/loss.h"
+#include "core/memory.h"
+#include "nn/backend.h"
+#include "nn/graph.h"
+#include "nn/loss_kind_private.h"
+#include "nn/objective.h"
 
 #include <math.h>
 #include <string.h>
@@ -30,11 +34,11 @@ static void test_shapes(void **state)
     orr_loss l;
 
     assert_int_equal(init(&l, "bce", one, 2, 0, 3), ORR_OK);
-    assert_true(l.kind == ORR_LOSS_BCE && l.outputs == 1 && l.pos_weight == 3);
+    assert_true(!strcmp(orr_loss_name(&l), "bce") && l.outputs == 1 && l.pos_weight == 3);
     assert_int_equal(init(&l, "ce", three, 3, 0, 1), ORR_OK);
-    assert_true(l.kind == ORR_LOSS_CE && l.outputs == 3);
+    assert_true(!strcmp(orr_loss_name(&l), "ce") && l.outputs == 3);
     assert_int_equal(init(&l, "mse", three, 0, 3, 1), ORR_OK);
-    assert_true(l.kind == ORR_LOSS_MSE && l.outputs == 3);
+    assert_true(!strcmp(orr_loss_name(&l), "mse") && l.outputs == 3);
 
     assert_int_equal(init(&l, "bce", three, 2, 0, 1), ORR_ERR_SHAPE);
     assert_non_null(strstr(orr_error_text(), "1 x 1 x 3"));
@@ -68,12 +72,13 @@ static const orr_batch batch = { .n = 3, .n_leaves = 3, .leaf = leaf, .n_global 
 static void test_extreme_logits(void **state)
 {
     (void)state;
-    const orr_loss bce = { .kind = ORR_LOSS_BCE, .outputs = 1, .pos_weight = 2 };
+    orr_loss bce, ce;
     const orr_real x[3] = { (orr_real)1e4, (orr_real)-1e4, 0 };
     const int32_t labels[3] = { 0, 1, 1 };
     double sums[3], each[3], p[3];
     orr_real dx[3];
 
+    assert_int_equal(init(&bce, "bce", one, 2, 0, 2), ORR_OK);
     orr_loss_eval(&bce, &batch, x, labels, NULL, sums, each, dx);
     assert_true(each[0] == 1e4 && each[1] == 2e4 && fabs(each[2] - 2 * log(2)) < 1e-15);
     assert_true(sums[0] == 3e4 && sums[1] == 0 && sums[2] == each[2]);
@@ -81,11 +86,11 @@ static void test_extreme_logits(void **state)
     orr_loss_link(&bce, 3, x, p);
     assert_true(p[0] == 1 && p[1] == 0 && p[2] == 0.5);
 
-    const orr_loss ce = { .kind = ORR_LOSS_CE, .outputs = 3, .pos_weight = 1 };
     const orr_real logits[9] = { (orr_real)1e4, 0, (orr_real)-1e4, 1, 1, 1, 0, (orr_real)1e4, 0 };
     const int32_t classes[3] = { 2, 0, 1 };
     orr_real grad[9];
     double share[9];
+    assert_int_equal(init(&ce, "ce", three, 3, 0, 1), ORR_OK);
     orr_loss_eval(&ce, &batch, logits, classes, NULL, sums, each, grad);
     assert_true(each[0] == 2e4 && fabs(each[1] - log(3)) < 1e-15 && each[2] == 0);
     assert_true(grad[0] == (orr_real)0.1 && grad[1] == 0 && grad[2] == (orr_real)-0.1 &&
@@ -97,29 +102,31 @@ static void test_extreme_logits(void **state)
 static void test_bad_labels_and_nan_show(void **state)
 {
     (void)state;
-    const orr_loss bce = { .kind = ORR_LOSS_BCE, .outputs = 1, .pos_weight = 1 },
-                   ce = { .kind = ORR_LOSS_CE, .outputs = 1, .pos_weight = 1 };
-    const orr_real x[3] = { 0, (orr_real)NAN, 0 };
+    orr_loss bce, ce;
+    const orr_real x[6] = { 0, (orr_real)NAN, 0 }, logits[6] = { 0, 0, (orr_real)NAN, 0, 0, -100 };
     const int32_t labels[3] = { 2, 0, 1 }, classes[3] = { -1, 0, 0 };
     double sums[3];
-    orr_real dx[3];
+    orr_real dx[6];
 
+    assert_int_equal(init(&bce, "bce", one, 2, 0, 1), ORR_OK);
+    assert_int_equal(init(&ce, "ce", (orr_shape){ 1, 1, 2 }, 2, 0, 1), ORR_OK);
     orr_loss_eval(&bce, &batch, x, labels, NULL, sums, NULL, dx);
     assert_true(isnan(sums[0]) && isnan(dx[0]) && isnan(dx[1]) && isfinite(sums[2]) &&
                 isfinite(dx[2]));
-    orr_loss_eval(&ce, &batch, x, classes, NULL, sums, NULL, dx);
-    assert_true(isnan(sums[0]) && isnan(dx[0]) && isnan(dx[1]) && sums[2] == 0);
+    orr_loss_eval(&ce, &batch, logits, classes, NULL, sums, NULL, dx);
+    assert_true(isnan(sums[0]) && isnan(dx[0]) && isnan(dx[1]) && isnan(dx[2]) && sums[2] == 0);
 }
 
 static void test_mean_squares(void **state)
 {
     (void)state;
-    const orr_loss mse = { .kind = ORR_LOSS_MSE, .outputs = 2, .pos_weight = 1 };
+    orr_loss mse;
     const orr_real x[6] = { 1, 2, 3, 4, 5, 6 };
     const float y[6] = { 0, 2, 3, 6, 5, 6 };
     double sums[3], p[6];
     orr_real dx[6];
 
+    assert_int_equal(init(&mse, "mse", (orr_shape){ 1, 1, 2 }, 0, 2, 1), ORR_OK);
     orr_loss_eval(&mse, &batch, x, NULL, y, sums, NULL, dx);
     assert_true(sums[0] == 0.5 + 2 && sums[1] == 0 && sums[2] == 0);
     assert_true(dx[0] == (orr_real)0.1 && dx[3] == (orr_real)-0.2 && dx[5] == 0);
@@ -207,18 +214,17 @@ static void test_auto_and_names(void **state)
     static const struct {
         const char *name;
         int outputs, n_classes, width, n_bins;
-        orr_loss_kind kind;
         const char *called;
         orr_output_type output_type;
     } cases[] = {
-        { "auto", 1, 2, 0, 0, ORR_LOSS_BCE, "bce", ORR_OUTPUT_CLASSES },
-        { "auto", 2, 2, 0, 0, ORR_LOSS_CE, "ce", ORR_OUTPUT_CLASSES },
-        { "auto", 5, 5, 0, 0, ORR_LOSS_CE, "ce", ORR_OUTPUT_CLASSES },
-        { "auto", 3, 0, 3, 0, ORR_LOSS_MSE, "mse", ORR_OUTPUT_VALUES },
-        { "auto", 8, 0, 1, 8, ORR_LOSS_BINNED_CE, "ce", ORR_OUTPUT_DENSITY },
-        { "ce", 8, 0, 1, 8, ORR_LOSS_BINNED_CE, "ce", ORR_OUTPUT_DENSITY },
-        { "crps", 8, 0, 1, 8, ORR_LOSS_CRPS, "crps", ORR_OUTPUT_DENSITY },
-        { "expected_mse", 8, 0, 1, 8, ORR_LOSS_EXPECTED_MSE, "expected_mse", ORR_OUTPUT_DENSITY },
+        { "auto", 1, 2, 0, 0, "bce", ORR_OUTPUT_CLASSES },
+        { "auto", 2, 2, 0, 0, "ce", ORR_OUTPUT_CLASSES },
+        { "auto", 5, 5, 0, 0, "ce", ORR_OUTPUT_CLASSES },
+        { "auto", 3, 0, 3, 0, "mse", ORR_OUTPUT_VALUES },
+        { "auto", 8, 0, 1, 8, "ce", ORR_OUTPUT_DENSITY },
+        { "ce", 8, 0, 1, 8, "ce", ORR_OUTPUT_DENSITY },
+        { "crps", 8, 0, 1, 8, "crps", ORR_OUTPUT_DENSITY },
+        { "expected_mse", 8, 0, 1, 8, "expected_mse", ORR_OUTPUT_DENSITY },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -230,7 +236,6 @@ static void test_auto_and_names(void **state)
                             .pos_weight = 1,
                             .bins = { cases[i].n_bins, 0, 1 } };
         assert_int_equal(orr_loss_init(&l, &s), ORR_OK);
-        assert_int_equal(l.kind, cases[i].kind);
         assert_string_equal(orr_loss_name(&l), cases[i].called);
         assert_int_equal(orr_loss_output_type(&l), cases[i].output_type);
     }
@@ -388,6 +393,374 @@ static void test_density_link(void **state)
     }
 }
 
+/* ---- every row ---- */
+enum { MAX_OUT = 16, N_SAMPLES = 5 };
+
+/* A loss of a row for some data that it takes. */
+static void init_row(orr_loss *l, const orr_loss_kind *k)
+{
+    int density = k->output_type == ORR_OUTPUT_DENSITY;
+    orr_loss_spec s = { .width = density ? 1 : 2, .pos_weight = 1 };
+
+    if (k->output_type == ORR_OUTPUT_CLASSES) s.n_classes = k->max_classes ? k->max_classes : 4;
+    if (density) s.bins = (orr_bins){ 9, -2, 2 };
+    s.output = (orr_shape){ 1, 1, k->outputs(&s) };
+    assert_int_equal(orr_loss_init_kind(l, k, &s), ORR_OK);
+    assert_true(l->outputs <= MAX_OUT);
+}
+
+typedef struct numbers {
+    orr_real x[N_SAMPLES * MAX_OUT];
+    int32_t labels[N_SAMPLES];
+    float values[N_SAMPLES * MAX_OUT];
+    double sums[3], each[N_SAMPLES];
+    orr_real dx[N_SAMPLES * MAX_OUT];
+} numbers;
+
+static void fill(numbers *t, const orr_loss *l)
+{
+    for (int i = 0; i < N_SAMPLES * MAX_OUT; i++) {
+        t->x[i] = (orr_real)sin(1 + 0.37 * i);
+        t->values[i] = (float)cos(2 + 0.61 * i);
+    }
+    for (int i = 0; i < N_SAMPLES; i++)
+        t->labels[i] = orr_loss_n_classes(l) ? i % orr_loss_n_classes(l) : 0;
+}
+
+static const int five[4] = { 0, 2, 2, N_SAMPLES }, whole[2] = { 0, 3 };
+static const orr_batch of_five = {
+    .n = N_SAMPLES, .n_leaves = 3, .leaf = five, .n_segments = 1, .segment = whole, .n_global = 7
+};
+
+/* The last sample alone gives the bits that it gives beside others, even NaN. */
+static void alone_and_beside(const orr_loss *l)
+{
+    static const int all[2] = { 0, 1 };
+    const orr_batch one_sample = { .n = 1, .n_leaves = 1, .leaf = all, .n_global = 7 };
+    size_t c = (size_t)l->outputs, width = (size_t)orr_loss_target_width(l), last = N_SAMPLES - 1;
+    numbers t;
+    orr_real dx[MAX_OUT];
+    double sum, each;
+
+    fill(&t, l);
+    t.x[0] = (orr_real)NAN;
+    orr_loss_eval(l, &of_five, t.x, t.labels, t.values, t.sums, t.each, t.dx);
+    orr_loss_eval(l, &one_sample, t.x + last * c, t.labels + last, t.values + last * width, &sum,
+                  &each, dx);
+    assert_true(isnan(t.sums[0]) && t.sums[1] == 0 && isfinite(t.sums[2]));
+    assert_true(each == t.each[last]);
+    assert_memory_equal(dx, t.dx + last * c, c * sizeof *dx);
+}
+
+/* A target that is none gives NaN in the loss and in each derivative. */
+static void bad_target(const orr_loss *l)
+{
+    numbers t;
+
+    if (orr_loss_output_type(l) == ORR_OUTPUT_VALUES) return;
+    fill(&t, l);
+    t.labels[0] = orr_loss_n_classes(l);
+    t.labels[1] = -1;
+    t.values[0] = 2.5f;
+    t.values[1] = (float)NAN;
+    orr_loss_eval(l, &of_five, t.x, t.labels, t.values, t.sums, t.each, t.dx);
+    assert_true(isnan(t.each[0]) && isnan(t.each[1]) && isfinite(t.each[2]));
+    for (int j = 0; j < 2 * l->outputs; j++)
+        assert_true(isnan(t.dx[j]));
+}
+
+/* Every back end's operation gives what orr_loss_eval gives, losses, counts and gradient. */
+static void on_back_end(const orr_loss *l, const char *name)
+{
+    size_t n = (size_t)N_SAMPLES * (size_t)l->outputs;
+    orr_limits limits = { .max_samples = N_SAMPLES, .max_leaves = 3, .max_segments = 1 };
+    orr_backend *be;
+    orr_graph *g;
+    orr_net *net;
+    orr_objective *o;
+    numbers t;
+    double sums[3], right[3], each[N_SAMPLES];
+    orr_real dx[N_SAMPLES * MAX_OUT], *y;
+    const orr_real *dy;
+    int32_t *labels = orr_loss_n_classes(l) ? t.labels : NULL;
+
+    if (orr_backend_create(&be, name) != ORR_OK) return; /* not on this processor */
+    assert_int_equal(orr_graph_parse_text(&g, one, 0, "layers: [linear: {units: 1}]"), ORR_OK);
+    assert_int_equal(orr_net_create(&net, g, be, &limits), ORR_OK);
+    assert_int_equal(orr_objective_create(&o, net, l, N_SAMPLES, 3), ORR_OK);
+    fill(&t, l);
+    orr_loss_eval(l, &of_five, t.x, t.labels, t.values, t.sums, t.each, t.dx);
+    y = be->ops->alloc(be, n * sizeof *y);
+    be->ops->upload(be, y, t.x, n * sizeof *y);
+    assert_int_equal(
+        orr_objective_eval(o, &of_five, y, labels, labels ? NULL : t.values, sums, right, &dy),
+        ORR_OK);
+    be->ops->download(be, dx, dy, n * sizeof *dx);
+    assert_int_equal(be->ops->synchronise(be), ORR_OK);
+    assert_int_equal(orr_objective_samples(o, N_SAMPLES, each), ORR_OK);
+    assert_memory_equal(sums, t.sums, sizeof sums);
+    assert_memory_equal(each, t.each, sizeof each);
+    assert_memory_equal(dx, t.dx, n * sizeof *dx);
+    if (labels)
+        assert_true(right[0] + right[1] + right[2] ==
+                    orr_loss_count_correct(l, N_SAMPLES, t.x, labels));
+    be->ops->free(be, y);
+    orr_objective_destroy(o);
+    orr_net_destroy(net);
+    orr_graph_destroy(g);
+    orr_backend_destroy(be);
+}
+
+static void check_row(const orr_loss_kind *k)
+{
+    orr_loss l;
+    orr_text options = ORR_TEXT_INIT;
+
+    init_row(&l, k);
+    assert_true(k->help[0] && k->sample && k->link && k->outputs);
+    alone_and_beside(&l);
+    bad_target(&l);
+    for (int i = 0; orr_backend_name(i); i++)
+        on_back_end(&l, orr_backend_name(i));
+    assert_int_equal(orr_loss_dump_options(&l, &options), ORR_OK);
+    assert_string_equal(options.s, "{}"); /* defaults are not written */
+    orr_text_free(&options);
+}
+
+/* A row that no list has, with options of its own that it works out of the data. */
+typedef struct focal_opts {
+    double gamma;
+    orr_reals weights;
+} focal_opts;
+
+static const orr_option focal_options[] = {
+    ORR_OPTION_REAL(focal_opts, gamma, "2", 0, 10, "how little sure answers count"),
+    ORR_OPTION_REALS(focal_opts, weights, "[]", 0, 1e9, "of the classes"),
+    ORR_OPTION_END,
+};
+
+static orr_status focal_check(orr_loss *l, const orr_loss_spec *s)
+{
+    focal_opts *o = (focal_opts *)l->opts.bytes;
+
+    if (o->weights.n && o->weights.n != s->n_classes)
+        return orr_fail(ORR_ERR_OPTION, "weights: %d for %d classes", o->weights.n, s->n_classes);
+    for (int i = o->weights.n; i < s->n_classes; i++)
+        o->weights.v[o->weights.n++] = 1;
+    return ORR_OK;
+}
+
+static double focal_sample(const orr_loss *l, const orr_real *x, const orr_target *t,
+                           double n_global, orr_real *dx)
+{
+    const focal_opts *o = (const focal_opts *)l->opts.bytes;
+    double p[MAX_OUT], g[MAX_OUT] = { 0 }, q, w;
+    int k = t->label;
+
+    if (k < 0 || k >= l->outputs) return orr_loss_outside(l->outputs, dx);
+    orr_softmax(x, l->outputs, p);
+    q = 1 - p[k];
+    w = o->weights.v[k];
+    g[k] = w * (o->gamma * pow(q, o->gamma - 1) * log(p[k]) - pow(q, o->gamma) / p[k]);
+    if (dx) orr_through_softmax(p, g, l->outputs, n_global, dx);
+    return -w * pow(q, o->gamma) * log(p[k]);
+}
+
+static const orr_loss_kind focal = { .name = "focal",
+                                     .help = "of a test",
+                                     .output_type = ORR_OUTPUT_CLASSES,
+                                     .needs = ORR_NEEDS_LOGITS,
+                                     .options = focal_options,
+                                     .opts_bytes = sizeof(focal_opts),
+                                     .outputs = orr_loss_output_a_class,
+                                     .check = focal_check,
+                                     .sample = focal_sample,
+                                     .link = orr_loss_link_softmax };
+
+static void test_a_row_of_ones_own(void **state)
+{
+    (void)state;
+    orr_loss l, again;
+    orr_loss_spec s = { .output = three, .n_classes = 3, .pos_weight = 1 };
+    orr_text text = ORR_TEXT_INIT;
+    orr_config *config;
+    numbers t;
+    double sums[3];
+
+    assert_int_equal(orr_config_parse(&config, "{gamma: 1.5, weights: [1, 2, 4]}", "x"), ORR_OK);
+    s.options = orr_config_root(config);
+    assert_int_equal(orr_loss_init_kind(&l, &focal, &s), ORR_OK);
+    orr_config_destroy(config); /* a loss keeps nothing of it */
+    alone_and_beside(&l);
+    bad_target(&l);
+    on_back_end(&l, "fenced");
+    /* what a model file would hold gives the same loss */
+    assert_int_equal(orr_loss_dump_options(&l, &text), ORR_OK);
+    assert_string_equal(text.s, "{gamma: 1.5, weights: [1, 2, 4]}");
+    assert_int_equal(orr_config_parse(&config, text.s, "x"), ORR_OK);
+    s.options = orr_config_root(config);
+    assert_int_equal(orr_loss_init_kind(&again, &focal, &s), ORR_OK);
+    orr_config_destroy(config);
+    orr_text_free(&text);
+    fill(&t, &l);
+    orr_loss_eval(&l, &of_five, t.x, t.labels, NULL, t.sums, t.each, NULL);
+    orr_loss_eval(&again, &of_five, t.x, t.labels, NULL, sums, NULL, NULL);
+    assert_memory_equal(sums, t.sums, sizeof sums);
+    s.options = NULL; /* worked out of the data */
+    assert_int_equal(orr_loss_init_kind(&l, &focal, &s), ORR_OK);
+    assert_int_equal(((const focal_opts *)l.opts.bytes)->weights.n, 3);
+    s.n_classes = 4, s.output.c = 4;
+    assert_int_equal(orr_config_parse(&config, "{weights: [1, 2, 4]}", "x"), ORR_OK);
+    s.options = orr_config_root(config);
+    assert_int_equal(orr_loss_init_kind(&l, &focal, &s), ORR_ERR_OPTION);
+    orr_config_destroy(config);
+}
+
+static void test_every_row(void **state)
+{
+    (void)state;
+    int n;
+    const orr_loss_kind *const *kinds = orr_loss_kinds(&n);
+    orr_kind_help help;
+
+    for (int i = 0; i < n; i++) {
+        check_row(kinds[i]);
+        assert_true(orr_loss_kind_help(i, &help) && !strcmp(help.name, kinds[i]->name));
+    }
+    assert_false(orr_loss_kind_help(n, &help));
+}
+
+/* ---- nets that end in bounds ---- */
+static orr_status check_end(const char *loss, const char *layers, orr_text *remark)
+{
+    orr_graph *g;
+    orr_loss l;
+    orr_loss_spec s = { .name = loss, .pos_weight = 1, .width = 3 };
+    int density = !strcmp(loss, "crps");
+    orr_status st;
+
+    orr_text_free(remark);
+    if (orr_graph_parse_text(&g, (orr_shape){ 1, 4, 2 }, 0, layers) != ORR_OK)
+        fail_msg("%s: %s", layers, orr_error_text());
+    s.output = orr_graph_output(g);
+    if (strcmp(loss, "mse") != 0 && !density) s.n_classes = s.output.c == 1 ? 2 : s.output.c;
+    if (density) s.width = 1, s.bins = (orr_bins){ s.output.c, 0, 1 };
+    if (orr_loss_init(&l, &s) != ORR_OK) fail_msg("%s: %s", layers, orr_error_text());
+    st = orr_loss_check_net(&l, g, remark);
+    orr_graph_destroy(g);
+    return st;
+}
+
+static void test_bounded_ends(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *loss, *layers;
+        const char *refused; /* name of the layer */
+        const char *remarked;
+    } cases[] = {
+        { "bce", "flatten, linear: {units: 1}", 0, 0 },
+        { "bce", "flatten, linear: {units: 1}, sigmoid", "layer sigmoid1 (sigmoid)", 0 },
+        { "bce", "flatten, linear: {units: 1, name: a}, tanh: {name: t}", "layer t (tanh)", 0 },
+        { "ce", "flatten, linear: {units: 3}, softmax", "layer softmax1", 0 },
+        { "crps", "flatten, linear: {units: 3}, softmax", "layer softmax1", 0 },
+        { "ce", "conv1d: {filters: 3, size: 4}, softmax, flatten", "softmax1", 0 },
+        { "ce", "flatten, linear: {units: 3}, softmax, dropout: {rate: 0.5}", "softmax1", 0 },
+        { "ce", "conv1d: {filters: 3, size: 1}, sigmoid, global_avg_pool, flatten", "sigmoid1", 0 },
+        { "ce", "conv1d: {filters: 3, size: 1}, sigmoid, max_pool1d: {size: 4}", "sigmoid1", 0 },
+        { "ce", "flatten, linear: {units: 3}, sigmoid, relu, elu", "layer sigmoid1", 0 },
+        { "ce",
+          "flatten: {name: f}, linear: {units: 2, name: a}, sigmoid: {name: s}, linear: {units: 1, "
+          "input: f, name: b}, concat: {inputs: [s, b]}",
+          "layer s (sigmoid)", 0 },
+        { "ce",
+          "flatten: {name: f}, linear: {units: 2, name: a}, sigmoid: {name: s}, tanh: {input: a, "
+          "name: t}, add: {inputs: [s, t], name: both}",
+          "layer both (add) keeps the net's outputs within -1 to 2", 0 },
+        { "ce",
+          "flatten: {name: f}, linear: {units: 2, name: a}, sigmoid: {name: s}, add: {inputs: [s, "
+          "a]}",
+          0, 0 },
+        { "ce", "flatten, sigmoid, linear: {units: 3}", 0, 0 },
+        { "ce", "flatten, linear: {units: 3}, sigmoid, batch_norm", 0, 0 },
+        { "ce", "flatten, linear: {units: 3}, leaky_relu", 0, 0 },
+        { "ce", "flatten, linear: {units: 3}, leaky_relu: {slope: 0}", 0, "from 0 up" },
+        { "ce", "flatten, linear: {units: 3}, prelu", 0, 0 },
+        { "ce", "flatten, linear: {units: 3}, relu", 0, "layer relu1 (relu)" },
+        { "bce", "flatten, linear: {units: 1}, elu: {alpha: 3}", 0, "from -3 up" },
+        { "crps", "flatten, linear: {units: 3}, silu", 0, "from -0.2785 up" },
+        { "mse", "flatten, linear: {units: 3}, sigmoid", 0, 0 },
+        { "mse", "flatten, linear: {units: 3}, relu", 0, 0 },
+    };
+    orr_text remark = ORR_TEXT_INIT;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[512];
+        snprintf(text, sizeof text, "layers: [%s]", cases[i].layers);
+        orr_status st = check_end(cases[i].loss, text, &remark);
+        if (st != (cases[i].refused ? ORR_ERR_SHAPE : ORR_OK)) fail_msg("%s", cases[i].layers);
+        if (cases[i].refused && !strstr(orr_error_text(), cases[i].refused))
+            fail_msg("%s: %s", cases[i].layers, orr_error_text());
+        if (!cases[i].remarked ? remark.len > 0 : !strstr(remark.s, cases[i].remarked))
+            fail_msg("%s: %s", cases[i].layers, remark.s ? remark.s : "");
+    }
+    orr_text_free(&remark);
+}
+
+/* A loss that takes numbers above zero. */
+static void test_positive_ends(void **state)
+{
+    (void)state;
+    orr_loss_kind poisson = { .name = "poisson",
+                              .output_type = ORR_OUTPUT_VALUES,
+                              .needs = ORR_NEEDS_POSITIVE,
+                              .outputs = orr_loss_output_a_target };
+    const char *ends[] = { "linear: {units: 1}", "linear: {units: 1}, relu",
+                           "linear: {units: 1}, elu" };
+    orr_text remark = ORR_TEXT_INIT;
+
+    for (int i = 0; i < 3; i++) {
+        char text[128];
+        orr_graph *g;
+        orr_loss l;
+        snprintf(text, sizeof text, "layers: [%s]", ends[i]);
+        assert_int_equal(orr_graph_parse_text(&g, one, 0, text), ORR_OK);
+        assert_int_equal(
+            orr_loss_init_kind(&l, &poisson,
+                               &(orr_loss_spec){ .output = one, .width = 1, .pos_weight = 1 }),
+            ORR_OK);
+        assert_int_equal(orr_loss_check_net(&l, g, &remark), i == 1 ? ORR_OK : ORR_ERR_SHAPE);
+        orr_graph_destroy(g);
+    }
+    orr_text_free(&remark);
+}
+
+/* The program's own models end in logits. */
+static void test_models_end_in_logits(void **state)
+{
+    (void)state;
+    int n;
+    const char *const *models = orr_model_names(&n);
+    orr_text remark = ORR_TEXT_INIT;
+
+    for (int i = 0; i < n; i++) {
+        int series = !strncmp(models[i], "kepler", 6), moons = !strcmp(models[i], "moons");
+        orr_shape in = series  ? (orr_shape){ 1, 3197, 1 }
+                       : moons ? (orr_shape){ 1, 1, 2 }
+                               : (orr_shape){ 64, 64, 5 };
+        orr_graph *g;
+        orr_loss l;
+        if (orr_model_build(&g, models[i], in, strcmp(models[i], "pasquet") ? 3 : 1, 0) != ORR_OK)
+            fail_msg("%s: %s", models[i], orr_error_text());
+        int c = orr_graph_output(g).c;
+        assert_int_equal(init(&l, "auto", orr_graph_output(g), c == 1 ? 2 : c, 0, 1), ORR_OK);
+        assert_int_equal(orr_loss_check_net(&l, g, &remark), ORR_OK);
+        assert_true(remark.len == 0);
+        orr_graph_destroy(g);
+    }
+    orr_text_free(&remark);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -403,6 +776,11 @@ int main(void)
         cmocka_unit_test(test_samples_do_not_mix),
         cmocka_unit_test(test_density_limits),
         cmocka_unit_test(test_density_link),
+        cmocka_unit_test(test_every_row),
+        cmocka_unit_test(test_a_row_of_ones_own),
+        cmocka_unit_test(test_bounded_ends),
+        cmocka_unit_test(test_positive_ends),
+        cmocka_unit_test(test_models_end_in_logits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

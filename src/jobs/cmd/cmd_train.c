@@ -7,6 +7,7 @@
 #include "jobs/train/trainer.h"
 #include "nn/graph.h"
 #include "nn/layer.h"
+#include "nn/loss.h"
 #include "nn/optimiser.h"
 #include "nn/schedule.h"
 
@@ -55,6 +56,8 @@ static const orr_more_keys more[] = {
           "VALUE} or - NAME; statistics come from the training split alone):",
       .kind = orr_transform_kind_help },
     { .title = "Augmentations (data.augment is a list of them):", .kind = orr_augment_kind_help },
+    { .title = "Losses (train.loss is one of them, or {NAME: {KEY: VALUE}}):",
+      .kind = orr_loss_kind_help },
     { .title = "Optimisers (train.optimiser.kind):", .kind = orr_optimiser_kind_help },
     { .title = "Groups of tensors (train.optimiser.groups is a list of maps of these keys):",
       .kind = group },

@@ -1,6 +1,7 @@
 /* jobs/model/model.c - models from jobs and from files. */
 #include "jobs/model/model.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "core/memory.h"
 #include "data/storage/storage.h"
 
@@ -11,8 +12,7 @@ static const char format[] = "orrery-model-1";
 
 int orr_model_n_classes(const orr_model *m)
 {
-    if (orr_loss_output_type(&m->loss) != ORR_OUTPUT_CLASSES) return 0;
-    return m->loss.kind == ORR_LOSS_BCE ? 2 : m->outputs;
+    return orr_loss_n_classes(&m->loss);
 }
 
 int orr_schema_is_redshift(const orr_schema *s)
@@ -42,10 +42,11 @@ static orr_shape input_shape(const orr_transform *t)
 }
 
 /* What the loss needs to know of the data and of the net's output. */
-static orr_status choose_loss(orr_model *m, const char *name, double pos_weight,
+static orr_status choose_loss(orr_model *m, const orr_kind_choice *loss, double pos_weight,
                               const orr_bins *bins)
 {
-    orr_loss_spec spec = { .name = name,
+    orr_loss_spec spec = { .name = loss->name,
+                           .options = loss->options,
                            .output = orr_graph_output(m->graph),
                            .n_classes = m->schema.y_type == ORR_Y_CLASS ? m->schema.n_classes : 0,
                            .width = m->schema.y_width,
@@ -147,7 +148,8 @@ orr_status orr_model_create(orr_model *m, const orr_train_job *job, const orr_sc
     if (st != ORR_OK) goto failed;
     ORR_TRY_GOTO(st, failed, check_aux(m, &job->model));
     ORR_TRY_GOTO(st, failed,
-                 choose_loss(m, job->train.loss, job->train.pos_weight, &job->train.bins));
+                 choose_loss(m, &job->train.loss, job->train.pos_weight, &job->train.bins));
+    ORR_TRY_GOTO(st, failed, orr_loss_check_net(&m->loss, m->graph, &m->remarks));
     return ORR_OK;
 failed:
     orr_model_destroy(m);
@@ -163,6 +165,7 @@ void orr_model_destroy(orr_model *m)
     orr_config_destroy(m->texts);
     orr_free(m->weights);
     orr_free(m->job);
+    orr_text_free(&m->remarks);
     cJSON_Delete(m->record);
     memset(m, 0, sizeof *m);
 }
@@ -203,7 +206,7 @@ static int named_targets(const orr_schema *s)
 }
 
 /* What the samples looked like, and how the answer is read. */
-static char *describe(const orr_model *m)
+static char *describe(const orr_model *m, const char *loss_options)
 {
     const orr_schema *s = &m->schema;
     cJSON *o = cJSON_CreateObject();
@@ -224,6 +227,7 @@ static char *describe(const orr_model *m)
     put_names(o, "y_names", s->y_names, s->y_type == ORR_Y_VALUE ? named_targets(s) : 0);
     put_names(o, "aux_names", m->aux_names, m->n_aux);
     cJSON_AddStringToObject(o, "loss", orr_loss_name(&m->loss));
+    if (strcmp(loss_options, "{}") != 0) cJSON_AddStringToObject(o, "loss_options", loss_options);
     cJSON_AddNumberToObject(o, "bins", m->loss.bins.count);
     cJSON_AddNumberToObject(o, "bins_min", m->loss.bins.min);
     cJSON_AddNumberToObject(o, "bins_max", m->loss.bins.max);
@@ -322,14 +326,18 @@ static orr_status read_calibration(orr_model *m, orr_store_reader *f)
 orr_status orr_model_save(const orr_model *m, const orr_net *net, const char *path,
                           const cJSON *record)
 {
-    orr_text graph = ORR_TEXT_INIT;
-    char *samples = describe(m), *printed = cJSON_Print(record);
+    orr_text graph = ORR_TEXT_INIT, loss = ORR_TEXT_INIT;
+    char *samples = NULL, *printed = cJSON_Print(record);
     orr_store_writer *f;
     orr_status st = orr_store_begin(&f, path, format);
 
-    if (st == ORR_OK && (!samples || !printed))
-        st = orr_fail(ORR_ERR_NOMEM, "out of memory: %s", path);
     if (st != ORR_OK) goto done;
+    ORR_TRY_GOTO(st, done, orr_loss_dump_options(&m->loss, &loss));
+    samples = describe(m, loss.s);
+    if (!samples || !printed) {
+        st = orr_fail(ORR_ERR_NOMEM, "out of memory: %s", path);
+        goto done;
+    }
     ORR_TRY_GOTO(st, done, orr_graph_dump(m->graph, &graph));
     ORR_TRY_GOTO(st, done, orr_store_put_text(f, "graph", graph.s ? graph.s : ""));
     ORR_TRY_GOTO(st, done, orr_store_put_text(f, "samples", samples));
@@ -344,6 +352,7 @@ orr_status orr_model_save(const orr_model *m, const orr_net *net, const char *pa
 done:
     st = orr_store_commit(f, st);
     orr_text_free(&graph);
+    orr_text_free(&loss);
     cJSON_free(samples);
     cJSON_free(printed);
     return st;
@@ -370,6 +379,7 @@ static int whole(const cJSON *o, const char *key, int most)
 /* What the description says of the loss. */
 typedef struct orr_read_loss {
     char name[32];
+    char *options; /* "{key: value}"; NULL: none */
     double pos_weight;
     orr_bins bins;
 } orr_read_loss;
@@ -406,6 +416,8 @@ static orr_status read_description(orr_model *m, const char *text, const char *p
     get_names(o, "channel_names", s->channel_names, ORR_MAX_CHANNELS);
     snprintf(s->units, sizeof s->units, "%s", orr_json_text(o, "units", ""));
     snprintf(l->name, sizeof l->name, "%s", loss);
+    if (orr_json_text(o, "loss_options", NULL))
+        l->options = orr_strdup(orr_json_text(o, "loss_options", NULL));
     cJSON_Delete(o);
     if (s->h < 1 || s->w < 1 || s->c < 1 || s->n_dims < 0 || x_type < 0 || y_type < 0 ||
         s->n_classes < 0 || s->y_width < 0 || l->bins.count < 0)
@@ -494,6 +506,28 @@ static orr_status read_weights(orr_model *m, orr_store_reader *f)
     return read_tensors(m, f, &total);
 }
 
+/* A net whose last layer squashes logits was allowed once: what it answers is what it learned, but
+ * its probabilities are flat, and its reader should know. */
+static orr_status read_loss(orr_model *m, const orr_read_loss *l, const char *path)
+{
+    orr_kind_choice kind = { .name = l->name };
+    orr_config *config = NULL;
+    orr_status st = ORR_OK;
+
+    if (l->options) ORR_TRY_GOTO(st, done, orr_config_parse(&config, l->options, path));
+    if (config) kind.options = orr_config_root(config);
+    ORR_TRY_GOTO(st, done, choose_loss(m, &kind, l->pos_weight, &l->bins));
+    st = orr_loss_check_net(&m->loss, m->graph, &m->remarks);
+    if (st == ORR_ERR_SHAPE) {
+        orr_log0(ORR_WARN, "model", "%s was trained with answers that are squashed twice: %s", path,
+                 orr_error_text());
+        st = ORR_OK;
+    }
+done:
+    orr_config_destroy(config);
+    return st;
+}
+
 static orr_status load_parts(orr_model *m, orr_store_reader *f)
 {
     char *graph = NULL, *samples = NULL, *transforms = NULL, *aux = NULL, *record = NULL;
@@ -511,10 +545,11 @@ static orr_status load_parts(orr_model *m, orr_store_reader *f)
     ORR_TRY_GOTO(st, done, orr_store_get_text(f, "job", &m->job));
     ORR_TRY_GOTO(st, done, orr_store_get_text(f, "record", &record));
     m->record = cJSON_Parse(record);
-    ORR_TRY_GOTO(st, done, choose_loss(m, l.name, l.pos_weight, &l.bins));
+    ORR_TRY_GOTO(st, done, read_loss(m, &l, orr_store_reader_path(f)));
     ORR_TRY_GOTO(st, done, read_calibration(m, f));
     ORR_TRY_GOTO(st, done, read_weights(m, f));
 done:
+    orr_free(l.options);
     orr_free(graph);
     orr_free(samples);
     orr_free(transforms);

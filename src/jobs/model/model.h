@@ -29,9 +29,10 @@ typedef struct orr_model {
     double threshold;  /* binary: probability above which the positive class is named */
     orr_config *texts; /* trees the parts above were read from (model file) */
     float
-        *weights;  /* loaded: all tensors in file order, until a net takes them; NULL in training */
-    char *job;     /* resolved job file; "" if unknown */
-    cJSON *record; /* provenance and metrics, as saved; may be NULL */
+        *weights; /* loaded: all tensors in file order, until a net takes them; NULL in training */
+    char *job;    /* resolved job file; "" if unknown */
+    orr_text remarks; /* what is allowed and seldom meant, for those who train it; "" */
+    cJSON *record;    /* provenance and metrics, as saved; may be NULL */
 } orr_model;
 
 /* From a job, for samples of this schema.  The transform is created, not fitted. */

@@ -22,10 +22,9 @@ int orr_named_class(const double *p, int n_classes, double threshold)
     return best;
 }
 
-/* Numbers that a target has. */
 static size_t truth_width(const orr_model *m)
 {
-    return orr_loss_output_type(&m->loss) == ORR_OUTPUT_VALUES ? (size_t)m->outputs : 1;
+    return (size_t)orr_loss_target_width(&m->loss);
 }
 
 /* Labels or values of n rows, in their order. */
@@ -69,13 +68,14 @@ static double mean_loss(const orr_model *m, int64_t n, const orr_real *logits,
     return sum / (double)n;
 }
 
-/* Probabilities of all classes (bce: of 0 and of 1), values, or densities with their means. */
+/* Probabilities of all classes (from one output: of 0 and of 1), values, or densities with their
+ * means. */
 static void fill_predictions(orr_scores *s, const orr_model *m, const orr_real *logits)
 {
     for (int64_t i = 0; i < s->n; i++) {
         const orr_real *x = logits + (size_t)i * (size_t)m->outputs;
         double *p = s->p + (size_t)i * (size_t)s->n_columns;
-        if (m->loss.kind == ORR_LOSS_BCE) {
+        if (s->n_columns > m->outputs) {
             orr_loss_link(&m->loss, 1, x, &p[1]);
             p[0] = 1 - p[1];
             continue;

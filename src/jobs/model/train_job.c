@@ -2,6 +2,7 @@
 #include "jobs/model/train_job.h"
 #include "core/text.h"
 #include "jobs/context/runtime.h"
+#include "nn/loss.h"
 #include "stats/metric.h"
 
 #include <string.h>
@@ -75,10 +76,9 @@ static const orr_option train_options[] = {
                      "seed of weights, order, augmentation and dropout"),
     ORR_OPTION_REAL(orr_train_opts, lr, "0.001", 0, 1000,
                     "learning rate (its maximum for onecycle and cosine)"),
-    ORR_OPTION_CHOICE(
-        orr_train_opts, loss, "auto", "auto|bce|ce|mse|expected_mse|crps",
-        "auto: bce for one output and two classes, ce for classes and bins, else mse; "
-        "with bins also expected_mse (of the density's mean) and crps"),
+    ORR_OPTION_KIND(orr_train_opts, loss, "auto", orr_loss_word,
+                    "what training makes small, kinds below; auto: bce for one output and two "
+                    "classes, ce for classes and bins, else mse"),
     ORR_OPTION_SECTION(orr_train_opts, bins, bins_options,
                        "the net answers with a density over bins of the target"),
     ORR_OPTION_CHOICE(

@@ -40,7 +40,7 @@ typedef struct orr_train_opts {
     const char *reduce; /* ordered | fast */
     int64_t seed;
     double lr;
-    const char *loss;      /* auto | bce | ce | mse | expected_mse | crps */
+    orr_kind_choice loss;  /* a row of nn/losses, or auto */
     orr_bins bins;         /* of a density over the target; count 0 = none */
     const char *calibrate; /* none | pit */
     double pos_weight;

@@ -4,6 +4,8 @@
 #include "nn/backend.h"
 #include "nn/layers/opts.h"
 
+#include <math.h>
+
 static const orr_option prelu_options[] = {
     ORR_OPTION_BOOL(orr_prelu_opts, per_channel, "false",
                     "a slope for each channel instead of one"),
@@ -42,6 +44,23 @@ orr_status orr_activation_backward(orr_layer *l, orr_backend *be, const orr_pass
         be->ops->act_backward(be, a, alpha(l), count(l, p),
                               a->reads == ORR_READS_X ? p->x[0] : p->y, p->dy, p->dx[0]);
     return ORR_OK;
+}
+
+/* Bounds by looking: f at both ends of the input's bounds and on a grid between them, which finds
+ * the bottom of a valley (silu's) to some digits.  What grows with the number is no bound. */
+orr_range orr_activation_range(const orr_layer *l, const orr_range *in)
+{
+    enum { STEPS = 2048 };
+    static const double far = 1e30, no_bound = 1e9, width = 32;
+    double lo = fmax(in[0].lo, -far), hi = fmin(in[0].hi, far), least = INFINITY, most = -INFINITY;
+
+    for (int i = -STEPS - 1; i <= STEPS + 1; i++) {
+        double x = i < -STEPS ? lo : i > STEPS ? hi : fmin(fmax(width * i / STEPS, lo), hi);
+        double y = l->kind->activation->value(alpha(l), x);
+        least = fmin(least, y);
+        most = fmax(most, y);
+    }
+    return (orr_range){ least < -no_bound ? -INFINITY : least, most > no_bound ? INFINITY : most };
 }
 
 /* ---- prelu, softmax ---- */
@@ -118,6 +137,13 @@ static orr_status softmax_backward(orr_layer *l, orr_backend *be, const orr_pass
     return ORR_OK;
 }
 
+static orr_range softmax_range(const orr_layer *l, const orr_range *in)
+{
+    (void)l;
+    (void)in;
+    return (orr_range){ 0, 1 };
+}
+
 const orr_layer_kind orr_kind_softmax = {
     .kind = "softmax",
     .help = "e^x over its sum along the channels",
@@ -127,4 +153,5 @@ const orr_layer_kind orr_kind_softmax = {
     .infer = orr_activation_infer,
     .forward = softmax_forward,
     .backward = softmax_backward,
+    .range = softmax_range,
 };

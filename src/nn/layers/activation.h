@@ -9,6 +9,7 @@
 orr_status orr_activation_infer(orr_layer *l);
 orr_status orr_activation_forward(orr_layer *l, struct orr_backend *be, const orr_pass *p);
 orr_status orr_activation_backward(orr_layer *l, struct orr_backend *be, const orr_pass *p);
+orr_range orr_activation_range(const orr_layer *l, const orr_range *in);
 
 /* The row and the layer kind of an activation: its options and their bytes (NULL, 0: none), and
  * what backward reads (X or Y). */
@@ -37,6 +38,7 @@ orr_status orr_activation_backward(orr_layer *l, struct orr_backend *be, const o
         .infer = orr_activation_infer,                                                             \
         .forward = orr_activation_forward,                                                         \
         .backward = orr_activation_backward,                                                       \
+        .range = orr_activation_range,                                                             \
     }
 
 #endif

@@ -52,6 +52,7 @@ const orr_layer_kind orr_kind_dropout = {
     .opts_bytes = sizeof(orr_dropout_opts),
     .min_inputs = 1,
     .max_inputs = 1,
+    .passes = 1,
     .in_place = 1,
     .infer = dropout_infer,
     .forward = dropout_forward,

@@ -54,6 +54,7 @@ const orr_layer_kind orr_kind_flatten = {
     .opts_bytes = sizeof(orr_flatten_opts),
     .min_inputs = 1,
     .max_inputs = 1,
+    .passes = 1,
     .in_place = 1,
     .infer = flatten_infer,
     .forward = flatten_forward,

@@ -51,6 +51,7 @@ const orr_layer_kind orr_kind_concat = {
     .help = "inputs side by side along the channels",
     .min_inputs = 2,
     .max_inputs = ORR_MAX_INPUTS,
+    .passes = 1,
     .infer = concat_infer,
     .forward = concat_forward,
     .backward = concat_backward,
@@ -90,12 +91,24 @@ static orr_status add_backward(orr_layer *l, orr_backend *be, const orr_pass *p)
     return ORR_OK;
 }
 
+static orr_range add_range(const orr_layer *l, const orr_range *in)
+{
+    orr_range sum = { 0, 0 };
+
+    for (int i = 0; i < l->n_in; i++) {
+        sum.lo += in[i].lo;
+        sum.hi += in[i].hi;
+    }
+    return sum;
+}
+
 const orr_layer_kind orr_kind_add = {
     .kind = "add",
     .help = "sum of the inputs",
     .min_inputs = 2,
     .max_inputs = ORR_MAX_INPUTS,
     .in_place = 1,
+    .range = add_range,
     .infer = add_infer,
     .forward = add_forward,
     .backward = add_backward,

@@ -181,6 +181,7 @@ static orr_status avg_backward(orr_layer *l, orr_backend *be, const orr_pass *p)
         .opts_bytes = BYTES,                                                                       \
         .min_inputs = 1,                                                                           \
         .max_inputs = 1,                                                                           \
+        .passes = 1,                                                                               \
         .infer = INFER,                                                                            \
         .forward = OP##_forward,                                                                   \
         .backward = OP##_backward,                                                                 \

@@ -136,6 +136,11 @@ static void any_value(orr_rng *r, const orr_option *row, orr_text *out)
     case ORR_OPT_CHOICE:
         any_choice(r, row, out);
         break;
+    case ORR_OPT_KIND:
+        if (n) orr_text_add(out, "{");
+        any_choice(r, row, out);
+        if (n) orr_text_add(out, n & 1 ? ": {a: 1, \"b c\": [x, 2]}}" : ": {}}");
+        break;
     case ORR_OPT_PAIR:
         orr_text_add(out, "[");
         whole(r, row, out);
@@ -211,6 +216,7 @@ static int same_struct(const char *a, const char *b, const orr_option *table);
 static int same_value(const void *a, const void *b, const orr_option *row)
 {
     const orr_reals *x = a, *y = b;
+    const orr_kind_choice *k = a, *l = b;
 
     switch (row->type) {
     case ORR_OPT_INT:
@@ -225,6 +231,8 @@ static int same_value(const void *a, const void *b, const orr_option *row)
     case ORR_OPT_STRING:
     case ORR_OPT_CHOICE:
         return strcmp(*(const char *const *)a, *(const char *const *)b) == 0;
+    case ORR_OPT_KIND:
+        return strcmp(k->name, l->name) == 0 && same_node(k->options, l->options);
     case ORR_OPT_REALS:
         return x->n == y->n && memcmp(x->v, y->v, (size_t)x->n * sizeof *x->v) == 0;
     case ORR_OPT_STRINGS:
