@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <ftw.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +49,18 @@ static inline void temp_dir(char dir[ORR_PATH_MAX])
 
     snprintf(dir, ORR_PATH_MAX, "%s/orrery-test-XXXXXX", base ? base : "/tmp");
     assert_non_null(mkdtemp(dir));
+}
+
+static inline int remove_entry(const char *path, const struct stat *info, int type, struct FTW *at)
+{
+    (void)info, (void)type, (void)at;
+    return remove(path);
+}
+
+/* dir and all that is in it. */
+static inline void remove_tree(const char *dir)
+{
+    assert_int_equal(nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 static inline orr_schema series_schema(orr_x_type type, int w, int c)

@@ -119,7 +119,15 @@ static orr_status identity(const orr_crop *c, orr_text *out)
     return orr_text_status(out);
 }
 
-static orr_status check_job(const orr_crop *c)
+/* No part has been begun: nothing is lost with the folder but a sorted catalogue. */
+static int nothing_done(const orr_crop *c)
+{
+    return rmdir(c->parts) == 0 || errno == ENOENT;
+}
+
+/* Is what lies here this job's?  Of another one it may go as long as nothing has been done for it:
+ * a start that ended at its catalogue does not stand in the way of one that puts that right. */
+static orr_status check_job(const orr_crop *c, const char *plan)
 {
     char path[ORR_PATH_MAX];
     orr_text now = ORR_TEXT_INIT;
@@ -136,6 +144,10 @@ static orr_status check_job(const orr_crop *c)
     ORR_TRY_GOTO(st, done, orr_read_file(&then, &bytes, path, (size_t)1 << 20));
     st = orr_same_job(now.s, then, c->tmp, "an unfinished crop",
                       "start that one again, remove the folder, or choose another out");
+    if (st != ORR_ERR_OPTION || !nothing_done(c)) goto done;
+    orr_error_clear();
+    (void)unlink(plan);
+    st = orr_write_file(path, now.s, now.len);
 done:
     orr_text_free(&now);
     orr_free(then);
@@ -171,11 +183,11 @@ static orr_status look_for_made(orr_crop *c)
 }
 
 /* A start that was killed when its set had just got its name. */
-static orr_status clear_left(orr_crop *c)
+static orr_status clear_left(orr_crop *c, const char *plan)
 {
     if (!orr_path_exists(c->tmp)) return ORR_OK;
     ORR_TRY(make_folder(c));
-    ORR_TRY(check_job(c));
+    ORR_TRY(check_job(c, plan));
     if (orr_path_is_dir(c->parts)) ORR_TRY(orr_remove_dir(c->parts));
     return orr_remove_dir(c->tmp);
 }
@@ -190,10 +202,10 @@ static orr_status build(orr_crop *c, const char *plan)
 {
     ORR_TRY(orr_sha256_file(c->catalogue_sha, c->o->catalogue.file));
     if (!c->o->overwrite) ORR_TRY(look_for_made(c));
-    if (c->made) return clear_left(c);
+    if (c->made) return clear_left(c, plan);
     ORR_TRY(orr_set_check_output(c->out, c->o->overwrite));
     ORR_TRY(make_folder(c));
-    ORR_TRY(check_job(c));
+    ORR_TRY(check_job(c, plan));
     ORR_TRY(drop_set(c));
     ORR_TRY(orr_make_dirs(c->parts));
     if (orr_path_exists(plan)) return ORR_OK;
