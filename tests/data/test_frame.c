@@ -168,16 +168,20 @@ static void test_cut(void **state)
             case_bytes cut = { all[i].bytes.p, whole * tenth / 10 };
             int rows = rows_there(&cut);
 
+            if (!strncmp(all[i].name, "gz", 2)) { /* one checksum, at the end */
+                assert_int_equal(rows, -1);
+                continue;
+            }
             assert_in_range(rows + 1, before + 1, HEIGHT);
             assert_true(rows <= (int)(HEIGHT * tenth / 10) + 25);
             before = rows;
         }
-        assert_true(before >= HEIGHT / 2);
+        assert_true(before >= HEIGHT / 2 || !strncmp(all[i].name, "gz", 2));
         case_drop(&all[i].bytes);
     }
 }
 
-/* Whatever bit is wrong, no wrong pixel comes out of bzip2. */
+/* Whatever bit is wrong, no wrong pixel comes out. */
 static void test_damaged(void **state)
 {
     case_bytes raw = case_fits(WIDTH, HEIGHT, NULL), b = case_bz2(raw.p, raw.n),
@@ -198,7 +202,15 @@ static void test_damaged(void **state)
     assert_in_range(whole, 0, 2); /* behind the image */
     assert_in_range(none, 10, 30);
     assert_true(n - whole - none > 60);
-    g.p[g.n / 2] ^= 1; /* gzip: seen at the end, if not before */
+    for (size_t at = 0; at < g.n; at += g.n / 97) { /* gzip: all of it, or nothing */
+        int rows;
+
+        g.p[at] ^= (unsigned char)(1 << (at % 8));
+        rows = rows_there(&g);
+        assert_true(rows < 0 || (rows == HEIGHT && at < 10));
+        g.p[at] ^= (unsigned char)(1 << (at % 8));
+    }
+    g.p[g.n / 2] ^= 1; /* seen at the end, if not before */
     ok(orr_unpack_open(&u, g.p, g.n, "g"));
     expect(orr_unpack_to(u, raw.n + 1), ORR_ERR_FORMAT, "g: the gzip data are damaged near packed");
     orr_unpack_close(u);

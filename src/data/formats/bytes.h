@@ -1,8 +1,13 @@
 /* data/formats/bytes.h - the content of an input file in memory: what lies below all formats.
  * A plain file is mapped; a packed one, known by the bytes it begins with (one row a packing), is
- * unpacked (libarchive) into anonymous memory, up to a bound.  A member of a zip file (npz)
- * likewise.   Not collective; after opening read only.   Errors: ORR_ERR_IO (missing, unreadable),
- * ORR_ERR_FORMAT (empty, truncated, damaged), ORR_ERR_NOMEM. */
+ * unpacked into anonymous memory, up to a bound.  A member of a zip file (npz) likewise.
+ *
+ * What is handed out is proved: all of a packed file was decoded, every checksum and length in it
+ * compared (gzip CRC-32 and length of each member, bzip2 each block and the stream, xz and zip
+ * CRC, zstd's xxHash where the file has one), and nothing but zeros follows the last stream.
+ * Before that nothing is handed out, but to orr_bytes_open_head, which is for telling formats
+ * apart.   Not collective; after opening read only.   Errors: ORR_ERR_IO (missing, unreadable),
+ * ORR_ERR_FORMAT (empty, truncated, damaged, followed by other bytes), ORR_ERR_NOMEM. */
 #ifndef ORR_DATA_FORMATS_BYTES_H
 #define ORR_DATA_FORMATS_BYTES_H
 
@@ -34,7 +39,7 @@ const orr_packing *orr_packing_at(int i);
 size_t orr_packing_name(const char *name);
 
 orr_status orr_bytes_open(orr_bytes *out, const char *path);
-/* The first n bytes of the content, or more; all of it when there is less. */
+/* The first n bytes of the content, or more; all of it when there is less.  Not proved. */
 orr_status orr_bytes_open_head(orr_bytes *out, const char *path, size_t n);
 /* Member `name` of a zip.  When it is missing, the sentence lists what there is. */
 orr_status orr_bytes_member(orr_bytes *out, const char *path, const char *name);

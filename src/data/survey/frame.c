@@ -173,6 +173,7 @@ static orr_status open_image(orr_frame *f)
     ORR_TRY(seek_image(f, &hdu));
     close_fits(f);
     ORR_TRY(orr_unpack_limit(f->packed, (size_t)f->end));
+    ORR_TRY(orr_unpack_prove(f->packed, (size_t)f->end));
     status = open_fits(f, (size_t)f->end);
     fits_movabs_hdu(f->fits, hdu, NULL, &status);
     if (status) return fits_trouble(f, status, "header");

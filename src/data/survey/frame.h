@@ -4,8 +4,10 @@
  * two-dimensional image is the frame.  Opening unpacks no more than the header; pixels are
  * unpacked row after row, only as far as somebody asks (the bzip2 blocks behind the last row
  * wanted are never decoded).  No pixel of a bzip2 block is handed out before the block's
- * checksum was found right; gzip has one checksum at its end, so damage there is seen only when
- * unpacking comes that far. CHECKSUM and DATASUM are not looked at: proof.h does that.
+ * checksum was found right; gzip has one checksum at its end, so that a gzip frame is unpacked at
+ * once, to the end of the member in which the image ends, and refused when that is cut or damaged.
+ * CHECKSUM and DATASUM are not looked at: proof.h does that.
+ *
  * cfitsio reads the header and the pixels (BSCALE, BZERO and BLANK as it does, blank pixels being
  * NaN; tile-compressed images too, unpacked whole; result float32), WCSLIB the world coordinates.
  *

@@ -31,6 +31,7 @@ struct orr_unpack {
     unsigned char *own;   /* unpacked, room for cap; NULL: plain bytes, borrowed */
     size_t cap, ready;    /* ready <= limit */
     size_t done, limit;   /* done: also bytes behind the limit */
+    size_t proved;        /* of gzip: done at the end of the last whole member */
     unsigned char *waste; /* PIECE bytes for those */
     int open;             /* of bz or gz: a stream is under way */
     int whole;            /* all of it came, and nothing follows */
@@ -105,10 +106,14 @@ orr_status orr_unpack_open(orr_unpack **out, const void *bytes, size_t n, const 
     return ORR_OK;
 }
 
-/* Behind the last stream. */
+/* Behind the last stream, where tapes may leave zeros. */
 static void stop_at_end(orr_unpack *u, const char *what)
 {
-    u->whole = u->taken == u->n;
+    size_t at = u->taken;
+
+    while (at < u->n && !u->packed[at])
+        at++;
+    u->whole = at == u->n;
     stop(u, ORR_ERR_FORMAT, "the %s data end at packed byte %zu of %zu, after %zu bytes", what,
          u->taken, u->n, u->done);
 }
@@ -281,9 +286,10 @@ static orr_status gz_piece(orr_unpack *u)
     r = inflate(&u->gz, Z_NO_FLUSH);
     u->taken += in - u->gz.avail_in;
     accept(u, u->done + (out - u->gz.avail_out));
-    if (r == Z_STREAM_END)
+    if (r == Z_STREAM_END) {
         end_stream(u);
-    else if (r == Z_MEM_ERROR)
+        u->proved = u->done;
+    } else if (r == Z_MEM_ERROR)
         stop(u, ORR_ERR_NOMEM, "out of memory");
     else if (r == Z_BUF_ERROR || (r == Z_OK && u->gz.avail_out > 0 && u->taken == u->n))
         stop(u, ORR_ERR_FORMAT, "the gzip data are cut short at packed byte %zu", u->n);
@@ -304,6 +310,18 @@ orr_status orr_unpack_to(orr_unpack *u, size_t want)
         if (st != ORR_OK) stop(u, st, "out of memory");
     }
     if (u->ready >= want) return ORR_OK;
+    return orr_fail(u->end, "%s: %s", u->name, u->why);
+}
+
+orr_status orr_unpack_prove(orr_unpack *u, size_t want)
+{
+    if (u->kind != GZIP) return ORR_OK;
+    while (u->proved < want && u->end == ORR_OK) {
+        orr_status st = gz_piece(u);
+
+        if (st != ORR_OK) stop(u, st, "out of memory");
+    }
+    if (u->proved >= want || u->proved == u->done) return ORR_OK;
     return orr_fail(u->end, "%s: %s", u->name, u->why);
 }
 
