@@ -42,8 +42,8 @@ struct orr_config {
 typedef struct {
     orr_config *c;
     yaml_document_t *doc;
-    const char *file; /* owned by the tree */
-    int has_lines;    /* 0 on the command line */
+    const char *file;       /* owned by the tree */
+    const char *assignment; /* of the command line; NULL: a text with lines */
 } builder;
 
 static void *tree_alloc(orr_config *c, size_t n, size_t size)
@@ -106,13 +106,15 @@ static orr_status fail_mark_at(const builder *b, yaml_mark_t at, const char *for
     va_start(ap, format);
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
-    if (!b->has_lines) return orr_fail(ORR_ERR_OPTION, "%s: %s", b->file, text);
+    if (b->assignment)
+        return orr_fail(ORR_ERR_OPTION, "%s: \"%.200s\": %s", b->file, b->assignment, text);
     return orr_fail(ORR_ERR_OPTION, "%s:%zu:%zu: %s", b->file, at.line + 1, at.column + 1, text);
 }
 
-static int is_null_word(const char *s)
+static int is_null_word(const char *s, size_t n)
 {
-    return !*s || !strcmp(s, "~") || !strcmp(s, "null") || !strcmp(s, "Null") || !strcmp(s, "NULL");
+    return n == 0 || (n == 1 && *s == '~') ||
+           (n == 4 && (!memcmp(s, "null", n) || !memcmp(s, "Null", n) || !memcmp(s, "NULL", n)));
 }
 
 static orr_status build(builder *b, orr_node **out, const yaml_node_t *y, int depth);
@@ -124,7 +126,7 @@ static orr_status build_scalar(builder *b, orr_node *node, const yaml_node_t *y)
     if (strlen(s) != y->data.scalar.length)
         return fail_mark(b, y->start_mark, "text with a NUL character in it");
     node->quoted = y->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
-    if (!node->quoted && is_null_word(s)) return ORR_OK;
+    if (!node->quoted && is_null_word(s, strlen(s))) return ORR_OK;
     node->type = ORR_NODE_SCALAR;
     node->scalar = tree_text(b->c, s, y->data.scalar.length);
     return node->scalar ? ORR_OK : ORR_ERR_NOMEM;
@@ -156,7 +158,7 @@ static orr_status build_key(builder *b, const orr_node *map, const char **out, c
         return fail_mark(b, y->start_mark, "a key must be a word of at most %d bytes",
                          (int)MAX_KEY_BYTES);
     if ((twin = orr_node_get(map, s))) {
-        if (!b->has_lines) return fail_mark(b, y->start_mark, "key \"%s\" is given twice", s);
+        if (b->assignment) return fail_mark(b, y->start_mark, "key \"%s\" is given twice", s);
         return fail_mark(b, y->start_mark, "key \"%s\" is given twice, first on line %d", s,
                          twin->line);
     }
@@ -182,7 +184,7 @@ static orr_status build_map(builder *b, orr_node *node, const yaml_node_t *y, in
         ORR_TRY(build_key(b, node, &key, k));
         ORR_TRY(build(b, item, yaml_document_get_node(b->doc, p->value), depth));
         (*item)->key = key;
-        if (b->has_lines) (*item)->line = (int)k->start_mark.line + 1; /* where a reader looks */
+        if (!b->assignment) (*item)->line = (int)k->start_mark.line + 1; /* where a reader looks */
         node->n_items++;
     }
     return ORR_OK;
@@ -190,7 +192,7 @@ static orr_status build_map(builder *b, orr_node *node, const yaml_node_t *y, in
 
 static orr_status build(builder *b, orr_node **out, const yaml_node_t *y, int depth)
 {
-    int line = b->has_lines ? (int)y->start_mark.line + 1 : 0;
+    int line = !b->assignment ? (int)y->start_mark.line + 1 : 0;
     const char *tag = (const char *)y->tag;
     orr_node *node;
 
@@ -223,7 +225,7 @@ static orr_status fail_parser(const builder *b, const yaml_parser_t *p)
     if (p->error == YAML_MEMORY_ERROR)
         return orr_fail(ORR_ERR_NOMEM, "out of memory while reading %s", b->file);
     if (p->error == YAML_READER_ERROR) {
-        if (!b->has_lines) return orr_fail(ORR_ERR_OPTION, "%s: %s", b->file, problem);
+        if (b->assignment) return fail_mark(b, p->mark, "%s", problem);
         return orr_fail(ORR_ERR_OPTION, "%s:%zu:%zu: %s (byte %zu)", b->file, p->mark.line + 1,
                         p->mark.column + 1, problem, p->problem_offset);
     }
@@ -244,14 +246,33 @@ static orr_status expect_end(builder *b, yaml_parser_t *parser)
     return st;
 }
 
+/* The byte behind the first n characters of a text. */
+static const char *behind(const char *text, size_t n)
+{
+    for (; *text && (n > 0 || ((unsigned char)*text & 0xc0) == 0x80); text++)
+        n -= ((unsigned char)*text & 0xc0) != 0x80;
+    return text;
+}
+
+/* A value that ends with its bracket or quote: YAML takes what stands behind for a comment. */
+static orr_status expect_whole(const builder *b, const yaml_node_t *root, const char *text)
+{
+    const char *rest = behind(text, root->end_mark.index);
+
+    if (!b->assignment || !strchr("[{\"'", *text) || rest[strspn(rest, " \t\r\n")] == '\0')
+        return ORR_OK;
+    return fail_mark(b, root->end_mark, "\"%.60s\" stands behind the %s; put it all in quotes",
+                     rest, strchr("[{", *text) ? "list or map" : "text in quotes");
+}
+
 /* Text to a node of tree c; *out is a NULL node when the text says nothing. */
 static orr_status parse_node(orr_config *c, orr_node **out, const char *text, const char *name,
-                             int has_lines)
+                             const char *assignment)
 {
     orr_status st = ORR_OK;
     yaml_parser_t parser;
     yaml_document_t doc;
-    builder b = { .c = c, .doc = &doc, .has_lines = has_lines };
+    builder b = { .c = c, .doc = &doc, .assignment = assignment };
     const yaml_node_t *root;
 
     if (!(b.file = tree_text(c, name, strlen(name)))) return ORR_ERR_NOMEM;
@@ -265,7 +286,8 @@ static orr_status parse_node(orr_config *c, orr_node **out, const char *text, co
     if ((root = yaml_document_get_root_node(&doc))) {
         st = build(&b, out, root, 0);
         if (st == ORR_OK) st = expect_end(&b, &parser);
-    } else if (!(*out = tree_node(c, ORR_NODE_NULL, b.file, has_lines ? 1 : 0))) {
+        if (st == ORR_OK) st = expect_whole(&b, root, text);
+    } else if (!(*out = tree_node(c, ORR_NODE_NULL, b.file, assignment ? 0 : 1))) {
         st = tree_full(c);
     }
     yaml_document_delete(&doc);
@@ -281,7 +303,7 @@ orr_status orr_config_parse(orr_config **out, const char *text, const char *name
 
     *out = NULL;
     if (!c) return orr_fail(ORR_ERR_NOMEM, "out of memory while reading %s", name);
-    ORR_TRY_GOTO(st, done, parse_node(c, &c->root, text, name, 1));
+    ORR_TRY_GOTO(st, done, parse_node(c, &c->root, text, name, NULL));
     if (c->root->type == ORR_NODE_NULL) c->root->type = ORR_NODE_MAP;
     if (c->root->type != ORR_NODE_MAP) {
         st = orr_fail(ORR_ERR_OPTION, "%s:%d: a job file is a map of \"key: value\" lines",
@@ -451,6 +473,42 @@ static orr_status walk(orr_config *c, orr_node **at, char *path, const char *ass
     return ORR_OK;
 }
 
+/* Anything but a list, a map and quotes is what it says, character by character: libyaml, asked for
+ * it as a quoted text, only looks whether it is UTF-8. */
+static orr_status read_plain(orr_config *c, orr_node **out, const char *text, size_t n,
+                             const char *assignment)
+{
+    orr_text quoted = ORR_TEXT_INIT;
+    orr_status st;
+
+    orr_text_add(&quoted, "'");
+    for (size_t i = 0; i < n; i++)
+        orr_text_addn(&quoted, text[i] == '\'' ? "''" : &text[i], text[i] == '\'' ? 2 : 1);
+    orr_text_add(&quoted, "'");
+    st = orr_text_status(&quoted);
+    if (st == ORR_OK) st = parse_node(c, out, quoted.s, "command line", assignment);
+    orr_text_free(&quoted);
+    if (st == ORR_OK && *out) (*out)->quoted = strspn(text, " \t") >= n;
+    return st;
+}
+
+/* Blanks around a value are no part of it, unless it is nothing but blanks. */
+static orr_status read_value(orr_config *c, orr_node **out, const char *assignment)
+{
+    const char *text = strchr(assignment, '=') + 1;
+    size_t blanks = strspn(text, " \t"), n = strlen(text);
+
+    if (blanks < n) {
+        text += blanks;
+        for (n -= blanks; text[n - 1] == ' ' || text[n - 1] == '\t';)
+            n--;
+        if (strchr("[{\"'", *text) || memchr(text, '\n', n) || is_null_word(text, n))
+            return parse_node(c, out, text, "command line", assignment);
+    }
+    if (n) return read_plain(c, out, text, n, assignment);
+    return (*out = tree_node(c, ORR_NODE_NULL, "command line", 0)) ? ORR_OK : tree_full(c);
+}
+
 orr_status orr_config_set(orr_config *c, const char *assignment)
 {
     const char *equals = strchr(assignment, '=');
@@ -460,7 +518,7 @@ orr_status orr_config_set(orr_config *c, const char *assignment)
 
     if (!equals) return orr_fail(ORR_ERR_ARG, "command line: \"%s\" is not key=value", assignment);
     if (!(path = tree_text(c, assignment, (size_t)(equals - assignment)))) return ORR_ERR_NOMEM;
-    ORR_TRY(parse_node(c, &value, equals + 1, "command line", 0));
+    ORR_TRY(read_value(c, &value, assignment));
     ORR_TRY(walk(c, &at, path, assignment));
     key = at->key;
     *at = *value;

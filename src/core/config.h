@@ -1,8 +1,11 @@
 /* core/config.h - a job file as a tree that remembers where each value was written.
  * YAML by libyaml (anchors and aliases resolved, duplicate keys refused, one document).
- * "key.path=value" overrides from the command line are parsed as YAML too and remember that they
- * came from there.  A tree owns all its nodes and text: whatever orr_options_read puts into a
- * struct (strings, nodes) lives as long as the tree.   Not collective. */
+ * "key.path=value" overrides from the command line remember that they came from there.  Their value
+ * is YAML where it begins with a bracket, a brace or a quote (and must end with it) or has several
+ * lines; anything else is one text, character by character but for the blanks around it: no comment
+ * begins in it, and it is no alias, tag or map.  A tree owns all its nodes and text: whatever
+ * orr_options_read puts into a struct (strings, nodes) lives as long as the tree.   Not collective.
+ */
 #ifndef ORR_CORE_CONFIG_H
 #define ORR_CORE_CONFIG_H
 

@@ -251,6 +251,40 @@ static void overrides(void **state)
     orr_config_destroy(c);
 }
 
+/* What YAML would take for something else, or for nothing. */
+static void values_as_they_stand(void **state)
+{
+    static const char *const texts[] = {
+        "my #1.csv", ",",    "@b",      "*b",  "%",   "&a",  "!t a",    "|",    ">",
+        "`x`",       "a: b", "a:",      "- a", "? a", "no",  "007",     "1e5",  "#a",
+        "a\tb",      "it's", "a]",      "}",   "---", "...", "x #",     "= #1", "\xc3\xa9 #2",
+        "a\"b",      "\\n",  "!!int 3", "<<",  "=",   ":",   "a b # c",
+    };
+    orr_config *c = parse("a: 1\n");
+    char assignment[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        snprintf(assignment, sizeof assignment, "a=%s", texts[i]);
+        assert_ok(orr_config_set(c, assignment));
+        check_scalar(c, "a", texts[i], 0, 0);
+        snprintf(assignment, sizeof assignment, "a=\t%s ", texts[i]); /* blanks around it */
+        assert_ok(orr_config_set(c, assignment));
+        check_scalar(c, "a", texts[i], 0, 0);
+    }
+    assert_ok(orr_config_set(c, "a=\t"));
+    check_scalar(c, "a", "\t", 1, 0);
+    assert_ok(orr_config_set(c, "a= 'b #1' "));
+    check_scalar(c, "a", "b #1", 1, 0);
+    assert_ok(orr_config_set(c, "a=['x #1', \"y, z\"]"));
+    check_scalar(c, "a.1", "y, z", 1, 0);
+    assert_ok(orr_config_set(c, "a=~"));
+    assert_int_equal(at(c, "a")->type, ORR_NODE_NULL);
+    assert_ok(orr_config_set(c, "a=b: 1\nc: [2]"));
+    check_scalar(c, "a.c.0", "2", 0, 0);
+    orr_config_destroy(c);
+}
+
 static void refuses_overrides(void **state)
 {
     static const struct {
@@ -271,9 +305,26 @@ static void refuses_overrides(void **state)
         { "lr.x=1", ORR_ERR_OPTION,
           "command line: \"lr.x=1\": \"x\" lies within the single value \"0.5\"" },
         { "lr=[1", ORR_ERR_OPTION,
-          "command line: did not find expected ',' or ']' while parsing a flow sequence" },
-        { "lr={a: 1, a: 2}", ORR_ERR_OPTION, "command line: key \"a\" is given twice" },
-        { "lr=1\n---\n2", ORR_ERR_OPTION, "command line: a second document; one file holds one" },
+          "command line: \"lr=[1\": did not find expected ',' or ']' while parsing a flow "
+          "sequence" },
+        { "lr={a: 1, a: 2}", ORR_ERR_OPTION,
+          "command line: \"lr={a: 1, a: 2}\": key \"a\" is given twice" },
+        { "lr=1\n---\n2", ORR_ERR_OPTION,
+          "command line: \"lr=1\n---\n2\": a second document; one file holds one" },
+        { "lr=[\xc3\xa9] #1", ORR_ERR_OPTION,
+          "command line: \"lr=[\xc3\xa9] #1\": \" #1\" stands behind the list or map; put it all "
+          "in "
+          "quotes" },
+        { "lr=[x #1, 2]", ORR_ERR_OPTION,
+          "command line: \"lr=[x #1, 2]\": did not find expected ',' or ']' while parsing a flow "
+          "sequence" },
+        { "lr='a' # b", ORR_ERR_OPTION,
+          "command line: \"lr='a' # b\": \" # b\" stands behind the text in quotes; put it all in "
+          "quotes" },
+        { "lr=[*a]", ORR_ERR_OPTION, "command line: \"lr=[*a]\": found undefined alias" },
+        { "lr=[!t a]", ORR_ERR_OPTION,
+          "command line: \"lr=[!t a]\": tag \"!t\": tags have no meaning here, remove it" },
+        { "lr=a\xff", ORR_ERR_OPTION, "command line: \"lr=a\xff\": invalid leading UTF-8 octet" },
     };
     orr_config *c = parse("lr: 0.5\nlist: [1, 2]\n");
 
@@ -400,6 +451,7 @@ int main(void)
         cmocka_unit_test(refuses_a_billion_laughs),
         cmocka_unit_test(reads_files),
         cmocka_unit_test(overrides),
+        cmocka_unit_test(values_as_they_stand),
         cmocka_unit_test(refuses_overrides),
         cmocka_unit_test(dumps_read_back),
         cmocka_unit_test(dump_looks_like_this),

@@ -164,17 +164,20 @@ static const bad bads[] = {
     { "a,b\n\"x\n\",1\n2,y\n", "", "b", ORR_ERR_FORMAT,
       "@/a.csv:4: column 2 (b): \"y\" is not a number" }, /* lines, not rows */
     { "alpha,beta\n1,2\n", "alhpa", "rest", ORR_ERR_OPTION,
-      "@/a.csv: no column \"alhpa\" for label; did you mean \"alpha\"?" },
-    { "a,b\n1,2\n", "3", "rest", ORR_ERR_OPTION, "@/a.csv: label is column 3; there are 1 to 2" },
+      "@/a.csv: no column \"alhpa\" for input.label; did you mean \"alpha\"?" },
+    { "a,b\n1,2\n", "3", "rest", ORR_ERR_OPTION,
+      "@/a.csv: input.label is column 3; there are 1 to 2" },
     { "1,2\n", "l", "rest", ORR_ERR_OPTION,
       "label is \"l\", and the file has no header; use a column number" },
     { "a,a\n1,2\n", "a", "rest", ORR_ERR_OPTION,
-      "2 columns are called \"a\" (label); use the number" },
+      "2 columns are called \"a\" (input.label); use the number" },
     { "a,b\n1,2\n", "a", "1-2", ORR_ERR_OPTION,
       "@/a.csv: column 1 (a) cannot be the label and a feature" },
     { "a,b\n1,2\n", "", "2-3", ORR_ERR_OPTION, "features 2-3; there are columns 1 to 2" },
     { "a,b\n1,2\n", "", "2-1", ORR_ERR_OPTION, "features 2-1; there are columns 1 to 2" },
     { "a\n1\n", "a", "rest", ORR_ERR_OPTION, "no column is left for features" },
+    { "#Table\na\tb\n1\t2\n", "", "rest", ORR_ERR_FORMAT,
+      "@/a.csv:2: no \",\" (input.delimiter) in the first row, but tab; say which" },
 };
 
 static void test_bad(void **state)

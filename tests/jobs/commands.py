@@ -142,6 +142,50 @@ class Commands(unittest.TestCase):
             self.assertTrue(np.array_equal(f["x"][:].reshape(240, 300), table[:, 1:].astype("f4")))
             self.assertTrue(np.array_equal(f["y"][:], table[:, 0] - 1))
 
+    def provenance(self, out):
+        with h5py.File(os.path.join(out, "index.h5")) as f:
+            return json.loads(f.attrs["provenance"])
+
+    def reads_back(self, name, text):
+        """The job in the provenance is a job, and makes the same bytes."""
+        out = o.tmp("provenance-" + name)
+        o.orrery("import", o.write(name + ".yaml", text), "out=" + out, "overwrite=true")
+        o.orrery("import", o.write(name + "-back.yaml", self.provenance(out)["job"]), "out=" + out + "-again", "overwrite=true")
+        self.assertEqual(o.tree(out), o.tree(out + "-again"))
+
+    def test_provenance_reads_back(self):
+        table = o.write("provenance.csv", "id,a,b\n1,2,3\n2,3,4\n")
+        self.reads_back("one", f"input:\n  files: [{table}]\n  id: id\n")
+        more = o.write("provenance-more.csv", "id,a,b\n3,2,3\n4,3,4\n5,5,5\n")
+        self.reads_back("two", f"inputs:\n  - {{files: [{table}], id: id}}\n  - files: {more}\n    id: id\n    where:\n      id: [3, '4']\n")
+
+    def test_every_kind_of_value_reads_back(self):
+        """Columns, classes and files called what YAML takes for something else."""
+        words = ["no", "Yes", "~", "null", "007", "1e5", "-", "a: b", "a #b", "#c", "[d]", "{e: f}", "*g", "&h", "!i", "|", ">", "%j", "@k",
+                 "it's", "l'", "=", "ü", "x:y", "n, o", "2026-12-01", "0x1F", "? p", "- q", "...", "---", "\\"]
+        plain = [w for w in words if w not in ("~", "null")]
+        for i, word in enumerate(words):
+            folder = o.tmp(f"words-{i}")
+            os.makedirs(folder, exist_ok=True)
+            table = os.path.join(folder, word.replace("/", "_") + ".csv")
+            with open(table, "w", newline="", encoding="utf-8") as f:
+                csv.writer(f).writerows([["id", "c:", word, "other"], [1, word, 0.5, 1], [2, "z", 0.75, 2.5], [3, word, 1.5, 3]])
+            job = {"input": {"files": [table], "id": "id", "label": "c:", "classes": [word, "z"], "where": {word: ["0.5", "0.75"], "c:": [word, "z"]},
+                             "format": "csv", "features": word if "," not in word else "3-", "delimiter": ",", "class_names": [word + "!", "z"]}}
+            if word not in plain:  # such labels are no values
+                del job["input"]["classes"], job["input"]["class_names"], job["input"]["label"], job["input"]["where"]["c:"]
+            self.reads_back("word", json.dumps(job))
+            line = [f"input.{k}={json.dumps(v)}" for k, v in job["input"].items()]
+            out = o.tmp("provenance-word")
+            o.orrery("import", *line, "out=" + out + "-line", "overwrite=true")
+            self.assertEqual(o.tree(out), o.tree(out + "-line"))
+            if word in plain and word[0] not in "[{":  # as it stands, without quotes
+                line = [x for x in line if not x.startswith(("input.files", "input.features"))]
+                o.orrery("import", *line, "input.files=" + table, "input.features=" + job["input"]["features"], "out=" + out + "-bare", "overwrite=true")
+                with h5py.File(os.path.join(out, "index.h5")) as a, h5py.File(os.path.join(out + "-bare", "index.h5")) as b:
+                    self.assertTrue(np.array_equal(a["x"][:], b["x"][:]) and len(a["x"]) == 2)
+            shutil.rmtree(folder)
+
     def test_overwrite_replaces_a_set(self):
         a = o.write("old.csv", "label,x,y\n0,1,2\n1,3,4\n0,5,6\n")
         b = o.write("new.csv", "label,x,y\n0,7,8\n1,9,10\n")

@@ -199,14 +199,14 @@ static orr_status add_feature(void *ctx, const char *word)
     chooser *s = ctx;
     int from, to;
 
-    ORR_TRY(orr_names_range(&s->from->names, word, "features", &from, &to));
-    if (from < 0) return add_word(s, &s->c->x, word, FEATURE, "features");
+    ORR_TRY(orr_names_range(&s->from->names, word, "input.features", &from, &to));
+    if (from < 0) return add_word(s, &s->c->x, word, FEATURE, "input.features");
     for (int i = from; i < to; i++) {
         const orr_pick k = { .column = i, .n = count_of(s, i) };
 
         if (s->from->records)
-            ORR_TRY(orr_field_check(s->from->records, field_of(s, i), "features"));
-        ORR_TRY(add(s, &s->c->x, &k, FEATURE, "features"));
+            ORR_TRY(orr_field_check(s->from->records, field_of(s, i), "input.features"));
+        ORR_TRY(add(s, &s->c->x, &k, FEATURE, "input.features"));
     }
     return ORR_OK;
 }
@@ -224,7 +224,7 @@ static orr_status add_rest(chooser *s)
                             "%s: column %s is text, and features are the rest of the columns; list "
                             "the features",
                             s->from->names.what, f->name);
-        ORR_TRY(add(s, &s->c->x, &k, FEATURE, "features"));
+        ORR_TRY(add(s, &s->c->x, &k, FEATURE, "input.features"));
     }
     return ORR_OK;
 }
@@ -236,15 +236,15 @@ static orr_status add_label_and_id(chooser *s, const orr_table_opts *o)
     const char *label = orr_or(o->label, ""), *id = orr_or(o->id, "");
 
     if (*label && !strcmp(orr_or(o->label_kind, "class"), "value")) {
-        ORR_TRY(add_word(s, &s->c->y, label, TARGET, "label"));
+        ORR_TRY(add_word(s, &s->c->y, label, TARGET, "input.label"));
     } else if (*label) {
-        ORR_TRY(find_one(s, label, "label", &s->c->label));
-        ORR_TRY(claim(s, &s->c->label, LABEL, "label"));
+        ORR_TRY(find_one(s, label, "input.label", &s->c->label));
+        ORR_TRY(claim(s, &s->c->label, LABEL, "input.label"));
         s->t->has_label = 1;
     }
     if (!*id) return ORR_OK;
-    ORR_TRY(find_one(s, id, "id", &s->c->id));
-    ORR_TRY(claim(s, &s->c->id, ID, "id"));
+    ORR_TRY(find_one(s, id, "input.id", &s->c->id));
+    ORR_TRY(claim(s, &s->c->id, ID, "input.id"));
     s->t->has_id = 1;
     return ORR_OK;
 }
@@ -256,7 +256,7 @@ static orr_status find_where(chooser *s)
     for (int i = 0; i < w->n; i++) {
         orr_pick k;
 
-        ORR_TRY(find_one(s, w->list[i].name, "where", &k));
+        ORR_TRY(find_one(s, w->list[i].name, "input.where", &k));
         w->list[i].column = k.column;
         w->list[i].element = k.element;
     }
@@ -270,8 +270,8 @@ static orr_status choose(chooser *s, const orr_table_opts *o)
     orr_choice *c = s->c;
 
     ORR_TRY(add_label_and_id(s, o));
-    ORR_TRY(add_words(s, &c->y, &o->target, TARGET, "target"));
-    ORR_TRY(add_words(s, &c->aux, &o->aux, AUX, "aux"));
+    ORR_TRY(add_words(s, &c->y, &o->target, TARGET, "input.target"));
+    ORR_TRY(add_words(s, &c->aux, &o->aux, AUX, "input.aux"));
     ORR_TRY(strcmp(features, "rest") ? orr_table_each_word(features, add_feature, s) : add_rest(s));
     ORR_TRY(find_where(s));
     if (c->x.values == 0)

@@ -260,6 +260,26 @@ static char find_delimiter(const char *p, const char *end)
     return ',';
 }
 
+/* A first row of one field that has another usual delimiter in it was cut by the wrong one. */
+static orr_status check_delimiter(const orr_csv_file *f, const char *p)
+{
+    const char other = find_delimiter(p, orr_csv_line_end(p, f->end));
+    char names[2][8];
+
+    if (f->n_columns > 1 || other == f->delimiter ||
+        !memchr(p, other, (size_t)(orr_csv_line_end(p, f->end) - p)))
+        return ORR_OK;
+    for (int i = 0; i < 2; i++) {
+        char c = i ? other : f->delimiter;
+
+        snprintf(names[i], sizeof names[i], c == '\t' ? "tab" : "\"%c\"", c);
+    }
+    return orr_fail(ORR_ERR_FORMAT,
+                    "%s:%lld: no %s (input.delimiter) in the first row, but %s; say which stands "
+                    "between fields",
+                    f->path, (long long)orr_csv_line(f, p), names[0], names[1]);
+}
+
 /* What a row at the beginning is like. */
 typedef struct {
     int fields, numbers, empty;
@@ -320,6 +340,7 @@ static orr_status read_header(orr_csv_file *f, orr_csv_header wanted, const char
     ORR_TRY(read_first(f, p, end, &row, NULL));
     f->n_columns = row.fields;
     f->top = p;
+    ORR_TRY(check_delimiter(f, p));
     all_numbers = row.numbers + row.empty == row.fields;
     if (wanted == ORR_CSV_NO_HEADER) return ORR_OK;
     if (!is_header(f, comment, &row, &p, &end)) {

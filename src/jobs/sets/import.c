@@ -325,11 +325,11 @@ static orr_status write_set(importer *im)
  * land. */
 static orr_status describe_job(importer *im)
 {
-    const orr_node *root = orr_config_root(im->config),
-                   *what = orr_node_get(root, im->o->inputs ? "inputs" : "input");
+    const orr_node *root = orr_config_root(im->config);
+    orr_node *what = (orr_node *)orr_node_get(root, im->o->inputs ? "inputs" : "input");
+    const orr_node job = { .type = ORR_NODE_MAP, .items = &what, .n_items = 1 }; /* read only */
 
-    orr_text_printf(&im->job, "%s: ", im->o->inputs ? "inputs" : "input");
-    orr_node_dump(what, &im->job, 2);
+    orr_node_dump(&job, &im->job, 0);
     return orr_text_status(&im->job);
 }
 
