@@ -170,7 +170,8 @@ def check_npy(folder, rng):
         dump(path, "nested:int", fails="a record of its own, which is not read")
     x["u8"][3] = 2**63
     np.save(path, x)
-    dump(path, "u8:int", fails="row 4: column u8: \"\" does not fit into 64 bits")
+    dump(path, "u8:int", fails="row 4: column u8: \"9223372036854775808\" does not fit into 64 bits with a sign")
+    assert dump(path, "u8:text")[1][0][3] == "9223372036854775808"
     np.save(path, np.zeros((4, 5)))
     dump(path, "id:int", fails="a plain array, which has no named columns")
 

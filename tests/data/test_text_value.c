@@ -1,4 +1,5 @@
-/* tests/data/test_text_value.c - what texts mean: nothing, reals, ids (whole numbers: columns). */
+/* tests/data/test_text_value.c - what texts mean: nothing, reals (ids: test_id.c; whole numbers:
+ * test_columns.c). */
 #include "data/formats/classes.h"
 #include "data/formats/text_value.h"
 
@@ -28,56 +29,6 @@ static void test_nothing(void **state)
     assert_false(orr_text_real("NA", 2, &v));
 }
 
-static void test_ids(void **state)
-{
-    static const struct {
-        const char *text;
-        int64_t value;
-    } integers[] = { { "0", 0 },
-                     { "-1", -1 },
-                     { "1237645876861337601", 1237645876861337601 },
-                     { "9223372036854775807", INT64_MAX },
-                     { "-9223372036854775808", INT64_MIN } };
-    static const char *const texts[] = {
-        "007", "+7",  "-0",       "J12",      "9223372036854775808",
-        "1.0", "1e5", "12e34567", "123e4567", "1.5E+3"
-    };
-    int64_t v;
-
-    (void)state;
-    for (size_t i = 0; i < sizeof integers / sizeof *integers; i++) {
-        assert_true(orr_id_integer(integers[i].text, strlen(integers[i].text), &v));
-        assert_true(v == integers[i].value);
-        assert_null(orr_id_fault(integers[i].text, strlen(integers[i].text)));
-    }
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        const char *why = orr_id_fault(texts[i], strlen(texts[i]));
-
-        if (why) fail_msg("%s %s", texts[i], why);
-        assert_false(orr_id_integer(texts[i], strlen(texts[i]), &v));
-    }
-}
-
-static void test_no_ids(void **state)
-{
-    static const char *const rounded[] = { "1.23764587686134E+18", "1e+18", "-1.2E18",
-                                           "1.23764870457714E+018", "9.007199254740992e15" };
-    static const char long_one[] =
-        "12345678901234567890123456789012345678901234567890123456789012345";
-
-    (void)state;
-    for (size_t i = 0; i < sizeof rounded / sizeof *rounded; i++) {
-        const char *why = orr_id_fault(rounded[i], strlen(rounded[i]));
-
-        if (!why || !strstr(why, "has an exponent")) fail_msg("%s is an id", rounded[i]);
-    }
-    assert_string_equal(orr_id_fault("", 0), "is empty");
-    assert_string_equal(orr_id_fault("NULL", 4), "is null");
-    assert_string_equal(orr_id_fault("a\0b", 3), "has a zero byte in it");
-    assert_null(orr_id_fault(long_one, 64));
-    assert_string_equal(orr_id_fault(long_one, 65), "is longer than 64 bytes");
-}
-
 static void test_classes(void **state)
 {
     const orr_strings values = { 4, { "2", "STAR", "1.50", "null" } };
@@ -104,8 +55,7 @@ static void test_classes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_nothing), cmocka_unit_test(test_ids),
-                                        cmocka_unit_test(test_no_ids),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_nothing),
                                         cmocka_unit_test(test_classes) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

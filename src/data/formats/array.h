@@ -34,7 +34,7 @@ typedef enum {
     ORR_ELEM_U2,
     ORR_ELEM_U4,
     ORR_ELEM_U8,  /* bool is U1 */
-    ORR_ELEM_TEXT /* fixed length, zero padded: ids only */
+    ORR_ELEM_TEXT /* fixed length, zero padded, of bytes or of UCS-4: ids only */
 } orr_elem;
 
 typedef struct orr_array orr_array;
@@ -50,7 +50,9 @@ struct orr_array {
     char *what; /* for messages: "koi.npz: X" */
     orr_elem elem;
     size_t elem_bytes;
-    int swap; /* bytes in the other order than this machine's */
+    int swap;    /* bytes in the other order than this machine's */
+    int is_ucs4; /* of a text */
+    int bits;    /* of a float: as of orr_field (records.h) */
     int n_dims;
     int64_t dims[ORR_ARRAY_DIMS];
     int64_t strides[ORR_ARRAY_DIMS]; /* in elements: C order or Fortran's */

@@ -1,6 +1,7 @@
 /* data/formats/array_table.c - arrays of samples, labels and ids as one table of samples. */
 #include "core/file.h"
 #include "core/memory.h"
+#include "data/formats/records.h"
 #include "data/formats/table_private.h"
 #include "data/formats/tables_private.h"
 #include "data/formats/values.h"
@@ -274,31 +275,62 @@ static orr_status read_floats(const array_table *s, const column *c, int64_t row
     return ORR_OK;
 }
 
-static size_t text_bytes(const orr_array *a, int64_t row)
+/* Elements of an array as a field of records is read: each is a record. */
+static orr_field field_of(const orr_array *a)
 {
-    return strnlen(a->data + (size_t)row * a->elem_bytes, a->elem_bytes);
+    return (orr_field){ .kind = a->elem != ORR_ELEM_TEXT ? ORR_FIELD_NUMBER
+                                : a->is_ucs4             ? ORR_FIELD_UCS4
+                                                         : ORR_FIELD_TEXT8,
+                        .elem = a->elem,
+                        .swap = a->swap,
+                        .bytes = a->elem_bytes,
+                        .bits = a->bits,
+                        .count = 1,
+                        .scale = 1 };
+}
+
+/* The id as a text of 1 to ORR_ID_TEXT_MAX bytes. */
+static orr_status id_text(const orr_array *a, int64_t row, char text[ORR_FIELD_TEXT], size_t *n)
+{
+    const orr_field f = field_of(a);
+    const char *p = a->data + (size_t)(row * a->strides[0]) * a->elem_bytes,
+               *why = orr_field_id(&f, p, 0, text, n);
+
+    if (!why && *n == 0) why = orr_id_fault("", 0);
+    return why ? orr_fail(ORR_ERR_FORMAT, "%s[%lld]: the id%s%.60s%s %s", a->what, (long long)row,
+                          *n ? " \"" : "", text, *n ? "\"" : "", why)
+               : ORR_OK;
+}
+
+/* Raises *max_bytes to what the id needs as a text, where it is no integer. */
+static orr_status look_at_id(const orr_array *a, int64_t row, int *max_bytes)
+{
+    char text[ORR_FIELD_TEXT];
+    int64_t v;
+    size_t n;
+
+    ORR_TRY(id_text(a, row, text, &n));
+    if (!orr_id_integer(text, n, &v) && (int)n > *max_bytes) *max_bytes = (int)n;
+    return ORR_OK;
 }
 
 static orr_status read_id(const array_table *s, int64_t row, char *dst)
 {
     const orr_array *a = at_row(&s->id, &row);
+    char text[ORR_FIELD_TEXT];
     size_t n;
     int64_t v;
 
-    if (a->elem != ORR_ELEM_TEXT) {
-        if (!orr_array_integer(a, row, &v))
-            return orr_fail(ORR_ERR_FORMAT,
-                            "%s[%lld]: the id does not fit into 64 bits with a sign", a->what,
-                            (long long)row);
+    ORR_TRY(id_text(a, row, text, &n));
+    if (s->base.schema.id_type == ORR_ID_INT && orr_id_integer(text, n, &v)) {
         memcpy(dst, &v, sizeof v);
         return ORR_OK;
     }
-    n = text_bytes(a, row);
-    if (s->base.schema.id_type != ORR_ID_TEXT || n > (size_t)s->base.schema.id_bytes)
+    if (s->base.schema.id_type == ORR_ID_INT || n > (size_t)s->base.schema.id_bytes)
         return orr_fail(ORR_ERR_ARG, "%s[%lld]: the label range did not cover this id", a->what,
                         (long long)row);
     memset(dst, 0, (size_t)s->base.schema.id_bytes);
-    memcpy(dst, a->data + (size_t)row * a->elem_bytes, n);
+    memcpy(dst, text, n);
     return ORR_OK;
 }
 
@@ -347,15 +379,10 @@ static orr_status label_range(const orr_table *t, int64_t first, int64_t n, int3
             ORR_TRY(read_class(s, i, &label));
             if (label > *max_label) *max_label = label;
         }
-        if (t->has_id && s->id.arrays[0].elem == ORR_ELEM_TEXT) {
+        if (t->has_id) {
             const orr_array *a = at_row(&s->id, &row);
-            size_t bytes = text_bytes(a, row);
 
-            if (bytes == 0 || bytes > ORR_ID_TEXT_MAX)
-                return orr_fail(ORR_ERR_FORMAT,
-                                "%s[%lld]: an id of %zu bytes; 1 to %d are possible", a->what,
-                                (long long)row, bytes, ORR_ID_TEXT_MAX);
-            if ((int)bytes > *max_id_bytes) *max_id_bytes = (int)bytes;
+            ORR_TRY(look_at_id(a, row, max_id_bytes));
         }
     }
     return ORR_OK;
@@ -530,15 +557,9 @@ static orr_status set_ids(array_table *s)
     for (int i = 0; i < s->id.n; i++) {
         const orr_array *a = &s->id.arrays[i];
 
-        if (a->elem < ORR_ELEM_I1)
-            return orr_fail(ORR_ERR_UNSUPPORTED, "%s: ids are floats; save them as integers",
-                            a->what);
         if (orr_array_row_values(a) != 1)
             return orr_fail(ORR_ERR_SHAPE, "%s: %lld ids for each sample", a->what,
                             (long long)orr_array_row_values(a));
-        if ((a->elem == ORR_ELEM_TEXT) != (s->id.arrays[0].elem == ORR_ELEM_TEXT))
-            return orr_fail(ORR_ERR_FORMAT, "%s: ids are text in some files and integers in others",
-                            a->what);
     }
     return ORR_OK;
 }

@@ -1,6 +1,7 @@
 /* data/formats/classes.c - values that a column may have. */
 #include "data/formats/classes.h"
 #include "core/memory.h"
+#include "data/formats/id.h"
 #include "data/formats/number.h"
 #include "data/formats/text_value.h"
 
@@ -59,7 +60,7 @@ static int is_same(const orr_class *a, const char *text, size_t n, const orr_cla
     size_t length = strlen(a->text);
 
     if (a->is_integer && b->is_integer) return a->integer == b->integer;
-    if (a->is_number && b->is_number) return a->number == b->number;
+    if (a->is_number && b->is_number && fabs(a->number) < 0x1p53) return a->number == b->number;
     if (orr_text_is_null(text, n)) return orr_text_is_null(a->text, length);
     return length == n && !memcmp(a->text, text, n);
 }

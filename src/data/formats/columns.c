@@ -166,6 +166,7 @@ static const char *put_field(const orr_column_request *r, int64_t i, const orr_f
                              const char *record, int64_t element)
 {
     char text[ORR_FIELD_TEXT];
+    const char *why;
     size_t n;
 
     switch (r->type) {
@@ -176,6 +177,9 @@ static const char *put_field(const orr_column_request *r, int64_t i, const orr_f
     case ORR_VALUE_TEXT:
         n = orr_field_text(f, record, element, text);
         return put_text(r, i, text, n < sizeof text ? n : SIZE_MAX);
+    case ORR_VALUE_ID:
+        why = orr_field_id(f, record, element, text, &n);
+        return why ? why : put_text(r, i, text, n);
     }
     return "is of no type";
 }
@@ -206,6 +210,7 @@ static orr_status read_request(const orr_columns *c, const orr_column_request *r
 static const char *put_text_value(const orr_column_request *r, int64_t i, const orr_csv_field *f)
 {
     size_t n = orr_csv_field_bytes(f);
+    const char *why;
 
     switch (r->type) {
     case ORR_VALUE_INT:
@@ -214,6 +219,10 @@ static const char *put_text_value(const orr_column_request *r, int64_t i, const 
         return orr_text_real(f->p, n, (double *)r->values + i) ? NULL : "is not a number";
     case ORR_VALUE_TEXT:
         return put_text(r, i, f->p, orr_text_is_null(f->p, n) ? 0 : n);
+    case ORR_VALUE_ID:
+        if (orr_text_is_null(f->p, n)) n = 0;
+        why = n ? orr_id_fault(f->p, n) : NULL;
+        return why ? why : put_text(r, i, f->p, n);
     }
     return "is of no type";
 }

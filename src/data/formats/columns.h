@@ -7,11 +7,11 @@
  * the file.  Memory does not grow with the number of rows (packed files are unpacked into memory).
  *
  * What a value means is text_value.h's: integers must be whole and exact; an empty or null field is
- * NaN as a real, an error as an integer, "" as a text (null: the words, or FITS's TNULL).  Numbers
- * as texts are the shortest that read back; logical values are 1 and 0.  Column numbers run from 0
- * to n - 1; those of picked values lie above.
- * Not collective: one process reads.   Errors: ORR_ERR_IO, ORR_ERR_FORMAT naming file, line (or
- * row) and column; for a column that is not there also the nearest name. */
+ * NaN as a real, an error as an integer, "" as a text or an id (null: the words, or FITS's TNULL).
+ * Numbers as texts are the shortest that read back; logical values are 1 and 0.  Column numbers run
+ * from 0 to n - 1; those of picked values lie above. Not collective: one process reads.   Errors:
+ * ORR_ERR_IO, ORR_ERR_FORMAT naming file, line (or row) and column; for a column that is not there
+ * also the nearest name. */
 #ifndef ORR_DATA_FORMATS_COLUMNS_H
 #define ORR_DATA_FORMATS_COLUMNS_H
 
@@ -41,7 +41,7 @@ orr_status orr_columns_type(const orr_columns *c, int column, orr_value_type *ty
 typedef struct orr_column_request {
     int column;
     orr_value_type type;
-    void *values; /* room for max_rows int64_t, double or orr_column_text */
+    void *values; /* room for max_rows int64_t, double or orr_column_text (texts, ids) */
 } orr_column_request;
 /* The next rows, at most max_rows of them; *n = 0 at the end.  *first = number of the first of
  * them, from 0. */

@@ -2,6 +2,7 @@
  * any range by any thread. */
 #include "core/memory.h"
 #include "data/formats/csv_table_private.h"
+#include "data/formats/id.h"
 #include "data/formats/names.h"
 #include "data/formats/tables_private.h"
 #include "data/formats/text_value.h"

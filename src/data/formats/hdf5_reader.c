@@ -195,6 +195,7 @@ static orr_status set_float(orr_array *a, source *s, hid_t type)
 
     s->type = H5Tcopy(wide ? H5T_NATIVE_DOUBLE : H5T_NATIVE_FLOAT);
     a->elem = wide ? ORR_ELEM_F8 : ORR_ELEM_F4;
+    a->bits = H5Tget_size(type) == 2 ? 11 : 0;
     a->elem_bytes = wide ? 8 : 4;
     return ORR_OK;
 }

@@ -2,7 +2,7 @@
 #include "data/formats/names.h"
 #include "core/memory.h"
 #include "core/options.h"
-#include "data/formats/text_value.h"
+#include "data/formats/id.h"
 
 #include <string.h>
 #include <strings.h>

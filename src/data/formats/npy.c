@@ -167,6 +167,12 @@ static orr_status set_dtype(orr_array *a, const char *descr)
         a->swap = 0;
         return ORR_OK;
     }
+    if (*d == 'U' && size_of(d) > 0) {
+        a->elem = ORR_ELEM_TEXT;
+        a->elem_bytes = size_of(d) * 4;
+        a->is_ucs4 = 1;
+        return ORR_OK;
+    }
     return orr_fail(
         ORR_ERR_UNSUPPORTED,
         "%s: dtype \"%s\" is %s; save the array with a plain number type such as float32", a->what,

@@ -107,10 +107,9 @@ static orr_status id_text(const record_table *s, const orr_records *r, int64_t r
                           char text[ORR_FIELD_TEXT], size_t *n)
 {
     const orr_field *f = &r->fields[s->choice.id.column];
-    const char *why;
+    const char *why = orr_field_id(f, orr_record(r, row), s->choice.id.element, text, n);
 
-    *n = orr_field_text(f, orr_record(r, row), s->choice.id.element, text);
-    why = orr_id_fault(text, *n < ORR_FIELD_TEXT ? *n : ORR_FIELD_TEXT - 1);
+    if (!why && *n == 0) why = orr_id_fault("", 0);
     return why ? fail_value(r, f, row, s->choice.id.element, ": the id%s%.60s%s %s",
                             *n ? " \"" : "", text, *n ? "\"" : "", why)
                : ORR_OK;

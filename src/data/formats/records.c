@@ -4,7 +4,6 @@
 #include "data/formats/names.h"
 #include "data/formats/number.h"
 
-#include <inttypes.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -114,35 +113,32 @@ static const char *value_at(const orr_field *f, const char *record, int64_t elem
 }
 
 /* The integer as it is stored. */
-static int64_t raw_integer(const orr_field *f, const char *p, int *is_huge)
+static __int128 raw_integer(const orr_field *f, const char *p)
 {
     uint64_t b;
     double v;
     int64_t i;
 
-    *is_huge = 0;
     if (f->elem != ORR_ELEM_I8 && f->elem != ORR_ELEM_U8) { /* exact as a double */
         orr_elem_read(&v, f->elem, f->swap, p, 1, f->bytes);
-        return (int64_t)v;
+        return (__int128)v;
     }
     memcpy(&b, p, sizeof b);
     if (f->swap) b = __builtin_bswap64(b);
-    *is_huge = f->elem == ORR_ELEM_U8 && b > INT64_MAX;
+    if (f->elem == ORR_ELEM_U8) return b;
     memcpy(&i, &b, sizeof i);
     return i;
 }
 
 static int is_null(const orr_field *f, const char *p)
 {
-    int is_huge;
-
-    return f->has_null && raw_integer(f, p, &is_huge) == f->null;
+    return f->has_null && raw_integer(f, p) == f->null;
 }
 
 /* A text without its padding, as UTF-8; what does not fit is counted and left out. */
-static size_t plain_text(const orr_field *f, const char *p, char out[ORR_FIELD_TEXT])
+static size_t plain_text(const char *p, size_t room, char out[ORR_FIELD_TEXT])
 {
-    size_t n = strnlen(p, f->bytes);
+    size_t n = strnlen(p, room);
 
     while (n > 0 && p[n - 1] == ' ')
         n--;
@@ -150,7 +146,7 @@ static size_t plain_text(const orr_field *f, const char *p, char out[ORR_FIELD_T
         p++;
         n--;
     }
-    memcpy(out, p, n < ORR_FIELD_TEXT ? n : ORR_FIELD_TEXT - 1);
+    memmove(out, p, n < ORR_FIELD_TEXT ? n : ORR_FIELD_TEXT - 1);
     out[n < ORR_FIELD_TEXT ? n : ORR_FIELD_TEXT - 1] = '\0';
     return n;
 }
@@ -183,6 +179,7 @@ static size_t unicode_text(const orr_field *f, const char *p, char out[ORR_FIELD
 {
     size_t n = 0;
 
+    out[ORR_FIELD_TEXT - 1] = '\0';
     for (size_t i = 0; i + 4 <= f->bytes; i += 4) {
         char code[4];
         uint32_t c;
@@ -195,8 +192,7 @@ static size_t unicode_text(const orr_field *f, const char *p, char out[ORR_FIELD
         if (n + k < ORR_FIELD_TEXT) memcpy(out + n, code, k);
         n += k;
     }
-    out[n < ORR_FIELD_TEXT ? n : ORR_FIELD_TEXT - 1] = '\0';
-    return n;
+    return n < ORR_FIELD_TEXT ? plain_text(out, n, out) : n;
 }
 
 static int is_text(const orr_field *f)
@@ -206,13 +202,12 @@ static int is_text(const orr_field *f)
 
 static size_t raw_text(const orr_field *f, const char *p, char out[ORR_FIELD_TEXT])
 {
-    return f->kind == ORR_FIELD_UCS4 ? unicode_text(f, p, out) : plain_text(f, p, out);
+    return f->kind == ORR_FIELD_UCS4 ? unicode_text(f, p, out) : plain_text(p, f->bytes, out);
 }
 
 static double one_real(const orr_field *f, const char *p)
 {
     char text[ORR_FIELD_TEXT];
-    int is_huge;
     size_t n;
     double v;
 
@@ -227,7 +222,7 @@ static double one_real(const orr_field *f, const char *p)
     if (is_null(f, p)) return NAN;
     if (f->is_scaled && f->elem == ORR_ELEM_I8 &&
         orr_field_type(f) == ORR_VALUE_INT) /* rounded once */
-        return (double)((__int128)raw_integer(f, p, &is_huge) + (__int128)f->zero);
+        return (double)(raw_integer(f, p) + (__int128)f->zero);
     orr_elem_read(&v, f->elem, f->swap, p, 1, f->bytes);
     return f->is_scaled ? v * f->scale + f->zero : v;
 }
@@ -249,7 +244,6 @@ const char *orr_field_int(const orr_field *f, const char *record, int64_t elemen
 {
     const char *p = value_at(f, record, element);
     char text[ORR_FIELD_TEXT];
-    int is_huge;
     double v;
 
     if (is_text(f)) {
@@ -259,10 +253,9 @@ const char *orr_field_int(const orr_field *f, const char *record, int64_t elemen
     }
     if (f->kind == ORR_FIELD_NUMBER && is_null(f, p)) return "is null";
     if (orr_field_type(f) == ORR_VALUE_INT && f->kind == ORR_FIELD_NUMBER) {
-        __int128 sum = raw_integer(f, p, &is_huge);
+        __int128 sum = raw_integer(f, p) + (__int128)f->zero;
 
-        sum += (__int128)f->zero;
-        if (is_huge || sum > INT64_MAX || sum < INT64_MIN) return "does not fit into 64 bits";
+        if (sum > INT64_MAX || sum < INT64_MIN) return "does not fit into 64 bits with a sign";
         *out = (int64_t)sum;
         return NULL;
     }
@@ -276,21 +269,33 @@ const char *orr_field_int(const orr_field *f, const char *record, int64_t elemen
     return NULL;
 }
 
+/* Any whole number, those beyond an int64, too. */
+static size_t print_integer(__int128 v, char *out)
+{
+    char digits[48];
+    unsigned __int128 left = v < 0 ? -(unsigned __int128)v : (unsigned __int128)v;
+    size_t n = sizeof digits;
+
+    do
+        digits[--n] = (char)('0' + (int)(left % 10));
+    while ((left /= 10) > 0);
+    if (v < 0) digits[--n] = '-';
+    memcpy(out, digits + n, sizeof digits - n);
+    return sizeof digits - n;
+}
+
 size_t orr_field_text(const orr_field *f, const char *record, int64_t element,
                       char out[ORR_FIELD_TEXT])
 {
     const char *p = value_at(f, record, element);
-    int64_t i;
     double v;
     size_t n;
 
     if (is_text(f)) {
         n = raw_text(f, p, out);
         if (n < ORR_FIELD_TEXT && orr_text_is_null(out, n)) n = 0;
-    } else if (orr_field_type(f) == ORR_VALUE_INT) {
-        n = orr_field_int(f, record, element, &i)
-                ? 0
-                : (size_t)snprintf(out, ORR_FIELD_TEXT, "%" PRId64, i);
+    } else if (orr_field_type(f) == ORR_VALUE_INT && f->kind == ORR_FIELD_NUMBER) {
+        n = is_null(f, p) ? 0 : print_integer(raw_integer(f, p) + (__int128)f->zero, out);
     } else {
         v = one_real(f, p);
         n = isnan(v)                                  ? 0
@@ -299,4 +304,29 @@ size_t orr_field_text(const orr_field *f, const char *record, int64_t element,
     }
     if (n < ORR_FIELD_TEXT) out[n] = '\0';
     return n;
+}
+
+/* Whole numbers below 2^bits are exact in the field's floats. */
+static int exact_bits(const orr_field *f)
+{
+    if (f->bits) return f->bits;
+    return f->elem == ORR_ELEM_F4 ? 24 : f->elem == ORR_ELEM_F2 ? 11 : 53;
+}
+
+const char *orr_field_id(const orr_field *f, const char *record, int64_t element,
+                         char out[ORR_FIELD_TEXT], size_t *n)
+{
+    double v;
+
+    *n = orr_field_text(f, record, element, out);
+    if (*n == 0) return NULL;
+    if (orr_field_type(f) == ORR_VALUE_REAL) {
+        const char *why;
+
+        v = one_real(f, value_at(f, record, element));
+        if ((why = orr_id_real_fault(v, exact_bits(f)))) return why;
+        *n = print_integer((__int128)v, out);
+        out[*n] = '\0';
+    }
+    return orr_id_fault(out, *n < ORR_FIELD_TEXT ? *n : ORR_FIELD_TEXT - 1);
 }

@@ -11,6 +11,7 @@
 #define ORR_DATA_FORMATS_RECORDS_H
 
 #include "data/formats/array.h"
+#include "data/formats/id.h"
 #include "data/formats/text_value.h"
 #include "data/shard.h"
 
@@ -35,6 +36,7 @@ typedef struct orr_field {
     orr_elem elem;
     int swap;
     size_t offset, bytes; /* in the record; of one value (a text: its room) */
+    int bits; /* of a float: whole numbers below 2^bits are exact in it; 0: elem says it */
     int64_t count;
     double scale, zero; /* value = raw * scale + zero */
     int is_scaled, has_null;
@@ -80,6 +82,9 @@ const char *orr_field_int(const orr_field *f, const char *record, int64_t elemen
 /* As a text, without the padding (nulls: ""); returns its length, which may be more than fits. */
 size_t orr_field_text(const orr_field *f, const char *record, int64_t element,
                       char out[ORR_FIELD_TEXT]);
+/* As an id (id.h); *n = 0 when there is none.  NULL, or why it cannot be one. */
+const char *orr_field_id(const orr_field *f, const char *record, int64_t element,
+                         char out[ORR_FIELD_TEXT], size_t *n);
 orr_value_type orr_field_type(const orr_field *f);
 
 #ifdef __cplusplus

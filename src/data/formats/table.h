@@ -21,10 +21,9 @@
  * 1 class 0 and 2 class 1; absent: the values are class numbers 0..K-1 already, K = largest + 1),
  * or float targets.
  *
- * Labels compare as numbers when both are ("2" is "2.0"; whole ones exactly), else as texts.  Ids
- * are integers when an int64 prints as they are written; one that is not ("007", "J12") makes them
- * all texts.  Row numbers count from the first row of the data, skipped ones included, so that
- * skip_rows moves no id.
+ * Labels compare as numbers when both are ("2" is "2.0"; whole ones exactly), else as texts.  What
+ * an id is, id.h says: integers, or all texts when one of them is none.  Row numbers count from the
+ * first row of the data, skipped ones included, so that skip_rows moves no id.
  *
  * Every value must be finite unless nan: keep; messages name file, line and column (csv) or file,
  * array and index.  Of several faults the one in the lowest row is reported, whatever the threads.

@@ -1,7 +1,6 @@
 /* data/formats/text_value.c - the meaning of texts. */
 #include "data/formats/text_value.h"
 #include "data/formats/number.h"
-#include "data/shard.h"
 
 #include <math.h>
 #include <string.h>
@@ -67,49 +66,4 @@ const char *orr_integer_parse(const char *p, size_t n, int64_t *out)
     return v > -exact ? NULL
                       : "is too long for a number with a point, and may have been rounded; export "
                         "it again as an integer or a text";
-}
-
-/* ---- ids ---- */
-
-int orr_id_integer(const char *p, size_t n, int64_t *out)
-{
-    int minus = n > 0 && *p == '-';
-    size_t digits = n - (size_t)minus;
-    int64_t v = 0;
-
-    p += minus;
-    if (digits == 0 || digits > 19 || (*p == '0' && (digits > 1 || minus))) return 0;
-    for (size_t i = 0; i < digits; i++) {
-        int64_t d = p[i] - '0';
-
-        if (d < 0 || d > 9) return 0;
-        if (__builtin_mul_overflow(v, 10, &v) || __builtin_sub_overflow(v, d, &v)) return 0;
-    }
-    if (!minus && v == INT64_MIN) return 0;
-    *out = minus ? v : -v; /* counted downwards, where there is one more */
-    return 1;
-}
-
-/* "1.2e+18", "1E18" with a point or a sign in it, as programs print floats ("123e4567" is a text).
- * Below 2^53 no digit was lost. */
-static int is_rounded(const char *p, size_t n)
-{
-    const char *e = memchr(p, 'e', n);
-    double v;
-
-    if (!e) e = memchr(p, 'E', n);
-    if (!e || (!memchr(p, '.', n) && !memchr(e, '+', n - (size_t)(e - p)))) return 0;
-    return orr_number_parse(p, p + n, &v) && fabs(v) >= 9007199254740992.0;
-}
-
-const char *orr_id_fault(const char *p, size_t n)
-{
-    if (n == 0) return "is empty";
-    if (orr_text_is_null(p, n)) return "is null";
-    if (n > ORR_ID_TEXT_MAX) return "is longer than 64 bytes";
-    if (memchr(p, '\0', n)) return "has a zero byte in it";
-    if (is_rounded(p, n))
-        return "has an exponent: ids were rounded when the table was exported, and different "
-               "objects share one; export them again as integers or texts";
-    return NULL;
 }

@@ -2,7 +2,7 @@
 #include "data/survey/catalogue.h"
 #include "core/file.h"
 #include "core/memory.h"
-#include "data/formats/text_value.h"
+#include "data/formats/id.h"
 #include "data/survey/catalogue_private.h"
 
 #include <curl/curl.h>

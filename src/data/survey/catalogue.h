@@ -13,9 +13,8 @@
  * [-90, 90], either not a number; a target or aux number that is not finite; a label that is no
  * class; a field value that is no whole number where one is needed, or that a file name cannot
  * hold; a duplicate whose label or field differs from the first row's.  rows = objects + merged +
- * aside, always. Ids: 64-bit integers when all of the objects' are, else texts.  Long ids with an
- * exponent
- * ("1.23764870457714E+018") have lost their last digits: ORR_ERR_FORMAT.
+ * aside, always. Ids: 64-bit integers when all of the objects' are, else texts.  Those that were
+ * rounded (formats/id.h) are refused: ORR_ERR_FORMAT.
  * Parts: runs of whole fields with at most max_fields fields and about max_objects objects (a part
  * has at least one field; a field with more objects than max_objects is a part of its own): the
  * units that ranks take.  max_fields 0: one field in the first parts, one more for each 256 fields

@@ -6,6 +6,7 @@
 #include "core/file.h"
 #include "core/memory.h"
 #include "data/formats/classes.h"
+#include "data/formats/id.h"
 #include "data/formats/text_value.h"
 #include "data/survey/catalogue.h"
 #include "data/survey/catalogue_private.h"
@@ -95,7 +96,7 @@ static orr_status want(plan_build *b, batch *q, const char *name, const char *op
                        orr_value_type type, void *values)
 {
     orr_column_request *r = &q->requests[q->n];
-    size_t bytes = type == ORR_VALUE_TEXT ? sizeof(orr_column_text) : sizeof(double);
+    size_t bytes = type == ORR_VALUE_REAL ? sizeof(double) : sizeof(orr_column_text);
 
     ORR_TRY(orr_columns_find(b->columns, name, option, &r->column));
     if (!(r->values = orr_alloc(BATCH, bytes)))
@@ -110,7 +111,7 @@ static orr_status make_batch(plan_build *b, batch *q)
 {
     const orr_catalogue_opts *o = b->o;
 
-    ORR_TRY(want(b, q, o->id, "catalogue.id", ORR_VALUE_TEXT, &q->id));
+    ORR_TRY(want(b, q, o->id, "catalogue.id", ORR_VALUE_ID, &q->id));
     ORR_TRY(want(b, q, o->ra, "catalogue.ra", ORR_VALUE_REAL, &q->ra));
     ORR_TRY(want(b, q, o->dec, "catalogue.dec", ORR_VALUE_REAL, &q->dec));
     if (*o->label) ORR_TRY(want(b, q, o->label, "catalogue.label", ORR_VALUE_TEXT, &q->label));
@@ -127,16 +128,6 @@ static void free_batch(batch *q)
 {
     for (int i = 0; i < q->n; i++)
         orr_free(q->requests[i].values);
-}
-
-/* An empty id is set aside; one that cannot be an id stops the build. */
-static orr_status check_id(const plan_build *b, int64_t row, const char *id)
-{
-    const char *why = *id ? orr_id_fault(id, strlen(id)) : NULL;
-
-    if (!why) return ORR_OK;
-    return orr_fail(ORR_ERR_FORMAT, "%s: row %" PRId64 ": the id \"%.64s\" %s (column %s)",
-                    b->o->file, row + 1, id, why, b->o->id);
 }
 
 /* Row i of the batch as an object with its field; reason is "" when it can be one. */
@@ -193,7 +184,6 @@ static orr_status add_row(plan_build *b, const batch *q, int64_t i, int64_t row)
     size_t n = strlen(q->id[i]);
     int64_t number;
 
-    ORR_TRY(check_id(b, row, q->id[i]));
     memcpy(out.id, q->id[i], sizeof out.id);
     judge(b, q, i, &out, values, reason);
     if (*reason) return set_aside(b, row, out.id, reason);

@@ -37,7 +37,7 @@ static orr_status take_rows(id_table *t, const orr_column_text *id, const orr_co
 static orr_status read_blocks(id_table *t, orr_columns *c)
 {
     orr_column_text *id = orr_alloc(BLOCK, sizeof *id), *value = orr_alloc(BLOCK, sizeof *value);
-    orr_column_request want[2] = { { .type = ORR_VALUE_TEXT, .values = id },
+    orr_column_request want[2] = { { .type = ORR_VALUE_ID, .values = id },
                                    { .type = ORR_VALUE_TEXT, .values = value } };
     int64_t first, n = 1;
     orr_status st = id && value ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: %s", t->path);

@@ -42,7 +42,7 @@ static orr_status read_header(orr_submission *s, const orr_columns *c)
 
 static orr_status read_ids(orr_submission *s, orr_columns *c)
 {
-    orr_column_request want = { .column = 0, .type = ORR_VALUE_TEXT };
+    orr_column_request want = { .column = 0, .type = ORR_VALUE_ID };
     int64_t first, n = BLOCK, room = 0;
 
     for (; n == BLOCK; s->n += n) {

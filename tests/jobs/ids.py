@@ -1,0 +1,186 @@
+"""Ids from the first reader to the last table: unsigned 64-bit ones survive import, predict, a
+submission, a cross-validation and a stack digit for digit; what was rounded on its way is refused
+wherever an id enters."""
+import csv
+import os
+import unittest
+
+import h5py
+import numpy as np
+import orrery as o
+from astropy.table import Table
+
+N = 40
+QUIET = "runtime.progress=false"
+
+
+def write_csv(name, rows):
+    path = o.tmp(name)
+    with open(path, "w", newline="") as f:
+        csv.writer(f).writerows(rows)
+    return path
+
+
+def read_csv(path):
+    with open(path, newline="") as f:
+        return list(csv.reader(f))
+
+
+def survey(seed=1):
+    rng = np.random.default_rng(seed)
+    ids = (np.uint64(10255738055396171776) + np.arange(N, dtype=np.uint64) * np.uint64(1024)) | np.uint64(1)
+    ids[::3] -= np.uint64(1 << 63)  # some fit an int64
+    return rng.permutation(ids), rng.normal(size=(N, 2)).astype("f4"), np.arange(N) % 2
+
+
+def files(ids, x, y, stem):
+    """The same table in every form that holds unsigned ids; options of import for each."""
+    t = Table({"objID": ids, "a": x[:, 0], "b": x[:, 1], "label": y.astype("i4")})
+    t.write(o.tmp(stem + ".fits"), overwrite=True)
+    write_csv(stem + ".csv", [["objID", "a", "b", "label"]] + [[i, f"{a:.9g}", f"{b:.9g}", k] for i, (a, b), k in zip(ids, x, y)])
+    np.save(o.tmp(stem + "-rec.npy"), t.as_array())
+    np.save(o.tmp(stem + "-x.npy"), x)
+    np.save(o.tmp(stem + "-y.npy"), y)
+    np.save(o.tmp(stem + "-id.npy"), ids)
+    np.savez(o.tmp(stem + ".npz"), x=x, y=y, id=ids)
+    with h5py.File(o.tmp(stem + ".h5"), "w") as f:
+        f["x"], f["y"], f["id"] = x, y, ids
+    columns = ["input.id=objID", "input.label=label", "input.features='a,b'", "input.shape=[2]"]
+    named = ["input.id=id", "input.label=y"]
+    return {".fits": columns, ".csv": columns, "-rec.npy": columns, ".npz": named, ".h5": named,
+            "-x.npy": [f"input.id={o.tmp(stem + '-id.npy')}", f"input.label={o.tmp(stem + '-y.npy')}"]}
+
+
+def ids_of(folder):
+    with h5py.File(os.path.join(folder, "index.h5")) as f:
+        return [i.decode() if isinstance(i, bytes) else str(i) for i in f["id"][:]]
+
+
+class Unsigned(unittest.TestCase):
+    def test_every_reader(self):
+        ids, x, y = survey()
+        for name, options in files(ids, x, y, "u").items():
+            o.orrery("import", f"input.files={o.tmp('u' + name)}", *options, "out=" + o.tmp("set" + name), QUIET, ranks=2)
+            self.assertEqual(ids_of(o.tmp("set" + name)), [str(i) for i in ids], name)
+
+    def test_chain(self):
+        ids, x, y = survey()
+        want = [str(i) for i in ids]
+        files(ids, x, y, "c")
+        o.orrery("import", f"input.files={o.tmp('c.fits')}", "input.id=objID", "input.label=label", "input.features='a,b'", "input.shape=[2]",
+                 "out=" + o.tmp("chain"), QUIET)
+        groups = write_csv("groups.csv", [["id", "group"]] + [[i, k // 4] for k, i in enumerate(want)])
+        job = o.write("cv.yaml", f"""
+run: {o.tmp('cv')}
+data: {{train: {o.tmp('chain')}, test: {o.tmp('chain')}, validation_fraction: 0, overlap: allow}}
+model: {{layers: [linear: {{units: 1}}], {o.KERNELS.replace('=', ': ')}}}
+train: {{epochs: 1, batch: 8, lr: 0.01}}
+cv: {{folds: 2, kind: group, shuffle: false, groups: {groups}}}
+runtime: {{progress: false, threads: 1}}
+""")
+        o.orrery("cv", job)
+        with h5py.File(o.tmp("cv/oof.h5")) as f:
+            self.assertEqual([i.decode() for i in f["id"][:]], want)
+            self.assertEqual([i.decode() for i in f["test_id"][:]], want)
+        self.assertEqual([r[0] for r in read_csv(o.tmp("cv/oof.csv"))[1:]], want)
+        sample = write_csv("sample.csv", [["objID", "target"]] + [[i, 0] for i in want[::-1]])
+        o.orrery("predict", o.tmp("cv"), o.tmp("chain"), "out=" + o.tmp("p.csv"), QUIET)
+        self.assertEqual([r[0] for r in read_csv(o.tmp("p.csv"))[1:]], want)
+        o.orrery("predict", o.tmp("cv"), o.tmp("chain"), "out=" + o.tmp("sub.csv"), "submission=" + sample, QUIET)
+        got = read_csv(o.tmp("sub.csv"))
+        self.assertEqual([r[0] for r in got[1:]], want[::-1])
+        by_id = dict(read_csv(o.tmp("p.csv"))[k][::3] for k in range(1, N + 1))
+        self.assertEqual([r[1] for r in got[1:]], [by_id[i] for i in want[::-1]])
+        stack = o.write("stack.yaml", f"run: {o.tmp('stack')}\noof: [{o.tmp('cv')}]\nruntime: {{progress: false, threads: 1}}\n")
+        o.orrery("stack", stack)
+        self.assertEqual([r[0] for r in read_csv(o.tmp("stack/stack-oof.csv"))[1:]], want)
+        self.assertEqual([r[0] for r in read_csv(o.tmp("stack/test.csv"))[1:]], want)
+
+
+class Rounded(unittest.TestCase):
+    """Two of these share an id once they are float64."""
+    IDS = np.array([1237600000000000123, 1237600000000000124, 1237600000000000900], dtype="i8")
+
+    def setUp(self):
+        self.x = np.arange(6, dtype="f4").reshape(3, 2)
+
+    def refused(self, file, *options):
+        err = o.orrery("import", f"input.files={file}", *options, "out=" + o.tmp("no"), QUIET, code=None)
+        self.assertNotEqual(err.code, 0, file)
+        self.assertIn("dtype=str", err.err, file)
+        self.assertFalse(os.path.exists(o.tmp("no")))
+
+    def test_import(self):
+        columns = ["input.id=objID", "input.features='a,b'"]
+        forms = {"d": self.IDS.astype("f8"), "e": self.IDS.astype("f4"), "small-e": np.array([1, 2, 2 ** 24], "f4")}
+        for name, ids in forms.items():
+            Table({"objID": ids, "a": self.x[:, 0], "b": self.x[:, 1]}).write(o.tmp(name + ".fits"), overwrite=True)
+            self.refused(o.tmp(name + ".fits"), *columns)
+            np.save(o.tmp(name + "-x.npy"), self.x)
+            np.save(o.tmp(name + "-id.npy"), ids)
+            self.refused(o.tmp(name + "-x.npy"), f"input.id={o.tmp(name + '-id.npy')}")
+            np.savez(o.tmp(name + ".npz"), x=self.x, id=ids)
+            self.refused(o.tmp(name + ".npz"), "input.id=id")
+            with h5py.File(o.tmp(name + ".h5"), "w") as f:
+                f["x"], f["id"] = self.x, ids
+            self.refused(o.tmp(name + ".h5"), "input.id=id")
+        for name, text in {"point": "{:.1f}", "exponent": "{:.2E}", "repr": "{!r}"}.items():
+            for mark, ending in ((",", "csv"), ("\t", "tsv")):
+                rows = [mark.join(["objID", "a", "b"])] + [mark.join([text.format(float(i)), "1", "2"]) for i in self.IDS]
+                self.refused(o.write(f"{name}.{ending}", "\n".join(rows) + "\n"), *columns, "input.delimiter=auto")
+
+    def test_side_files(self):
+        """Groups and sample submissions: a rounded id is named, not missed."""
+        ids = [str(i) for i in self.IDS]
+        set_csv = write_csv("exact.csv", [["objID", "a", "b", "label"]] + [[i, 1 + k, 2, k % 2] for k, i in enumerate(ids)])
+        o.orrery("import", f"input.files={set_csv}", "input.id=objID", "input.label=label", "input.features='a,b'", "input.shape=[2]", "out=" + o.tmp("exact"), QUIET)
+        Table({"id": self.IDS.astype("f8"), "group": [1, 2, 3]}).write(o.tmp("g.fits"), overwrite=True)
+        job = o.write("g.yaml", f"""
+run: {o.tmp('grun')}
+data: {{train: {o.tmp('exact')}, validation_fraction: 0}}
+model: {{layers: [linear: {{units: 1}}]}}
+train: {{epochs: 1, batch: 2, leaves: 2}}
+cv: {{folds: 2, kind: group, shuffle: false, groups: {o.tmp('g.fits')}}}
+runtime: {{progress: false}}
+""")
+        self.assertIn("is a float64", o.orrery("cv", job, code=None).err)
+        train = o.write("t.yaml", f"run: {o.tmp('trun')}\ndata: {{train: {o.tmp('exact')}, validation_fraction: 0}}\n"
+                        "model: {layers: [linear: {units: 1}]}\ntrain: {epochs: 1, batch: 2, leaves: 2}\nruntime: {progress: false}\n")
+        o.orrery("train", train)
+        for cell, said in ((f"{float(self.IDS[0]):.1f}", "has a decimal point"), ("1.2376E+18", "has an exponent")):
+            sample = write_csv("rounded.csv", [["objID", "y"]] + [[i, 0] for i in [cell] + ids[1:]])
+            r = o.orrery("predict", o.tmp("trun"), o.tmp("exact"), "out=" + o.tmp("s.csv"), "submission=" + sample, code=None)
+            self.assertIn(said, r.err)
+            self.assertFalse(os.path.exists(o.tmp("s.csv")))
+
+
+class Texts(unittest.TestCase):
+    def test_as_written(self):
+        """Ids that look alike stay apart and are printed as they were read."""
+        ids = ["7", "007", "+7", "7.0", "-7", " x y ", "12e45", "1e18", "J0012.5+31", "18446744073709551616"]
+        want = [i.strip() for i in ids]
+        path = write_csv("texts.csv", [["id", "a", "b"]] + [[i, k, 1] for k, i in enumerate(ids)])
+        o.orrery("import", f"input.files={path}", "input.id=id", "out=" + o.tmp("texts"), QUIET)
+        self.assertEqual(ids_of(o.tmp("texts")), want)
+        x = np.arange(20, dtype="f4").reshape(10, 2)
+        for kind in ("U", "S"):
+            np.savez(o.tmp(kind + ".npz"), x=x, id=np.array(ids, dtype=kind))
+            o.orrery("import", f"input.files={o.tmp(kind + '.npz')}", "input.id=id", "out=" + o.tmp("set-" + kind), QUIET)
+            self.assertEqual(ids_of(o.tmp("set-" + kind)), want)
+        path = write_csv("twice.csv", [["id", "a"], ["7", 1], [" 7", 2]])
+        self.assertIn("id 7 stands twice", o.orrery("import", f"input.files={path}", "input.id=id", "out=" + o.tmp("no2"), QUIET, code=None).err)
+
+    def test_floats_that_lost_nothing(self):
+        """A whole float below 2^53 is the whole number, in every binary form."""
+        x = np.arange(6, dtype="f4").reshape(3, 2)
+        ids = np.array([5, 2 ** 53 - 1, -3], "f8")
+        Table({"objID": ids, "a": x[:, 0], "b": x[:, 1]}).write(o.tmp("whole.fits"), overwrite=True)
+        np.savez(o.tmp("whole.npz"), x=x, id=ids)
+        o.orrery("import", f"input.files={o.tmp('whole.fits')}", "input.id=objID", "out=" + o.tmp("w1"), QUIET)
+        o.orrery("import", f"input.files={o.tmp('whole.npz')}", "input.id=id", "out=" + o.tmp("w2"), QUIET)
+        for s in ("w1", "w2"):
+            self.assertEqual(ids_of(o.tmp(s)), ["5", "9007199254740991", "-3"])
+
+
+if __name__ == "__main__":
+    unittest.main()
