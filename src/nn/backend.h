@@ -87,6 +87,9 @@ typedef struct orr_backend_ops {
     void (*free)(orr_backend *be, void *p);
     /* ORR_ERR_INTERNAL when something wrote outside p; NULL slot: nothing to see */
     orr_status (*verify)(orr_backend *be, const void *p);
+    /* ORR_ERR_INTERNAL when p does not hold the bytes of `host` that were uploaded to it: somebody
+     * has changed what was on loan; NULL slot: nothing to compare */
+    orr_status (*verify_loan)(orr_backend *be, const void *p, const void *host, size_t bytes);
     /* before a buffer is handed out for writing; NULL slot: no */
     void (*poison)(orr_backend *be, orr_real *x, size_t n);
     void (*clear)(orr_backend *be, void *p, size_t bytes); /* zeros */

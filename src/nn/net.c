@@ -115,6 +115,9 @@ static orr_status make_inputs(orr_net *net)
 {
     size_t samples = (size_t)net->limits.max_samples, n, aux = (size_t)orr_graph_n_aux(net->g);
 
+    if (net->limits.training &&
+        !(net->forward_keys = orr_alloc(samples, sizeof *net->forward_keys)))
+        return orr_fail(ORR_ERR_NOMEM, "net: keys of %zu samples", samples);
     if (net->be->ops->memory == ORR_MEM_HOST) return ORR_OK;
     if (__builtin_mul_overflow(samples, orr_shape_count(orr_graph_input(net->g)), &n))
         return orr_fail(ORR_ERR_NOMEM, "net: inputs of %zu samples", samples);
@@ -206,6 +209,7 @@ void orr_net_destroy(orr_net *net)
     free_reals(net, net->params);
     free_reals(net, net->state);
     orr_free(net->tensors);
+    orr_free(net->forward_keys);
     orr_free(net->begin);
     orr_free(net->leaf_sizes);
     orr_free(net);
@@ -338,6 +342,8 @@ orr_status orr_net_forward(orr_net *net, const orr_batch *b, const orr_real *x, 
         return orr_fail(ORR_ERR_ARG, "the net reads %d numbers beside each sample: there are none",
                         orr_graph_n_aux(net->g));
     p = make_pass(net, b, training);
+    net->host_x = x;
+    net->host_aux = aux;
     x = reachable(net, x, net->own_x, (size_t)b->n * orr_shape_count(orr_graph_input(net->g)));
     p.aux = reachable(net, aux, net->own_aux, (size_t)b->n * (size_t)orr_graph_n_aux(net->g));
     for (int i = 0; i < net->g->n; i++) {
@@ -359,6 +365,8 @@ orr_status orr_net_forward(orr_net *net, const orr_batch *b, const orr_real *x, 
     net->forward_done = training;
     net->forward_n = b->n;
     net->forward_leaves = b->n_leaves;
+    net->forward_has_keys = b->keys != NULL;
+    if (training && b->keys) memcpy(net->forward_keys, b->keys, (size_t)b->n * sizeof *b->keys);
     *y = value_of(net, net->g->n);
     return ORR_OK;
 }
@@ -397,11 +405,34 @@ static orr_status report(const orr_net *net, size_t from, size_t to)
     return net->on_grad(net->on_grad_ctx, from, to - from);
 }
 
+static int same_batch(const orr_net *net, const orr_batch *b)
+{
+    return net->forward_done && net->forward_n == b->n && net->forward_leaves == b->n_leaves &&
+           net->forward_has_keys == (b->keys != NULL) &&
+           (!b->keys || !memcmp(net->forward_keys, b->keys, (size_t)b->n * sizeof *b->keys));
+}
+
+/* Were the caller's samples left alone?  Only a back end that checks can tell. */
+static orr_status check_loans(const orr_net *net, const orr_batch *b)
+{
+    const orr_backend_ops *ops = net->be->ops;
+    size_t n = (size_t)b->n * sizeof(orr_real);
+
+    if (!ops->verify_loan || b->n == 0) return ORR_OK;
+    if (net->own_x)
+        ORR_TRY(ops->verify_loan(net->be, net->own_x, net->host_x,
+                                 n * orr_shape_count(orr_graph_input(net->g))));
+    if (net->own_aux && net->host_aux)
+        ORR_TRY(ops->verify_loan(net->be, net->own_aux, net->host_aux,
+                                 n * (size_t)orr_graph_n_aux(net->g)));
+    return ORR_OK;
+}
+
 orr_status orr_net_backward(orr_net *net, const orr_batch *b, const orr_real *dy)
 {
     orr_pass p;
 
-    if (!net->forward_done || net->forward_n != b->n || net->forward_leaves != b->n_leaves)
+    if (!same_batch(net, b))
         return orr_fail(ORR_ERR_ARG,
                         "backward needs a training forward of the same batch before it");
     ORR_TRY(check_batch(net, b, 1));
@@ -412,7 +443,8 @@ orr_status orr_net_backward(orr_net *net, const orr_batch *b, const orr_real *dy
         if (net->plan.wants_grad[i + 1]) ORR_TRY(layer_backward(net, &p, i, dy));
         ORR_TRY(report(net, net->begin[i], end));
     }
-    return report(net, net->n_params, net->n_slab);
+    ORR_TRY(report(net, net->n_params, net->n_slab));
+    return check_loans(net, b);
 }
 
 orr_status orr_net_finish_grads(orr_net *net, orr_real *slab)

@@ -40,8 +40,9 @@ orr_status orr_net_forward(orr_net *net, const orr_batch *b, const orr_real *x, 
                            int training, const orr_real **y);
 /* The outputs of the last forward, for the host. */
 orr_status orr_net_output(const orr_net *net, orr_real *out);
-/* After a training forward with the same batch.  dy[n][output], in the back end's memory, is the
- * gradient of the loss.  Fills grads(segment). */
+/* After a training forward with the same batch: ORR_ERR_ARG when samples, leaves or keys are
+ * others, ORR_ERR_INTERNAL (fenced) when x or aux were changed since.  dy[n][output], in the back
+ * end's memory, is the gradient of the loss.  Fills grads(segment). */
 orr_status orr_net_backward(orr_net *net, const orr_batch *b, const orr_real *dy);
 /* The gradient of x that the last backward left, in the back end's memory; NULL unless the net was
  * created with limits.input_grad. */

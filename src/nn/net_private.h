@@ -25,8 +25,10 @@ struct orr_net {
     void *on_grad_ctx;
     orr_status (*leaf_sum)(void *, double *, double *, size_t);
     void *leaf_sum_ctx;
-    const orr_real *x; /* of the last training forward; NULL before it */
-    int forward_done, forward_n, forward_leaves;
+    const orr_real *x;                 /* of the last training forward; NULL before it */
+    const orr_real *host_x, *host_aux; /* on loan since then */
+    uint64_t *forward_keys;            /* that it got, [max_samples]; NULL: not for training */
+    int forward_done, forward_n, forward_leaves, forward_has_keys;
 };
 
 /* Lists the tensors; called once by orr_net_create after the slabs are laid out. */

@@ -15,7 +15,7 @@
 
 enum { STEPS = 20, SEED = 4, MAX_SAMPLES = 64 };
 
-/* side: of an image; the check table, whose convolutions are plain loops, gets the smaller one. */
+/* side: of an image; tables whose convolutions are plain loops get the smaller one. */
 typedef struct setting {
     const char *model;
     orr_shape input;
@@ -252,7 +252,7 @@ int main(int argc, char **argv)
     t->folder = argv[3];
     t->n = t->s.n;
     t->input = t->s.input;
-    if (t->s.small_side && !strcmp(argv[2], "check")) t->input.h = t->input.w = t->s.small_side;
+    if (t->s.small_side && strcmp(argv[2], "cpu")) t->input.h = t->input.w = t->s.small_side;
     snprintf(path, sizeof path, "%s/manifest", t->folder);
     if (!(t->manifest = fopen(path, "w"))) return 2;
     ORR_TRY_GOTO(st, done, prepare(t, argv[1], argv[2]));

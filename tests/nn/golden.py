@@ -1,4 +1,4 @@
-"""golden.py DUMP TABLE - the built-in models against PyTorch: same weights, batch and dropout
+"""golden.py DUMP TABLE [MODEL ...] - the built-in models against PyTorch: same weights, batch and dropout
 masks.
 
 DUMP (dump_golden.c) trains each model for 20 Adam steps (the image models on stamps smaller than
@@ -226,8 +226,8 @@ def compare(model, t):
           f"off by at most {off:.2e}")
 
 
-dump, table = sys.argv[1:]
-for model in MODELS:
+dump, table, *models = sys.argv[1:]
+for model in models or MODELS:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([dump, model, table, folder], check=True)
         compare(model, load(folder))

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -19,13 +20,21 @@
         if ((expr) != ORR_OK) fail_msg("%s: %s", #expr, orr_error_text());                         \
     } while (0)
 
-static const char *const tables[] = {
+/* Back ends to try, check first; an argument names another second one. */
+static const char *tables[] = {
     "check",
 #ifndef ORR_NO_CPU_KERNELS
     "cpu",
+#else
+    NULL,
 #endif
 };
-enum { N_TABLES = sizeof tables / sizeof *tables };
+static int first_table = 0, stride = 1; /* of those that tests begin with, and among large cases */
+
+static int n_tables(void)
+{
+    return tables[1] ? 2 : 1;
+}
 
 /* ---- float against double ---- */
 
@@ -53,7 +62,7 @@ static void float_tables_match_the_double_build(void **state)
     char what[64];
 
     (void)state;
-    for (int t = 0; t < N_TABLES; t++) {
+    for (int t = first_table; t < n_tables(); t++) {
         orr_backend *be;
         FILE *dump = popen(DUMP_LAYERS, "r");
         assert_non_null(dump);
@@ -80,9 +89,9 @@ static void tables_match_each_other(void **state)
 
     (void)state;
     assert_non_null(oracle = nn_backend("check"));
-    for (int i = 0; i < n_nn_large_cases; i++) {
+    for (int i = 0; i < n_nn_large_cases; i += stride) {
         OK(nn_case_answer(&a, &nn_large_cases[i], (uint64_t)i, oracle));
-        for (int t = 1; t < N_TABLES; t++) {
+        for (int t = 1; t < n_tables(); t++) {
             assert_non_null(be = nn_backend(tables[t]));
             OK(nn_case_answer(&b, &nn_large_cases[i], (uint64_t)i, be));
             assert_int_equal(a.n_parts, b.n_parts);
@@ -288,17 +297,18 @@ static void check_ranks(const nn_case *c, int index, orr_backend *be)
 static void ranks_do_not_change_a_byte(void **state)
 {
     (void)state;
-    for (int t = 0; t < N_TABLES; t++) {
+    for (int t = first_table; t < n_tables(); t++) {
         orr_backend *be;
         assert_non_null(be = nn_backend(tables[t]));
         for (int i = 0; i < n_nn_cases; i++)
             check_ranks(&nn_cases[i], i, be);
-        for (int i = 0; i < n_nn_large_cases; i++)
+        for (int i = 0; i < n_nn_large_cases; i += stride)
             check_ranks(&nn_large_cases[i], 100 + i, be);
     }
 }
 
-int main(void)
+/* [TABLE [STRIDE]]: TABLE beside check, on every STRIDE-th large case. */
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(float_tables_match_the_double_build),
@@ -306,5 +316,7 @@ int main(void)
         cmocka_unit_test(ranks_do_not_change_a_byte),
     };
 
+    if (argc > 1) tables[1] = argv[1], first_table = 1;
+    if (argc > 2) stride = (int)strtol(argv[2], NULL, 10);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -542,6 +542,11 @@ static void misuse_is_refused(void **state)
     OK(nn_backward(net, &batch.b, dy, 54));
     assert_int_equal(nn_backward(net, &batch.b, dy, 54),
                      ORR_ERR_ARG); /* what forward kept is spent */
+    OK(orr_net_forward(net, &batch.b, x, NULL, 1, &y));
+    batch.keys[8]++; /* another batch: its dropout would be */
+    assert_int_equal(nn_backward(net, &batch.b, dy, 54), ORR_ERR_ARG);
+    batch.keys[8]--;
+    OK(nn_backward(net, &batch.b, dy, 54));
     batch.b.keys = NULL;
     assert_int_equal(orr_net_forward(net, &batch.b, x, NULL, 1, &y), ORR_ERR_ARG);
     assert_string_equal(orr_error_text(), "layer drop: training needs the samples' keys");

@@ -6,7 +6,9 @@
  * operation opens the blocks it is given, inputs for reading alone, and closes them again.  New
  * memory is NaN; bytes of a pattern stand before and behind it (verify); freed memory is gone.  An
  * operation that is given memory of the host where its own is wanted, or the other way round, does
- * nothing, and synchronise says so.  So what would go wrong on a GPU goes wrong on any machine.
+ * nothing, and synchronise says so.  Samples of the host that a net has on loan from forward to
+ * backward are compared with what was uploaded.  So what would go wrong on a GPU goes wrong on any
+ * machine.
  *
  * A block: [guard][payload][pattern up to the page's end]. */
 #include "nn/kernels/check.h"
@@ -205,6 +207,36 @@ static orr_status fenced_verify(orr_backend *be, const void *p)
     return st;
 }
 
+static orr_status fenced_synchronise(orr_backend *be)
+{
+    fence *f = be->state;
+    const char *misused = f->misused;
+
+    f->misused = NULL;
+    return misused ? orr_fail(ORR_ERR_INTERNAL,
+                              "%s was given memory that it cannot read or write there", misused)
+                   : ORR_OK;
+}
+
+static int is_hosts(orr_backend *be, const char *operation, const void *p)
+{
+    if (!find(be, p)) return 1;
+    misuse(be, operation);
+    return 0;
+}
+
+static orr_status fenced_verify_loan(orr_backend *be, const void *p, const void *host, size_t bytes)
+{
+    int differs = 0;
+
+    DO(is_hosts(be, __func__, host) & IN(p), differs = memcmp(p, host, bytes) != 0);
+    return differs ? orr_fail(ORR_ERR_INTERNAL,
+                              "%zu bytes of the host were changed while they "
+                              "were on loan",
+                              bytes)
+                   : fenced_synchronise(be);
+}
+
 static void fenced_poison(orr_backend *be, orr_real *x, size_t n)
 {
     DO(OUT(x), orr_backend_check.poison(be, x, n));
@@ -216,13 +248,6 @@ static void fenced_clear(orr_backend *be, void *p, size_t bytes)
 static void fenced_copy(orr_backend *be, void *to, const void *from, size_t bytes)
 {
     DO(IN(from) & OUT(to), orr_host_copy(be, to, from, bytes));
-}
-
-static int is_hosts(orr_backend *be, const char *operation, const void *p)
-{
-    if (!find(be, p)) return 1;
-    misuse(be, operation);
-    return 0;
 }
 
 static void fenced_upload(orr_backend *be, void *to, const void *host, size_t bytes)
@@ -239,17 +264,6 @@ static int64_t fenced_mark(orr_backend *be)
     const fence *f = be->state;
 
     return f->n_asked;
-}
-
-static orr_status fenced_synchronise(orr_backend *be)
-{
-    fence *f = be->state;
-    const char *misused = f->misused;
-
-    f->misused = NULL;
-    return misused ? orr_fail(ORR_ERR_INTERNAL,
-                              "%s was given memory that it cannot read or write there", misused)
-                   : ORR_OK;
 }
 
 /* ---- layers ---- */
@@ -466,6 +480,7 @@ const orr_backend_ops orr_backend_fenced = {
     .alloc = fenced_alloc,
     .free = fenced_free,
     .verify = fenced_verify,
+    .verify_loan = fenced_verify_loan,
     .poison = fenced_poison,
     .clear = fenced_clear,
     .copy = fenced_copy,
