@@ -1,6 +1,9 @@
-"""A job on memory that the host cannot touch: training (one rank and several, stopped and resumed),
+"""A job on memory that the host cannot touch: training (one rank and several, stopped in the middle and resumed),
 prediction and cross-validation with kernels: fenced give the bytes that check gives."""
 import os
+import signal
+import subprocess
+import time
 import unittest
 
 import h5py
@@ -59,6 +62,26 @@ class Fenced(unittest.TestCase):
         self.train("one")  # on a finished run: nothing is to do
         with open(os.path.join(one, "metrics.jsonl")) as f:
             self.assertEqual(f.read(), before)
+
+    def stop(self, job, run, number, code):
+        """As soon as there is a checkpoint, which is long before the end."""
+        p = subprocess.Popen(o.argv(0, "train", job, "run=" + run), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=o.tmp())
+        while not os.path.exists(os.path.join(run, "checkpoint-last.h5")) and p.poll() is None:
+            time.sleep(0.005)
+        p.send_signal(number)
+        err = p.communicate()[1]
+        self.assertEqual(p.returncode, code, err)
+        self.assertFalse(os.path.exists(os.path.join(run, "model.h5")))
+
+    def test_stopped_in_the_middle(self):
+        job = o.job("stopped.yaml", self.train_set, self.test, "  checkpoint_steps: 3", data="  epoch_length: 880")
+        o.orrery("train", job, "run=" + o.tmp("whole"))
+        whole = o.results(o.tmp("whole"))
+        for name, number, code, ranks in ("term", signal.SIGTERM, 75, 0), ("kill", signal.SIGKILL, -9, 2 if o.MPIRUN else 0):
+            run = o.tmp("stopped-" + name)
+            self.stop(job, run, number, code)
+            o.orrery("train", job, "run=" + run, ranks=ranks)
+            self.assertEqual(o.results(run), whole, name)
 
 
 if __name__ == "__main__":
