@@ -8,7 +8,7 @@ set -eu
 build='gcc g++ cmake ninja-build pkg-config
     libopenmpi-dev openmpi-bin libopenblas-openmp-dev libdnnl-dev libhdf5-openmpi-dev libhdf5-dev
     libyaml-dev libcjson-dev libarchive-dev libssl-dev libfast-float-dev
-    libcurl4-openssl-dev libcfitsio-dev wcslib-dev libbz2-dev zlib1g-dev libsqlite3-dev'
+    libcurl4-openssl-dev libcfitsio-dev wcslib-dev liberfa-dev libbz2-dev zlib1g-dev libsqlite3-dev'
 test='libcmocka-dev clang-format clang-tidy libomp-dev
     python3 python3-numpy python3-torch python3-sklearn python3-scipy python3-h5py python3-pandas
     python3-astropy nginx-light curl slurmctld slurmd slurm-client munge iproute2'

@@ -1,6 +1,7 @@
 /* tests/data/frame_dump.c - what frames and cutouts give, as bytes for the Python oracle.
  *
  *   frame_dump image OUT FRAME                              int32 width, height, float32 pixels
+ *   frame_dump places POSITIONS OUT FRAME                   float64 x[n], y[n]
  *   frame_dump cubes POSITIONS OUT SIZE FILL NAN FRAME ...  POSITIONS: float64 ra[n], dec[n]
  *
  * cubes: of each frame float64 x[n], y[n]; then of each edge rule (clamp, drop, pad) int32
@@ -53,6 +54,30 @@ static orr_status image(const char *path, FILE *out)
     fwrite(pixels, sizeof *pixels, (size_t)size[0] * (size_t)size[1], out);
 done:
     orr_free(pixels);
+    close_frame(&o);
+    return st;
+}
+
+static orr_status places(const char *positions, const char *path, FILE *out)
+{
+    opened o = { 0 };
+    double *pixel = NULL;
+    char *sky = NULL;
+    size_t bytes, n;
+    orr_status st;
+
+    ORR_TRY_GOTO(st, done, orr_read_file(&sky, &bytes, positions, FRAME_MAX));
+    n = bytes / (2 * sizeof(double));
+    ORR_TRY_GOTO(st, done, open_frame(&o, path));
+    if (!(pixel = orr_alloc(2 * n + 1, sizeof *pixel)))
+        ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_NOMEM, "places"));
+    ORR_TRY_GOTO(st, done,
+                 orr_frame_to_pixel(o.frame, (int)n, (const double *)(const void *)sky,
+                                    (const double *)(const void *)sky + n, pixel, pixel + n));
+    fwrite(pixel, sizeof *pixel, 2 * n, out);
+done:
+    orr_free(pixel);
+    orr_free(sky);
     close_frame(&o);
     return st;
 }
@@ -139,14 +164,17 @@ done:
 int main(int argc, char **argv)
 {
     int whole = argc == 4 && strcmp(argv[1], "image") == 0;
+    int only_places = argc == 5 && strcmp(argv[1], "places") == 0;
     orr_status st;
     FILE *out;
 
-    if (!whole && (argc < 8 || strcmp(argv[1], "cubes") != 0)) return 2;
+    if (!whole && !only_places && (argc < 8 || strcmp(argv[1], "cubes") != 0)) return 2;
     if (!(out = fopen(argv[whole ? 2 : 3], "wb"))) return 2;
     /* cubes: POSITIONS OUT SIZE FILL NAN FRAME ... without OUT */
     if (!whole) argv[3] = argv[2];
-    st = whole ? image(argv[3], out) : cubes(argv + 3, argc - 7, out);
+    st = whole         ? image(argv[3], out)
+         : only_places ? places(argv[2], argv[4], out)
+                       : cubes(argv + 3, argc - 7, out);
     if (fclose(out) != 0) return 2;
     if (st != ORR_OK) fprintf(stderr, "%s\n", orr_error_text());
     return st != ORR_OK;

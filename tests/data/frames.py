@@ -261,13 +261,13 @@ def check_integers(folder):
 
 def check_refused(folder):
     image = np.zeros((50, 60), np.float32)
-    galactic = tan(60, 50)
-    galactic["CTYPE1"], galactic["CTYPE2"] = "GLON-TAN", "GLAT-TAN"
+    helio = tan(60, 50)
+    helio["CTYPE1"], helio["CTYPE2"] = "HLON-TAN", "HLAT-TAN"
     cases = {
         "no celestial world coordinates": [fits.PrimaryHDU(image)],
         "last image has 3 axes": [fits.PrimaryHDU(np.zeros((2, 50, 60), np.float32))],
         "no image": [fits.PrimaryHDU()],
-        "GLON and GLAT": [fits.PrimaryHDU(image, galactic)],
+        "HLON and HLAT": [fits.PrimaryHDU(image, helio)],
     }
     path = os.path.join(folder, "refused.fits")
     for words, hdus in cases.items():

@@ -1,14 +1,13 @@
-/* data/survey/frame.c - FITS images through cfitsio and WCSLIB, unpacked behind cfitsio's back.
+/* data/survey/frame.c - FITS images through cfitsio, unpacked behind cfitsio's back.
  * cfitsio reads a memory file that is as long as header and image will be, while its bytes come to
  * be there step by step: they are only read once unpacked, in whole FITS blocks, because cfitsio
- * keeps blocks that it has seen.
- * World coordinates: Greisen & Calabretta 2002 (A&A 395, 1061), Calabretta & Greisen 2002
- * (1077). */
+ * keeps blocks that it has seen. */
 #include "data/survey/frame.h"
 #include "data/survey/fits_lock_private.h"
 
 #include "core/memory.h"
 #include "data/survey/unpack.h"
+#include "data/survey/wcs.h"
 
 #include <fitsio.h>
 #include <limits.h>
@@ -16,9 +15,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <wcslib/wcsfix.h>
-#include <wcslib/wcshdr.h>
-#include <wcslib/wcslib.h>
 
 enum {
     BLOCK = 2880,         /* bytes of a FITS block */
@@ -33,8 +29,8 @@ struct orr_frame {
     void *base;  /* cfitsio's memory file, of */
     size_t size; /* so many bytes */
     fitsfile *fits;
-    struct wcsprm *wcs;
-    int n_wcs, width, height, bitpix, tiled;
+    orr_wcs *wcs;
+    int width, height, bitpix, tiled;
     LONGLONG data, end; /* first byte of the image, first one behind it (a multiple of BLOCK) */
     float *cache;       /* row r, if at all, in slot r % n_cache */
     int *row_of, n_cache;
@@ -180,39 +176,20 @@ static orr_status open_image(orr_frame *f)
     return ORR_OK;
 }
 
-static orr_status wcs_trouble(const orr_frame *f, const char *what)
-{
-    return orr_fail(ORR_ERR_FORMAT, "%s: no celestial world coordinates: %s", f->name, what);
-}
-
 static orr_status read_wcs(orr_frame *f)
 {
     char *text = NULL;
-    int status = 0, n_keys = 0, n_bad = 0, fixes[NWCSFIX];
-    const struct wcsprm *w;
+    int status = 0, ignored = 0, n_cards = 0;
+    orr_status st;
 
     if (f->tiled)
-        fits_convert_hdr2str(f->fits, 1, NULL, 0, &text, &n_keys, &status);
+        fits_convert_hdr2str(f->fits, 1, NULL, 0, &text, &n_cards, &status);
     else
-        fits_hdr2str(f->fits, 1, NULL, 0, &text, &n_keys, &status);
+        fits_hdr2str(f->fits, 1, NULL, 0, &text, &n_cards, &status);
     if (status) return fits_trouble(f, status, "header");
-    status = wcspih(text, n_keys, WCSHDR_all, 0, &n_bad, &f->n_wcs, &f->wcs);
-    fits_free_memory(text, &n_bad);
-    if (status == WCSHDRERR_MEMORY) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", f->name);
-    if (status || f->n_wcs < 1) return wcs_trouble(f, "none in the header");
-    wcsfix(7, NULL, f->wcs, fixes); /* 7: all unit spellings; what it cannot mend, wcsset tells */
-    status = wcsset(f->wcs);
-    if (status == WCSERR_MEMORY) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", f->name);
-    if (status) return wcs_trouble(f, wcs_errmsg[status]);
-    w = f->wcs;
-    if (w->lng < 0 || w->lat < 0) return wcs_trouble(f, "CTYPE names none");
-    if (strcmp(w->lngtyp, "RA") != 0 || strcmp(w->lattyp, "DEC") != 0)
-        return orr_fail(ORR_ERR_FORMAT,
-                        "%s: its world coordinates are %.4s and %.4s, not right ascension and "
-                        "declination",
-                        f->name, w->lngtyp, w->lattyp);
-    if (w->naxis != 2) return wcs_trouble(f, "they have more than the image's two axes");
-    return ORR_OK;
+    st = orr_wcs_open(&f->wcs, text, n_cards, NULL, f->name);
+    fits_free_memory(text, &ignored);
+    return st;
 }
 
 static orr_status make_cache(orr_frame *f)
@@ -257,8 +234,8 @@ void orr_frame_close(orr_frame *f)
     if (!f) return;
     orr_fits_lock(0);
     close_fits(f);
-    if (f->wcs) wcsvfree(&f->n_wcs, &f->wcs);
     orr_fits_unlock(0);
+    orr_wcs_close(f->wcs);
     orr_unpack_close(f->packed);
     orr_free(f->cache);
     orr_free(f->row_of);
@@ -301,29 +278,7 @@ void orr_frame_keyword(const orr_frame *f, const char *key, char *buf, size_t by
 orr_status orr_frame_to_pixel(const orr_frame *f, int n, const double *ra, const double *dec,
                               double *x, double *y)
 {
-    enum { AT_ONCE = 64 };
-    double world[AT_ONCE][2], pixel[AT_ONCE][2], image[AT_ONCE][2], phi[AT_ONCE], theta[AT_ONCE];
-    int bad[AT_ONCE], lng = f->wcs->lng, lat = f->wcs->lat;
-
-    for (int at = 0; at < n; at += AT_ONCE) {
-        int k = n - at < AT_ONCE ? n - at : AT_ONCE, status;
-
-        for (int i = 0; i < k; i++) {
-            world[i][lng] = ra[at + i];
-            world[i][lat] = dec[at + i];
-        }
-        status = wcss2p(f->wcs, k, 2, world[0], phi, theta, image[0], pixel[0], bad);
-        if (status == WCSERR_MEMORY) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", f->name);
-        if (status && status != WCSERR_BAD_WORLD)
-            return orr_fail(ORR_ERR_FORMAT, "%s: sky to pixel: %s", f->name, wcs_errmsg[status]);
-        for (int i = 0; i < k; i++) {
-            int good = (!status || !bad[i]) && isfinite(ra[at + i]) && isfinite(dec[at + i]);
-
-            x[at + i] = good ? pixel[i][0] - 1 : NAN;
-            y[at + i] = good ? pixel[i][1] - 1 : NAN;
-        }
-    }
-    return ORR_OK;
+    return orr_wcs_to_pixel(f->wcs, n, ra, dec, x, y);
 }
 
 /* Sees that the bytes of rows up to y are there, in whole FITS blocks. */

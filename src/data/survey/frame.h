@@ -9,11 +9,11 @@
  * CHECKSUM and DATASUM are not looked at: proof.h does that.
  *
  * cfitsio reads the header and the pixels (BSCALE, BZERO and BLANK as it does, blank pixels being
- * NaN; tile-compressed images too, unpacked whole; result float32), WCSLIB the world coordinates.
+ * NaN; tile-compressed images too, unpacked whole; result float32), wcs.h the world coordinates.
  *
  * Pixel coordinates are 0-based, (0, 0) = centre of the first pixel; x along NAXIS1 (columns), y
- * along NAXIS2 (rows): FITS's minus 1.  Sky: right ascension and declination in degrees in the
- * frame's own system.  Equal to astropy's all_world2pix within 1e-6 pixel.
+ * along NAXIS2 (rows): FITS's minus 1.  Sky: ICRS right ascension and declination in degrees,
+ * whatever system the frame's own coordinates are in.
  * Owns its unpacked bytes, borrows the packed ones.   Not collective; one thread a frame.
  * Errors: ORR_ERR_FORMAT naming the frame (not FITS, no image, no celestial WCS, rows cut off or
  * damaged and from which packed byte on), ORR_ERR_NOMEM. */
