@@ -2,7 +2,10 @@
  * are ordered.
  *
  * A batch of B samples is cut into L leaves: leaf i holds samples [i*B/L, (i+1)*B/L) of the batch
- * (integer division; a leaf may be empty).  Rank r of N owns leaves [r*L/N, (r+1)*L/N).
+ * (integer division; a leaf may be empty).  Rank r of N owns leaves [r*L/N, (r+1)*L/N).  Where a
+ * leaf must have some fewest samples (a layer takes statistics of it), a short batch fills fewer
+ * leaves, the first U = min(L, B / fewest) and at least one, and the others are empty: leaves join,
+ * ranks keep theirs.
  *
  * Every ordered sum over leaves follows one binary tree.  A node over m leaves adds (left) +
  * (right), where left holds the first h leaves, h the largest power of two below m.  The shape of a
@@ -28,6 +31,7 @@ enum { ORR_MAX_LEAVES = 1024, ORR_MAX_SEGMENTS = 24 /* 2 * (log2(1024) + 1), and
 typedef struct orr_leaf_plan {
     int n_leaves;                      /* L */
     int first, last;                   /* this rank's leaves [first, last) */
+    int fewest;                        /* samples that a leaf must have, where the batch has them */
     int n_segments;                    /* 0 when the rank owns no leaf */
     int segment[ORR_MAX_SEGMENTS + 1]; /* segment i = leaves [segment[i], segment[i+1]) of the L */
 } orr_leaf_plan;
@@ -38,6 +42,24 @@ orr_status orr_leaf_plan_init(orr_leaf_plan *p, int n_leaves, int rank, int size
 static inline int64_t orr_leaf_begin(int64_t batch, int n_leaves, int leaf)
 {
     return batch * leaf / n_leaves;
+}
+
+/* Leaves that a batch fills, and where they begin, when each must have `fewest` samples. */
+static inline int orr_leaves_filled(int64_t batch, int n_leaves, int fewest)
+{
+    int64_t most = fewest > 1 ? batch / fewest : batch;
+
+    if (most < 1) most = batch > 0;
+    return (int)(most < n_leaves ? most : n_leaves);
+}
+
+static inline int64_t orr_joined_begin(int64_t batch, int n_leaves, int fewest, int leaf)
+{
+    int filled = orr_leaves_filled(batch, n_leaves, fewest);
+
+    if (fewest < 2 || filled == n_leaves || filled < 1)
+        return orr_leaf_begin(batch, n_leaves, leaf);
+    return leaf < filled ? orr_leaf_begin(batch, filled, leaf) : batch;
 }
 
 /* Leaves in the left half of a node over m >= 2 leaves. */

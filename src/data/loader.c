@@ -67,8 +67,8 @@ int64_t orr_loader_steps_per_epoch(const orr_loader_opts *o)
 /* Samples of this rank in a batch of n. */
 static int64_t local_samples(const orr_loader_opts *o, int64_t n)
 {
-    return orr_leaf_begin(n, o->n_leaves, o->last_leaf) -
-           orr_leaf_begin(n, o->n_leaves, o->first_leaf);
+    return orr_joined_begin(n, o->n_leaves, o->fewest, o->last_leaf) -
+           orr_joined_begin(n, o->n_leaves, o->fewest, o->first_leaf);
 }
 
 /* ---- making a batch ---- */
@@ -133,7 +133,7 @@ static orr_status make(const orr_loader *l, slot *s, int64_t batch, const worker
     const orr_loader_opts *o = &l->o;
     int64_t step = (l->first + batch) % l->per_epoch, begin = step * o->batch;
     int64_t left = orr_order_length(o->order) - begin, n = left < o->batch ? left : o->batch;
-    int64_t mine = orr_leaf_begin(n, o->n_leaves, o->first_leaf), span;
+    int64_t mine = orr_joined_begin(n, o->n_leaves, o->fewest, o->first_leaf), span;
 
     s->out.epoch = (l->first + batch) / l->per_epoch;
     s->out.step = step;
@@ -141,7 +141,7 @@ static orr_status make(const orr_loader *l, slot *s, int64_t batch, const worker
     s->out.n_global = n;
     s->out.n = (int)local_samples(o, n);
     for (int i = o->first_leaf; i <= o->last_leaf; i++)
-        s->leaf[i - o->first_leaf] = (int)(orr_leaf_begin(n, o->n_leaves, i) - mine);
+        s->leaf[i - o->first_leaf] = (int)(orr_joined_begin(n, o->n_leaves, o->fewest, i) - mine);
     span = orr_timeline_now();
     ORR_TRY(find_rows(l, s, begin + mine));
     copy_targets(l, s);

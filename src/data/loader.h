@@ -46,6 +46,7 @@ typedef struct orr_loader_opts {
     int64_t batch; /* samples of a whole batch; the last one of an epoch may be smaller */
     int n_leaves;  /* of the whole batch (core/leaves.h) */
     int first_leaf, last_leaf; /* this rank's */
+    int fewest;                /* samples of a leaf (core/leaves.h); 0: any */
     int drop_last;
     int64_t first_epoch, first_step, last_epoch; /* [first, last) epochs */
     int depth;                                   /* batches ready ahead; >= 1 */

@@ -222,6 +222,21 @@ void orr_transform_apply(const orr_transform *t, const void *x, float *out, void
         out[i] = (float)y[i];
 }
 
+size_t orr_transform_fewest_shared(const orr_transform *t, const char **name)
+{
+    size_t fewest = 0;
+
+    *name = NULL;
+    for (int i = 0; i < t->n_steps; i++) {
+        const orr_step *s = &t->step[i];
+        size_t n = s->kind->shares ? s->kind->shares(s) : 0;
+        if (n == 0 || (fewest && n >= fewest)) continue;
+        fewest = n;
+        *name = s->kind->name;
+    }
+    return fewest;
+}
+
 /* ---- fitting ----
  * Two passes for each fitted step: sums give the means, then sums of squares about them give the
  * deviations.  One pass over sums of x and x^2 would lose every digit of the deviation of raw

@@ -56,6 +56,10 @@ orr_sample_shape orr_transform_shape(const orr_transform *t); /* of the result *
 void orr_transform_aux_schema(orr_schema *out, int n);
 /* columns[n] of a row of aux numbers, as one such sample. */
 void orr_transform_pick_aux(const float *aux, const int *columns, int n, float *out);
+/* Fewest numbers of one sample that a step divides by a deviation of their own (standardise per
+ * sample, per channel), and the step's name: of one number that leaves 0, of two -1 and 1.  0, and
+ * *name NULL: no step does. */
+size_t orr_transform_fewest_shared(const orr_transform *t, const char **name);
 size_t orr_transform_scratch_bytes(const orr_transform *t);
 
 /* ---- statistics: passes over training rows.  Each pass accumulates sums of one fitted step (all

@@ -20,6 +20,8 @@ typedef struct orr_transform_kind {
     /* Checks options against in, sets out, n_stats and work; keeps nothing of the tree (texts!).
      * where: "file:line" for messages.  NULL: the sample keeps its shape, nothing is fitted. */
     orr_status (*init)(orr_step *s, const char *where);
+    /* Numbers of one sample that share a deviation of their own; 0: none do.  NULL: 0. */
+    size_t (*shares)(const orr_step *s);
     /* In place; NULL: the step only renames axes. */
     void (*change)(const orr_step *s, double *x);
     /* From in to out, for steps whose result has another size; work: s->work doubles. */

@@ -294,6 +294,31 @@ orr_status orr_graph_check(const orr_graph *g)
     return ORR_OK;
 }
 
+int orr_graph_leaf_fewest(const orr_graph *g, const orr_layer **layer)
+{
+    int most = 1;
+
+    *layer = NULL;
+    for (int i = 0; i < g->n; i++)
+        if (g->layers[i]->leaf_fewest > most) {
+            *layer = g->layers[i];
+            most = (*layer)->leaf_fewest;
+        }
+    return most;
+}
+
+int orr_graph_batch_fewest(const orr_graph *g, const orr_layer **layer)
+{
+    int most = orr_graph_leaf_fewest(g, layer);
+
+    for (int i = 0; i < g->n; i++)
+        if (g->layers[i]->batch_fewest > most) {
+            *layer = g->layers[i];
+            most = (*layer)->batch_fewest;
+        }
+    return most;
+}
+
 int orr_graph_n_layers(const orr_graph *g)
 {
     return g->n;

@@ -86,6 +86,11 @@ orr_shape orr_graph_output(const orr_graph *g);
 size_t orr_graph_n_params(const orr_graph *g); /* trainable */
 /* Multiply-adds of one sample's forward pass, roughly: what takes longer has more. */
 double orr_graph_products(const orr_graph *g);
+/* The fewest samples that a leaf (core/leaves.h), or a batch, must have in training, and the layer
+ * that says so: 2 for statistics over samples without height and width, which of one would be of a
+ * single value.  At least 1, and then *layer is NULL. */
+int orr_graph_leaf_fewest(const orr_graph *g, const struct orr_layer **layer);
+int orr_graph_batch_fewest(const orr_graph *g, const struct orr_layer **layer);
 /* ORR_ERR_OPTION unless there is a layer, and every node but the last is read by one (parse has
  * checked it). */
 orr_status orr_graph_check(const orr_graph *g);

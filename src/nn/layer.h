@@ -137,6 +137,7 @@ struct orr_layer {
     orr_shape in[ORR_MAX_INPUTS], out;
     int n_aux;                      /* of the graph, for infer */
     int keeps_x, keeps_y, in_place; /* the kind's, unless infer changed them */
+    int leaf_fewest, batch_fewest;  /* samples that a leaf, a batch must have in training; 0: any */
     int n_params, n_states;
     orr_tensor_info *params, *states;
     size_t stat_count, stat_offset; /* within the gradient slab */

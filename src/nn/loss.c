@@ -242,7 +242,7 @@ static orr_status fail_range(const orr_loss *l, const orr_narrowing *n)
     orr_status st;
 
     say_bounds(&bounds, n);
-    st = orr_fail(ORR_ERR_SHAPE, "%s, and loss %s expects %s: take %s out, or put %s behind it",
+    st = orr_fail(ORR_ERR_OPTION, "%s, and loss %s expects %s: take %s out, or put %s behind it",
                   bounds.s ? bounds.s : n->name, l->kind->name,
                   logits ? "logits, which may be any number (the sigmoid or softmax is its own)"
                          : "numbers that are not below 0",

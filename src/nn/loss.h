@@ -68,7 +68,7 @@ int orr_loss_target_width(const orr_loss *l); /* numbers of a target; 1 for clas
 const char *orr_loss_word(int i);                  /* auto, then the names; NULL past the last */
 int orr_loss_kind_help(int i, orr_kind_help *out); /* of row i for --help; 0 past the last */
 
-/* May the net end so?  ORR_ERR_SHAPE for a layer that keeps the outputs within bounds where the
+/* May the net end so?  ORR_ERR_OPTION for a layer that keeps the outputs within bounds where the
  * loss wants any number (a sigmoid before bce), naming the layer and what to do.  Appends to
  * `remark` a sentence for what is allowed and seldom meant: outputs that are bounded on one side.
  */

@@ -128,6 +128,29 @@ static void samples_are_all_there(void **state)
         }
 }
 
+/* Short batches fill fewer leaves, none with less than it must have while there are samples. */
+static void leaves_join(void **state)
+{
+    (void)state;
+    for (int fewest = 0; fewest < 5; fewest++)
+        for (int64_t batch = 0; batch < 70; batch++)
+            for (int l = 1; l <= MAX_L; l++) {
+                int filled = orr_leaves_filled(batch, l, fewest), seen = 0;
+                assert_int_equal(orr_joined_begin(batch, l, fewest, 0), 0);
+                assert_int_equal(orr_joined_begin(batch, l, fewest, l), batch);
+                for (int i = 0; i < l; i++) {
+                    int64_t n = orr_joined_begin(batch, l, fewest, i + 1) -
+                                orr_joined_begin(batch, l, fewest, i);
+                    seen += n > 0;
+                    if (batch >= fewest) assert_true(n == 0 || n >= fewest);
+                    if (fewest < 2 || batch >= (int64_t)fewest * l)
+                        assert_int_equal(orr_joined_begin(batch, l, fewest, i),
+                                         orr_leaf_begin(batch, l, i));
+                }
+                assert_int_equal(seen, filled);
+            }
+}
+
 /* Values of many magnitudes: a sum in another order has other bits. */
 static void fill(float *x, size_t n, uint64_t seed)
 {
@@ -268,6 +291,7 @@ int main(void)
         cmocka_unit_test(refuses_nonsense),
         cmocka_unit_test(shape),
         cmocka_unit_test(samples_are_all_there),
+        cmocka_unit_test(leaves_join),
         cmocka_unit_test(ranks_do_not_change_the_sum),
         cmocka_unit_test(any_width),
         cmocka_unit_test(no_leaves_are_zero),

@@ -43,6 +43,35 @@ static void assert_near(float got, double want, double tolerance)
     if (!(fabs(got - want) <= tolerance)) fail_msg("%.9g instead of %.9g", got, want);
 }
 
+/* How many numbers of a sample have a deviation of their own. */
+static void test_shared_deviations(void **state)
+{
+    static const struct {
+        const char *list;
+        size_t fewest;
+    } cases[] = {
+        { "- asinh\n", 0 },
+        { "- standardise: {per: feature}\n", 0 },
+        { "- standardise: {per: train_channel}\n", 0 },
+        { "- standardise\n", 12 },
+        { "- standardise: {per: channel}\n", 4 },
+        { "- standardise: {per: channel}\n- reshape: {shape: [12]}\n- standardise: {per: "
+          "channel}\n",
+          1 },
+    };
+    orr_schema s = plain(1, 4, 3);
+    const char *name;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        orr_transform *t;
+        assert_ok(chain(&t, &s, cases[i].list));
+        assert_int_equal(orr_transform_fewest_shared(t, &name), cases[i].fewest);
+        assert_true(cases[i].fewest ? !strcmp(name, "standardise") : !name);
+        orr_transform_destroy(t);
+    }
+}
+
 /* uniform_filter1d(size=200, mode=reflect) of 0..3196. */
 static void test_moving_average_ramp(void **state)
 {
@@ -430,6 +459,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_fit),
         cmocka_unit_test(test_constant),
         cmocka_unit_test(test_dump),
+        cmocka_unit_test(test_shared_deviations),
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_no_memory),
     };

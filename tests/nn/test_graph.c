@@ -381,6 +381,33 @@ static void running_out_of_memory_is_survived(void **state)
     assert_true(failed > 30);
 }
 
+/* Batch norm over numbers without height and width needs two samples of a leaf, or of a batch. */
+static void fewest_samples(void **state)
+{
+    static const struct {
+        const char *layers;
+        int leaf, batch;
+    } cases[] = {
+        { "flatten, linear: {units: 3}", 1, 1 }, { "batch_norm, flatten", 1, 1 },
+        { "flatten, batch_norm", 2, 2 },         { "flatten, batch_norm: {over: batch}", 1, 2 },
+        { "global_avg_pool, batch_norm", 2, 2 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[128];
+        orr_graph *g;
+        const orr_layer *leaf, *batch;
+        snprintf(text, sizeof text, "layers: [%s]", cases[i].layers);
+        assert_int_equal(orr_graph_parse_text(&g, (orr_shape){ 1, 4, 2 }, 0, text), ORR_OK);
+        assert_int_equal(orr_graph_leaf_fewest(g, &leaf), cases[i].leaf);
+        assert_int_equal(orr_graph_batch_fewest(g, &batch), cases[i].batch);
+        assert_true((leaf != NULL) == (cases[i].leaf > 1) &&
+                    (batch != NULL) == (cases[i].batch > 1));
+        orr_graph_destroy(g);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +418,7 @@ int main(void)
         cmocka_unit_test(graphs_are_built_in_c),
         cmocka_unit_test(shapes),
         cmocka_unit_test(mistakes_are_named),
+        cmocka_unit_test(fewest_samples),
         cmocka_unit_test(shapes_that_do_not_fit_are_named),
         cmocka_unit_test(running_out_of_memory_is_survived),
     };

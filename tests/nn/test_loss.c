@@ -698,7 +698,7 @@ static void test_bounded_ends(void **state)
         char text[512];
         snprintf(text, sizeof text, "layers: [%s]", cases[i].layers);
         orr_status st = check_end(cases[i].loss, text, &remark);
-        if (st != (cases[i].refused ? ORR_ERR_SHAPE : ORR_OK)) fail_msg("%s", cases[i].layers);
+        if (st != (cases[i].refused ? ORR_ERR_OPTION : ORR_OK)) fail_msg("%s", cases[i].layers);
         if (cases[i].refused && !strstr(orr_error_text(), cases[i].refused))
             fail_msg("%s: %s", cases[i].layers, orr_error_text());
         if (!cases[i].remarked ? remark.len > 0 : !strstr(remark.s, cases[i].remarked))
@@ -729,7 +729,7 @@ static void test_positive_ends(void **state)
             orr_loss_init_kind(&l, &poisson,
                                &(orr_loss_spec){ .output = one, .width = 1, .pos_weight = 1 }),
             ORR_OK);
-        assert_int_equal(orr_loss_check_net(&l, g, &remark), i == 1 ? ORR_OK : ORR_ERR_SHAPE);
+        assert_int_equal(orr_loss_check_net(&l, g, &remark), i == 1 ? ORR_OK : ORR_ERR_OPTION);
         orr_graph_destroy(g);
     }
     orr_text_free(&remark);

@@ -60,6 +60,15 @@ static orr_status standardise_init(orr_step *s, const char *where)
     return ORR_OK;
 }
 
+static size_t standardise_shares(const orr_step *s)
+{
+    const standardise_opts *o = s->o;
+    size_t n = orr_sample_elements(s->in);
+
+    if (s->n_stats > 0) return 0;
+    return o->per == pers[0] ? n : n / (size_t)s->in.c;
+}
+
 static void standardise_run(double *x, size_t n)
 {
     double mean = sum_of(x, n) / (double)n;
@@ -115,5 +124,6 @@ const orr_transform_kind orr_transform_standardise = {
     .options = standardise_options,
     .opts_bytes = sizeof(standardise_opts),
     .init = standardise_init,
+    .shares = standardise_shares,
     .change = standardise,
 };

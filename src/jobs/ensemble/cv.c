@@ -163,6 +163,7 @@ orr_status orr_cross_validate(orr_context *context, const orr_cv_job *job)
         st = orr_phase(context, NULL, orr_cv_describe(&cv, &like)); /* refused before work */
     orr_oof_free(&like);
     if (st == ORR_OK) st = check_overlap(&cv);
+    if (st == ORR_OK) st = orr_phase(context, NULL, orr_cv_check(&cv));
     if (st == ORR_OK) st = orr_phase_root(context, NULL, open_run(&cv, &run));
     if (st == ORR_OK) st = orr_phase(context, NULL, open_status(&cv));
     if (st == ORR_OK) st = orr_cv_train(&cv);

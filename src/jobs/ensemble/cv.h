@@ -43,6 +43,10 @@ orr_status orr_cv_task_path(const orr_cv *cv, int i, const char *file, char out[
 /* Folds by the job: dealt, or from a file; groups from a file.  Every rank does the same.  Not
  * collective. */
 orr_status orr_cv_make_folds(orr_cv *cv);
+/* Asks each configuration and fold what a training would refuse or say (jobs/train/cautions.h), so
+ * that it is refused, and said once, before the first one trains.  Every rank does the same.  Not
+ * collective. */
+orr_status orr_cv_check(const orr_cv *cv);
 /* Trains what is not trained yet, of all folds or of those in cv.only.  Collective. */
 orr_status orr_cv_train(orr_cv *cv);
 /* Says in the status what goes on, and how many trainings are done.  Not collective. */

@@ -4,6 +4,7 @@
 #include "data/formats/columns.h"
 #include "jobs/ensemble/cv.h"
 #include "jobs/model/ids.h"
+#include "jobs/train/cautions.h"
 #include "stats/kfold.h"
 
 #include <stdio.h>
@@ -161,6 +162,13 @@ static orr_status deal_folds(orr_cv *cv)
     if (o->repeats > 1 && !o->shuffle)
         return orr_fail(ORR_ERR_OPTION,
                         "cv.repeats without cv.shuffle would deal the same folds again");
+    if (k.kind == ORR_FOLDS_PLAIN && !o->shuffle && orr_is_sorted(cv->train.set))
+        orr_log0(ORR_WARN, "cv",
+                 "the rows of %s are sorted by %s, and plain folds without cv.shuffle are of "
+                 "neighbours: each holds out what no other row is like; set cv.shuffle: true%s",
+                 orr_dataset_path(cv->train.set),
+                 orr_dataset_labels(cv->train.set) ? "class" : "target",
+                 orr_dataset_labels(cv->train.set) ? " or cv.kind: stratified" : "");
     orr_numpy_seed(&rng, (uint32_t)o->seed);
     for (int r = 0; r < cv->n_repeats; r++) {
         orr_status st = orr_kfold(cv->fold + (int64_t)r * cv->n, cv->n,

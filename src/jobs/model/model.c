@@ -518,7 +518,7 @@ static orr_status read_loss(orr_model *m, const orr_read_loss *l, const char *pa
     if (config) kind.options = orr_config_root(config);
     ORR_TRY_GOTO(st, done, choose_loss(m, &kind, l->pos_weight, &l->bins));
     st = orr_loss_check_net(&m->loss, m->graph, &m->remarks);
-    if (st == ORR_ERR_SHAPE) {
+    if (st == ORR_ERR_OPTION) {
         orr_log0(ORR_WARN, "model", "%s was trained with answers that are squashed twice: %s", path,
                  orr_error_text());
         st = ORR_OK;

@@ -2,6 +2,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "jobs/context/phase.h"
+#include "jobs/train/cautions.h"
 #include "jobs/train/lr_range.h"
 
 #include <cjson/cJSON.h>
@@ -196,6 +197,7 @@ orr_status orr_lr_range_test(orr_context *context, const orr_train_job *job,
 
     ORR_TRY_GOTO(st, done, orr_splits_open(&parts, context, &job->data));
     ORR_TRY_GOTO(st, done, orr_training_open(&t, context, job, &parts));
+    orr_cautions_say(&t.cautions, "lr-range");
     ORR_TRY_GOTO(st, done, orr_lr_range_run(&r, &t, o));
     st = orr_phase_root(context, NULL, output(&r, o, &t));
 done:

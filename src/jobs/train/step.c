@@ -42,8 +42,8 @@ struct orr_stepper {
 void orr_step_leaf_sizes(const orr_leaf_plan *plan, int64_t batch, int *sizes, int *n)
 {
     for (int i = plan->first; i < plan->last; i++) {
-        int size = (int)(orr_leaf_begin(batch, plan->n_leaves, i + 1) -
-                         orr_leaf_begin(batch, plan->n_leaves, i)),
+        int size = (int)(orr_joined_begin(batch, plan->n_leaves, plan->fewest, i + 1) -
+                         orr_joined_begin(batch, plan->n_leaves, plan->fewest, i)),
             known = size == 0;
         for (int k = 0; k < *n; k++)
             known |= sizes[k] == size;
@@ -276,7 +276,7 @@ static orr_status make_step(orr_stepper *s, const orr_loaded *b, double lr, orr_
                         .segment = s->local_segment,
                         .n_global = b->n_global,
                         .keys = b->keys };
-    int non_empty = (int)(b->n_global < s->plan.n_leaves ? b->n_global : s->plan.n_leaves);
+    int non_empty = orr_leaves_filled(b->n_global, s->plan.n_leaves, s->plan.fewest);
     const orr_real *y, *dy;
     int64_t span = orr_timeline_now();
     orr_status st;

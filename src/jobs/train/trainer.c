@@ -14,6 +14,7 @@
 #include "jobs/model/predictor.h"
 #include "jobs/model/report.h"
 #include "jobs/model/scores.h"
+#include "jobs/train/cautions.h"
 #include "jobs/train/checkpoint.h"
 #include "jobs/train/replicas.h"
 #include "jobs/train/saver.h"
@@ -479,6 +480,18 @@ static orr_status load_best(trainer *t)
     return orr_checkpoint_load_weights(&c, path);
 }
 
+/* The lines as a list called "cautions"; nothing when there are none. */
+static void list_cautions(const orr_text *lines, cJSON *record)
+{
+    cJSON *list = lines->len ? cJSON_AddArrayToObject(record, "cautions") : NULL;
+    char line[ORR_ERROR_MAX];
+
+    for (const char *s = lines->s; list && s && *s; s += strcspn(s, "\n") + 1) {
+        snprintf(line, sizeof line, "%.*s", (int)strcspn(s, "\n"), s);
+        cJSON_AddItemToArray(list, cJSON_CreateString(line));
+    }
+}
+
 /* The best epoch's weights make the model; it is evaluated once more on what it was chosen by, and
  * once on the test part. */
 static orr_status finish(trainer *t)
@@ -498,6 +511,7 @@ static orr_status finish(trainer *t)
     cJSON_AddStringToObject(record, "training_data", t->training.parts->identity);
     cJSON_AddNumberToObject(record, "training_samples",
                             (double)t->training.parts->part[ORR_TRAIN].n);
+    list_cautions(&t->training.cautions, record);
     ORR_TRY_GOTO(st, done, calibrate(t, record));
     for (int i = 1; i < ORR_N_SPLITS; i++)
         ORR_TRY_GOTO(st, done, finish_part(t, i, record));
@@ -526,6 +540,7 @@ static void describe_start(trainer *t)
         orr_graph_summary(t->training.model.graph, &summary) == ORR_OK)
         orr_log0(ORR_DEBUG, "train", "network\n%s", summary.s);
     orr_text_free(&summary);
+    if (!is_folded(t)) orr_cautions_say(&t->training.cautions, "train"); /* cv said them */
     if (t->resumed)
         orr_log0(ORR_INFO, "train", "going on from epoch %lld, step %lld",
                  (long long)t->state.epoch + 1, (long long)t->state.epoch_step + 1);

@@ -4,6 +4,8 @@
 #include "jobs/context/phase.h"
 #include "jobs/model/predictor.h"
 #include "jobs/model/scores.h"
+#include "jobs/train/cautions.h"
+#include "nn/graph.h"
 
 #include <string.h>
 
@@ -59,10 +61,12 @@ static orr_status check_select(const orr_training *t)
 }
 
 /* Targets must lie where the model's outputs can. */
-static orr_status check_job(const orr_training *t)
+static orr_status check_job(orr_training *t)
 {
     ORR_TRY(check_select(t));
     ORR_TRY(check_calibration(t));
+    ORR_TRY(orr_cautions_model(t->job, &t->model, &t->cautions));
+    ORR_TRY(orr_cautions_parts(t->job, &t->model, t->parts, &t->cautions));
     return orr_splits_check_targets(t->parts, &t->model.loss.bins);
 }
 
@@ -134,7 +138,8 @@ static orr_status make_net(orr_training *t)
             sizes[n_sizes++] = more[k];
     }
     limits.max_samples = (int)(orr_leaf_begin(o->batch, t->plan.n_leaves, t->plan.last) -
-                               orr_leaf_begin(o->batch, t->plan.n_leaves, t->plan.first));
+                               orr_leaf_begin(o->batch, t->plan.n_leaves, t->plan.first)) +
+                         1; /* leaves of a short batch that join may have one more */
     if (limits.max_samples < ORR_EVAL_CHUNK) limits.max_samples = ORR_EVAL_CHUNK;
     limits.n_leaf_sizes = n_sizes;
     ORR_TRY(orr_net_create(&t->net, t->model.graph, t->model.backend, &limits));
@@ -160,7 +165,9 @@ static orr_status make_local(orr_training *t)
 {
     const orr_train_opts *o = &t->job->train;
     const orr_samples *train = t->parts->part[ORR_TRAIN].samples;
+    const orr_layer *wants;
 
+    t->plan.fewest = orr_graph_leaf_fewest(t->model.graph, &wants);
     ORR_TRY(make_order(t));
     ORR_TRY(make_net(t));
     ORR_TRY(orr_augment_create(&t->augment, t->job->data.augment,
@@ -178,6 +185,7 @@ static orr_status make_local(orr_training *t)
                                    .n_leaves = o->leaves,
                                    .first_leaf = t->plan.first,
                                    .last_leaf = t->plan.last,
+                                   .fewest = t->plan.fewest,
                                    .drop_last = o->drop_last,
                                    .last_epoch = o->epochs,
                                    .depth = 2,
@@ -258,5 +266,6 @@ void orr_training_close(orr_training *t)
     orr_model_destroy(&t->model);
     orr_free(t->train_labels);
     orr_text_free(&t->job_text);
+    orr_text_free(&t->cautions);
     *t = (orr_training){ 0 };
 }

@@ -5,7 +5,7 @@
  *
  * Collective, and the same bits for any number of ranks.  Parts and job are borrowed until the
  * close.  ORR_ERR_OPTION for a job that does not fit the data, ORR_ERR_FORMAT for parts that
- * overlap or targets outside the bins. */
+ * overlap or targets outside the bins.  What is allowed and seldom meant is in `cautions`. */
 #ifndef ORR_JOBS_TRAIN_TRAINING_H
 #define ORR_JOBS_TRAIN_TRAINING_H
 
@@ -23,6 +23,7 @@ typedef struct orr_training {
     orr_context *context;
     const orr_train_job *job;
     const orr_splits *parts;
+    orr_text cautions;            /* sentences, a line each (cautions.h), not yet said */
     orr_text job_text;            /* resolved job, as job.yaml and the model have it */
     int32_t *train_labels;        /* of the training rows, for balanced sampling */
     int aux_columns[ORR_MAX_AUX]; /* of the training set */

@@ -2,6 +2,7 @@
  * format or version, or that describes what cannot be, is refused with the file's name. */
 #include "jobs/model/model.h"
 
+#include "core/log.h"
 #include "core/memory.h"
 #include "data/shard_help.h"
 #include "data/storage/storage.h"
@@ -92,6 +93,67 @@ static void test_save_and_load(void **state)
     assert_ok(orr_sha256_file(other, in("again.h5")));
     assert_string_equal(one, other); /* weights, fitted numbers, names: all of it */
     orr_net_destroy(net);
+    orr_model_destroy(&back);
+    orr_model_destroy(&m);
+    orr_config_destroy(config);
+}
+
+/* Options of the loss are kept. */
+static void test_loss_options(void **state)
+{
+    char text[sizeof job_text + 64];
+    orr_schema s = series_schema(ORR_X_F32, W, C);
+    orr_train_job job = { 0 };
+    orr_config *config;
+    orr_text options = ORR_TEXT_INIT;
+    cJSON *record = cJSON_CreateObject();
+    orr_model m, back;
+    orr_net *net;
+
+    (void)state;
+    s.n_classes = 2;
+    snprintf(text, sizeof text, "%.*s{loss: {ce: {smoothing: 0.125}}}\n",
+             (int)(strstr(job_text, "{loss") - job_text), job_text);
+    assert_ok(orr_config_parse(&config, text, "job"));
+    assert_ok(orr_train_job_read(&job, config));
+    assert_ok(orr_model_create(&m, &job, &s));
+    assert_ok(orr_net_create(&net, m.graph, m.backend, &limits));
+    assert_ok(orr_model_save(&m, net, in("smooth.h5"), record));
+    cJSON_Delete(record);
+    orr_net_destroy(net);
+    assert_ok(orr_model_load(&back, in("smooth.h5"), "check"));
+    assert_ok(orr_loss_dump_options(&back.loss, &options));
+    assert_string_equal(options.s, "{smoothing: 0.125}");
+    orr_text_free(&options);
+    orr_model_destroy(&back);
+    orr_model_destroy(&m);
+    orr_config_destroy(config);
+}
+
+/* A net that an older program allowed: read, and said. */
+static void test_squashed_twice(void **state)
+{
+    orr_config *config;
+    orr_model m, back;
+    orr_net *net;
+    cJSON *record = cJSON_CreateObject();
+    char *log;
+    size_t n;
+
+    (void)state;
+    make(&m, &config);
+    assert_ok(orr_graph_add(m.graph, "softmax", "squash", NULL, NULL, 0, NULL));
+    assert_ok(orr_net_create(&net, m.graph, m.backend, &limits));
+    assert_ok(orr_model_save(&m, net, in("squashed.h5"), record));
+    cJSON_Delete(record);
+    orr_net_destroy(net);
+    assert_ok(orr_log_file(in("log.txt")));
+    assert_ok(orr_model_load(&back, in("squashed.h5"), "check"));
+    assert_ok(orr_log_file(NULL));
+    assert_ok(orr_read_file(&log, &n, in("log.txt"), 1 << 16));
+    assert_non_null(strstr(log, "squashed.h5 was trained with answers that are squashed twice"));
+    assert_non_null(strstr(log, "squash (softmax)"));
+    orr_free(log);
     orr_model_destroy(&back);
     orr_model_destroy(&m);
     orr_config_destroy(config);
@@ -211,10 +273,9 @@ static int remove_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_save_and_load),
-        cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_made_up),
-        cmocka_unit_test(test_other_files),
+        cmocka_unit_test(test_save_and_load),  cmocka_unit_test(test_loss_options),
+        cmocka_unit_test(test_squashed_twice), cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_made_up),        cmocka_unit_test(test_other_files),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
