@@ -520,6 +520,7 @@ orr_status orr_config_set(orr_config *c, const char *assignment)
     if (!(path = tree_text(c, assignment, (size_t)(equals - assignment)))) return ORR_ERR_NOMEM;
     ORR_TRY(read_value(c, &value, assignment));
     ORR_TRY(walk(c, &at, path, assignment));
+    if (!value) return orr_fail(ORR_ERR_INTERNAL, "command line: a value without a node");
     key = at->key;
     *at = *value;
     at->key = key;

@@ -153,7 +153,8 @@ static void test_bad(void **state)
         case_expect(read_one(&r, "a.npy"), bads[i].code, bads[i].sentence);
     }
     case_write("a.npy", "PK\3\4", 4);
-    case_expect(read_one(&r, "a.npy"), ORR_ERR_FORMAT, "@/a.npy: not an npy file");
+    case_expect(read_one(&r, "a.npy"), ORR_ERR_FORMAT,
+                "@/a.npy: not a npy file: its first bytes are those of npz");
     case_write("a.npy", "\x93NUMPY\1\0\2\0", 10);
     case_expect(read_one(&r, "a.npy"), ORR_ERR_FORMAT, "@/a.npy: truncated within the header");
     case_write("a.npy", "\x93NUMPY\4\0\2\0\0\0\0\0", 14);

@@ -231,8 +231,12 @@ static orr_status find_table(orr_csv_file *f, const orr_csv_opts *o, const char 
     *comment = NULL;
     if (f->bytes.n >= 3 && !memcmp(f->data, "\xef\xbb\xbf", 3)) f->data += 3;
     for (; f->data < f->end; f->data = next_line(f->data, f->end)) {
-        if (!o->rows_only && *f->data == '#')
-            *comment = f->data;
+        const char *p = f->data;
+
+        while (p < f->end && is_blank(*p))
+            p++;
+        if (!o->rows_only && p < f->end && *p == '#')
+            *comment = p;
         else if (!orr_csv_blank(f->data, f->end))
             break;
     }

@@ -7,10 +7,10 @@
  * in pairs, so that where rows begin can be told by counting them.  A row has as many fields as the
  * first.
  *
- * Before the table, lines that begin with # are comments (unless the file is said to have no
- * header: then every line is a row).  The last of them is the header (without its #) when it has as
- * many fields as the row below and that row has a number in it, as numpy.savetxt and TOPCAT write
- * one; else the first row is, unless all its fields are numbers.
+ * Before the table, lines whose first character (but for blanks) is # are comments (unless the file
+ * is said to have no header: then every line is a row).  The last of them is the header (without
+ * its #) when it has as many fields as the row below and that row has a number in it, as
+ * numpy.savetxt and TOPCAT write one; else the first row is, unless all its fields are numbers.
  *
  * What a field means is text_value.h's and number.h's.   Not collective; read only after opening.
  * Errors: ORR_ERR_FORMAT naming file and line, ORR_ERR_NOMEM. */

@@ -29,27 +29,68 @@ static void name_of(fitsfile *f, char name[FLEN_VALUE])
     fits_clear_errmark();
 }
 
-/* What tables there are, for the sentence that says the one asked for is not among them. */
+/* "an image of 2048 x 1489", "a text table": what an extension holds; "" for nothing. */
+static void say_what(fitsfile *f, int type, char *out, size_t bytes)
+{
+    LONGLONG axes[9] = { 0 };
+    int n = 0, status = 0, values = 1;
+    size_t used;
+
+    *out = '\0';
+    if (type == ASCII_TBL) snprintf(out, bytes, "a table of text (ASCII)");
+    if (type != IMAGE_HDU || fits_get_img_dim(f, &n, &status) ||
+        fits_get_img_sizell(f, n < 9 ? n : 9, axes, &status))
+        return;
+    for (int i = 0; i < n && i < 9; i++)
+        values &= axes[i] > 0;
+    if (n == 0 || !values) return;
+    used = (size_t)snprintf(out, bytes, "an image of ");
+    for (int i = 0; i < n && i < 9 && used < bytes; i++)
+        used += (size_t)snprintf(out + used, bytes - used, "%s%lld", i ? " x " : "",
+                                 (long long)axes[i]);
+}
+
+/* Is it a table?  An image packed into tiles is kept as one, and cfitsio does not always see it. */
+static int is_table(fitsfile *f, int type)
+{
+    int packed = 0, status = 0;
+
+    if (type != BINARY_TBL) return 0;
+    fits_write_errmark();
+    if (fits_read_key(f, TLOGICAL, "ZIMAGE", &packed, NULL, &status)) packed = 0;
+    fits_clear_errmark();
+    return !packed;
+}
+
+/* What there is, for the sentence that says the table asked for is not. */
 static orr_status fail_no_table(fitsfile *f, const char *path, const char *table)
 {
-    orr_text list = { .max = 600 };
-    char name[FLEN_VALUE];
+    orr_text tables = { .max = 600 }, others = { .max = 600 };
+    char name[FLEN_VALUE], what[160];
     orr_status st;
-    int n = 0;
 
-    for (int i = 2, type, status = 0; !fits_movabs_hdu(f, i, &type, &status); i++) {
-        if (type != BINARY_TBL) continue;
+    for (int i = 1, type, status = 0; !fits_movabs_hdu(f, i, &type, &status); i++) {
+        int packed = type == BINARY_TBL && !is_table(f, type);
+        orr_text *list = type == BINARY_TBL && !packed ? &tables : &others;
+
+        say_what(f, type, what, sizeof what);
+        if (packed) snprintf(what, sizeof what, "an image in tiles");
         name_of(f, name);
-        orr_text_printf(&list, "%s%d%s%s%s", n++ ? ", " : "", i - 1, *name ? " (" : "", name,
+        if (list == &others && !*what) continue;
+        orr_text_printf(list, "%s%s%s%d%s%s%s", list->len ? ", " : "", list == &others ? what : "",
+                        list == &others ? " in extension " : "", i - 1, *name ? " (" : "", name,
                         *name ? ")" : "");
     }
     fits_clear_errmsg();
-    if (n == 0)
-        st = orr_fail(ORR_ERR_FORMAT, "%s: the FITS file has no binary table", path);
+    if (tables.len == 0)
+        st = orr_fail(ORR_ERR_FORMAT,
+                      "%s: the FITS file has no binary table, which is what is read here%s%s", path,
+                      others.len ? "; it holds " : "", others.s ? others.s : "");
     else
-        st = orr_fail(ORR_ERR_OPTION, "%s: no binary table \"%.60s\"; there are: %s", path, table,
-                      list.s ? list.s : "");
-    orr_text_free(&list);
+        st = orr_fail(ORR_ERR_OPTION, "%s: no binary table \"%.60s\"; there are: %s%s%s", path,
+                      table, tables.s, others.len ? "; and " : "", others.s ? others.s : "");
+    orr_text_free(&tables);
+    orr_text_free(&others);
     return st;
 }
 
@@ -64,7 +105,7 @@ static orr_status find_table(fitsfile *f, const char *path, const char *table)
     for (int i = 2; !fits_movabs_hdu(f, i, &type, &status); i++) {
         char name[FLEN_VALUE];
 
-        if (type != BINARY_TBL) continue;
+        if (!is_table(f, type)) continue;
         name_of(f, name);
         if (!*table || i == wanted || (*name && !strcasecmp(name, table))) return ORR_OK;
     }

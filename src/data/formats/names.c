@@ -4,6 +4,7 @@
 #include "core/options.h"
 #include "data/formats/id.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -71,6 +72,19 @@ static int64_t number_of(const char *p, size_t n)
     return orr_id_integer(p, n, &v) && v >= 0 ? v : -1;
 }
 
+/* Nothing is near: what the columns are called tells what was taken for a header. */
+static orr_status fail_missing(const orr_names *s, const char *word, const char *option)
+{
+    char names[160] = "";
+    size_t used = 0;
+
+    for (int i = 0; i < s->n && used < sizeof names; i++)
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s\"%.40s\"", i ? ", " : "",
+                                 s->list[i]);
+    return orr_fail(ORR_ERR_OPTION, "%s: no column \"%.60s\" for %s; the columns are %s%s", s->what,
+                    word, option, names, used < sizeof names ? "" : "...");
+}
+
 orr_status orr_names_pick(const orr_names *s, const char *word, const char *option, int *column)
 {
     int64_t number = s->by_number ? number_of(word, strlen(word)) : -1;
@@ -91,9 +105,10 @@ orr_status orr_names_pick(const orr_names *s, const char *word, const char *opti
         return orr_fail(ORR_ERR_OPTION,
                         "%s: %s is \"%.60s\", and the file has no header; use a column number",
                         s->what, option, word);
-    near = nearest(word, s->list, s->n);
-    return orr_fail(ORR_ERR_OPTION, "%s: no column \"%.60s\" for %s%s%s%s", s->what, word, option,
-                    near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    if ((near = nearest(word, s->list, s->n)))
+        return orr_fail(ORR_ERR_OPTION, "%s: no column \"%.60s\" for %s; did you mean \"%s\"?",
+                        s->what, word, option, near);
+    return fail_missing(s, word, option);
 }
 
 orr_status orr_names_range(const orr_names *s, const char *word, const char *option, int *from,

@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { PART_BYTES = 16 << 20, INT_ID_TEXT = 20, HEAD_BYTES = 4 << 20 };
+enum { PART_BYTES = 16 << 20, INT_ID_TEXT = 20, HEAD_BYTES = 4 << 20, SNIFF_BYTES = 1 << 16 };
 
 #define T orr_table_opts
 const orr_option orr_table_options[] = {
@@ -76,6 +76,22 @@ const orr_option orr_table_options[] = {
 
 /* ---- opening ---- */
 
+/* A file that begins as one of another format does is refused with the format's name; one that
+ * begins as nothing that is known is for its reader to look at. */
+static orr_status check_bytes(const orr_format *f, const char *path)
+{
+    const orr_format *other;
+    orr_bytes head;
+
+    ORR_TRY(orr_bytes_open_head(&head, path, SNIFF_BYTES));
+    other = f->is_text || !f->sniff(&head) ? orr_format_of_bytes(&head) : f;
+    orr_bytes_close(&head);
+    if (!other || other == f || other->is_text) return ORR_OK;
+    return orr_fail(ORR_ERR_FORMAT,
+                    "%s: not a %s file: its first bytes are those of %s; set input.format", path,
+                    f->name, other->name);
+}
+
 static orr_status find_format(const orr_format **out, const orr_table_opts *o, const char *dir)
 {
     const char *word = orr_or(o->format, "auto");
@@ -83,20 +99,25 @@ static orr_status find_format(const orr_format **out, const orr_table_opts *o, c
 
     if (o->files.n == 0) return orr_fail(ORR_ERR_OPTION, "input: no files are listed");
     *out = orr_format_named(word);
-    if (strcmp(word, "auto") != 0)
-        return *out ? ORR_OK : orr_fail(ORR_ERR_OPTION, "input.format: no format %.40s", word);
+    if (strcmp(word, "auto") != 0 && !*out)
+        return orr_fail(ORR_ERR_OPTION, "input.format: no format %.40s", word);
     for (int i = 0; i < o->files.n; i++) {
-        const orr_format *f;
+        const orr_format *f = *out;
 
         ORR_TRY(orr_path_join(path, orr_or(dir, ""), o->files.v[i]));
-        ORR_TRY(orr_format_of_file(&f, path));
+        if (!strcmp(word, "auto")) ORR_TRY(orr_format_of_file(&f, path));
         if (i && f != *out)
             return orr_fail(ORR_ERR_OPTION,
                             "%s is %s and %s is %s; all files must be of one format", o->files.v[0],
                             (*out)->name, o->files.v[i], f->name);
         *out = f;
     }
-    return *out ? ORR_OK : orr_fail(ORR_ERR_INTERNAL, "input: files without a format");
+    if (!*out) return orr_fail(ORR_ERR_INTERNAL, "input: files without a format");
+    for (int i = 0; i < o->files.n; i++) {
+        ORR_TRY(orr_path_join(path, orr_or(dir, ""), o->files.v[i]));
+        ORR_TRY(check_bytes(*out, path));
+    }
+    return ORR_OK;
 }
 
 /* Whether the files hold records: of a format that opens as both, the first file says it. */
