@@ -15,7 +15,8 @@ class Table:
     def __init__(self, *options, parts=1 << 24, threads=1, block=1 << 30):
         command = [DUMP, str(parts), str(threads), str(block), *options]
         done = subprocess.run(command, capture_output=True, timeout=120, check=False)
-        self.code, self.error = done.returncode, done.stderr.decode(errors="replace").strip()
+        self.said = done.stderr.decode(errors="replace")
+        self.code, self.error = done.returncode, self.said.strip()
         if self.code:
             return
         line, _, data = done.stdout.partition(b"\n")

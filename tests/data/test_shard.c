@@ -489,6 +489,58 @@ static void test_foreign_aux(void **state)
     assert_ok(orr_remove_dir(dir));
 }
 
+/* ---- rows that nobody wrote ---- */
+/* /x of float32 (rows, width, 1) with the layout that dcpl says, written or not. */
+static void replace_x(const char *path, hsize_t rows, hsize_t width, hid_t dcpl, int write)
+{
+    hid_t f = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), space, set;
+    hsize_t dims[3] = { rows, width, 1 };
+    float *x = orr_alloc(rows * width, sizeof *x);
+
+    H5Ldelete(f, "x", H5P_DEFAULT);
+    space = H5Screate_simple(3, dims, NULL);
+    set = H5Dcreate2(f, "x", H5T_IEEE_F32LE, space, H5P_DEFAULT, dcpl, H5P_DEFAULT);
+    assert_true(set >= 0);
+    if (write) H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, x);
+    orr_free(x);
+    H5Dclose(set);
+    H5Sclose(space);
+    H5Fclose(f);
+    H5Pclose(dcpl);
+}
+
+static void test_rows_of_nobody(void **state)
+{
+    char dir[ORR_PATH_MAX], path[ORR_PATH_MAX];
+    orr_schema s = series_schema(ORR_X_F32, 4, 1);
+    orr_rows want = make_rows(&s, 0, 6), got = make_rows(&s, 100, 6);
+    hsize_t chunk[3] = { 2, 4, 1 }, dims[3] = { 6, 4, 1 };
+    hid_t dcpl = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(3, dims, NULL);
+    int64_t rows;
+
+    (void)state;
+    temp_dir(dir);
+    assert_ok(orr_shard_write(dir, 0, &s, &want, NULL, NULL));
+    in_dir(path, dir, "shard-00000.h5");
+    H5Pset_chunk(dcpl, 3, chunk);
+    replace_x(path, 6, 4, H5Pcopy(dcpl), 1);
+    assert_ok(orr_shard_rows(path, &s, &rows));
+    assert_ok(orr_shard_read(path, &s, 0, 6, &got));
+    replace_x(path, 6, 4, dcpl, 0);
+    assert_fails(orr_shard_rows(path, &s, &rows), ORR_ERR_FORMAT,
+                 "/x was never written whole (3 of its 3 pieces");
+    replace_x(path, 6, 4, H5Pcreate(H5P_DATASET_CREATE), 0);
+    assert_fails(orr_shard_rows(path, &s, &rows), ORR_ERR_FORMAT, "/x was never written whole");
+    dcpl = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_virtual(dcpl, space, "gone.h5", "x", space);
+    replace_x(path, 6, 4, dcpl, 0);
+    assert_fails(orr_shard_read(path, &s, 0, 6, &got), ORR_ERR_FORMAT, "lie in other files");
+    H5Sclose(space);
+    free_rows(&want);
+    free_rows(&got);
+    assert_ok(orr_remove_dir(dir));
+}
+
 /* ---- one shard alone ---- */
 static void test_shard_alone(void **state)
 {
@@ -771,15 +823,16 @@ static int write_for_python(const char *dir, int kind)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_schema),          cmocka_unit_test(test_half),
-        cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_text_key),
-        cmocka_unit_test(test_same_bytes),      cmocka_unit_test(test_set_create),
-        cmocka_unit_test(test_bad_rows),        cmocka_unit_test(test_text_twice),
-        cmocka_unit_test(test_broken_sets),     cmocka_unit_test(test_foreign),
-        cmocka_unit_test(test_file_limit),      cmocka_unit_test(test_disk_full),
-        cmocka_unit_test(test_no_memory),       cmocka_unit_test(test_aux_differs),
-        cmocka_unit_test(test_foreign_aux),     cmocka_unit_test(test_shard_alone),
-        cmocka_unit_test(test_bad_label_alone), cmocka_unit_test(test_rows_alloc),
+        cmocka_unit_test(test_schema),      cmocka_unit_test(test_half),
+        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_text_key),
+        cmocka_unit_test(test_same_bytes),  cmocka_unit_test(test_set_create),
+        cmocka_unit_test(test_bad_rows),    cmocka_unit_test(test_text_twice),
+        cmocka_unit_test(test_broken_sets), cmocka_unit_test(test_foreign),
+        cmocka_unit_test(test_file_limit),  cmocka_unit_test(test_disk_full),
+        cmocka_unit_test(test_no_memory),   cmocka_unit_test(test_aux_differs),
+        cmocka_unit_test(test_foreign_aux), cmocka_unit_test(test_rows_of_nobody),
+        cmocka_unit_test(test_shard_alone), cmocka_unit_test(test_bad_label_alone),
+        cmocka_unit_test(test_rows_alloc),
     };
 
     if (argc == 4 && strcmp(argv[1], "write") == 0)

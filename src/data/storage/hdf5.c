@@ -192,6 +192,63 @@ orr_status orr_h5_close_in_memory(hid_t file, const char *name, orr_h5_memory *m
     return complete(m, name);
 }
 
+/* Chunks that a dataset of these axes has; -1: too many to count. */
+static int64_t chunks_of(hid_t dcpl, int n, const hsize_t *dims)
+{
+    hsize_t chunk[H5S_MAX_RANK];
+    int64_t all = 1;
+
+    if (n < 1 || H5Pget_chunk(dcpl, n, chunk) != n) return -1;
+    for (int i = 0; i < n; i++)
+        if (chunk[i] == 0 ||
+            __builtin_mul_overflow(all, (int64_t)((dims[i] + chunk[i] - 1) / chunk[i]), &all))
+            return -1;
+    return all;
+}
+
+static int64_t written_chunks(hid_t set, hid_t space)
+{
+    hsize_t n = 0;
+
+#if H5_VERSION_GE(1, 10, 5)
+    if (H5Dget_num_chunks(set, space, &n) < 0) return -1;
+    return (int64_t)n;
+#else
+    H5D_space_status_t status;
+
+    (void)n;
+    (void)space;
+    if (H5Dget_space_status(set, &status) < 0) return -1;
+    return status == H5D_SPACE_STATUS_NOT_ALLOCATED ? 0 : INT64_MAX;
+#endif
+}
+
+int64_t orr_h5_unwritten(hid_t set, int64_t *pieces)
+{
+    hsize_t dims[H5S_MAX_RANK];
+    hid_t space = H5Dget_space(set), dcpl = H5Dget_create_plist(set);
+    int n = space < 0 ? -1 : H5Sget_simple_extent_dims(space, dims, NULL);
+    hssize_t values = space < 0 ? -1 : H5Sget_simple_extent_npoints(space);
+    H5D_layout_t layout = dcpl < 0 ? H5D_LAYOUT_ERROR : H5Pget_layout(dcpl);
+    H5D_space_status_t status = H5D_SPACE_STATUS_ERROR;
+    int64_t written = -1;
+
+    *pieces = values == 0 ? 0 : 1;
+    if (n >= 0 && layout == H5D_CHUNKED) {
+        *pieces = values == 0 ? 0 : chunks_of(dcpl, n, dims);
+        written = *pieces < 0 ? -1 : written_chunks(set, space);
+    } else if (n >= 0 && layout == H5D_CONTIGUOUS && H5Pget_external_count(dcpl) == 0) {
+        H5Dget_space_status(set, &status);
+        written = status == H5D_SPACE_STATUS_ERROR ? -1 : status != H5D_SPACE_STATUS_NOT_ALLOCATED;
+    } else if (n >= 0 && layout != H5D_LAYOUT_ERROR) {
+        written = *pieces;
+    }
+    if (space >= 0) H5Sclose(space);
+    if (dcpl >= 0) H5Pclose(dcpl);
+    if (written < 0) return -1;
+    return *pieces > written ? *pieces - written : 0;
+}
+
 orr_status orr_h5_place(hid_t loc, const char *name, uint64_t *offset)
 {
     hid_t set = H5Dopen2(loc, name, H5P_DEFAULT);

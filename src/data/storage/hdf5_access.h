@@ -46,6 +46,10 @@ typedef struct orr_h5_memory {
 } orr_h5_memory;
 orr_status orr_h5_create_in_memory(hid_t *out, const char *name, orr_h5_memory *m);
 orr_status orr_h5_close_in_memory(hid_t file, const char *name, orr_h5_memory *m);
+/* How many of a dataset's pieces (chunks; a contiguous one is one piece) were never written, so
+ * that HDF5 answers with a fill value.  0 of a virtual dataset and of one whose bytes lie in other
+ * files; -1 when the file cannot tell. */
+int64_t orr_h5_unwritten(hid_t set, int64_t *pieces);
 /* Where the bytes of a contiguous dataset lie in its file. */
 orr_status orr_h5_place(hid_t loc, const char *name, uint64_t *offset);
 /* An existing file for writing, by one process (ranks NULL) or by all of them together.  *transfer:

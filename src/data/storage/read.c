@@ -125,6 +125,18 @@ static orr_status look_at(orr_store_reader *r, hid_t set, const char *name, orr_
                     r->path, name);
 }
 
+/* HDF5 gives zeros for what nobody wrote. */
+static orr_status check_written(const orr_store_reader *r, hid_t set, const char *name)
+{
+    int64_t pieces, unwritten = orr_h5_unwritten(set, &pieces);
+
+    if (unwritten == 0) return ORR_OK;
+    return orr_fail(ORR_ERR_FORMAT,
+                    "%s: dataset /%s was never written whole (%" PRId64 " of its %" PRId64
+                    " pieces are missing); make the file again",
+                    r->path, name, unwritten, pieces);
+}
+
 orr_status orr_store_look(orr_store_reader *r, const char *name, orr_store_array *a)
 {
     orr_status st;
@@ -135,6 +147,8 @@ orr_status orr_store_look(orr_store_reader *r, const char *name, orr_store_array
     if (H5Lexists(r->id, name, H5P_DEFAULT) <= 0) return ORR_OK;
     if ((set = H5Dopen2(r->id, name, H5P_DEFAULT)) < 0) return ORR_OK;
     st = look_at(r, set, name, a);
+    if (st == ORR_OK) st = check_written(r, set, name);
+    if (st != ORR_OK) *a = (orr_store_array){ 0 };
     H5Dclose(set);
     return st;
 }
@@ -263,6 +277,17 @@ orr_status orr_store_verify(orr_store_reader *r)
 }
 
 /* ---- rows ---- */
+/* Rows of a virtual array lie in files that nobody has looked at: those that are gone read as
+ * zeros. */
+static int is_elsewhere(hid_t set)
+{
+    hid_t dcpl = H5Dget_create_plist(set);
+    int yes = dcpl < 0 || H5Pget_layout(dcpl) == H5D_VIRTUAL || H5Pget_external_count(dcpl) != 0;
+
+    if (dcpl >= 0) H5Pclose(dcpl);
+    return yes;
+}
+
 static orr_status open_rows(orr_store_reader *r, const char *name)
 {
     hid_t dapl;
@@ -275,9 +300,14 @@ static orr_status open_rows(orr_store_reader *r, const char *name)
     H5Pset_chunk_cache(dapl, 1009, CHUNK_CACHE_BYTES, 1.0);
     r->rows = H5Dopen2(r->id, name, dapl);
     H5Pclose(dapl);
-    if (r->rows >= 0) return ORR_OK;
+    if (r->rows >= 0 && !is_elsewhere(r->rows)) return ORR_OK;
+    if (r->rows >= 0)
+        orr_fail(ORR_ERR_FORMAT, "%s: the rows of /%s lie in other files; copy them into this one",
+                 r->path, name);
+    else
+        orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot open /%s", r->path, name);
     close_rows(r);
-    return orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot open /%s", r->path, name);
+    return ORR_ERR_FORMAT;
 }
 
 /* A row of the file has as many elements as one of a, whatever its axes. */
