@@ -256,6 +256,11 @@ orr_status orr_loss_check_net(const orr_loss *l, const orr_graph *g, orr_text *r
     orr_narrowing n;
 
     ORR_TRY(orr_graph_narrowing(g, &n));
+    if (n.range.lo == n.range.hi)
+        return orr_fail(ORR_ERR_OPTION,
+                        "layer %s (%s) keeps the net's outputs at %.4g, whatever the sample: take "
+                        "it out",
+                        n.name, n.kind, n.range.lo);
     if (l->kind->needs == ORR_NEEDS_POSITIVE) return n.range.lo >= 0 ? ORR_OK : fail_range(l, &n);
     if (l->kind->needs != ORR_NEEDS_LOGITS || !n.name) return ORR_OK;
     if (isfinite(n.range.lo) && isfinite(n.range.hi)) return fail_range(l, &n);
@@ -283,6 +288,11 @@ orr_status orr_loss_dump_options(const orr_loss *l, orr_text *out)
     static const orr_option none[] = { ORR_OPTION_END };
 
     return orr_options_dump_flow(l->opts.bytes, l->kind->options ? l->kind->options : none, out);
+}
+
+orr_status orr_loss_fit(orr_loss *l, const int64_t *counts)
+{
+    return l->kind->fit ? l->kind->fit(l, counts) : ORR_OK;
 }
 
 int orr_loss_n_classes(const orr_loss *l)

@@ -62,6 +62,10 @@ const char *orr_loss_name(const orr_loss *l); /* the word of the job file, never
 orr_output_type orr_loss_output_type(const orr_loss *l);
 /* Appends its options as "{key: value}", without those that have their default: "{}". */
 orr_status orr_loss_dump_options(const orr_loss *l, orr_text *out);
+/* Lets it learn from the training part, once and before the first step: counts[n_classes], samples
+ * of each class (NULL: values).  A loss that was read from a model file has learned. ORR_ERR_OPTION
+ * when it cannot from these. */
+orr_status orr_loss_fit(orr_loss *l, const int64_t *counts);
 int orr_loss_n_classes(const orr_loss *l);    /* that the answer distinguishes; 0: values */
 int orr_loss_target_width(const orr_loss *l); /* numbers of a target; 1 for classes, densities */
 

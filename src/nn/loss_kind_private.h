@@ -1,11 +1,12 @@
 /* nn/loss_kind_private.h - for those who write a loss.
  *
- * A loss is one file in nn/losses/ with one static const row, listed once in kinds.c there; names
- * are words of job files.  Two rows may share a name when they take different targets ("ce" of
- * classes and of values cut into bins): what the data holds tells them apart.  Options of its own
- * are a struct of its own (opts, at most ORR_LOSS_OPTS_MAX bytes, plain data) with rows; in a job
- * file `loss: {NAME: {key: value}}`, in a model file the same text.  What it works out of the data
- * (weights of classes) it writes into its options in `check`, so that model files keep it.
+ * A loss is one file in nn/losses/ with one static const row, a word in the list of kinds.h there;
+ * names are words of job files.  Two rows may share a name when they take different targets ("ce"
+ * of classes and of values cut into bins): what the data holds tells them apart.  Options of its
+ * own are a struct of its own (opts, at most ORR_LOSS_OPTS_MAX bytes, plain data) with rows; in a
+ * job file `loss: {NAME: {key: value}}`, in a model file the same text.  What it learns of the
+ * training part (weights of rare classes) it writes into its options in `fit`, so that model files
+ * keep it.
  *
  * The row is all that the program knows of a loss: what it takes and predicts, how many outputs the
  * net must end in and what they may be (a layer that squashes logits is refused), what answers are
@@ -47,8 +48,10 @@ typedef struct orr_loss_kind {
     size_t opts_bytes;
     /* Units that the net must end in. */
     int (*outputs)(const orr_loss_spec *s);
-    /* ORR_ERR_OPTION for options that do not fit; may fill them.  NULL: nothing to check. */
-    orr_status (*check)(orr_loss *l, const orr_loss_spec *s);
+    /* ORR_ERR_OPTION for options that do not fit.  NULL: nothing to check. */
+    orr_status (*check)(const orr_loss *l, const orr_loss_spec *s);
+    /* Learns from how often each class comes in the training part: see orr_loss_fit. */
+    orr_status (*fit)(orr_loss *l, const int64_t *counts);
     /* Returns the loss of a sample with outputs x[outputs]; dx (may be NULL) [outputs] = its
      * gradient / n_global.  NaN in all of them for a target out of its range. */
     double (*sample)(const orr_loss *l, const orr_real *x, const orr_target *t, double n_global,

@@ -188,7 +188,8 @@ class StatisticsOfOne(Case):
         for n, leaves in ((3, 1), (5, 2), (13, 6)):
             few = table(f"few{n}", np.arange(n) % 2, seed=n)
             name = job(f"short{n}", few, self.NORM, data="validation_fraction: 0", train="epochs: 4, batch: 32")
-            want = self.quiet(name, f"train.leaves={leaves}")
+            want = f"{o.tmp('want')}{n}"
+            o.orrery("train", name, QUIET, "run=" + want, f"train.leaves={leaves}")
             runs = [f"{o.tmp('join')}{n}-{ranks}" for ranks in (0, 2, 3)]
             for ranks, run in zip((0, 2, 3), runs):
                 o.orrery("train", name, QUIET, "run=" + run, ranks=ranks)
@@ -199,6 +200,9 @@ class StatisticsOfOne(Case):
                 np.testing.assert_allclose(got[key], value, rtol=1e-5, atol=1e-7, err_msg=key)
 
     def test_noisy_leaves(self):
+        few = table("five", np.arange(5) % 2)
+        self.said(["batch_norm1", "leaves of 2 samples", "5 samples a batch"],
+                  job("few", few, self.NORM, data="validation_fraction: 0", train="epochs: 1, batch: 64"), ranks=(0,))
         self.said(["batch_norm1", "leaves of 2 samples"], job("noisy", self.two, self.NORM))
 
     def test_a_deviation_of_one_number(self):
@@ -237,10 +241,15 @@ class StatisticsOfOne(Case):
         o.orrery("import", "input.files=" + o.write("first.csv", "id,y,x0,x1,x2\nf,1,1,2,3\n"), "input.id=id", "input.label=y",
                  "input.classes=[0, 1]", "input.features='x0,x1,x2'", "out=" + first, QUIET)
         self.said(["the validation part is a single sample"], name, "data.validation=" + first)
+        one_out = o.write("one-out.yaml", f"run: x\ndata: {{train: {self.number}, validation_fraction: 0}}\n"
+                          "model: {layers: [flatten, linear: {units: 1}]}\ncv: {folds: 12}\ntrain: {epochs: 1}\n")
+        few = table("eleven", np.arange(12) / 12)
+        self.said(["folds 0, 1, 2, 3, 4, 5, 6, 7 and 4 more: the held-out part is a single sample"], one_out, "data.train=" + few,
+                  command="cv", ranks=(0,))
         path = o.write("rare-cv.yaml", f"run: x\ndata: {{train: {rare}, validation_fraction: 0}}\n"
                        "model: {layers: [flatten, linear: {units: 4}]}\ncv: {folds: 5, kind: plain, shuffle: false}\ntrain: {epochs: 1}\n")
         self.said(["fold 0: the training part", "2, 3"], path, command="cv")
-        self.said(["fold 1: the held-out part", "2, 3"], path, command="cv")
+        self.said(["folds 1, 2, 3, 4: the held-out part", "2, 3"], path, command="cv")
 
     def test_sorted_rows(self):
         order = table("order", np.sort(np.arange(60) % 2))

@@ -539,14 +539,21 @@ static const orr_option focal_options[] = {
     ORR_OPTION_END,
 };
 
-static orr_status focal_check(orr_loss *l, const orr_loss_spec *s)
+static orr_status focal_check(const orr_loss *l, const orr_loss_spec *s)
 {
-    focal_opts *o = (focal_opts *)l->opts.bytes;
+    const focal_opts *o = (const focal_opts *)l->opts.bytes;
 
     if (o->weights.n && o->weights.n != s->n_classes)
         return orr_fail(ORR_ERR_OPTION, "weights: %d for %d classes", o->weights.n, s->n_classes);
-    for (int i = o->weights.n; i < s->n_classes; i++)
-        o->weights.v[o->weights.n++] = 1;
+    return ORR_OK;
+}
+
+static orr_status focal_fit(orr_loss *l, const int64_t *counts)
+{
+    focal_opts *o = (focal_opts *)l->opts.bytes;
+
+    for (int i = o->weights.n; i < l->outputs; i++)
+        o->weights.v[o->weights.n++] = 1 / (double)counts[i];
     return ORR_OK;
 }
 
@@ -574,6 +581,7 @@ static const orr_loss_kind focal = { .name = "focal",
                                      .opts_bytes = sizeof(focal_opts),
                                      .outputs = orr_loss_output_a_class,
                                      .check = focal_check,
+                                     .fit = focal_fit,
                                      .sample = focal_sample,
                                      .link = orr_loss_link_softmax };
 
@@ -606,9 +614,12 @@ static void test_a_row_of_ones_own(void **state)
     orr_loss_eval(&l, &of_five, t.x, t.labels, NULL, t.sums, t.each, NULL);
     orr_loss_eval(&again, &of_five, t.x, t.labels, NULL, sums, NULL, NULL);
     assert_memory_equal(sums, t.sums, sizeof sums);
-    s.options = NULL; /* worked out of the data */
+    s.options = NULL; /* learned, and then written like options that were given */
     assert_int_equal(orr_loss_init_kind(&l, &focal, &s), ORR_OK);
-    assert_int_equal(((const focal_opts *)l.opts.bytes)->weights.n, 3);
+    assert_int_equal(orr_loss_fit(&l, (const int64_t[]){ 1, 2, 4 }), ORR_OK);
+    assert_int_equal(orr_loss_dump_options(&l, &text), ORR_OK);
+    assert_string_equal(text.s, "{weights: [1, 0.5, 0.25]}");
+    orr_text_free(&text);
     s.n_classes = 4, s.output.c = 4;
     assert_int_equal(orr_config_parse(&config, "{weights: [1, 2, 4]}", "x"), ORR_OK);
     s.options = orr_config_root(config);
@@ -691,6 +702,11 @@ static void test_bounded_ends(void **state)
         { "crps", "flatten, linear: {units: 3}, silu", 0, "from -0.2785 up" },
         { "mse", "flatten, linear: {units: 3}, sigmoid", 0, 0 },
         { "mse", "flatten, linear: {units: 3}, relu", 0, 0 },
+        { "bce", "flatten, linear: {units: 1}, softmax",
+          "softmax1 (softmax) keeps the net's outputs "
+          "at 1",
+          0 },
+        { "mse", "conv1d: {filters: 1, size: 2}, softmax, flatten", "at 1, whatever", 0 },
     };
     orr_text remark = ORR_TEXT_INIT;
 

@@ -14,29 +14,36 @@
 static const int few = 4;
 
 /* ---- statistics of a leaf ---- */
-static orr_status check_leaves(const orr_train_job *job, const orr_model *m, orr_text *out)
+/* Of the fullest batch, n samples, if its leaves hold few of them. */
+static void say_noisy(const orr_train_job *job, const orr_model *m, int64_t n, orr_text *out)
+{
+    const orr_layer *l;
+    int fewest = orr_graph_leaf_fewest(m->graph, &l);
+    int64_t least = n / orr_leaves_filled(n, job->train.leaves, fewest);
+
+    if (l && least < few)
+        orr_text_printf(out,
+                        "layer %s (%s) takes its statistics of leaves of %lld samples, %lld values "
+                        "a channel (%lld samples a batch in train.leaves %d): fewer leaves, or "
+                        "over: batch, make them less noisy\n",
+                        l->name, l->kind->kind, (long long)least, (long long)least, (long long)n,
+                        job->train.leaves);
+}
+
+static orr_status check_leaves(const orr_train_job *job, const orr_model *m)
 {
     const orr_train_opts *o = &job->train;
     const orr_layer *l;
     int fewest = orr_graph_leaf_fewest(m->graph, &l);
-    int64_t least = o->batch / o->leaves;
 
-    if (least < fewest)
-        return orr_fail(ORR_ERR_OPTION,
-                        "layer %s (%s) takes its statistics of each leaf, and train.batch %lld in "
-                        "train.leaves %d gives leaves of one sample, a single value a channel: "
-                        "what it makes of them is its bias alone; give train.leaves %lld or "
-                        "fewer, a larger train.batch, or %s: {over: batch}",
-                        l->name, l->kind->kind, (long long)o->batch, o->leaves,
-                        (long long)(o->batch / fewest > 1 ? o->batch / fewest : 1), l->kind->kind);
-    if (l && least < few)
-        orr_text_printf(out,
-                        "layer %s (%s) takes its statistics of leaves of %lld samples, %lld values "
-                        "a channel (train.batch %lld in train.leaves %d): fewer leaves, or over: "
-                        "batch, make them less noisy\n",
-                        l->name, l->kind->kind, (long long)least, (long long)least,
-                        (long long)o->batch, o->leaves);
-    return ORR_OK;
+    if (o->batch / o->leaves >= fewest || o->batch < fewest) return ORR_OK;
+    return orr_fail(ORR_ERR_OPTION,
+                    "layer %s (%s) takes its statistics of each leaf, and train.batch %lld in "
+                    "train.leaves %d gives leaves of one sample, a single value a channel: what it "
+                    "makes of them is its bias alone; give train.leaves %lld or fewer, a larger "
+                    "train.batch, or %s: {over: batch}",
+                    l->name, l->kind->kind, (long long)o->batch, o->leaves,
+                    (long long)(o->batch / fewest), l->kind->kind);
 }
 
 /* ---- one sample's own statistics ---- */
@@ -62,7 +69,7 @@ static orr_status check_chain(const orr_transform *t, const char *key, orr_text 
 orr_status orr_cautions_model(const orr_train_job *job, const orr_model *m, orr_text *out)
 {
     if (m->remarks.len) orr_text_printf(out, "%s\n", m->remarks.s);
-    ORR_TRY(check_leaves(job, m, out));
+    ORR_TRY(check_leaves(job, m));
     ORR_TRY(check_chain(m->transform, "data.transforms", out));
     ORR_TRY(check_chain(m->aux_transform, "data.aux_transforms", out));
     return orr_text_status(out);
@@ -301,8 +308,10 @@ orr_status orr_cautions_parts(const orr_train_job *job, const orr_model *m, cons
 {
     const orr_split *train = &parts->part[ORR_TRAIN];
     const orr_split *validation = &parts->part[ORR_VALIDATION], *fold = &parts->part[ORR_FOLD];
+    int64_t length = epoch_length(job, parts);
 
-    ORR_TRY(check_batch(job, m, epoch_length(job, parts)));
+    ORR_TRY(check_batch(job, m, length));
+    say_noisy(job, m, length < job->train.batch ? length : job->train.batch, out);
     ORR_TRY(check_select(job, m, validation));
     for (int i = 0; i < ORR_N_SPLITS; i++)
         if (parts->part[i].n && (i != ORR_FOLD || fold->rows != validation->rows))

@@ -234,6 +234,24 @@ static orr_status make_stepper(orr_training *t)
                               &so);
 }
 
+/* What the loss must learn of the training rows. */
+static orr_status fit_loss(orr_training *t)
+{
+    const orr_split *train = &t->parts->part[ORR_TRAIN];
+    const int32_t *labels = orr_dataset_labels(train->samples->set);
+    int n = orr_model_n_classes(&t->model);
+    int64_t *counts = orr_alloc((size_t)n + 1, sizeof *counts);
+    orr_status st;
+
+    if (!counts) return orr_fail(ORR_ERR_NOMEM, "out of memory: counts of %d classes", n);
+    for (int64_t i = 0; n && labels && i < train->n; i++)
+        if (labels[train->rows[i]] >= 0 && labels[train->rows[i]] < n)
+            counts[labels[train->rows[i]]]++;
+    st = orr_loss_fit(&t->model.loss, n ? counts : NULL);
+    orr_free(counts);
+    return st;
+}
+
 static orr_status make_model(orr_training *t)
 {
     ORR_TRY(orr_train_job_dump(t->job, &t->job_text));
@@ -241,7 +259,8 @@ static orr_status make_model(orr_training *t)
     ORR_TRY(orr_model_create(&t->model, t->job,
                              orr_dataset_schema(t->parts->part[ORR_TRAIN].samples->set)));
     t->model.job = orr_strdup(t->job_text.s);
-    return check_job(t);
+    ORR_TRY(check_job(t));
+    return fit_loss(t);
 }
 
 orr_status orr_training_open(orr_training *t, orr_context *context, const orr_train_job *job,

@@ -139,9 +139,8 @@ static orr_status softmax_backward(orr_layer *l, orr_backend *be, const orr_pass
 
 static orr_range softmax_range(const orr_layer *l, const orr_range *in)
 {
-    (void)l;
     (void)in;
-    return (orr_range){ 0, 1 };
+    return (orr_range){ l->out.c == 1, 1 }; /* of one channel: always 1 */
 }
 
 const orr_layer_kind orr_kind_softmax = {

@@ -4,9 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const orr_loss_kind *const kinds[] = { &orr_loss_bce,  &orr_loss_ce,
-                                              &orr_loss_mse,  &orr_loss_binned_ce,
-                                              &orr_loss_crps, &orr_loss_expected_mse };
+#define ROW(NAME) &orr_loss_##NAME,
+static const orr_loss_kind *const kinds[] = { ORR_LOSS_KINDS(ROW) };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
 const orr_loss_kind *const *orr_loss_kinds(int *n)
