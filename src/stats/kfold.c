@@ -1,8 +1,8 @@
 /* stats/kfold.c - scikit-learn's KFold, StratifiedKFold, GroupKFold and StratifiedGroupKFold, row
- * for row.  Sources: scikit-learn 1.2.1 and (GroupKFold with shuffle, StratifiedGroupKFold) 1.9.1,
- * model_selection/_split.py; numpy 1.24 for the order that argsort gives to ties (introsort:
- * Musser, Software: Practice and Experience 27 (1997)) and for the order in which it adds up.  A
- * fold of the last kind is chosen by comparing doubles, so that each rounding counts. */
+ * for row.  Sources: scikit-learn 1.2.1 and 1.9.1, model_selection/_split.py; numpy 1.24 for the
+ * order that argsort gives to ties (introsort: Musser, Software: Practice and Experience 27 (1997))
+ * and for the order in which it adds up.  A fold of the last kind is chosen by comparing doubles,
+ * so that each rounding counts. */
 #include "stats/kfold.h"
 
 #include "core/memory.h"
@@ -362,14 +362,38 @@ static void numpy_argsort(const int64_t *v, int64_t *first, int64_t *last, int d
     insertion_argsort(v, first, last);
 }
 
-/* Groups by falling number of rows, each to the fold that has the fewest so far. */
-static void deal_groups(int32_t *to, int64_t *order, const int64_t *rows, int64_t n_groups,
-                        int64_t *load, int k)
+static orr_status stable_argsort(const int64_t *v, int64_t *order, int64_t n)
 {
+    item *items = orr_alloc((size_t)n, sizeof *items), *spare = orr_alloc((size_t)n, sizeof *spare);
+    const item *sorted;
+    orr_status st = items && spare ? ORR_OK : no_memory(n);
+
+    for (int64_t i = 0; st == ORR_OK && i < n; i++)
+        items[i] = (item){ (uint64_t)v[i], i };
+    sorted = st == ORR_OK ? sort_items(items, spare, n) : NULL;
+    for (int64_t i = 0; sorted && i < n; i++)
+        order[i] = sorted[i].value;
+    orr_free(items);
+    orr_free(spare);
+    return st;
+}
+
+/* Groups by rising number of rows. */
+static orr_status sort_groups(int64_t *order, const int64_t *rows, int64_t n_groups,
+                              orr_sklearn like)
+{
+    if (like == ORR_SKLEARN_1_9) return stable_argsort(rows, order, n_groups);
     for (int64_t g = 0; g < n_groups; g++)
         order[g] = g;
     numpy_argsort(rows, order, order + n_groups - 1,
                   2 * (63 - __builtin_clzll((uint64_t)n_groups)));
+    return ORR_OK;
+}
+
+/* From the last group of the order on, each to the fold that has the fewest rows so far. */
+static void deal_groups(int32_t *to, const int64_t *order, const int64_t *rows, int64_t n_groups,
+                        int64_t *load, int k)
+{
     for (int64_t g = n_groups - 1; g >= 0; g--) {
         int lightest = 0;
 
@@ -399,6 +423,7 @@ static orr_status fold_groups(int32_t *fold, int64_t n, const int64_t *groups,
         orr_numpy_permutation(rng, order, n_groups);
         cut(to, order, n_groups, o->k);
     } else {
+        ORR_TRY_GOTO(st, done, sort_groups(order, rows, n_groups, o->like));
         deal_groups(to, order, rows, n_groups, load, o->k);
     }
     for (int64_t i = 0; i < n; i++)
@@ -684,6 +709,24 @@ static orr_status check_folds(const balance *b, const int32_t *labels)
     return ORR_OK;
 }
 
+/* scikit-learn 1.2 shuffles the groups' counts and not their names: a group gets the fold that was
+ * dealt to another. */
+static orr_status mix_up(balance *b, const int64_t *drawn)
+{
+    int32_t *to = orr_alloc((size_t)b->n_groups, sizeof *to);
+
+    if (!to) return no_memory(b->n);
+    for (int64_t g = 0; g < b->n_groups; g++)
+        to[g] = b->to[drawn[g]];
+    orr_free(b->to);
+    b->to = to;
+    for (int64_t at = 0; at < b->n_classes * b->k; at++)
+        b->held[at] = 0;
+    for (int64_t i = 0; i < b->n; i++)
+        b->held[b->class_of[i] * b->k + to[b->group_of[i]]]++;
+    return ORR_OK;
+}
+
 static orr_status fold_balanced(int32_t *fold, int64_t n, const int32_t *labels,
                                 const int64_t *groups, const orr_kfold_opts *o,
                                 orr_numpy_random *rng)
@@ -699,6 +742,7 @@ static orr_status fold_balanced(int32_t *fold, int64_t n, const int32_t *labels,
     }
     order_groups(&b, rng, drawn);
     deal_balanced(&b);
+    if (drawn && o->like == ORR_SKLEARN_1_2) ORR_TRY_GOTO(st, done, mix_up(&b, drawn));
     ORR_TRY_GOTO(st, done, check_folds(&b, labels));
     for (int64_t i = 0; i < n; i++)
         fold[i] = b.to[b.group_of[i]];
@@ -722,6 +766,9 @@ static orr_status check_opts(int64_t n, const int32_t *labels, const int64_t *gr
         return orr_fail(ORR_ERR_ARG, "folds: stratified without labels");
     if ((o->kind == ORR_FOLDS_GROUP || o->kind == ORR_FOLDS_STRATIFIED_GROUP) && !groups)
         return orr_fail(ORR_ERR_ARG, "folds: by group without groups");
+    if (o->kind == ORR_FOLDS_GROUP && o->shuffle && o->like == ORR_SKLEARN_1_2)
+        return orr_fail(ORR_ERR_ARG, "folds: GroupKFold of scikit-learn 1.2 does not shuffle; that "
+                                     "of 1.9 does");
     return ORR_OK;
 }
 

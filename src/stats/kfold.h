@@ -14,19 +14,19 @@
  * RepeatedStratifiedKFold (random_state=seed), or of any of the four with random_state=
  * RandomState(seed) kept over the calls.  Without shuffle nothing is drawn and rng may be NULL.
  *
- * Identical to which scikit-learn, where versions differ:
+ * Names of groups rank as numbers; who has texts ranks them first, as numpy.unique would.
+ *
+ * Versions of scikit-learn differ, and `like` says which one is meant:
  *   GROUP             Groups are dealt out by falling number of rows.  Those of equal number come
- *                     in the order in which the argsort of numpy 1.24, an introsort, leaves them,
- *                     read backwards: as scikit-learn before 1.9 has it there.  Later numpy leaves
- *                     them in an order that goes by the processor, and from 1.9 on scikit-learn
- *                     sorts them stably.  All agree if no two groups have the same number of rows,
- *                     or if there are 16 groups or fewer; otherwise all are valid and have the same
- *                     numbers of rows in each fold, with tied groups exchanged.
- *   GROUP, shuffle    As scikit-learn 1.6 and later (older ones have no such option): distinct
- *                     groups in random order, cut into k runs of equal number of groups; rows per
- *                     fold are not balanced.
- *   STRATIFIED_GROUP  With shuffle as current versions.  1.2.1 mixes up which group is which there
- *                     and its folds need not be stratified.
+ *                     in the order in which an argsort leaves them, read backwards: a stable one
+ *                     (1.9), or the introsort of numpy 1.24 (1.2; between the two, numpy leaves
+ *                     them in an order that goes by the processor).  Both agree if no two groups
+ *                     have the same number of rows, or if there are 16 groups or fewer; otherwise
+ *                     the folds have the same numbers of rows, with tied groups exchanged.
+ *   GROUP, shuffle    1.9: distinct groups in random order, cut into k runs of equal number of
+ *                     groups; rows per fold are not balanced.  1.2 has no such option: refused.
+ *   STRATIFIED_GROUP  With shuffle 1.2 mixes up which group is which, and its folds need not be
+ *                     stratified; 1.9 does not.
  */
 #ifndef ORR_STATS_KFOLD_H
 #define ORR_STATS_KFOLD_H
@@ -47,10 +47,14 @@ typedef enum {
     ORR_FOLDS_STRATIFIED_GROUP
 } orr_fold_kind;
 
+/* 1.9.1 with any numpy; 1.2.1 with numpy 1.24. */
+typedef enum { ORR_SKLEARN_1_9, ORR_SKLEARN_1_2 } orr_sklearn;
+
 typedef struct orr_kfold_opts {
     orr_fold_kind kind;
     int k;       /* folds: 2 .. n */
     int shuffle; /* 0: the rows, classes and groups decide alone */
+    orr_sklearn like;
 } orr_kfold_opts;
 
 /* Fills fold[n].  labels[n]: any numbers, one per class, read by the stratified kinds only;

@@ -3,12 +3,16 @@ submission, a cross-validation and a stack digit for digit; what was rounded on 
 wherever an id enters."""
 import csv
 import os
+import shutil
 import unittest
 
 import h5py
 import numpy as np
 import orrery as o
+import pandas
+import sklearn
 from astropy.table import Table
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 N = 40
 QUIET = "runtime.progress=false"
@@ -152,6 +156,78 @@ runtime: {{progress: false}}
             r = o.orrery("predict", o.tmp("trun"), o.tmp("exact"), "out=" + o.tmp("s.csv"), "submission=" + sample, code=None)
             self.assertIn(said, r.err)
             self.assertFalse(os.path.exists(o.tmp("s.csv")))
+
+
+class Groups(unittest.TestCase):
+    """Groups rank as the columns that pandas reads: folds are scikit-learn's for them."""
+    N = 150
+
+    @classmethod
+    def setUpClass(cls):
+        cls.x = np.arange(2 * cls.N, dtype="f4").reshape(cls.N, 2)
+        cls.y = np.arange(cls.N) % 2
+        np.save(o.tmp("gx.npy"), cls.x)
+        np.save(o.tmp("gy.npy"), cls.y)
+        o.orrery("import", "input.files=" + o.tmp("gx.npy"), "input.label=" + o.tmp("gy.npy"), "out=" + o.tmp("gset"), QUIET)
+
+    def folds(self, table, kind, shuffle="false", like="1.2", ranks=0):
+        shutil.rmtree(o.tmp("gcv"), ignore_errors=True)
+        job = o.write("gcv.yaml", f"""
+run: {o.tmp('gcv')}
+data: {{train: {o.tmp('gset')}, validation_fraction: 0}}
+model: {{layers: [linear: {{units: 1}}]}}
+train: {{epochs: 1, batch: 64, lr: 0.01}}
+cv: {{folds: 3, kind: {kind}, shuffle: {shuffle}, seed: 5, groups: {table}, sklearn: {like}}}
+runtime: {{progress: false, threads: 1}}
+""")
+        done = o.orrery("cv", job, ranks=ranks, code=None)
+        if done.code:
+            return done.err
+        with h5py.File(o.tmp("gcv/oof.h5")) as f:
+            have = np.empty(self.N, int)
+            have[[int(i) for i in f["id"][:]]] = f["fold"][0]
+        return have
+
+    def names(self):
+        rng = np.random.default_rng(3)
+        g = rng.integers(0, 24, self.N)
+        return {"integers": g, "negative": g - 12, "unsigned": np.uint64(2 ** 63 - 5) + g.astype("u8"), "floats": g / 4,
+                "padded": np.array([f"{k:04d}" for k in g]), "texts": np.array([f"f{k}" for k in g]),
+                "mixed": np.array([str(k) if k % 5 else f"x{k}" for k in g])}
+
+    @unittest.skipUnless(sklearn.__version__.startswith("1.2."), "the oracle is scikit-learn 1.2")
+    def test_against_sklearn(self):
+        for what, g in self.names().items():
+            path = o.tmp(what + ".csv")
+            pandas.DataFrame({"id": np.arange(self.N), "group": g}).to_csv(path, index=False)
+            for kind, cv in (("group", GroupKFold(3)), ("stratified-group", StratifiedGroupKFold(3)),
+                             ("stratified-group", StratifiedGroupKFold(3, shuffle=True, random_state=5))):
+                read = pandas.read_csv(path)["group"]
+                want = np.empty(self.N, int)
+                for f, (_, rows) in enumerate(cv.split(self.x, self.y, read)):
+                    want[rows] = f
+                have = self.folds(path, kind, "true" if cv.shuffle else "false", ranks=2 if what == "integers" else 0) if hasattr(cv, "shuffle") else self.folds(path, kind)
+                np.testing.assert_array_equal(have, want, f"{what} {cv}")
+            if what in ("integers", "unsigned", "texts"):
+                Table({"id": np.arange(self.N), "group": g}).write(o.tmp(what + ".fits"), overwrite=True)
+                np.testing.assert_array_equal(self.folds(o.tmp(what + ".fits"), "stratified-group", "true"), have, what)
+
+    def test_versions(self):
+        """Without a word, the folds are those of 1.9: ties by their rank, backwards."""
+        g = np.arange(self.N) // 5
+        path = o.tmp("ties.csv")
+        pandas.DataFrame({"id": np.arange(self.N), "group": g}).to_csv(path, index=False)
+        have = self.folds(path, "group", like="1.9")
+        np.testing.assert_array_equal(have, (29 - g) % 3)
+        self.assertIn("does not shuffle", self.folds(path, "group", "true", "1.2"))
+        said = " ".join(o.orrery("cv", "--help").out.split())
+        self.assertIn("index for index as scikit-learn (1.9, or what cv.sklearn says)", said)
+
+    def test_two_ways(self):
+        g = ["7" if k % 3 else "07" for k in range(self.N)]
+        path = o.tmp("ways.csv")
+        pandas.DataFrame({"id": np.arange(self.N), "group": g}).to_csv(path, index=False)
+        self.assertIn("are one number, written in two ways", self.folds(path, "group"))
 
 
 class Texts(unittest.TestCase):

@@ -98,8 +98,8 @@ static void split(FILE *f, const head *h)
  * repeat. */
 static void kfold(FILE *f, const head *h)
 {
-    int64_t *how = take(f, 3, sizeof *how), *groups = NULL;
-    orr_kfold_opts o = { (orr_fold_kind)how[0], (int)h->k, (int)how[1] };
+    int64_t *how = take(f, 4, sizeof *how), *groups = NULL;
+    orr_kfold_opts o = { (orr_fold_kind)how[0], (int)h->k, (int)how[1], (orr_sklearn)how[3] };
     int32_t *labels = NULL, *fold = calloc((size_t)(h->n * how[2]) + 1, sizeof *fold);
     orr_numpy_random rng;
     orr_status st = ORR_OK;

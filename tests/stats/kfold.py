@@ -1,12 +1,18 @@
 """orr_kfold against scikit-learn's KFold, StratifiedKFold, GroupKFold, StratifiedGroupKFold and the
 repeated ones: the same test rows in every fold, or a refusal for a reason that is checked here.
-What 1.2.1 lacks (GroupKFold with shuffle) or has wrong (StratifiedGroupKFold with shuffle) is
-stated in a few lines; where the scikit-learn that runs this has it, that is asked too."""
-import inspect
+Folds like those of 1.2 are compared with the scikit-learn that runs this, where it is of that
+version (Debian's); those like 1.9 with kfold-1.9.1.txt, a digest of each case's folds, which
+
+    python kfold.py --write kfold-1.9.1.txt
+
+wrote with scikit-learn 1.9.1 and numpy 2.4.6 (the cases do not depend on numpy's version)."""
+import hashlib
+import os
 import sys
 import warnings
 
 import numpy as np
+import sklearn
 from sklearn.model_selection import (
     GroupKFold,
     KFold,
@@ -21,11 +27,10 @@ import cases
 KFOLD = 8
 PLAIN, STRATIFIED, GROUP, STRATIFIED_GROUP = range(4)
 NAMES = ["plain", "stratified", "group", "stratified group"]
+LIKE = ["1.9", "1.2"]
+RUNS = ".".join(sklearn.__version__.split(".")[:2])
 
 rng = np.random.RandomState(20250301)
-group_shuffles = "shuffle" in inspect.signature(GroupKFold).parameters
-group_stable = "stable" in inspect.getsource(GroupKFold)
-balanced_right = "inv_perm" in inspect.getsource(StratifiedGroupKFold)
 
 
 def folds_of(splits, n):
@@ -37,26 +42,8 @@ def folds_of(splits, n):
     return fold
 
 
-def stated_group(k, state, groups):
-    """GroupKFold with shuffle: the distinct groups in random order, cut into runs."""
-    fold = np.empty(len(groups), int)
-    for f, part in enumerate(np.array_split(state.permutation(np.unique(groups)), k)):
-        fold[np.isin(groups, part)] = f
-    return fold
-
-
-def stated_balanced(k, state, y, groups):
-    """StratifiedGroupKFold with shuffle: the one without, of groups that changed names."""
-    names, inverse = np.unique(groups, return_inverse=True)
-    drawn = state.permutation(len(names))
-    place = np.empty_like(drawn)
-    place[drawn] = np.arange(len(names))
-    return folds_of(StratifiedGroupKFold(k).split(y, y, place[inverse]), len(y))
-
-
-def references(c):
-    """What the repeats should be, one list of folds for each source that can say; None: to be
-    refused."""
+def folds(c):
+    """The repeats as the scikit-learn that runs this has them; None: to be refused."""
     n, k, y, groups = c["n"], c["k"], c["y"], c["groups"]
     if not 2 <= k <= n:
         return None
@@ -64,37 +51,22 @@ def references(c):
         return None
     if y is not None and np.unique(y, return_counts=True)[1].min() < k:
         return None
-    seed, times, x = c["seed"], range(c["repeats"]), np.empty(n)
-    said = []
+    if c["kind"] == GROUP and c["shuffle"] and RUNS == "1.2":
+        return None  # it has no such option
+    x, times = np.empty(n), range(c["repeats"])
+    random = {"shuffle": True, "random_state": np.random.RandomState(c["seed"])} if c["shuffle"] else {}
     if c["kind"] == PLAIN:
-        said.append(repeated(RepeatedKFold, c) if c["shuffle"] else [folds_of(KFold(k).split(x), n)] * c["repeats"])
-    elif c["kind"] == STRATIFIED:
-        said.append(repeated(RepeatedStratifiedKFold, c) if c["shuffle"]
-                    else [folds_of(StratifiedKFold(k).split(x, y), n)] * c["repeats"])
-    elif c["kind"] == GROUP and not c["shuffle"]:
-        sizes = np.unique(groups, return_counts=True)[1]
-        if not group_stable or len(sizes) <= 16 or len(np.unique(sizes)) == len(sizes):
-            said.append([folds_of(GroupKFold(k).split(x, None, groups), n)] * c["repeats"])
-    elif c["kind"] == GROUP:
-        state = np.random.RandomState(seed)
-        said.append([stated_group(k, state, groups) for _ in times])
-        if group_shuffles:
-            cv = GroupKFold(k, shuffle=True, random_state=np.random.RandomState(seed))
-            said.append([folds_of(cv.split(x, None, groups), n) for _ in times])
-    elif not c["shuffle"]:
-        said.append([folds_of(StratifiedGroupKFold(k).split(x, y, groups), n)] * c["repeats"])
-    else:
-        state = np.random.RandomState(seed)
-        said.append([stated_balanced(k, state, y, groups) for _ in times])
-        if balanced_right:
-            cv = StratifiedGroupKFold(k, shuffle=True, random_state=np.random.RandomState(seed))
-            said.append([folds_of(cv.split(x, y, groups), n) for _ in times])
-            first = StratifiedGroupKFold(k, shuffle=True, random_state=seed).split(x, y, groups)
-            assert np.array_equal(said[-1][0], folds_of(first, n))
-    if c["kind"] == STRATIFIED_GROUP:
-        for fold in (fold for folds in said for fold in folds):
-            if any(len(np.unique(fold[y == label])) < k for label in np.unique(y)):
-                return None
+        return repeated(RepeatedKFold, c) if c["shuffle"] else [folds_of(KFold(k).split(x), n) for _ in times]
+    if c["kind"] == STRATIFIED:
+        return repeated(RepeatedStratifiedKFold, c) if c["shuffle"] else [folds_of(StratifiedKFold(k).split(x, y), n) for _ in times]
+    if c["kind"] == GROUP:
+        cv = GroupKFold(k, **random)
+        return [folds_of(cv.split(x, None, groups), n) for _ in times]
+    cv = StratifiedGroupKFold(k, **random)
+    said = [folds_of(cv.split(x, y, groups), n) for _ in times]
+    for fold in said:
+        if any(len(np.unique(fold[y == label])) < k for label in np.unique(y)):
+            return None
     return said
 
 
@@ -178,33 +150,54 @@ def all_cases():
     return out
 
 
-def packed(c):
-    arrays = [np.array([c["kind"], c["shuffle"], c["repeats"]], dtype=np.int64)]
+def packed(c, like):
+    arrays = [np.array([c["kind"], c["shuffle"], c["repeats"], like], dtype=np.int64)]
     arrays += [a for a in (c["y"], c["groups"]) if a is not None]
     return cases.case(KFOLD, c["n"], c["k"], float(c["seed"]), *arrays)
 
 
+def digest(said):
+    if said is None or isinstance(said, str):
+        return "refused"
+    return hashlib.sha256(np.concatenate(said).astype("<i4").tobytes()).hexdigest()[:16]
+
+
+def write(path):
+    assert RUNS == "1.9", f"these would be the folds of scikit-learn {sklearn.__version__}"
+    with open(path, "w") as f:
+        f.writelines(digest(folds(c)) + "\n" for c in all_cases())
+
+
+def compare(program, asked, like, want):
+    wrong, tally = 0, {}
+    for c, ours, theirs in zip(asked, cases.run(program, [packed(c, like) for c in asked]), want):
+        counts = tally.setdefault((c["kind"], c["shuffle"]), [0, 0])
+        counts[theirs == "refused"] += 1
+        if digest(ours if isinstance(ours, str) else [ours]) != theirs:
+            wrong += 1
+            print(f"like {LIKE[like]}, {NAMES[c['kind']]} n={c['n']} k={c['k']} shuffle={c['shuffle']} seed={c['seed']} repeats={c['repeats']}: "
+                  f"differs; ours {str(ours)[:150]}")
+    for (kind, shuffle), (same, refused) in sorted(tally.items()):
+        print(f"like {LIKE[like]}, {NAMES[kind]}{' shuffled' if shuffle else ''}: {same} compared, {refused} to be refused")
+        assert same >= 60 or (like, kind, shuffle) == (1, GROUP, 1), "too few cases that fold"
+    print(f"{len(asked)} cases, {wrong} differ")
+    return wrong
+
+
 def main():
     warnings.simplefilter("ignore")
+    if sys.argv[1] == "--write":
+        write(sys.argv[2])
+        return 0
     asked = all_cases()
-    wrong, tally = 0, {}
-    for c, ours in zip(asked, cases.run(sys.argv[1], [packed(c) for c in asked])):
-        said = references(c)
-        counts = tally.setdefault((c["kind"], c["shuffle"]), [0, 0, 0])
-        counts[0 if said else 1 if said is None else 2] += 1
-        if said is None:
-            same = isinstance(ours, str)
-        else:
-            same = all(not isinstance(ours, str) and np.array_equal(np.concatenate(folds), ours) for folds in said)
-        if not same:
-            wrong += 1
-            print(f"{NAMES[c['kind']]} n={c['n']} k={c['k']} shuffle={c['shuffle']} seed={c['seed']} "
-                  f"repeats={c['repeats']}: differs; ours {str(ours)[:150]}, "
-                  f"theirs {said if said is None else np.concatenate(said[-1])[:20]}")
-    for (kind, shuffle), (same, refused, unsaid) in sorted(tally.items()):
-        print(f"{NAMES[kind]}{' shuffled' if shuffle else ''}: {same} compared, {refused} to be refused, {unsaid} not comparable")
-        assert same >= 60 or unsaid >= 60, "too few cases that fold"
-    print(f"{len(asked)} cases, {wrong} differ")
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "kfold-1.9.1.txt")) as f:
+        stored = f.read().split()
+    assert len(stored) == len(asked)
+    wrong = compare(sys.argv[1], asked, 0, stored)
+    if RUNS in LIKE:
+        now = [digest(folds(c)) for c in asked]
+        wrong += compare(sys.argv[1], asked, LIKE.index(RUNS), now)
+        print(f"{sum(a != b for a, b in zip(now, stored))} of {len(now)} differ between scikit-learn {sklearn.__version__} and 1.9.1")
     return wrong != 0
 
 

@@ -1,4 +1,4 @@
-/* tests/stats/test_kfold.c - folds as scikit-learn prints them (1.2.1; shuffled by group: 1.9.1),
+/* tests/stats/test_kfold.c - folds as scikit-learn prints them (1.9.1, and 1.2.1 where it differs),
  * what is refused, and what holds for folds of any rows; kfold.py compares many more. */
 #include "stats/kfold.h"
 
@@ -9,14 +9,20 @@
 
 enum { MAX_ROWS = 600, MAX_CLASSES = 6, MAX_FOLDS = 16 };
 
-static const orr_kfold_opts plain3 = { ORR_FOLDS_PLAIN, 3, 0 };
-static const orr_kfold_opts stratified3 = { ORR_FOLDS_STRATIFIED, 3, 0 };
-static const orr_kfold_opts group3 = { ORR_FOLDS_GROUP, 3, 0 };
-static const orr_kfold_opts balanced3 = { ORR_FOLDS_STRATIFIED_GROUP, 3, 0 };
+static const orr_kfold_opts plain3 = { .kind = ORR_FOLDS_PLAIN, .k = 3 };
+static const orr_kfold_opts stratified3 = { .kind = ORR_FOLDS_STRATIFIED, .k = 3 };
+static const orr_kfold_opts group3 = { .kind = ORR_FOLDS_GROUP, .k = 3 };
+static const orr_kfold_opts balanced3 = { .kind = ORR_FOLDS_STRATIFIED_GROUP, .k = 3 };
 
 static orr_kfold_opts shuffled(orr_kfold_opts o)
 {
     o.shuffle = 1;
+    return o;
+}
+
+static orr_kfold_opts as_1_2(orr_kfold_opts o)
+{
+    o.like = ORR_SKLEARN_1_2;
     return o;
 }
 
@@ -74,7 +80,8 @@ static void test_group(void **state)
     folds_are("111110000222", NULL, far, group3, NULL);
     for (int i = 0; i < 34; i++)
         ties[i] = i / 2;
-    folds_are("1122001122001111221122001122000000", NULL, ties, group3, NULL);
+    folds_are("1100221100221100221100221100221100", NULL, ties, group3, NULL);
+    folds_are("1122001122001111221122001122000000", NULL, ties, as_1_2(group3), NULL);
     orr_numpy_seed(&rng, 3);
     folds_are("222110000000", NULL, g, shuffled(group3), &rng);
 }
@@ -89,6 +96,11 @@ static void test_stratified_group(void **state)
     folds_are("0000112200221111", y, g, balanced3, NULL);
     orr_numpy_seed(&rng, 1);
     folds_are("2222001100111100", y, g, shuffled(balanced3), &rng);
+    orr_numpy_seed(&rng, 1);
+    folds_are("0000221122001111", y, g, as_1_2(shuffled(balanced3)), &rng);
+    orr_numpy_seed(&rng, 2);
+    folds_are("0022001100112211", y, g, as_1_2(shuffled(balanced3)), &rng);
+    folds_are("0000112200221111", y, g, as_1_2(balanced3), NULL);
 }
 
 /* As many classes and groups as there can be. */
@@ -103,13 +115,14 @@ static void test_many(void **state)
         y[i] = i / 2 * 4000;
         g[i] = (int64_t)((uint64_t)i * 0x5851F42D4C957F2D); /* all different, in no order */
     }
-    assert_int_equal(
-        orr_kfold(fold, ROWS, y, NULL, &(orr_kfold_opts){ ORR_FOLDS_STRATIFIED, 2, 0 }, NULL),
-        ORR_OK);
+    assert_int_equal(orr_kfold(fold, ROWS, y, NULL,
+                               &(orr_kfold_opts){ .kind = ORR_FOLDS_STRATIFIED, .k = 2 }, NULL),
+                     ORR_OK);
     for (int i = 0; i < ROWS; i += 2)
         assert_int_equal(fold[i] + fold[i + 1], 1);
     assert_int_equal(
-        orr_kfold(fold, ROWS, NULL, g, &(orr_kfold_opts){ ORR_FOLDS_GROUP, 2, 0 }, NULL), ORR_OK);
+        orr_kfold(fold, ROWS, NULL, g, &(orr_kfold_opts){ .kind = ORR_FOLDS_GROUP, .k = 2 }, NULL),
+        ORR_OK);
     for (int i = 0; i < ROWS; i++)
         held[fold[i]]++;
     assert_int_equal(held[0], ROWS / 2);
@@ -152,7 +165,7 @@ static void test_bad_input(void **state)
     refused(10, NULL, NULL, o, "-3 folds");
     o.k = 11;
     refused(10, NULL, NULL, o, "at most one per row");
-    o = (orr_kfold_opts){ (orr_fold_kind)9, 3, 0 };
+    o = (orr_kfold_opts){ .kind = (orr_fold_kind)9, .k = 3 };
     refused(10, NULL, NULL, o, "9 is not a kind");
     refused(10, NULL, NULL, stratified3, "without labels");
     refused(10, NULL, five, balanced3, "without labels");
@@ -163,6 +176,7 @@ static void test_bad_input(void **state)
     refused(10, NULL, one, group3, "one group spans all 10 rows");
     refused(10, rare, one, balanced3, "at least 3 values");
     refused(10, NULL, two, shuffled(group3), "2 groups cannot fill 3 folds");
+    refused(10, NULL, five, as_1_2(shuffled(group3)), "1.2 does not shuffle; that of 1.9 does");
     refused(10, clumped, two, balanced3, "use at most 2 folds");
     refused(10, rare, five, balanced3, "class -9 has 2 rows, and 3 folds need one each");
     refused(10, clumped, five, balanced3, "got no row of class 1, which is in 2 groups");
@@ -183,7 +197,7 @@ static void test_no_memory(void **state)
     (void)state;
     orr_numpy_seed(&rng, 1);
     for (int kind = 0; kind < 4; kind++) {
-        orr_kfold_opts o = { (orr_fold_kind)kind, 2, 1 };
+        orr_kfold_opts o = { .kind = (orr_fold_kind)kind, .k = 2, .shuffle = 1 };
         int failures = 0;
         orr_status st;
 

@@ -98,6 +98,11 @@ const char *orr_columns_name(const orr_columns *c, int i)
     return c->is_text ? c->csv.names[i] : c->records.fields[i % c->records.n_fields].name;
 }
 
+const char *orr_columns_path(const orr_columns *c)
+{
+    return c->is_text ? c->csv.path : c->records.what;
+}
+
 static orr_status find_field(const orr_columns *c, const char *name, const char *option,
                              int *column)
 {

@@ -32,6 +32,7 @@ orr_status orr_columns_open(orr_columns **out, const char *path, const char *tab
 void orr_columns_close(orr_columns *c);
 int orr_columns_n(const orr_columns *c);
 const char *orr_columns_name(const orr_columns *c, int i);
+const char *orr_columns_path(const orr_columns *c); /* for messages */
 /* The column called `name`; option says what wanted it ("catalogue.ra"). */
 orr_status orr_columns_find(const orr_columns *c, const char *name, const char *option,
                             int *column);

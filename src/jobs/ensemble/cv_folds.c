@@ -1,120 +1,48 @@
 /* jobs/ensemble/cv_folds.c - who is in which fold. */
 #include "core/log.h"
 #include "core/memory.h"
-#include "data/formats/columns.h"
+#include "data/formats/text_value.h"
 #include "jobs/ensemble/cv.h"
-#include "jobs/model/ids.h"
+#include "jobs/model/side_table.h"
 #include "jobs/train/cautions.h"
 #include "stats/kfold.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { BLOCK = 4096 };
-
-/* ---- a table of (id, text) that has a line for each sample of the training set ---- */
-typedef struct id_table {
-    const char *path, *id_column, *column, *option; /* "cv.groups" */
-    orr_ids ids;                                    /* of the training set */
-    orr_column_text *value;                         /* [n], "" where there is none yet */
-} id_table;
-
-static orr_status take_rows(id_table *t, const orr_column_text *id, const orr_column_text *value,
-                            int64_t first, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        int64_t row = orr_ids_find(&t->ids, id[i]);
-        if (row < 0) continue; /* the table may hold more than this set */
-        if (value[i][0] == '\0')
-            return orr_fail(ORR_ERR_FORMAT, "%s: row %lld, sample %s: its %s is empty", t->path,
-                            (long long)(first + i + 1), id[i], t->column);
-        if (t->value[row][0])
-            return orr_fail(ORR_ERR_FORMAT, "%s: sample %s stands there twice", t->path, id[i]);
-        memcpy(t->value[row], value[i], sizeof value[i]);
-    }
-    return ORR_OK;
-}
-
-static orr_status read_blocks(id_table *t, orr_columns *c)
-{
-    orr_column_text *id = orr_alloc(BLOCK, sizeof *id), *value = orr_alloc(BLOCK, sizeof *value);
-    orr_column_request want[2] = { { .type = ORR_VALUE_ID, .values = id },
-                                   { .type = ORR_VALUE_TEXT, .values = value } };
-    int64_t first, n = 1;
-    orr_status st = id && value ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: %s", t->path);
-
-    if (st == ORR_OK) st = orr_columns_find(c, t->id_column, "cv.id_column", &want[0].column);
-    if (st == ORR_OK) st = orr_columns_find(c, t->column, t->option, &want[1].column);
-    while (st == ORR_OK && n > 0) {
-        st = orr_columns_next(c, want, 2, BLOCK, &first, &n);
-        if (st == ORR_OK) st = take_rows(t, id, value, first, n);
-    }
-    orr_free(id);
-    orr_free(value);
-    return st;
-}
-
-/* The column's text for every sample of the set. */
-static orr_status read_table(id_table *t, const orr_cv *cv)
-{
-    const char *set = orr_dataset_path(cv->train.set);
-    orr_id *id = NULL;
-    orr_columns *c = NULL;
-    orr_status st;
-
-    t->value = orr_alloc((size_t)cv->n + 1, sizeof *t->value);
-    if (!t->value) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", t->path);
-    ORR_TRY_GOTO(st, done, orr_ids_of_set(&id, cv->train.set));
-    ORR_TRY_GOTO(st, done, orr_ids_create(&t->ids, (const orr_id *)id, cv->n, set));
-    ORR_TRY_GOTO(st, done, orr_columns_open(&c, t->path, ""));
-    ORR_TRY_GOTO(st, done, read_blocks(t, c));
-    for (int64_t i = 0; i < cv->n; i++)
-        if (t->value[i][0] == '\0') {
-            st = orr_fail(ORR_ERR_FORMAT,
-                          "%s: sample %s of %s is not in it; every sample needs a %s", t->path,
-                          id[i], set, t->column);
-            goto done;
-        }
-done:
-    orr_columns_close(c);
-    orr_ids_free(&t->ids);
-    orr_free(id);
-    return st;
-}
-
 /* ---- groups and folds from files ---- */
+static orr_side_table side_table(const orr_cv_opts *o, const char *path, const char *column,
+                                 const char *option)
+{
+    return (orr_side_table){ .path = path,
+                             .id_columns = o->id_column,
+                             .id_option = "cv.id_column",
+                             .column = column,
+                             .option = option };
+}
+
 static orr_status read_groups(orr_cv *cv)
 {
     const orr_cv_opts *o = &cv->job->cv;
-    id_table t = { .path = o->groups,
-                   .id_column = o->id_column,
-                   .column = o->group_column,
-                   .option = "cv.group_column" };
-    orr_status st = read_table(&t, cv);
+    const orr_side_table t = side_table(o, o->groups, o->group_column, "cv.group_column");
 
-    cv->groups = orr_alloc((size_t)cv->n + 1, sizeof *cv->groups);
-    if (st == ORR_OK && !cv->groups) st = orr_fail(ORR_ERR_NOMEM, "out of memory: groups");
-    if (st == ORR_OK) st = orr_ids_rank((const orr_id *)t.value, cv->n, cv->groups);
-    orr_free(t.value);
-    return st;
+    return orr_side_table_groups(&cv->groups, &t, cv->train.set);
 }
 
 static orr_status read_folds(orr_cv *cv)
 {
     const orr_cv_opts *o = &cv->job->cv;
-    id_table t = { .path = o->file,
-                   .id_column = o->id_column,
-                   .column = o->fold_column,
-                   .option = "cv.fold_column" };
+    const orr_side_table t = side_table(o, o->file, o->fold_column, "cv.fold_column");
+    orr_id *text = NULL;
     int64_t *count = orr_alloc((size_t)o->folds, sizeof *count), fold;
-    orr_status st = read_table(&t, cv);
+    orr_status st = orr_side_table_read(&text, &t, cv->train.set);
 
     if (st == ORR_OK && !count) st = orr_fail(ORR_ERR_NOMEM, "out of memory: %d folds", o->folds);
     for (int64_t i = 0; st == ORR_OK && i < cv->n; i++) {
-        if (orr_parse_int64(&fold, t.value[i]) != ORR_OK || fold < 0 || fold >= o->folds) {
+        if (orr_integer_parse(text[i], strlen(text[i]), &fold) || fold < 0 || fold >= o->folds) {
             st = orr_fail(ORR_ERR_FORMAT,
                           "%s: \"%s\" is not a fold; with cv.folds %d they are 0 to %d", o->file,
-                          t.value[i], o->folds, o->folds - 1);
+                          text[i], o->folds, o->folds - 1);
             break;
         }
         cv->fold[i] = (int32_t)fold;
@@ -125,7 +53,7 @@ static orr_status read_folds(orr_cv *cv)
             st = orr_fail(ORR_ERR_FORMAT, "%s: no sample is in fold %d of 0 to %d; set cv.folds",
                           o->file, f, o->folds - 1);
     orr_free(count);
-    orr_free(t.value);
+    orr_free(text);
     return st;
 }
 
@@ -155,7 +83,9 @@ static orr_status choose_kind(const orr_cv *cv, orr_fold_kind *kind)
 static orr_status deal_folds(orr_cv *cv)
 {
     const orr_cv_opts *o = &cv->job->cv;
-    orr_kfold_opts k = { .k = o->folds, .shuffle = o->shuffle };
+    orr_kfold_opts k = { .k = o->folds,
+                         .shuffle = o->shuffle,
+                         .like = !strcmp(o->sklearn, "1.2") ? ORR_SKLEARN_1_2 : ORR_SKLEARN_1_9 };
     orr_numpy_random rng;
 
     ORR_TRY(choose_kind(cv, &k.kind));

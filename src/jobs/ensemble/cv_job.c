@@ -10,8 +10,12 @@
 static const orr_option cv_options[] = {
     ORR_OPTION_INT(orr_cv_opts, folds, "5", 2, 10000, "folds"),
     ORR_OPTION_CHOICE(orr_cv_opts, kind, "auto", "auto|plain|stratified|group|stratified-group",
-                      "how rows are dealt to folds, index for index as scikit-learn; auto: "
-                      "stratified where there are classes, by groups where groups are given"),
+                      "how rows are dealt to folds, index for index as scikit-learn (1.9, or what "
+                      "cv.sklearn says); auto: stratified where there are classes, by groups where "
+                      "groups are given"),
+    ORR_OPTION_CHOICE(orr_cv_opts, sklearn, "1.9", "1.9|1.2",
+                      "the scikit-learn whose folds these are: its versions deal groups of equal "
+                      "size, and shuffled stratified groups, otherwise"),
     ORR_OPTION_BOOL(orr_cv_opts, shuffle, "true",
                     "shuffle before dealing, by seed (random_state of scikit-learn)"),
     ORR_OPTION_INT64(orr_cv_opts, seed, "1", 0, 4294967295.0, "seed of the folds"),
@@ -20,7 +24,9 @@ static const orr_option cv_options[] = {
                       "csv with id_column and fold_column (0, 1, ...): folds made elsewhere"),
     ORR_OPTION_STRING(orr_cv_opts, groups, "",
                       "csv with id_column and group_column: samples that must stay together"),
-    ORR_OPTION_STRING(orr_cv_opts, id_column, "id", "name of the column of ids in those files"),
+    ORR_OPTION_STRINGS(
+        orr_cv_opts, id_column, "id",
+        "name of the column of ids in those files; several make one id, as in import"),
     ORR_OPTION_STRING(orr_cv_opts, fold_column, "fold", "name of the column of folds"),
     ORR_OPTION_STRING(orr_cv_opts, group_column, "group", "name of the column of groups"),
     ORR_OPTION_REALS(orr_cv_opts, seeds, "[]", 0, 9e15,

@@ -21,8 +21,10 @@
 typedef struct orr_cv_opts {
     int folds, repeats, shuffle, ranks;
     int64_t seed;
-    const char *kind; /* auto | plain | stratified | group | stratified-group */
-    const char *file, *groups, *fold_column, *group_column, *id_column;
+    const char *kind;    /* auto | plain | stratified | group | stratified-group */
+    const char *sklearn; /* 1.9 | 1.2 */
+    const char *file, *groups, *fold_column, *group_column;
+    orr_strings id_column;
     orr_reals seeds, only;
     const char *validate; /* share | fold */
 } orr_cv_opts;

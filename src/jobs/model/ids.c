@@ -1,6 +1,7 @@
-/* jobs/model/ids.c - ids in alphabetical order, and binary search. */
+/* jobs/model/ids.c - ids in alphabetical order, and binary search; names of groups by rank. */
 #include "jobs/model/ids.h"
 #include "core/memory.h"
+#include "data/formats/number.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -59,18 +60,86 @@ int64_t orr_ids_find(const orr_ids *ids, const char *id)
     return -1;
 }
 
-orr_status orr_ids_rank(const orr_id *id, int64_t n, int64_t *rank)
+/* ---- names of groups as numbers ---- */
+/* A long double holds every whole number of 64 bits, with a sign or without. */
+static int read_whole(const char *text, long double *out)
 {
-    orr_ids s;
-    int64_t r = -1;
+    int minus = *text == '-';
+    uint64_t v = 0;
 
-    ORR_TRY(sort(&s, id, n));
+    text += minus || *text == '+';
+    if (!*text) return 0;
+    for (; *text >= '0' && *text <= '9'; text++)
+        if (__builtin_mul_overflow(v, 10u, &v) ||
+            __builtin_add_overflow(v, (uint64_t)(*text - '0'), &v))
+            return 0;
+    *out = minus ? -(long double)v : (long double)v;
+    return *text == '\0';
+}
+
+/* 0 when it is none; digits beyond 64 bits are none, for they would lose some. */
+static int read_number(const char *text, long double *out)
+{
+    double v;
+
+    if (read_whole(text, out)) return 1;
+    if (text[strspn(text, "+-0123456789")] == '\0') return 0;
+    if (!orr_number_parse(text, text + strlen(text), &v)) return 0;
+    *out = (long double)v;
+    return 1;
+}
+
+typedef struct {
+    const orr_id *name;
+    const long double *number; /* NULL: not all are numbers */
+} group_names;
+
+static int by_name(const void *a, const void *b, void *ctx)
+{
+    const group_names *g = ctx;
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    if (g->number && g->number[x] != g->number[y]) return g->number[x] < g->number[y] ? -1 : 1;
+    return strcmp(g->name[x], g->name[y]);
+}
+
+static orr_status rank_sorted(const group_names *g, const int64_t *order, int64_t n,
+                              const char *what, int64_t *rank)
+{
+    int64_t r = 0;
+
     for (int64_t i = 0; i < n; i++) {
-        if (i == 0 || strcmp(id[s.order[i]], id[s.order[i - 1]]) != 0) r++;
-        rank[s.order[i]] = r;
+        const char *a = g->name[order[i > 0 ? i - 1 : 0]], *b = g->name[order[i]];
+
+        if (strcmp(a, b) != 0) r++;
+        if (strcmp(a, b) != 0 && g->number && g->number[order[i - 1]] == g->number[order[i]])
+            return orr_fail(ORR_ERR_FORMAT,
+                            "%s: groups \"%s\" and \"%s\" are one number, written in two ways; "
+                            "write it in one way, or give the groups names with a letter in them",
+                            what, a, b);
+        rank[order[i]] = r;
     }
-    orr_ids_free(&s);
     return ORR_OK;
+}
+
+orr_status orr_groups_rank(const orr_id *name, int64_t n, const char *what, int64_t *rank)
+{
+    long double *number = orr_alloc((size_t)n + 1, sizeof *number);
+    int64_t *order = orr_alloc((size_t)n + 1, sizeof *order);
+    group_names g = { name, number };
+    orr_status st = number && order
+                        ? ORR_OK
+                        : orr_fail(ORR_ERR_NOMEM, "out of memory: %lld groups", (long long)n);
+
+    for (int64_t i = 0; st == ORR_OK && i < n; i++) {
+        order[i] = i;
+        if (g.number && !read_number(name[i], &number[i])) g.number = NULL;
+    }
+    if (st == ORR_OK) qsort_r(order, (size_t)n, sizeof *order, by_name, &g);
+    if (st == ORR_OK) st = rank_sorted(&g, order, n, what, rank);
+    orr_free(number);
+    orr_free(order);
+    return st;
 }
 
 orr_status orr_ids_of_set(orr_id **out, const orr_dataset *set)

@@ -17,9 +17,11 @@ orr_status orr_ids_create(orr_ids *out, const orr_id *id, int64_t n, const char 
 void orr_ids_free(orr_ids *ids); /* zeroed is fine */
 /* The row of an id; -1 when there is none. */
 int64_t orr_ids_find(const orr_ids *ids, const char *id);
-/* rank[i] = number of id[i] among the distinct texts in alphabetical order, from 0: names of groups
- * as numbers. */
-orr_status orr_ids_rank(const orr_id *id, int64_t n, int64_t *rank);
+/* rank[i] = number of name[i] among the distinct ones, from 0, as numpy.unique ranks a column of
+ * them that pandas has read: by size when all are numbers (whole ones exactly, up to 64 bits), else
+ * as texts, by their bytes.  ORR_ERR_FORMAT when one number is written in two ways ("7" and "07"):
+ * whether it is one group or two the table does not say; what names the table. */
+orr_status orr_groups_rank(const orr_id *name, int64_t n, const char *what, int64_t *rank);
 /* All ids of a set; *out is the caller's to orr_free. */
 orr_status orr_ids_of_set(orr_id **out, const orr_dataset *set);
 
