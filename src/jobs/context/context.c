@@ -70,6 +70,7 @@ orr_status orr_context_start(orr_context *context, int *argc, char ***argv)
 #endif
     context->rank = orr_comm_rank(context->world);
     context->size = orr_comm_size(context->world);
+    context->job_rank = context->rank;
     context->threads = 1;
     if (wanted && orr_parse_int64(&context->phase.fail_at, wanted) != ORR_OK)
         return orr_fail(ORR_ERR_OPTION, "ORR_PHASE_FAIL=%.80s is not a number", wanted);

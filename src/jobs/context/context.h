@@ -22,9 +22,12 @@ typedef struct orr_phase_state {
     int64_t count, fail_at; /* phases so far; which of them is to fail (0: none) */
 } orr_phase_state;
 
+struct orr_run_status;
+
 typedef struct orr_context {
     orr_comm *world;
     int rank, size;
+    int job_rank;      /* in the whole job: rank, but in a group of it */
     int threads;       /* OpenMP threads of this process */
     int mpi_started;   /* MPI_Init was ours to call */
     orr_status agreed; /* the last failure all ranks know of */
@@ -36,6 +39,9 @@ typedef struct orr_context {
     char *timeline; /* folder of the timeline; NULL: there is none (jobs/context/tracing.h) */
     double timeline_share;
     orr_phase_state phase;
+    /* What is written of the run that is under way (run_status.h sets it): phases tell it their
+     * names.  NULL: nothing is, or not by this rank. */
+    struct orr_run_status *status;
 } orr_context;
 
 /* Starts MPI when the process was launched as one of several ranks (or when forced by ORR_MPI=1);

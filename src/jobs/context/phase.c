@@ -2,6 +2,7 @@
 #include "jobs/context/phase.h"
 #include "core/timeline.h"
 #include "jobs/context/heartbeat.h"
+#include "jobs/context/run_status.h"
 
 /* Is this the one that a test wants to fail? */
 static orr_status count(orr_context *context)
@@ -9,6 +10,12 @@ static orr_status count(orr_context *context)
     if (++context->phase.count != context->phase.fail_at) return ORR_OK;
     return orr_fail(ORR_ERR_IO, "phase %lld failed on purpose (ORR_PHASE_FAIL)",
                     (long long)context->phase.count);
+}
+
+void orr_phase_at(orr_context *context, const char *name, int64_t number)
+{
+    orr_heartbeat_at(name, number);
+    orr_run_status_phase(context->status, name);
 }
 
 orr_status orr_phase_begin(orr_context *context, const char *name)
@@ -20,7 +27,7 @@ orr_status orr_phase_begin(orr_context *context, const char *name)
                                     name ? name : "(a part)");
     p->name = name;
     p->began = orr_timeline_now();
-    if (name) orr_heartbeat_at(name, -1);
+    if (name) orr_phase_at(context, name, -1);
     return p->failed = count(context);
 }
 

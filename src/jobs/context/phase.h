@@ -16,8 +16,11 @@
  * the others in it.  A phase in a phase is a defect and told as one (ORR_ERR_INTERNAL); the call of
  * an orr_phase_joint may hold phases.  `context` is evaluated several times.
  *
- * The name (a literal) goes to the heartbeat and onto the timeline, where the wait for the others
- * has a span of its own.  NULL: a part of what is under way, which has told its name.  The wait has
+ * The name (a literal) goes to the heartbeat, into the run's status file (which phase, on which
+ * rank, since when) and onto the timeline, where the wait for the others has a span of its own.
+ * NULL: a part of what is under way, which has told its name.  Work that is no one call (the steps
+ * of a training, parts that are dealt out) tells its name by orr_phase_at.  Nobody else writes a
+ * phase anywhere.  The wait has
  * the communicator's deadline (ORR_WAIT); a call of MPI's or HDF5's that blocks needs its own
  * (jobs/context/deadline.h), ranks that reach the end minutes apart need a meeting
  * (jobs/context/meeting.h).
@@ -40,6 +43,10 @@
     orr_phase((context), (name), (context)->rank == 0 ? (call) : ORR_OK)
 #define orr_phase_joint(context, call) orr_phase_end_joint((context), (call))
 
+/* What this rank does from here on, and how far it is in that (< 0: nothing to count): heartbeat
+ * and status are told, and nobody waits.  name: a literal.  Costs a store and a comparison as long
+ * as the name is the same: training steps call it.  From the thread that works.  Not collective. */
+void orr_phase_at(orr_context *context, const char *name, int64_t number);
 /* All ranks have met the same failure by themselves, of numbers that all have: it counts as agreed.
  * Returns st.  Not collective. */
 orr_status orr_phase_same(orr_context *context, orr_status st);

@@ -29,10 +29,12 @@ static const double period = 1, soonest = 0.1; /* seconds between two files; at 
 /* What the other threads say, as the writer copies it. */
 typedef struct said {
     orr_standing now;
-    double moved;      /* orr_now() when done or phase last changed */
-    time_t saved_at;   /* 0: not by this start */
-    double base_at;    /* when this start knew first how far it was */
-    int64_t base_done; /* and how far that was; < 0: it does not know yet */
+    const char *phase;
+    double phase_since; /* orr_now() */
+    double moved;       /* orr_now() when done or phase last changed */
+    time_t saved_at;    /* 0: not by this start */
+    double base_at;     /* when this start knew first how far it was */
+    int64_t base_done;  /* and how far that was; < 0: it does not know yet */
     int64_t load_steps;
     orr_straggler straggler;
     int ended;
@@ -41,6 +43,9 @@ typedef struct said {
 struct orr_run_status {
     char path[ORR_PATH_MAX], tmp[ORR_PATH_MAX], host[ORR_PATH_MAX / 4];
     const char *command, *unit, *of;
+    orr_context *context;
+    orr_run_status *outer; /* the one whose place on the context this one has */
+    const char *phase;     /* as s.phase, of the thread that works */
     int size, supervised;
     long long ticks; /* of the system, when this process began */
     double started, shown_at;
@@ -132,7 +137,9 @@ static void put_progress(orr_run_status *s, const said *v, cJSON *o, double now)
     const orr_standing *w = &v->now;
     cJSON *part;
 
-    cJSON_AddStringToObject(o, "phase", w->phase);
+    cJSON_AddStringToObject(o, "phase", v->phase);
+    put_time(o, "phase_since", calendar(v->phase_since));
+    cJSON_AddNumberToObject(o, "phase_rank", s->context->job_rank);
     cJSON_AddStringToObject(o, "unit", s->unit);
     put_count(o, "done", w->done);
     put_count(o, "total", w->total);
@@ -390,7 +397,7 @@ static orr_status prepare(orr_run_status *s, const orr_context *context, const c
     return start_thread(s);
 }
 
-void orr_run_status_open(orr_run_status **out, const orr_context *context, const char *path,
+void orr_run_status_open(orr_run_status **out, orr_context *context, const char *path,
                          const char *command, const char *unit, const char *of)
 {
     static const orr_standing start = ORR_STANDING_INIT;
@@ -405,13 +412,19 @@ void orr_run_status_open(orr_run_status **out, const orr_context *context, const
         s->command = command;
         s->unit = unit;
         s->of = of;
-        s->s = (said){
-            .now = start, .moved = orr_now(), .base_done = -1, .straggler = { .rank = -1 }
-        };
+        s->context = context;
+        s->phase = "start";
+        s->s = (said){ .now = start,
+                       .phase = s->phase,
+                       .phase_since = orr_now(),
+                       .moved = orr_now(),
+                       .base_done = -1,
+                       .straggler = { .rank = -1 } };
         st = prepare(s, context, path);
     }
     if (st == ORR_OK) {
-        *out = s;
+        s->outer = context->status;
+        *out = context->status = s;
         return;
     }
     orr_log(ORR_WARN, "status", "%s; the run goes on without a status", orr_error_text());
@@ -419,25 +432,31 @@ void orr_run_status_open(orr_run_status **out, const orr_context *context, const
     destroy(s);
 }
 
+void orr_run_status_phase(orr_run_status *s, const char *phase)
+{
+    if (!s || s->phase == phase) return;
+    s->phase = phase;
+    pthread_mutex_lock(&s->lock);
+    s->s.phase = phase;
+    s->s.phase_since = s->s.moved = orr_now();
+    s->new_phase = 1;
+    if (s->begun) pthread_cond_signal(&s->news);
+    pthread_mutex_unlock(&s->lock);
+}
+
 void orr_run_status_set(orr_run_status *s, const orr_standing *now)
 {
-    int other, moved;
-
     if (!s) return;
     pthread_mutex_lock(&s->lock);
-    other = strcmp(s->s.now.phase, now->phase) != 0;
-    moved = other || s->s.now.done != now->done;
+    if (s->s.now.done != now->done) s->s.moved = orr_now();
     if (s->s.now.saved != now->saved && s->s.base_done >= 0) s->s.saved_at = time(NULL);
     s->s.now = *now;
     if (s->s.base_done < 0 && now->done >= 0) {
         s->s.base_done = now->done;
         s->s.base_at = orr_now();
     }
-    if (moved) s->s.moved = orr_now();
-    s->new_phase |= other;
-    other |= !s->begun;
+    if (!s->begun) pthread_cond_signal(&s->news);
     s->begun = 1;
-    if (other) pthread_cond_signal(&s->news);
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -465,6 +484,7 @@ void orr_run_status_loads(orr_run_status *s, const orr_skew *k, const orr_load *
 void orr_run_status_end(orr_run_status *s, orr_status st)
 {
     if (!s) return;
+    s->context->status = s->outer;
     pthread_mutex_lock(&s->lock);
     s->leaving = 1;
     pthread_cond_signal(&s->news);

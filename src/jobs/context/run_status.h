@@ -15,7 +15,8 @@
  *    "state": "running" | "ended" | "failed" | "interrupted", "exit_code", "sentence",
  *    "pid", "process_started" (ticks, as /proc has it), "host", "size" (ranks), "supervised",
  *    "started", "updated", "moved" (UTC, ISO 8601),
- *    "phase", "unit": "steps", "done", "total", "epoch", "epochs", "per_second", "of" (samples,
+ *    "phase", "phase_since" (UTC), "phase_rank" (of the job: the rank that writes this),
+ *    "unit": "steps", "done", "total", "epoch", "epochs", "per_second", "of" (samples,
  *    MiB), "seconds_left", "loss", "best": {"metric", "value", "epoch"}, "checkpoint": {"step",
  *    "time"}, "straggler": null | {"rank", "host", "cause", "seconds", "median"},       a step, of
  *    the last "ranks": [{"rank", "host", "compute", "wait", "input"}, ...],             second or
@@ -25,6 +26,9 @@
  *
  * What is not known is left out.  `earlier` is what the file said when a start found it, the newest
  * last, at most 16; one that said "running" was killed.
+ *
+ * Whose work it is tells numbers; phases (jobs/context/phase.h) tell their names by themselves, to
+ * the status that was opened last on their context and has not ended.
  *
  * NULL is accepted everywhere and does nothing: other ranks have none. */
 #ifndef ORR_JOBS_CONTEXT_RUN_STATUS_H
@@ -40,7 +44,6 @@
 
 /* Where the work stands; numbers < 0 and what is not finite are left out. */
 typedef struct orr_standing {
-    const char *phase;       /* literal */
     int64_t done, total;     /* in units, with what was done before this start */
     int64_t epoch, epochs;   /* from 1 */
     double amount;           /* of `of`, this start: its rate is shown */
@@ -51,7 +54,7 @@ typedef struct orr_standing {
     int64_t skipped, recomputed, retries, failed, missing, quarantined;
 } orr_standing;
 /* clang-format off */
-#define ORR_STANDING_INIT { .phase = "start", .done = -1, .total = -1, .epoch = -1, .epochs = -1, \
+#define ORR_STANDING_INIT { .done = -1, .total = -1, .epoch = -1, .epochs = -1, \
     .amount = -1, .loss = NAN, .best = NAN, .best_epoch = -1, .saved = -1, .skipped = -1,         \
     .recomputed = -1, .retries = -1, .failed = -1, .missing = -1, .quarantined = -1 }
 /* clang-format on */
@@ -63,8 +66,10 @@ long long orr_process_began(long long pid);
 typedef struct orr_run_status orr_run_status;
 /* command, unit, of: literals.  NULL in *out where it cannot be had (told in the log), and on
  * ranks other than 0.   Not collective. */
-void orr_run_status_open(orr_run_status **out, const orr_context *context, const char *path,
+void orr_run_status_open(orr_run_status **out, orr_context *context, const char *path,
                          const char *command, const char *unit, const char *of);
+/* For jobs/context/phase.c: a phase has begun.  One store when it is the one under way. */
+void orr_run_status_phase(orr_run_status *s, const char *phase);
 /* Cheap: a lock and a copy.  The first one begins the file. */
 void orr_run_status_set(orr_run_status *s, const orr_standing *now);
 /* Time for the ranks' seconds?  True about once a second. */
@@ -72,7 +77,8 @@ int orr_run_status_is_due(const orr_run_status *s, double now);
 /* Each rank's seconds over that many steps; hosts of k are kept until the end. */
 void orr_run_status_loads(orr_run_status *s, const orr_skew *k, const orr_load *load,
                           int64_t steps);
-/* Last words, by what the command ended with; also frees s. */
+/* Last words, by what the command ended with; also frees s.  Statuses on one context end in the
+ * reverse order of their beginning. */
 void orr_run_status_end(orr_run_status *s, orr_status st);
 
 #endif

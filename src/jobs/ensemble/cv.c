@@ -3,7 +3,6 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/timeline.h"
-#include "jobs/context/heartbeat.h"
 #include "jobs/context/phase.h"
 #include "jobs/context/run.h"
 #include "jobs/train/splits.h"
@@ -105,7 +104,7 @@ static orr_status open_status(orr_cv *cv)
     orr_run_status_open(&cv->status, cv->context, path, "cv", "trainings", "trainings");
     cv->standing = (orr_standing)ORR_STANDING_INIT;
     cv->standing.total = cv->n_tasks;
-    orr_cv_stand(cv, "look");
+    orr_cv_stand(cv);
     return ORR_OK;
 }
 
@@ -115,8 +114,8 @@ static orr_status finish(orr_cv *cv)
     int64_t span = orr_timeline_now();
     orr_status st;
 
-    orr_heartbeat_at("gather", -1);
-    orr_cv_stand(cv, "gather");
+    orr_phase_at(cv->context, "gather", -1);
+    orr_cv_stand(cv);
     st = orr_phase(cv->context, NULL, keep_log(cv));
 
     if (st == ORR_OK) st = orr_phase(cv->context, NULL, orr_cv_describe(cv, &oof));

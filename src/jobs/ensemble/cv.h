@@ -49,8 +49,8 @@ orr_status orr_cv_make_folds(orr_cv *cv);
 orr_status orr_cv_check(const orr_cv *cv);
 /* Trains what is not trained yet, of all folds or of those in cv.only.  Collective. */
 orr_status orr_cv_train(orr_cv *cv);
-/* Says in the status what goes on, and how many trainings are done.  Not collective. */
-void orr_cv_stand(orr_cv *cv, const char *phase);
+/* Says in the status how many trainings are done.  Not collective. */
+void orr_cv_stand(orr_cv *cv);
 /* Trainings that are not done, of all folds.  Not collective. */
 orr_status orr_cv_count_left(const orr_cv *cv, int *left);
 /* All that oof.h5 holds but the predictions.  ORR_ERR_OPTION when configurations answer

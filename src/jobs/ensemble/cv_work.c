@@ -170,9 +170,9 @@ static orr_status train_fold(void *ctx, orr_context *group, int i)
     job.runtime.progress = 0;
     ORR_TRY(orr_phase(group, NULL, orr_cv_task_path(cv, l->task[i], "", run)));
     ORR_TRY(orr_phase(group, NULL, orr_splits_of_fold(&parts, &rows, &job.data)));
-    orr_cv_stand(cv, "train");
+    orr_cv_stand(cv);
     st = orr_train_parts(group, &job, &parts);
-    orr_cv_stand(cv, "train");
+    orr_cv_stand(cv);
     orr_splits_close(&parts);
     return st;
 }
@@ -198,12 +198,11 @@ orr_status orr_cv_count_left(const orr_cv *cv, int *left)
     return ORR_OK;
 }
 
-void orr_cv_stand(orr_cv *cv, const char *phase)
+void orr_cv_stand(orr_cv *cv)
 {
     int left;
 
     if (!cv->status) return;
-    cv->standing.phase = phase;
     if (orr_cv_count_left(cv, &left) == ORR_OK) cv->standing.done = cv->n_tasks - left;
     orr_run_status_set(cv->status, &cv->standing);
 }

@@ -4,7 +4,6 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "core/timeline.h"
-#include "jobs/context/heartbeat.h"
 #include "jobs/context/meeting.h"
 #include "jobs/context/phase.h"
 #include "jobs/context/signals.h"
@@ -122,7 +121,7 @@ static orr_status run_task(dealer *d, int i)
     char name[128];
     orr_status st;
 
-    orr_heartbeat_at("task", i);
+    orr_phase_at(d->context, d->t->what, i);
     d->group.agreed = ORR_OK;
     st = d->t->run(d->t->ctx, &d->group, i);
     if (span) orr_timeline_span_of("task", span, i, d->t->name(d->t->ctx, i, name, sizeof name));
@@ -244,7 +243,7 @@ static orr_status work(dealer *d)
     }
     if (st != ORR_OK) return st; /* not agreed: the caller aborts the job */
     if (d->stopped) orr_meeting_halt(d->meeting);
-    orr_heartbeat_at("wait for the others", -1);
+    orr_phase_at(d->context, "wait for the others", -1);
     span = orr_timeline_now();
     st = orr_meeting_wait(d->meeting, wait_on, d);
     orr_timeline_span("wait for the others", span, -1);

@@ -68,11 +68,13 @@ static void page_rate(const orr_found *f, orr_text *t)
     orr_text_add(t, "\n");
 }
 
-static void page_progress(const cJSON *o, orr_text *t)
+static void page_progress(const orr_found *f, orr_text *t)
 {
+    const cJSON *o = f->json;
     int64_t done = orr_status_count(o, "done"), total = orr_status_count(o, "total"),
             epoch = orr_status_count(o, "epoch"), epochs = orr_status_count(o, "epochs");
     const char *comma = "";
+    char buf[32];
 
     orr_text_add(t, "  ");
     if (done < 0 && total > 0) done = 0;
@@ -94,7 +96,12 @@ static void page_progress(const cJSON *o, orr_text *t)
         if (epochs > 0) orr_text_printf(t, " of %lld", (long long)epochs);
         comma = ", ";
     }
-    orr_text_printf(t, "%sphase: %s\n", *comma ? "; " : "", orr_json_text(o, "phase", "?"));
+    orr_text_printf(t, "%sphase: %s", *comma ? "; " : "", orr_json_text(o, "phase", "?"));
+    if (!f->stale && strcmp(f->state, "running") == 0 &&
+        orr_status_age(o, "phase_since") >= -ORR_STATUS_AHEAD)
+        orr_text_printf(t, " on rank %lld, for %s", (long long)orr_status_count(o, "phase_rank"),
+                        span(orr_status_age(o, "phase_since"), buf, sizeof buf));
+    orr_text_add(t, "\n");
 }
 
 static void page_training(const cJSON *o, orr_text *t)
@@ -284,7 +291,7 @@ void orr_view_page(const orr_view *v, const cJSON *tasks, orr_text *t)
 {
     for (int i = 0; i < v->n; i++) {
         page_head(&v->files[i], t);
-        page_progress(v->files[i].json, t);
+        page_progress(&v->files[i], t);
         page_rate(&v->files[i], t);
         page_training(v->files[i].json, t);
         page_ranks(v->files[i].json, t);

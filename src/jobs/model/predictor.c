@@ -2,7 +2,6 @@
 #include "jobs/model/predictor.h"
 #include "core/memory.h"
 #include "core/timeline.h"
-#include "jobs/context/heartbeat.h"
 #include "jobs/context/phase.h"
 #include "jobs/context/signals.h"
 
@@ -163,7 +162,7 @@ static orr_status predict_share(orr_predictor *p, const orr_samples *s, const in
         int here = (int)(last - at < ORR_EVAL_CHUNK ? last - at : ORR_EVAL_CHUNK);
         int64_t unit;
         if (p->heeds) {
-            orr_heartbeat_at("predict", at / ORR_EVAL_CHUNK);
+            orr_phase_at(p->context, "predict", at / ORR_EVAL_CHUNK);
             ORR_TRY(orr_predict_interrupted());
         }
         unit = orr_timeline_unit(at / ORR_EVAL_CHUNK);

@@ -4,7 +4,6 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/timeline.h"
-#include "jobs/context/heartbeat.h"
 #include "jobs/context/phase.h"
 #include "jobs/context/runtime.h"
 
@@ -106,10 +105,8 @@ static orr_status open_status(orr_crop *c)
     return ORR_OK;
 }
 
-static void stand(orr_crop *c, const char *phase, int64_t quarantined)
+static void stand(orr_crop *c, int64_t quarantined)
 {
-    orr_heartbeat_at(phase, -1);
-    c->standing.phase = phase;
     c->standing.quarantined = quarantined;
     orr_run_status_set(c->status, &c->standing);
 }
@@ -123,7 +120,8 @@ static orr_status work(orr_crop *c)
     if (st == ORR_OK) st = orr_crop_parts(c, &r);
     if (st == ORR_OK) {
         tell_result(c, &r);
-        stand(c, "assemble", c->counts.rows - r.counts.cubes - c->counts.merged);
+        orr_phase_at(c->context, "assemble", -1);
+        stand(c, c->counts.rows - r.counts.cubes - c->counts.merged);
         span = orr_timeline_now();
         st = orr_crop_assemble(c, &r);
         orr_timeline_span("assemble", span, -1);

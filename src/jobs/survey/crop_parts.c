@@ -5,7 +5,6 @@
 #include "core/memory.h"
 #include "core/progress.h"
 #include "core/timeline.h"
-#include "jobs/context/heartbeat.h"
 #include "jobs/context/meeting.h"
 #include "jobs/context/phase.h"
 #include "jobs/context/signals.h"
@@ -55,7 +54,6 @@ static orr_status tell_status(worker *w, int64_t frames)
 {
     orr_standing *s = &w->c->standing;
 
-    s->phase = "crop";
     s->done = frames;
     s->amount = (double)frames;
     ORR_TRY(orr_counter_next(w->aside, 0, &s->quarantined));
@@ -219,7 +217,7 @@ static orr_status do_parts(worker *w)
         int64_t span = orr_timeline_now();
         st = next_part(w, &p);
         if (st != ORR_OK || !p.fields) break;
-        orr_heartbeat_at("crop", p.number);
+        orr_phase_at(w->c->context, "crop", p.number);
         st = do_part(w, &p);
         orr_timeline_span("part", span, p.number);
         part_free(&p);
@@ -377,6 +375,7 @@ orr_status orr_crop_parts(orr_crop *c, orr_crop_result *r)
 
     w.cropper = (orr_cropper){ .c = c, .threads = threads, .between = between_frames, .ctx = &w };
     *r = (orr_crop_result){ 0 };
+    orr_phase_at(c->context, "crop", -1);
     st = begin(&w);
     if (st == ORR_OK) {
         if (c->context->rank == 0 && c->o->runtime.progress)

@@ -15,7 +15,6 @@
 #include "core/timeline.h"
 #include "data/survey/manifest.h"
 #include "data/survey/proof.h"
-#include "jobs/context/heartbeat.h"
 #include "jobs/context/meeting.h"
 #include "jobs/context/phase.h"
 #include "jobs/context/run_status.h"
@@ -294,7 +293,7 @@ static orr_status start_phase(fetch *f, const char *name)
     ORR_TRY(orr_meeting_create(&f->meeting, f->context));
     f->field_number = -1;
     f->seconds = orr_now();
-    f->standing.phase = name;
+    orr_phase_at(f->context, name, -1);
     if (f->context->rank == 0 && f->o->runtime.progress)
         (void)orr_progress_create(&f->progress, name, "frames", f->n_tasks);
     return ORR_OK;
@@ -341,7 +340,7 @@ static orr_status check_frames(fetch *f, orr_proof level, frame *r)
         if (stop) return ORR_OK;
         ORR_TRY(orr_counter_next(f->deal, 1, &task));
         if (task >= f->n_tasks) return ORR_OK;
-        orr_heartbeat_at("check", task);
+        orr_phase_at(f->context, "check", task);
         ORR_TRY(check_frame(f, task, level, r));
         ORR_TRY(count(f->frames, 1));
     }
@@ -478,7 +477,7 @@ static orr_status frame_done(void *ctx, const orr_download_task *task, orr_downl
     frame *r = task->ctx;
     orr_status st;
 
-    orr_heartbeat_at("fetch", task->number);
+    orr_phase_at(f->context, "fetch", task->number);
     end_span(f, r);
     f->counts[counts[o->end]]++;
     f->counts[ORR_FETCH_TRIES] += o->tries;

@@ -3,7 +3,7 @@
 #include "core/log.h"
 #include "core/threads.h"
 #include "core/timeline.h"
-#include "jobs/context/heartbeat.h"
+#include "jobs/context/phase.h"
 
 #include <math.h>
 #include <string.h>
@@ -27,14 +27,14 @@ static void tell(orr_train_watch *w)
 void orr_train_watch_enter(orr_train_watch *w, const char *phase)
 {
     w->phase_span = orr_timeline_now();
-    orr_heartbeat_at(phase, w->state->steps);
-    w->standing.phase = phase;
+    w->phase = phase;
+    orr_phase_at(w->context, phase, w->state->steps);
     tell(w);
 }
 
 void orr_train_watch_leave(orr_train_watch *w)
 {
-    orr_timeline_span(w->standing.phase, w->phase_span, w->state->steps);
+    orr_timeline_span(w->phase, w->phase_span, w->state->steps);
 }
 
 orr_status orr_train_watch_open(orr_train_watch *w, const orr_training *t, const orr_run *run,
@@ -91,7 +91,6 @@ orr_status orr_train_watch_step(orr_train_watch *w, const orr_step_result *r, do
 
     orr_timeline_unit_end("step", w->span, w->state->steps - 1);
     orr_skew_add(&w->skew, seconds - waited - r->wait, r->wait, waited);
-    s->phase = "train";
     s->epoch = w->state->epoch + 1;
     s->amount += (double)r->samples;
     s->skipped += r->skipped;

@@ -25,6 +25,7 @@ typedef struct orr_train_watch {
     orr_standing standing;
     const orr_train_state *state;
     double began, input;
+    const char *phase; /* that was entered */
     int64_t span, phase_span;
     int64_t put; /* a checkpoint that may not have its name yet; < 0: none */
 } orr_train_watch;

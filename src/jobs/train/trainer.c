@@ -8,7 +8,6 @@
 #include "core/progress.h"
 #include "core/threads.h"
 #include "data/loader.h"
-#include "jobs/context/heartbeat.h"
 #include "jobs/context/phase.h"
 #include "jobs/context/run.h"
 #include "jobs/model/predictor.h"
@@ -370,8 +369,8 @@ static orr_status train_loop(trainer *t)
     while (!t->state.finished) {
         double lr = orr_schedule_lr(&t->training.schedule, t->state.steps);
         orr_train_watch_begin(&t->watch, orr_loader_waited(t->loader));
-        orr_heartbeat_at(t->context->quiet ? "fold" : "train",
-                         t->state.steps); /* quiet: one of many */
+        orr_phase_at(t->context, t->context->quiet ? "fold" : "train", /* quiet: one of many */
+                     t->state.steps);
         ORR_TRY_GOTO(st, done, orr_loader_next(t->loader, &batch));
         if (!batch) {
             st = orr_fail(ORR_ERR_INTERNAL, "the loader ended before the run did");
