@@ -5,6 +5,7 @@
 #include "data/shard_private.h"
 
 #include "core/memory.h"
+#include "data/schema_match.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,6 +35,9 @@ struct orr_dataset {
     float *aux; /* NULL without */
     uint64_t *keys;
     char *provenance;
+    int32_t *x_from; /* [n_x]: where the numbers of a sample, or of a pixel, come from; NULL: as
+                        they lie */
+    int n_x;
     int open_shard; /* whose file is open below; -1 none */
     int fd;
     orr_store_reader *reader;
@@ -58,6 +62,7 @@ void orr_dataset_close(orr_dataset *d)
     orr_free(d->aux);
     orr_free(d->keys);
     orr_free(d->provenance);
+    orr_free(d->x_from);
     orr_free(d);
 }
 
@@ -422,11 +427,87 @@ static orr_status read_rows(orr_dataset *d, int64_t first, int64_t n, char *out)
     return ORR_OK;
 }
 
+/* ---- in another order than they lie in ---- */
+#define ARRANGE(type)                                                                              \
+    static void arrange_##type(type *x, int64_t n_groups, const int32_t *from, int n, type *was)   \
+    {                                                                                              \
+        for (int64_t g = 0; g < n_groups; g++, x += n) {                                           \
+            memcpy(was, x, (size_t)n * sizeof *x);                                                 \
+            for (int i = 0; i < n; i++)                                                            \
+                x[i] = was[from[i]];                                                               \
+        }                                                                                          \
+    }
+ARRANGE(uint8_t)
+ARRANGE(uint16_t)
+ARRANGE(uint32_t)
+
+/* n groups of d->n_x numbers of as many bytes. */
+static orr_status arrange(void *x, int64_t n_groups, size_t bytes, const int32_t *from, int n)
+{
+    void *was = orr_alloc((size_t)n, bytes);
+
+    if (!was) return orr_fail(ORR_ERR_NOMEM, "out of memory: %d numbers of a sample", n);
+    if (bytes == 1)
+        arrange_uint8_t(x, n_groups, from, n, was);
+    else if (bytes == 2)
+        arrange_uint16_t(x, n_groups, from, n, was);
+    else
+        arrange_uint32_t(x, n_groups, from, n, was);
+    orr_free(was);
+    return ORR_OK;
+}
+
+/* What came from from[i] before comes from there still, whatever was done before. */
+static orr_status take_order(orr_dataset *d, const int32_t *from, int n)
+{
+    int32_t *joined = orr_alloc((size_t)n, sizeof *joined);
+
+    if (!joined) return orr_fail(ORR_ERR_NOMEM, "%s: no memory for an order", d->path);
+    for (int i = 0; i < n; i++)
+        joined[i] = d->x_from ? d->x_from[from[i]] : from[i];
+    orr_free(d->x_from);
+    d->x_from = joined;
+    d->n_x = n;
+    return ORR_OK;
+}
+
+static void take_names(orr_schema *s, const orr_schema *want)
+{
+    memcpy(s->channel_names, want->channel_names, sizeof s->channel_names);
+    memcpy(s->feature_names, want->feature_names, sizeof s->feature_names);
+    if (s->y_type != want->y_type) return;
+    memcpy(s->class_names, want->class_names, sizeof s->class_names);
+    memcpy(s->y_names, want->y_names, sizeof s->y_names);
+}
+
+static void relabel(orr_dataset *d, const int32_t *number, int n)
+{
+    int32_t *y = d->y;
+
+    for (int64_t i = 0; i < d->rows; i++)
+        y[i] = number[y[i]];
+    for (int k = 0; k < n; k++)
+        if (number[k] >= d->schema.n_classes) d->schema.n_classes = number[k] + 1;
+}
+
+orr_status orr_dataset_arrange(orr_dataset *d, const orr_schema_match *m, const orr_schema *want)
+{
+    if (m->x) ORR_TRY(take_order(d, m->x, m->n_x));
+    if (m->label) relabel(d, m->label, m->n_labels);
+    if (m->y) ORR_TRY(arrange(d->y, d->rows, sizeof(float), m->y, m->n_y));
+    take_names(&d->schema, want);
+    return ORR_OK;
+}
+
 orr_status orr_dataset_read_x(orr_dataset *d, int64_t first, int64_t n, void *x)
 {
     if (first < 0 || n < 0 || first > d->rows - n)
         return orr_fail(ORR_ERR_ARG,
                         "%s: rows %" PRId64 " to %" PRId64 " asked of a set of %" PRId64, d->path,
                         first, first + n - 1, d->rows);
-    return read_rows(d, first, n, x);
+    ORR_TRY(read_rows(d, first, n, x));
+    if (!d->x_from) return ORR_OK;
+    return arrange(x, n * (orr_schema_numbers(&d->schema) / d->n_x),
+                   orr_schema_x_bytes(&d->schema) / (size_t)orr_schema_numbers(&d->schema),
+                   d->x_from, d->n_x);
 }

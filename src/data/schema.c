@@ -3,6 +3,7 @@
 #include "data/shard_private.h"
 
 #include "core/memory.h"
+#include "core/text.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -34,6 +35,11 @@ size_t orr_schema_id_bytes(const orr_schema *s)
 size_t orr_schema_aux_bytes(const orr_schema *s)
 {
     return (size_t)s->n_aux * sizeof(float);
+}
+
+int64_t orr_schema_numbers(const orr_schema *s)
+{
+    return (int64_t)s->h * s->w * s->c;
 }
 
 int64_t orr_schema_rows_per_shard(const orr_schema *s, double mib)
@@ -101,6 +107,74 @@ int orr_shard_number(const char *name, int tmp)
     orr_shard_name(stem, (int)number);
     snprintf(full, sizeof full, "%s.tmp", stem);
     return strcmp(name, stem) == 0 || (tmp && strcmp(name, full) == 0) ? (int)number : -1;
+}
+
+/* ---- names of a sample's numbers ---- */
+static const char *clean_name(const char *name, char out[ORR_DATA_NAME_MAX])
+{
+    snprintf(out, ORR_DATA_NAME_MAX, "%s", name);
+    for (char *p = out; *p; p++)
+        if ((unsigned char)*p < ' ') *p = ' ';
+    return out;
+}
+
+/* The names in all are too long: what is left of them is their sum. */
+static orr_status keep_sum(orr_schema *s, const orr_text *names)
+{
+    char sum[ORR_SHA256_HEX];
+    orr_sha256 *h = NULL;
+
+    ORR_TRY(orr_sha256_begin(&h));
+    if (orr_sha256_add(h, names->s, names->len) != ORR_OK) {
+        orr_sha256_destroy(h);
+        return ORR_ERR_INTERNAL;
+    }
+    ORR_TRY(orr_sha256_end(h, sum));
+    snprintf(s->feature_names, sizeof s->feature_names, "sha256:%s", sum);
+    return ORR_OK;
+}
+
+orr_status orr_schema_name_features(orr_schema *s,
+                                    const char *(*name)(const void *ctx, int64_t i, char *buf,
+                                                        size_t bytes),
+                                    const void *ctx)
+{
+    const int64_t n = orr_schema_numbers(s);
+    const int vector = s->n_dims == 1 && s->c <= ORR_MAX_CHANNELS;
+    char buf[ORR_DATA_NAME_MAX], one[ORR_DATA_NAME_MAX];
+    orr_text all = ORR_TEXT_INIT;
+    orr_status st;
+
+    for (int64_t i = 0; i < n; i++) {
+        clean_name(name(ctx, i, buf, sizeof buf), one);
+        if (vector) {
+            memcpy(s->channel_names[i], one, strlen(one) + 1);
+            continue;
+        }
+        if (i) orr_text_add(&all, "\n");
+        orr_text_add(&all, one);
+    }
+    st = orr_text_status(&all);
+    if (st == ORR_OK && all.s && all.len < sizeof s->feature_names)
+        memcpy(s->feature_names, all.s, all.len + 1);
+    else if (st == ORR_OK && all.s)
+        st = keep_sum(s, &all);
+    orr_text_free(&all);
+    return st;
+}
+
+static const char *const target_kinds[] = { "", "value", "redshift" };
+
+const char *orr_target_kind_name(orr_target_kind kind)
+{
+    return target_kinds[kind];
+}
+
+orr_target_kind orr_target_kind_of(const char *word)
+{
+    for (int k = ORR_TARGET_VALUE; word && k <= ORR_TARGET_REDSHIFT; k++)
+        if (strcmp(word, target_kinds[k]) == 0) return (orr_target_kind)k;
+    return ORR_TARGET_UNSAID;
 }
 
 /* ---- columns ---- */
@@ -231,7 +305,10 @@ orr_status orr_schema_put(orr_store_writer *w, const char *format, const orr_sch
     if (s->y_type == ORR_Y_CLASS) ORR_TRY(orr_store_set_int(w, "n_classes", s->n_classes));
     ORR_TRY(orr_names_put(w, "class_names", s->class_names, n_class_names(s)));
     ORR_TRY(orr_names_put(w, "y_names", s->y_names, n_target_names(s)));
+    if (s->y_type == ORR_Y_VALUE && s->target_kind)
+        ORR_TRY(orr_store_set_text(w, "target_kind", orr_target_kind_name(s->target_kind)));
     ORR_TRY(orr_names_put(w, "channel_names", s->channel_names, n_channel_names(s)));
+    if (s->feature_names[0]) ORR_TRY(orr_store_set_text(w, "feature_names", s->feature_names));
     ORR_TRY(orr_names_put(w, "aux_names", s->aux_names, s->n_aux));
     ORR_TRY(orr_store_set_text(w, "units", s->units));
     return put_provenance(w, p);
@@ -307,6 +384,11 @@ static orr_status get_y(orr_store_reader *r, orr_schema *s, int64_t rows)
         return disagree(path, "y", rows);
     s->y_type = ORR_Y_VALUE;
     s->y_width = y.n_dims == 2 ? (int)y.dims[1] : 1;
+    if (orr_store_has(r, "target_kind"))
+        ORR_TRY(orr_store_attr_text(r, "target_kind", kind, sizeof kind));
+    else
+        kind[0] = '\0';
+    s->target_kind = orr_target_kind_of(kind);
     return get_names(r, "y_names", s->y_names, n_target_names(s));
 }
 
@@ -365,6 +447,8 @@ orr_status orr_schema_get(orr_store_reader *r, const char *format, orr_schema *s
     ORR_TRY(get_id(r, s, *rows));
     ORR_TRY(get_aux(r, s, *rows));
     ORR_TRY(get_names(r, "channel_names", s->channel_names, n_channel_names(s)));
+    if (orr_store_has(r, "feature_names"))
+        ORR_TRY(orr_store_attr_text(r, "feature_names", s->feature_names, sizeof s->feature_names));
     return orr_store_has(r, "units") ? orr_store_attr_text(r, "units", s->units, ORR_DATA_NAME_MAX)
                                      : ORR_OK;
 }
@@ -406,12 +490,16 @@ orr_status orr_schema_same(const orr_schema *set, const orr_schema *s, const cha
     ORR_TRY(orr_schema_same_layout(set, s, path));
     if (!same_names(set->class_names, s->class_names, n_class_names(s)) ||
         !same_names(set->channel_names, s->channel_names, n_channel_names(s)) ||
-        strcmp(set->units, s->units) != 0)
+        strcmp(set->feature_names, s->feature_names) != 0 || strcmp(set->units, s->units) != 0)
         return orr_fail(ORR_ERR_FORMAT,
-                        "%s: its class names, channel names or units differ from the set's", path);
-    if (!same_names(set->y_names, s->y_names, n_target_names(s)) ||
+                        "%s: its names of classes, channels or columns, or units, differ from the "
+                        "set's",
+                        path);
+    if (set->target_kind != s->target_kind ||
+        !same_names(set->y_names, s->y_names, n_target_names(s)) ||
         !same_names(set->aux_names, s->aux_names, s->n_aux))
-        return orr_fail(ORR_ERR_FORMAT, "%s: its target names or aux names differ from the set's",
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: its target names, what they are, or aux names differ from the set's",
                         path);
     return ORR_OK;
 }

@@ -5,10 +5,10 @@
  * float16 | uint8, channels last; /y (n) int32 class labels, or (n) or (n, k) float32 targets,
  * or absent; /id (n) int64 or fixed-length string; optional /aux (n, k) float32, numbers beside a
  * sample (magnitudes, E(B-V)).  Contiguous unless compression is asked for.  Attributes of the
- * root: format, axes, channel names, class names, target names (y_names), aux names, units,
- * provenance (command, version, inputs with sha256). index.h5 holds the manifest (/shards: file,
- * rows, bytes, sha256) and virtual datasets /x /y /id /aux over all shards, so
- * h5py.File("index.h5")["x"] reads the whole set.
+ * root: format, axes, channel names or feature names, class names, target names (y_names) and what
+ * targets are, aux names, units, provenance (command, version, inputs with sha256). index.h5 holds
+ * the manifest (/shards: file, rows, bytes, sha256) and virtual datasets /x /y /id /aux over all
+ * shards, so h5py.File("index.h5")["x"] reads the whole set.
  *
  * Shards are written as .tmp and renamed when complete; the index is written last, so a folder with
  * an index is a whole set.  Which rows go to which shard depends on the schema's rows_per_shard
@@ -32,6 +32,8 @@ extern "C" {
 typedef enum { ORR_X_F32, ORR_X_F16, ORR_X_U8 } orr_x_type;
 typedef enum { ORR_Y_NONE, ORR_Y_CLASS, ORR_Y_VALUE } orr_y_type;
 typedef enum { ORR_ID_INT, ORR_ID_TEXT } orr_id_type;
+/* What a target is, as whoever made the set has said: metrics of redshifts are of such alone. */
+typedef enum { ORR_TARGET_UNSAID, ORR_TARGET_VALUE, ORR_TARGET_REDSHIFT } orr_target_kind;
 
 enum {
     ORR_MAX_CLASSES = 1000,
@@ -39,6 +41,7 @@ enum {
     ORR_MAX_AUX = 64,
     ORR_MAX_TARGET_NAMES = 16,
     ORR_DATA_NAME_MAX = 64,
+    ORR_FEATURE_NAMES_MAX = 60000, /* bytes; a text attribute holds less than 64 KiB */
     ORR_ID_TEXT_MAX = 64
 };
 
@@ -56,17 +59,35 @@ typedef struct orr_schema {
                       "row" or "column") */
     char class_names[ORR_MAX_CLASSES][ORR_DATA_NAME_MAX]; /* "" = its number */
     char channel_names[ORR_MAX_CHANNELS][ORR_DATA_NAME_MAX];
+    /* What the numbers of a sample are called, in their order, a line each ("u\ng\nr"), where
+     * channel_names cannot say it: numbers from columns that are no vector of ORR_MAX_CHANNELS or
+     * fewer.  Names that are too long for it in all are known by "sha256:..." of them alone; "" =
+     * they have none. */
+    char feature_names[ORR_FEATURE_NAMES_MAX];
     char units[ORR_DATA_NAME_MAX];
     int n_aux; /* numbers beside a sample; 0 = none */
     char aux_names[ORR_MAX_AUX][ORR_DATA_NAME_MAX];
     /* ORR_Y_VALUE: of the first targets; "" = its number */
     char y_names[ORR_MAX_TARGET_NAMES][ORR_DATA_NAME_MAX];
+    orr_target_kind target_kind; /* ORR_Y_VALUE */
 } orr_schema;
 
 size_t orr_schema_x_bytes(const orr_schema *s);   /* of one sample */
 size_t orr_schema_y_bytes(const orr_schema *s);   /* int32 or y_width float32 */
 size_t orr_schema_id_bytes(const orr_schema *s);  /* 8 or id_bytes */
 size_t orr_schema_aux_bytes(const orr_schema *s); /* n_aux float32; 0 without */
+int64_t orr_schema_numbers(const orr_schema *s);  /* of one sample: h w c */
+/* Names the numbers of a sample, in channel_names where they fit: name(ctx, i, buf, bytes) gives
+ * that of number i.  A name is cut to what the schema holds; control characters become blanks.
+ * ORR_ERR_NOMEM, ORR_ERR_ARG. */
+orr_status orr_schema_name_features(orr_schema *s,
+                                    const char *(*name)(const void *ctx, int64_t i, char *buf,
+                                                        size_t bytes),
+                                    const void *ctx);
+/* "redshift", "value", "" when nobody has said it; and the kind of a word, which is one of these.
+ */
+const char *orr_target_kind_name(orr_target_kind kind);
+orr_target_kind orr_target_kind_of(const char *word);
 /* Rows so that a shard holds about mib mebibytes of x; at least 1. */
 int64_t orr_schema_rows_per_shard(const orr_schema *s, double mib);
 

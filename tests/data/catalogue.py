@@ -128,7 +128,8 @@ def check_labels(folder):
     assert [a[2] for a in got["aside"]] == ['label "QSO" is not one of classes: [GALAXY, STAR]', "the label differs from that of row 1, which has the same id"], got["aside"]
     assert got["schema"][0][:2] == ["1", "2"]
     os.unlink(plan)
-    build(plan, f"file={path}", "label=kind", fails="label and target (z) cannot both be given; set target: []")
+    build(plan, f"file={path}", "label=kind", "target=z", fails="label and target (z) cannot both be given; set target: []")
+    build(plan, f"file={path}", "label=kind", "target_kind=redshift", "classes=[GALAXY, STAR]", fails="target_kind is redshift, which is said of one target; here are 0")
     build(plan, f"file={path}", "target=[]", "aux=[rra]", fails="no column \"rra\" for catalogue.aux; did you mean \"ra\"?")
     build(plan, f"file={path}", fails="no column \"z\" for catalogue.target")
     build(plan, f"file={path}", "target=[]", "label=kind", "classes=[x]", fails="none of 6 rows can be used; the first, row 1, id \"1\": label \"STAR\" is not one of")

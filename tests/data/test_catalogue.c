@@ -243,7 +243,7 @@ static void test_bands(void **state)
     o.bands = (orr_strings){ 2, { "x", "y" } };
     assert_int_equal(orr_catalogue_bands(&o).n, 2);
     assert_string_equal(o.id, "objID");
-    assert_true(o.target.n == 1 && !strcmp(o.target.v[0], "z"));
+    assert_true(o.target.n == 1 && !strcmp(o.target.v[0], "auto"));
 }
 
 int main(void)

@@ -25,7 +25,7 @@ def survey(name, n, seed):
     rows = np.concatenate([rng.normal(0, 1, (n, 3)), colours, mag[:, None], z[:, None]], 1)
     text = "id,a,b,c,gr,ri,mag,z\n" + "".join(f"{seed * 100000 + i}," + ",".join(f"{v:.9g}" for v in r) + "\n" for i, r in enumerate(rows))
     path = o.write(name + ".csv", text)
-    o.orrery("import", "input.files=" + path, "input.id=id", "input.target=z", "input.features='a,b,c'", "input.aux=[gr, ri, mag]",
+    o.orrery("import", "input.files=" + path, "input.id=id", "input.target=z", "input.target_kind=redshift", "input.features='a,b,c'", "input.aux=[gr, ri, mag]",
              "input.shape=[3]", "out=" + o.tmp(name), "shard_mib=0.001")
     return o.tmp(name)
 
@@ -70,7 +70,7 @@ class Density(unittest.TestCase):
             self.assertTrue(np.array_equal(f["y"][:].ravel(), table[:, 7].astype("f4")))
             self.assertTrue(np.array_equal(f["x"][:].reshape(600, 3), table[:, 1:4].astype("f4")))
         if o.MPIRUN:
-            o.orrery("import", "input.files=" + o.tmp("train.csv"), "input.id=id", "input.target=z", "input.features='a,b,c'",
+            o.orrery("import", "input.files=" + o.tmp("train.csv"), "input.id=id", "input.target=z", "input.target_kind=redshift", "input.features='a,b,c'",
                      "input.aux=[gr, ri, mag]", "input.shape=[3]", "out=" + o.tmp("again"), "shard_mib=0.001", ranks=3)
             self.assertEqual(o.tree(o.tmp("again")), o.tree(self.train))
         out = o.orrery("info", self.train).out
@@ -264,13 +264,20 @@ class Density(unittest.TestCase):
         self.assertFalse(os.path.exists(o.tmp("damaged.csv")))
 
     def test_values(self):
-        """A target that is called a redshift gets the metrics of one from a plain regression,
+        """A target that is said to be a redshift gets the metrics of one from a plain regression,
         too."""
         run = o.tmp("run-mse")
         o.orrery("train", job("mse", self.train, self.test, "mse", units=1, bins=0), "run=" + run, "train.epochs=3", "train.select=eta")
         report = json.loads(o.orrery("evaluate", run, self.test, "format=json", o.KERNELS).out)
         self.assertIn("eta", report)
         self.assertNotIn("crps", report)
+        as_value = json.loads(o.orrery("evaluate", run, self.test, "format=json", "target_kind=value", o.KERNELS).out)
+        self.assertNotIn("eta", as_value)
+        z = np.genfromtxt(o.tmp("test.csv"), delimiter=",", skip_header=1)[:, 7].astype("f4").astype(float)
+        o.orrery("predict", run, self.test, "out=" + o.tmp("mse.npy"), o.KERNELS)
+        d = np.load(o.tmp("mse.npy"))[:, 0].astype(float) - z
+        self.assertAlmostEqual(as_value["bias"], d.mean(), places=6)
+        self.assertAlmostEqual(report["bias"], (d / (1 + z)).mean(), places=6)
 
     def test_statistics(self):
         run = o.tmp("run-statistics")

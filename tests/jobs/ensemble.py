@@ -394,7 +394,7 @@ class Ensemble(unittest.TestCase):
         self.fails([task, "small-s1-r0-f0", "0.5", "0.75", "threshold="], run)
         self.assertTrue(np.array_equal(answers(run, self.test, "threshold=0.6"), answers(self.cv, self.test)))
         data = table("three-numbers", 20, 5, classes=2, features=3)
-        self.fails(["three-numbers", "1 x 1 x 3", "1 x 1 x 2"], self.cv, data=data)
+        self.fails(["three-numbers", '"x0", "x1", "x2"', '"x2" is none of these'], self.cv, data=data)
 
     def test_answers_that_are_no_numbers(self):
         run = self.copy("nan")

@@ -300,8 +300,17 @@ static void name_value(const chooser *s, const orr_picks *p, int64_t place, char
         snprintf(out, ORR_DATA_NAME_MAX, "%.*s", ORR_DATA_NAME_MAX - 1, name);
 }
 
-/* A vector of few features: its channels are the columns. */
-static void name_values(const chooser *s)
+static const char *name_feature(const void *ctx, int64_t i, char *buf, size_t bytes)
+{
+    const chooser *s = ctx;
+    char name[ORR_DATA_NAME_MAX];
+
+    name_value(s, &s->c->x, i, name);
+    snprintf(buf, bytes, "%s", name);
+    return buf;
+}
+
+static orr_status name_values(const chooser *s)
 {
     orr_schema *schema = &s->t->schema;
 
@@ -309,8 +318,7 @@ static void name_values(const chooser *s)
         name_value(s, &s->c->y, i, schema->y_names[i]);
     for (int i = 0; i < schema->n_aux; i++)
         name_value(s, &s->c->aux, i, schema->aux_names[i]);
-    for (int i = 0; schema->n_dims == 1 && i < schema->c && schema->c <= ORR_MAX_CHANNELS; i++)
-        name_value(s, &s->c->x, i, schema->channel_names[i]);
+    return s->t->names_features ? orr_schema_name_features(schema, name_feature, s) : ORR_OK;
 }
 
 static orr_status set_schema(const chooser *s, const orr_table_opts *o)
@@ -333,8 +341,7 @@ static orr_status set_schema(const chooser *s, const orr_table_opts *o)
         ORR_TRY(orr_table_set_shape(s->t, &o->shape, s->c->x.values, what));
     else
         ORR_TRY(orr_table_set_dims(s->t, dims, 2, what));
-    if (s->from->names.list) name_values(s);
-    return ORR_OK;
+    return s->from->names.list ? name_values(s) : ORR_OK;
 }
 
 orr_status orr_choice_make(orr_choice *c, orr_table *t, const orr_choice_from *from,

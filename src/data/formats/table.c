@@ -66,6 +66,11 @@ const orr_option orr_table_options[] = {
                       "what to do with values that are empty, nan or inf"),
     ORR_OPTION_CHOICE(T, label_kind, "class", "class|value",
                       "whether the label is a class or a float target"),
+    ORR_OPTION_CHOICE(T, target_kind, "unsaid", "unsaid|value|redshift",
+                      "what the target is; redshift: scores are those of dz = (z - truth) / (1 + "
+                      "truth)"),
+    ORR_OPTION_CHOICE(T, feature_names, "keep", "keep|drop",
+                      "whether the set knows its columns by name; drop: by their place alone"),
     ORR_OPTION_INT64(T, id_start, "0", -INFINITY, INFINITY,
                      "id of the first row of the data, when there is no id column"),
     ORR_OPTION_CHOICE(T, scale_rows, "none", "none|zscore",
@@ -136,17 +141,47 @@ static orr_status find_records(int *yes, const orr_format *f, const orr_table_op
     return ORR_OK;
 }
 
-orr_status orr_table_open_parts(orr_table **out, const orr_table_opts *o, const char *dir,
-                                size_t part_bytes)
+/* What the target is can be said of one. */
+static orr_status check_target_kind(const orr_table *t)
+{
+    const orr_schema *s = &t->schema;
+    const char *kind = orr_target_kind_name(s->target_kind);
+
+    if (!*kind || (s->y_type == ORR_Y_VALUE && s->y_width == 1)) return ORR_OK;
+    return orr_fail(
+        ORR_ERR_OPTION,
+        "%s: input.target_kind is %s, which is said of one target of numbers (target, or "
+        "label with label_kind: value); here %s",
+        t->inputs[0], kind,
+        s->y_type == ORR_Y_VALUE   ? "there are several"
+        : s->y_type == ORR_Y_CLASS ? "the label is a class"
+                                   : "there is none");
+}
+
+static orr_status open_kind(orr_table **out, const orr_table_opts *o, const char *dir,
+                            size_t part_bytes)
 {
     const orr_format *f = NULL;
     int records;
 
-    *out = NULL;
     ORR_TRY(find_format(&f, o, dir));
     if (f->is_text) return orr_csv_table_open(out, o, dir, part_bytes);
     ORR_TRY(find_records(&records, f, o, dir));
     return records ? orr_record_table_open(out, o, dir, f) : orr_array_table_open(out, o, dir, f);
+}
+
+orr_status orr_table_open_parts(orr_table **out, const orr_table_opts *o, const char *dir,
+                                size_t part_bytes)
+{
+    orr_status st;
+
+    *out = NULL;
+    ORR_TRY(open_kind(out, o, dir, part_bytes));
+    st = check_target_kind(*out);
+    if (st == ORR_OK) return ORR_OK;
+    orr_table_close(*out);
+    *out = NULL;
+    return st;
 }
 
 orr_status orr_table_open(orr_table **out, const orr_table_opts *o, const char *dir)

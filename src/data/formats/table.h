@@ -7,9 +7,9 @@
  *
  * Columns: by name, or by number from 1.  A column of records may hold several values (a FITS
  * vector such as CMODELMAG): its name means all of them, "CMODELMAG[2]" the third.  names.h says
- * which name means which column.  Targets and aux numbers take the columns' names into the schema
- * (y_names, aux_names).  What may be what, choice.h says; an aux number that is a feature, too, is
- * taken before scale_rows.
+ * which name means which column.  Features, targets and aux numbers take the columns' names into
+ * the schema (orr_schema_name_features, y_names, aux_names), whatever the shape of a sample.  What
+ * may be what, choice.h says; an aux number that is a feature, too, is taken before scale_rows.
  *
  * Where: conditions on columns, all of which must hold; a column's value must be one of those
  * listed, compared as labels are (19-digit ids exactly).  The table then has the rows that pass,
@@ -74,9 +74,11 @@ typedef struct orr_table_opts {
     const char *type; /* float32 | float16 | uint8 | auto (uint8 arrays stay, all else float32) */
     orr_reals shape; /* of a sample: [c], [w, c] or [h, w, c]; absent: csv [n, 1] (a series), arrays
                         as they are */
-    const char *axes;       /* of an array sample: hwc | chw | wc | cw | auto (as they are) */
-    const char *nan;        /* refuse | keep */
-    const char *label_kind; /* class | value */
+    const char *axes;          /* of an array sample: hwc | chw | wc | cw | auto (as they are) */
+    const char *nan;           /* refuse | keep */
+    const char *label_kind;    /* class | value */
+    const char *target_kind;   /* unsaid | value | redshift */
+    const char *feature_names; /* keep | drop: those of columns */
     int64_t id_start;
     const char *scale_rows; /* none | zscore: each row minus its mean over its population deviation
                                (raw light curves) */

@@ -69,6 +69,8 @@ orr_status orr_table_init(orr_table *t, const orr_table_ops *ops, const orr_tabl
     t->max_rows = o->max_rows;
     t->id_start = o->id_start;
     t->keep_nan = !strcmp(orr_or(o->nan, "refuse"), "keep");
+    t->names_features = strcmp(orr_or(o->feature_names, "keep"), "keep") == 0;
+    t->schema.target_kind = orr_target_kind_of(o->target_kind);
     t->zscore = !strcmp(orr_or(o->scale_rows, "none"), "zscore");
     t->schema.x_type = !strcmp(type, "uint8")     ? ORR_X_U8
                        : !strcmp(type, "float16") ? ORR_X_F16

@@ -39,7 +39,7 @@ struct orr_table {
     int has_id;  /* ids come from the input */
     int text_id; /* ... and at least one of them is no integer */
     int has_label;
-    int keep_nan, zscore;
+    int keep_nan, zscore, names_features;
     int n_names;         /* class_names given */
     orr_classes classes; /* given; none: labels are class numbers */
     orr_where where; /* what rows must be like; with it, rows are those that pass, and the format

@@ -132,8 +132,14 @@ const orr_option orr_catalogue_options[] = {
     ORR_OPTION_STRING(T, id, "objID", "column of ids, integers or texts"),
     ORR_OPTION_STRING(T, ra, "ra", "column of right ascensions, degrees (J2000)"),
     ORR_OPTION_STRING(T, dec, "dec", "column of declinations, degrees (J2000)"),
-    ORR_OPTION_STRINGS(T, target, "z", "columns of float targets; [] = none"),
-    ORR_OPTION_STRING(T, label, "", "or a column of classes (with target: [])"),
+    ORR_OPTION_STRINGS(
+        T, target, "auto",
+        "columns of float targets; [] = none; auto: none with label, else z where no "
+        "column of redshifts and no u, g, r and i stand beside it"),
+    ORR_OPTION_CHOICE(T, target_kind, "unsaid", "unsaid|value|redshift",
+                      "what the target is; redshift: scores are those of dz = (z - truth) / (1 + "
+                      "truth)"),
+    ORR_OPTION_STRING(T, label, "", "or a column of classes"),
     ORR_OPTION_STRINGS(T, classes, "[]",
                        "values of the label that become class 0, 1, ...; none: labels are class "
                        "numbers"),

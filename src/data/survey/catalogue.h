@@ -41,7 +41,8 @@ enum { ORR_PART_GROWTH = 256, ORR_PART_FIELDS_MAX = 32 };
 typedef struct orr_catalogue_opts {
     const char *file, *table;         /* table: of FITS */
     const char *id, *ra, *dec;        /* columns; "objID", "ra", "dec", degrees (J2000) */
-    orr_strings target;               /* columns of float targets: [z]; [] = none */
+    orr_strings target;               /* columns of float targets: [z]; [] = none; [auto] */
+    const char *target_kind;          /* unsaid | value | redshift */
     const char *label;                /* or one column of classes; "" = none */
     orr_strings classes, class_names; /* values that become classes 0, 1, ... */
     orr_strings aux;                  /* columns of aux numbers */

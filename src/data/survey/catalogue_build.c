@@ -31,7 +31,8 @@ enum {
 
 /* A catalogue on its way into a plan. */
 typedef struct plan_build {
-    const orr_catalogue_opts *o;
+    const orr_catalogue_opts *o; /* own, with the target that is meant */
+    orr_catalogue_opts own;
     const char *const *fields;
     const int *is_int;
     int n_fields, n_y, n_aux;
@@ -596,6 +597,58 @@ static orr_status put_all_meta(plan_build *b)
     return ORR_OK;
 }
 
+/* ---- which target is meant ---- */
+static const char *column_called(const orr_columns *c, const char *name)
+{
+    for (int i = 0; i < orr_columns_n(c); i++)
+        if (orr_columns_name(c, i) && strcasecmp(orr_columns_name(c, i), name) == 0)
+            return orr_columns_name(c, i);
+    return NULL;
+}
+
+/* z is a redshift, or the magnitude of a band: what stands beside it may tell, and then z is not
+ * taken in silence. */
+static orr_status check_z(const plan_build *b)
+{
+    static const char *const redshifts[] = { "redshift", "z_spec", "zspec", "spec_z", "specz" };
+    static const char *const bands[] = { "u", "g", "r", "i" };
+    const char *other = NULL;
+    size_t n = 0;
+
+    if (!column_called(b->columns, "z")) return ORR_OK;
+    for (size_t i = 0; !other && i < sizeof redshifts / sizeof *redshifts; i++)
+        other = column_called(b->columns, redshifts[i]);
+    while (n < sizeof bands / sizeof *bands && column_called(b->columns, bands[n]))
+        n++;
+    if (other)
+        return orr_fail(
+            ORR_ERR_OPTION,
+            "%s: has columns z and %s: say which is the target, catalogue.target: [%s], "
+            "[z], or [] for none",
+            b->o->file, other, other);
+    if (n == sizeof bands / sizeof *bands)
+        return orr_fail(ORR_ERR_OPTION,
+                        "%s: column z stands beside u, g, r and i, so it may be a magnitude; say "
+                        "catalogue.target: [z] when it is the target, or [] for none",
+                        b->o->file);
+    return ORR_OK;
+}
+
+static orr_status choose_target(plan_build *b)
+{
+    orr_strings *t = &b->own.target;
+
+    if (t->n != 1 || strcmp(t->v[0], "auto") != 0) return ORR_OK;
+    if (*b->o->label) {
+        t->n = 0;
+    } else {
+        ORR_TRY(check_z(b));
+        t->v[0] = "z";
+    }
+    b->n_y = t->n;
+    return ORR_OK;
+}
+
 /* ---- all of it ---- */
 
 static orr_status check_options(plan_build *b)
@@ -606,6 +659,10 @@ static orr_status check_options(plan_build *b)
         return orr_fail(ORR_ERR_OPTION,
                         "catalogue: label and target (%s) cannot both be given; set target: []",
                         o->target.v[0]);
+    if (orr_target_kind_of(o->target_kind) && o->target.n != 1)
+        return orr_fail(ORR_ERR_OPTION,
+                        "catalogue.target_kind is %s, which is said of one target; here are %d",
+                        o->target_kind, o->target.n);
     if (o->target.n > ORR_MAX_TARGET_NAMES)
         return orr_fail(ORR_ERR_OPTION, "catalogue.target: %d columns; at most %d are possible",
                         o->target.n, ORR_MAX_TARGET_NAMES);
@@ -667,7 +724,7 @@ orr_status orr_catalogue_build(const char *file, const orr_catalogue_opts *o,
     orr_status st = ORR_OK;
 
     if (!b) return orr_fail(ORR_ERR_NOMEM, "out of memory: catalogue");
-    *b = (plan_build){ .o = o,
+    *b = (plan_build){ .own = *o,
                        .fields = fields,
                        .is_int = is_int,
                        .n_fields = n_fields,
@@ -676,8 +733,10 @@ orr_status orr_catalogue_build(const char *file, const orr_catalogue_opts *o,
                        .max_objects = max_objects,
                        .max_fields = max_fields,
                        .max_label = -1 };
-    ORR_TRY_GOTO(st, done, check_options(b));
+    b->o = &b->own;
     ORR_TRY_GOTO(st, done, orr_columns_open(&b->columns, o->file, o->table));
+    ORR_TRY_GOTO(st, done, choose_target(b));
+    ORR_TRY_GOTO(st, done, check_options(b));
     ORR_TRY_GOTO(st, done, open_files(b, file));
     ORR_TRY_GOTO(st, done, read_rows(b));
     ORR_TRY_GOTO(st, done, merge(b));

@@ -22,6 +22,9 @@ static const orr_option options[] = {
                    "number of those groups, with equally many samples each"),
     ORR_OPTION_REAL(orr_apply_opts, outlier, "0.05", 0, 1e9,
                     "redshifts in groups: |dz| beyond which one counts for eta"),
+    ORR_OPTION_CHOICE(
+        orr_apply_opts, target_kind, "model", "model|value|redshift",
+        "what the target is, where the model does not say it; redshift: scores of dz"),
     ORR_OPTION_BOOL(orr_apply_opts, overwrite, "false", "replace out when it exists"),
     ORR_OPTION_WORD(orr_apply_opts, kernels, "cpu", orr_backend_name, "kernel table"),
     ORR_OPTION_SECTION(orr_apply_opts, runtime, orr_runtime_options, "this start only"),
@@ -47,6 +50,7 @@ static orr_status output(orr_context *context, const orr_apply_opts *o, const or
     if (!orr_has_truth(&a->model, &a->samples))
         return orr_fail(ORR_ERR_FORMAT,
                         "%s has no labels to compare with; orrery predict needs none", data);
+    orr_model_tell_target(&a->model, "evaluate", "target_kind");
     ORR_TRY(orr_groupings_create(&groups, &a->scores, &a->samples, a->rows, &o->by, o->groups,
                                  o->outlier));
     json = orr_scores_json(&a->scores, &a->model.schema, &groups);

@@ -282,6 +282,7 @@ static orr_status make(reporter *r, cJSON *all)
     if (!r->rows || !r->part) return orr_fail(ORR_ERR_NOMEM, "out of memory: a report");
     ORR_TRY(
         orr_model_create(&r->model, &r->cv->job->c[0].job, orr_dataset_schema(r->cv->train.set)));
+    orr_model_tell_target(&r->model, "cv", "data.target_kind");
     begin_table(r);
     cJSON_AddNumberToObject(all, "samples", (double)r->oof.n);
     cJSON_AddNumberToObject(all, "folds", r->oof.n_folds);

@@ -17,12 +17,7 @@ int orr_model_n_classes(const orr_model *m)
 
 int orr_schema_is_redshift(const orr_schema *s)
 {
-    static const char *const names[] = { "z", "redshift", "z_spec", "zspec", "specz", "spec_z" };
-
-    if (s->y_type != ORR_Y_VALUE || s->y_width != 1) return 0;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcasecmp(s->y_names[0], names[i]) == 0) return 1;
-    return 0;
+    return s->y_type == ORR_Y_VALUE && s->y_width == 1 && s->target_kind == ORR_TARGET_REDSHIFT;
 }
 
 const char *orr_class_name(const orr_schema *s, int i, char *buf, size_t bytes)
@@ -58,31 +53,26 @@ static orr_status choose_loss(orr_model *m, const orr_kind_choice *loss, double 
 }
 
 /* ---- numbers beside a sample ---- */
-static int find_aux(const orr_schema *s, const char *name)
-{
-    for (int i = 0; i < s->n_aux; i++)
-        if (strcmp(s->aux_names[i], name) == 0) return i;
-    return -1;
-}
-
 orr_status orr_model_aux_columns(const orr_model *m, const orr_schema *s, const char *what,
                                  int *columns)
 {
-    for (int i = 0; i < m->n_aux; i++) {
-        const char *names[ORR_MAX_AUX], *near;
-        if ((columns[i] = find_aux(s, m->aux_names[i])) >= 0) continue;
-        for (int k = 0; k < s->n_aux; k++)
-            names[k] = s->aux_names[k];
-        near = orr_nearest(m->aux_names[i], names, s->n_aux);
-        if (near)
-            return orr_fail(ORR_ERR_SHAPE, "%s has no aux number \"%s\"; did you mean \"%s\"?",
-                            what, m->aux_names[i], near);
-        return orr_fail(ORR_ERR_SHAPE,
-                        "%s has no aux number \"%s\", which the model takes beside a sample "
-                        "(orrery info shows what a set has)",
-                        what, m->aux_names[i]);
-    }
-    return ORR_OK;
+    const char *wanted[ORR_MAX_AUX], *names[ORR_MAX_AUX];
+    const orr_name_list want = { "the model", m->n_aux, wanted },
+                        have = orr_schema_aux_list(s, what, names);
+    int32_t at[ORR_MAX_AUX];
+    orr_match_notes notes = { .warnings = ORR_TEXT_INIT };
+    orr_status st;
+
+    for (int i = 0; i < m->n_aux; i++)
+        wanted[i] = m->aux_names[i];
+    st = orr_names_match(&want, &have, ORR_NAMES_AUX, ORR_MATCH_MORE, at, &notes);
+    if (st == ORR_OK && notes.warnings.s) /* they are picked by name, so they need one */
+        st = orr_fail(ORR_ERR_SHAPE, "%s: its aux numbers have no names; import it with aux_names",
+                      what);
+    for (int i = 0; st == ORR_OK && i < m->n_aux; i++)
+        columns[i] = at[i];
+    orr_match_notes_free(&notes);
+    return st;
 }
 
 int orr_model_aux_width(const orr_model *m)
@@ -129,12 +119,40 @@ static orr_status check_aux(const orr_model *m, const orr_model_opts *o)
                               : "choose inception-mixed or pasquet, or leave data.aux out");
 }
 
+orr_status orr_model_set_target_kind(orr_model *m, const char *word, const char *option)
+{
+    const orr_target_kind kind = orr_target_kind_of(word);
+
+    if (!kind) return ORR_OK;
+    if (m->schema.y_type != ORR_Y_VALUE || m->schema.y_width != 1)
+        return orr_fail(ORR_ERR_OPTION, "%s is %s, which is said of one target of numbers; here %s",
+                        option, word, m->schema.y_type == ORR_Y_VALUE ? "are several" : "is none");
+    m->schema.target_kind = kind;
+    return ORR_OK;
+}
+
+void orr_model_tell_target(const orr_model *m, const char *component, const char *option)
+{
+    static const char *const names[] = { "z", "redshift", "z_spec", "zspec", "specz", "spec_z" };
+    const orr_schema *s = &m->schema;
+
+    if (s->y_type != ORR_Y_VALUE || s->y_width != 1 || s->target_kind) return;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcasecmp(s->y_names[0], names[i]) == 0)
+            orr_log0(ORR_WARN, component,
+                     "the target is called %s and is scored as a value; when it is a redshift, say "
+                     "%s=redshift for scores of dz, else %s=value",
+                     s->y_names[0], option, option);
+}
+
 orr_status orr_model_create(orr_model *m, const orr_train_job *job, const orr_schema *schema)
 {
     int width;
     orr_status st;
 
     *m = (orr_model){ .schema = *schema, .threshold = job->train.threshold };
+    ORR_TRY_GOTO(st, failed,
+                 orr_model_set_target_kind(m, job->data.target_kind, "data.target_kind"));
     ORR_TRY_GOTO(st, failed, orr_backend_create(&m->backend, job->model.kernels));
     ORR_TRY_GOTO(st, failed, orr_transform_create(&m->transform, job->data.transforms, schema));
     ORR_TRY_GOTO(st, failed, take_aux(m, &job->data));
@@ -170,24 +188,25 @@ void orr_model_destroy(orr_model *m)
     memset(m, 0, sizeof *m);
 }
 
+orr_schema_side orr_model_side(const orr_model *m, const char *whose)
+{
+    return (orr_schema_side){ &m->schema, whose, orr_model_n_classes(m) };
+}
+
 orr_status orr_model_accepts(const orr_model *m, const orr_schema *s, const char *what)
 {
     static const char *const types[] = { "float32", "float16", "uint8" };
-    const orr_schema *want = &m->schema;
+    const orr_schema_side want = orr_model_side(m, "the model"), have = { s, what, 0 };
+    orr_schema_match match;
     int columns[ORR_MAX_AUX];
+    orr_status st = orr_schema_match_make(&match, &want, &have);
 
-    if (s->h != want->h || s->w != want->w || s->c != want->c)
-        return orr_fail(
-            ORR_ERR_SHAPE,
-            "%s: samples are %d x %d x %d (height, width, channels), the model takes %d x %d x %d",
-            what, s->h, s->w, s->c, want->h, want->w, want->c);
-    if (s->x_type != want->x_type)
+    orr_schema_match_free(&match);
+    ORR_TRY(st);
+    if (s->x_type != want.schema->x_type)
         return orr_fail(ORR_ERR_SHAPE,
                         "%s: samples are %s, the model takes %s; import them as that type", what,
-                        types[s->x_type], types[want->x_type]);
-    if (s->y_type == ORR_Y_CLASS && orr_model_n_classes(m) && s->n_classes > orr_model_n_classes(m))
-        return orr_fail(ORR_ERR_SHAPE, "%s: %d classes, the model knows %d", what, s->n_classes,
-                        orr_model_n_classes(m));
+                        types[s->x_type], types[want.schema->x_type]);
     return orr_model_aux_columns(m, s, what, columns);
 }
 
@@ -224,6 +243,9 @@ static char *describe(const orr_model *m, const char *loss_options)
     put_names(o, "class_names", s->class_names, s->y_type == ORR_Y_CLASS ? s->n_classes : 0);
     put_names(o, "channel_names", s->channel_names,
               s->c < ORR_MAX_CHANNELS ? s->c : ORR_MAX_CHANNELS);
+    if (s->feature_names[0]) cJSON_AddStringToObject(o, "feature_names", s->feature_names);
+    if (s->y_type == ORR_Y_VALUE && s->target_kind)
+        cJSON_AddStringToObject(o, "target_kind", orr_target_kind_name(s->target_kind));
     put_names(o, "y_names", s->y_names, s->y_type == ORR_Y_VALUE ? named_targets(s) : 0);
     put_names(o, "aux_names", m->aux_names, m->n_aux);
     cJSON_AddStringToObject(o, "loss", orr_loss_name(&m->loss));
@@ -414,6 +436,9 @@ static orr_status read_description(orr_model *m, const char *text, const char *p
     get_names(o, "y_names", s->y_names, ORR_MAX_TARGET_NAMES);
     get_names(o, "class_names", s->class_names, ORR_MAX_CLASSES);
     get_names(o, "channel_names", s->channel_names, ORR_MAX_CHANNELS);
+    snprintf(s->feature_names, sizeof s->feature_names, "%s",
+             orr_json_text(o, "feature_names", ""));
+    s->target_kind = orr_target_kind_of(orr_json_text(o, "target_kind", ""));
     snprintf(s->units, sizeof s->units, "%s", orr_json_text(o, "units", ""));
     snprintf(l->name, sizeof l->name, "%s", loss);
     if (orr_json_text(o, "loss_options", NULL))

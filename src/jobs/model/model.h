@@ -6,6 +6,7 @@
 #define ORR_JOBS_MODEL_MODEL_H
 
 #include "core/config.h"
+#include "data/schema_match.h"
 #include "data/shard.h"
 #include "data/transform.h"
 #include "jobs/model/train_job.h"
@@ -45,18 +46,26 @@ orr_status orr_model_save(const orr_model *m, const orr_net *net, const char *pa
                           const cJSON *record);
 /* The net of a loaded model, with its weights. */
 orr_status orr_model_net(orr_net **out, orr_model *m, const orr_limits *limits);
-/* ORR_ERR_SHAPE unless samples of this schema are what the model takes; says what differs.  what:
- * name of the data. */
+/* What the model wants of a set, as data/schema_match.h takes it; whose: what it is called. */
+orr_schema_side orr_model_side(const orr_model *m, const char *whose);
+/* ORR_ERR_SHAPE unless samples of this schema are what the model takes, in its order or in another
+ * (orr_samples_arrange); says what differs.  what: name of the data. */
 orr_status orr_model_accepts(const orr_model *m, const orr_schema *s, const char *what);
 /* Where each of the model's aux numbers stands in sets of this schema: columns[n_aux].
- * ORR_ERR_SHAPE naming the one that is missing. */
+ * ORR_ERR_SHAPE naming the one that is missing or there twice. */
 orr_status orr_model_aux_columns(const orr_model *m, const orr_schema *s, const char *what,
                                  int *columns);
 /* Numbers that the net takes of it, after the transform; 0 without. */
 int orr_model_aux_width(const orr_model *m);
 /* Classes the answer distinguishes: 2 for bce, C for ce, 0 for values and densities. */
 int orr_model_n_classes(const orr_model *m);
-/* Is the target a redshift, by its name (z, redshift, z_spec, ...)? */
+/* Says what the target is, over what the set said: "value" or "redshift"; any other word leaves it.
+ * ORR_ERR_OPTION where there is not one target. */
+orr_status orr_model_set_target_kind(orr_model *m, const char *word, const char *option);
+/* A warning where the target has the name of a redshift and nobody has said what it is.  option:
+ * how to say it. */
+void orr_model_tell_target(const orr_model *m, const char *component, const char *option);
+/* Is the target a redshift, as whoever made the set or the job has said? */
 int orr_schema_is_redshift(const orr_schema *s);
 /* "planet", or "1" when it has no name. */
 const char *orr_class_name(const orr_schema *s, int i, char *buf, size_t bytes);

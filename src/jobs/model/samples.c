@@ -18,28 +18,70 @@ static orr_status open_set(orr_samples *s, const char *path, int verify)
     return ORR_OK;
 }
 
-orr_status orr_samples_open(orr_samples *s, orr_context *context, const char *path, int verify)
+/* A line each. */
+static void say(orr_log_level level, const orr_text *notes)
 {
+    const char *at = notes->s ? notes->s : "";
+
+    for (const char *end; (end = strchr(at, '\n')); at = end + 1)
+        orr_log0(level, "data", "%.*s", (int)(end - at), at);
+}
+
+/* The set in the wanted order, all but what is cached of it already; *moves: that must be filled
+ * anew. */
+static orr_status put_in_order(orr_samples *s, const orr_schema_side *want, int aloud, int *moves)
+{
+    const orr_schema_side have = { orr_dataset_schema(s->set), orr_dataset_path(s->set), 0 };
+    orr_schema_match m;
+    orr_status st = orr_schema_match_make(&m, want, &have);
+
+    if (st == ORR_OK) st = orr_dataset_arrange(s->set, &m, want->schema);
+    if (st == ORR_OK && aloud) {
+        say(ORR_WARN, &m.notes.warnings);
+        say(ORR_INFO, &m.notes.infos);
+    }
+    *moves = m.x != NULL;
+    orr_schema_match_free(&m);
+    return st;
+}
+
+static orr_status fill(orr_samples *s, orr_context *context)
+{
+    return orr_cache_fill(s->set, orr_comm_window_base(s->window),
+                          orr_comm_node_rank(context->world), orr_comm_node_size(context->world));
+}
+
+orr_status orr_samples_open(orr_samples *s, orr_context *context, const char *path, int verify,
+                            const orr_schema_side *want)
+{
+    int moves;
     orr_status st;
 
     *s = (orr_samples){ 0 };
     /* One rank hashes when asked to; all of them would read the same bytes. */
     ORR_TRY_GOTO(st, failed,
                  orr_phase(context, NULL, open_set(s, path, verify && context->rank == 0)));
+    if (want) ORR_TRY_GOTO(st, failed, orr_phase(context, NULL, put_in_order(s, want, 1, &moves)));
     ORR_TRY_GOTO(st, failed,
                  orr_phase_joint(context, orr_comm_window_create(&s->window, context->world,
                                                                  orr_cache_bytes(s->set))));
-    ORR_TRY_GOTO(st, failed,
-                 orr_phase(context, NULL,
-                           orr_cache_fill(s->set, orr_comm_window_base(s->window),
-                                          orr_comm_node_rank(context->world),
-                                          orr_comm_node_size(context->world))));
+    ORR_TRY_GOTO(st, failed, orr_phase(context, NULL, fill(s, context)));
     ORR_TRY_GOTO(st, failed, orr_comm_window_fence(s->window));
     s->cache = orr_comm_window_base(s->window);
     return ORR_OK;
 failed:
     orr_samples_close(s);
     return st;
+}
+
+orr_status orr_samples_arrange(orr_samples *s, orr_context *context, const orr_schema_side *want)
+{
+    int moves = 0;
+
+    ORR_TRY(orr_phase(context, NULL, put_in_order(s, want, 0, &moves)));
+    if (!moves) return ORR_OK;
+    ORR_TRY(orr_phase(context, NULL, fill(s, context)));
+    return orr_comm_window_fence(s->window);
 }
 
 void orr_samples_close(orr_samples *s)

@@ -5,6 +5,7 @@
 #define ORR_JOBS_MODEL_SAMPLES_H
 
 #include "data/image_stats.h"
+#include "data/schema_match.h"
 #include "data/shard.h"
 #include "data/transform.h"
 #include "jobs/context/context.h"
@@ -15,7 +16,12 @@ typedef struct orr_samples {
     const void *cache;
 } orr_samples;
 
-orr_status orr_samples_open(orr_samples *s, orr_context *context, const char *path, int verify);
+/* want: whose order and names the set is put into (data/schema_match.h), and what is said of it is
+ * logged; NULL: it stays as it lies.  ORR_ERR_SHAPE when the set has other names. */
+orr_status orr_samples_open(orr_samples *s, orr_context *context, const char *path, int verify,
+                            const orr_schema_side *want);
+/* Puts an open set into another order, in silence. */
+orr_status orr_samples_arrange(orr_samples *s, orr_context *context, const orr_schema_side *want);
 void orr_samples_close(orr_samples *s);
 /* The stored bytes of a row. */
 const void *orr_samples_row(const orr_samples *s, int64_t row);

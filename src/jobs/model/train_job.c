@@ -35,6 +35,10 @@ static const orr_option data_options[] = {
                        "numbers beside a sample (magnitudes) that the net takes, by name"),
     ORR_OPTION_NODE(orr_data_opts, aux_transforms,
                     "steps for the vector of them, such as - standardise: {per: feature}"),
+    ORR_OPTION_CHOICE(
+        orr_data_opts, target_kind, "set", "set|value|redshift",
+        "what the target is, where the set does not say it (target_kind of import and "
+        "crop)"),
     ORR_OPTION_BOOL(orr_data_opts, statistics, "false",
                     "write statistics.h5: mean, variance, least and largest of each number of a "
                     "sample over the training split"),

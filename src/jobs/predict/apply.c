@@ -24,7 +24,7 @@ static orr_status open_models(orr_ensemble *e, orr_applied *a, const char *path,
     ORR_TRY(orr_ensemble_open(e, path, o->model));
     ORR_TRY(orr_ensemble_first(e, &a->model, o->kernels));
     if (o->threshold >= 0) a->model.threshold = o->threshold;
-    return ORR_OK;
+    return orr_model_set_target_kind(&a->model, o->target_kind, "target_kind");
 }
 
 static void tell(const orr_ensemble *e)
@@ -60,13 +60,15 @@ static orr_status predict(orr_applied *a, orr_context *context, const orr_args *
                             .samples = &a->samples,
                             .threshold = o->threshold,
                             .progress = o->runtime.progress };
+    orr_schema_side want;
     int64_t span = orr_timeline_now();
     orr_status st;
 
     ORR_TRY_GOTO(st, done, orr_phase(context, NULL, open_models(&e, a, args->words[0], o)));
     orr_timeline_span_of("load model", span, 0, args->words[0]);
     span = orr_timeline_now();
-    ORR_TRY_GOTO(st, done, orr_samples_open(&a->samples, context, args->words[1], 0));
+    want = orr_model_side(&a->model, args->words[0]);
+    ORR_TRY_GOTO(st, done, orr_samples_open(&a->samples, context, args->words[1], 0, &want));
     orr_timeline_span_of("read", span, -1, args->words[1]);
     ORR_TRY_GOTO(st, done, orr_phase(context, NULL, all_rows(a)));
     t.rows = a->rows;

@@ -10,6 +10,7 @@
 #include "core/progress.h"
 #include "core/timeline.h"
 #include "data/formats/table.h"
+#include "data/schema_match.h"
 #include "data/shard.h"
 #include "jobs/context/phase.h"
 #include "jobs/context/runtime.h"
@@ -133,12 +134,44 @@ static orr_status look_at_labels(importer *im, const orr_table *t, int64_t most[
     return orr_comm_allreduce(im->context->world, most, 2, ORR_I64, ORR_MAX);
 }
 
-static int same_aux(const orr_schema *a, const orr_schema *b)
+/* Lines that matching had to say. */
+static void say(const orr_match_notes *notes)
 {
-    if (a->n_aux != b->n_aux) return 0;
-    for (int i = 0; i < a->n_aux; i++)
-        if (strcmp(a->aux_names[i], b->aux_names[i]) != 0) return 0;
-    return 1;
+    const char *at = notes->warnings.s ? notes->warnings.s : "";
+
+    for (const char *end; (end = strchr(at, '\n')); at = end + 1)
+        orr_log0(ORR_WARN, "import", "%.*s", (int)(end - at), at);
+}
+
+/* Columns, classes, targets and aux numbers must be called alike, and stand in one order. */
+static orr_status check_names(const importer *im, int i)
+{
+    const orr_schema *s = orr_table_schema(im->tables[i]);
+    const char *first = orr_table_input(im->tables[0], 0),
+               *name = orr_table_input(im->tables[i], 0), *v[2][ORR_MAX_AUX];
+    const orr_schema_side want = { &im->schema, first, 0 }, have = { s, name, 0 };
+    const orr_name_list a = orr_schema_aux_list(&im->schema, first, v[0]),
+                        b = orr_schema_aux_list(s, name, v[1]);
+    int32_t aux[ORR_MAX_AUX];
+    orr_schema_match m;
+    orr_status st = orr_schema_match_make(&m, &want, &have);
+    int moves = 0;
+
+    if (st == ORR_OK) st = orr_names_match(&a, &b, ORR_NAMES_AUX, ORR_MATCH_EXACT, aux, &m.notes);
+    for (int k = 0; st == ORR_OK && k < a.n; k++)
+        moves |= aux[k] != k;
+    if (st == ORR_OK && (moves || orr_schema_match_moves(&m)))
+        st = orr_fail(ORR_ERR_SHAPE,
+                      "%s: the same names as in %s, in another order%s%.*s; list features, "
+                      "classes, target and aux of both in one order",
+                      name, first, m.notes.infos.s ? ": " : "",
+                      (int)strcspn(m.notes.infos.s ? m.notes.infos.s : "", "\n"),
+                      m.notes.infos.s ? m.notes.infos.s : "");
+    if (st == ORR_OK && s->target_kind != im->schema.target_kind)
+        st = orr_fail(ORR_ERR_OPTION, "%s: input.target_kind is not that of %s", name, first);
+    if (st == ORR_OK) say(&m.notes);
+    orr_schema_match_free(&m);
+    return st;
 }
 
 /* Tables that follow one another must have one schema; the class count is the largest. */
@@ -147,23 +180,18 @@ static orr_status join_schemas(importer *im)
     im->schema = *orr_table_schema(im->tables[0]);
     for (int i = 1; i < im->n_tables; i++) {
         const orr_schema *s = orr_table_schema(im->tables[i]);
-        const char *name = orr_table_input(im->tables[i], 0);
-        if (s->h != im->schema.h || s->w != im->schema.w || s->c != im->schema.c ||
-            s->x_type != im->schema.x_type)
-            return orr_fail(
-                ORR_ERR_SHAPE,
-                "%s: its samples (%d x %d x %d) are not like those of %s (%d x %d x %d)", name,
-                s->h, s->w, s->c, orr_table_input(im->tables[0], 0), im->schema.h, im->schema.w,
-                im->schema.c);
-        if (s->y_type != im->schema.y_type || s->y_width != im->schema.y_width)
+        const char *name = orr_table_input(im->tables[i], 0),
+                   *first = orr_table_input(im->tables[0], 0);
+        if (s->x_type != im->schema.x_type)
+            return orr_fail(ORR_ERR_SHAPE, "%s: its samples are not of the type of those of %s",
+                            name, first);
+        if (s->y_type != im->schema.y_type)
             return orr_fail(ORR_ERR_SHAPE, "%s: its labels are of another kind than those of %s",
-                            name, orr_table_input(im->tables[0], 0));
+                            name, first);
         if (s->id_type != im->schema.id_type || s->id_is_row != im->schema.id_is_row)
             return orr_fail(ORR_ERR_SHAPE, "%s: its ids are of another kind than those of %s", name,
-                            orr_table_input(im->tables[0], 0));
-        if (!same_aux(s, &im->schema))
-            return orr_fail(ORR_ERR_SHAPE, "%s: its aux numbers are not those of %s", name,
-                            orr_table_input(im->tables[0], 0));
+                            first);
+        ORR_TRY(check_names(im, i));
         if (s->n_classes > im->schema.n_classes) im->schema.n_classes = s->n_classes;
         if (s->id_bytes > im->schema.id_bytes) im->schema.id_bytes = s->id_bytes;
     }

@@ -246,6 +246,7 @@ static void shape_samples(orr_crop *c)
     c->schema.c = bands->n;
     for (int b = 0; b < bands->n; b++)
         snprintf(c->schema.channel_names[b], sizeof c->schema.channel_names[b], "%s", bands->v[b]);
+    c->schema.target_kind = orr_target_kind_of(c->o->catalogue.target_kind);
     c->schema.units[0] = '\0';
 }
 

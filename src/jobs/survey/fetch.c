@@ -586,6 +586,7 @@ static orr_status prepare(fetch *f, const char *plan)
     orr_catalogue_opts c = f->o->catalogue;
 
     c.target.n = c.classes.n = c.class_names.n = c.aux.n = 0;
+    c.target_kind = "";
     c.label = "";
     ORR_TRY(orr_make_dirs(f->folder));
     ORR_TRY(orr_manifest_lock(&f->lock, f->folder));

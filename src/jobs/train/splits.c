@@ -11,14 +11,18 @@
 
 static const char *const names[ORR_N_SPLITS] = { "train", "validation", "test", "fold" };
 
+/* Validation and test sets are put into the order of the training set. */
 static orr_status open_sets(orr_splits *p, orr_context *context, const orr_data_opts *d)
 {
     const char *paths[ORR_N_SPLITS] = { d->train, d->validation, d->test, "" };
+    orr_schema_side train = { .whose = d->train };
 
     for (int i = 0; i < ORR_N_SPLITS; i++) {
         p->part[i].name = names[i];
         if (paths[i][0] == '\0') continue;
-        ORR_TRY(orr_samples_open(&p->sets[i], context, paths[i], d->verify));
+        ORR_TRY(orr_samples_open(&p->sets[i], context, paths[i], d->verify,
+                                 i == ORR_TRAIN ? NULL : &train));
+        if (i == ORR_TRAIN) train.schema = orr_dataset_schema(p->sets[i].set);
         p->part[i].samples = &p->sets[i];
     }
     return ORR_OK;

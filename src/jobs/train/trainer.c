@@ -535,6 +535,7 @@ static void describe_start(trainer *t)
              (long long)t->training.parts->part[ORR_TEST].n, t->context->size,
              orr_comm_n_nodes(t->context->world), t->context->threads, t->training.plan.n_leaves,
              t->job->train.reduce);
+    if (!is_folded(t)) orr_model_tell_target(&t->training.model, "train", "data.target_kind");
     if (orr_log_on(ORR_DEBUG, "train") && t->context->rank == 0 &&
         orr_graph_summary(t->training.model.graph, &summary) == ORR_OK)
         orr_log0(ORR_DEBUG, "train", "network\n%s", summary.s);

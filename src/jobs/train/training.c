@@ -51,11 +51,12 @@ static orr_status check_select(const orr_training *t)
 
     if (orr_metric_find(select, c)) return ORR_OK;
     list_metrics(c, &names);
-    st = orr_fail(ORR_ERR_OPTION,
-                  "train.select is %s, which is not defined for %s (%s and loss are)%s%s%s", select,
-                  what[type], names.s ? names.s : "", orr_metric_find(select, redshift) ? "; " : "",
-                  orr_metric_find(select, redshift) ? select : "",
-                  orr_metric_find(select, redshift) ? " needs a target named z or redshift" : "");
+    st = orr_fail(
+        ORR_ERR_OPTION, "train.select is %s, which is not defined for %s (%s and loss are)%s%s%s",
+        select, what[type], names.s ? names.s : "", orr_metric_find(select, redshift) ? "; " : "",
+        orr_metric_find(select, redshift) ? select : "",
+        orr_metric_find(select, redshift) ? " needs a redshift: say data.target_kind: redshift"
+                                          : "");
     orr_text_free(&names);
     return st;
 }

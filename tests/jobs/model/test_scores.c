@@ -36,6 +36,8 @@ static void begin(fixture *f, int64_t n, orr_y_type y, const char *y_name, const
     s.y_width = y == ORR_Y_VALUE ? spec.width : 0;
     s.n_aux = 1;
     snprintf(s.aux_names[0], sizeof s.aux_names[0], "mag");
+    if (y == ORR_Y_VALUE && (strcmp(y_name, "z") == 0 || strcmp(y_name, "z_spec") == 0))
+        s.target_kind = ORR_TARGET_REDSHIFT;
     if (y == ORR_Y_VALUE) snprintf(s.y_names[0], sizeof s.y_names[0], "%s", y_name);
     *f = (fixture){ .n = n, .model = { .schema = s, .outputs = outputs, .threshold = 0.5 } };
     assert_ok(orr_loss_init(&f->model.loss, &spec));
