@@ -9,7 +9,6 @@
 #define ORR_NN_KERNELS_CPU_CONV_DIRECT_H
 
 #include "nn/backend.h"
-#include "nn/kernels/cpu/conv_tile.h"
 
 /* How an image is made from the source and walked over. */
 typedef struct orr_image {
@@ -21,6 +20,8 @@ typedef struct orr_image {
     int ho, wo, row_pitch,
         pixel_pitch; /* outputs, and the way from one to the next in the image, in floats */
 } orr_image;
+
+typedef struct orr_conv_tiles orr_conv_tiles; /* for the machine at hand */
 
 /* One correlation: image -> ho x wo pixels of groups * kg channels. */
 typedef struct orr_direct {
@@ -37,16 +38,6 @@ typedef struct orr_direct {
 orr_status orr_direct_init_forward(orr_direct *d, const orr_conv_shape *s, int threads);
 orr_status orr_direct_init_backward(orr_direct *d, const orr_conv_shape *s, int threads);
 void orr_direct_release(orr_direct *d);
-
-/* The image of one sample: the source, or the thread's copy. */
-const float *orr_direct_image(const orr_direct *d, int thread, const float *source);
-static inline int orr_direct_vec_begin(const orr_direct *d,
-                                       int v) /* first channel of vector v within its group */
-{
-    int lanes = d->tiles->lanes, k = v * lanes;
-
-    return k + lanes <= d->kg ? k : d->kg > lanes ? d->kg - lanes : 0;
-}
 
 /* w, bias: of the convolution, [k][r][s][c/groups]; transposed = the data gradient's reading of it.
  */

@@ -17,13 +17,6 @@ void orr_cpu_tiles_forward(int n, int in, int out, const float *x, const float *
                            const float *bias, float *y);
 void orr_cpu_tiles_backward_data(int n, int in, int out, const float *dy, const float *w,
                                  float *dx);
-/* the same with in < 16 */
-void orr_cpu_narrow_forward(int n, int in, int out, const float *x, const float *w,
-                            const float *bias, float *y);
-void orr_cpu_narrow_backward_data(int n, int in, int out, const float *dy, const float *w,
-                                  float *dx);
-void orr_cpu_narrow_backward_weights(const orr_batch *b, int in, int out, const float *x,
-                                     const float *dy, float *const *dw);
 
 /* convolution */
 orr_status orr_cpu_conv_plan(orr_backend *be, void **plan, const orr_conv_shape *s,
