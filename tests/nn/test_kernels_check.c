@@ -41,6 +41,7 @@ static void test_every_slot_is_there(void **state)
 
     for (size_t at = first; at < sizeof *K->ops; at += sizeof(void *)) {
         void *slot;
+        if (at == offsetof(orr_backend_ops, verify_loan)) continue; /* it reads the host's own */
         memcpy(&slot, slots + at, sizeof slot);
         assert_non_null(slot);
     }
