@@ -162,8 +162,8 @@ static void note_moved(const orr_name_list *want, const orr_name_list *have, orr
 {
     char a[LIST_MAX], b[LIST_MAX];
 
-    orr_text_printf(&notes->infos, "%s: its %s %s are put in the order of %s: %s\n", have->whose,
-                    words[kind].many, show(have, a), want->whose, show(want, b));
+    orr_text_printf(&notes->infos, "%s: its %s %s stand in another order than those of %s: %s\n",
+                    have->whose, words[kind].many, show(have, a), want->whose, show(want, b));
 }
 
 /* ---- two lists ---- */

@@ -5,7 +5,8 @@
  * where their source had some.  Of each kind, one list against the other:
  *
  *   same names, same order   nothing to do
- *   same names, other order  put into the wanted order: a permutation (and a line that says so)
+ *   same names, other order  a permutation, and a line that says so; whether samples are put into
+ *                            the wanted order is the caller's to decide
  *   other names              ORR_ERR_SHAPE with both lists and the first name that is missing, one
  *                            too many, there twice, or written in other case
  *   one side has no names    taken by place, and a line says so; numbers of them must agree
@@ -43,7 +44,7 @@ typedef enum {
 } orr_names_kind;
 
 /* What a match has to say, a line each, as text that ends in a newline: what may be wrong, and what
- * was put right. */
+ * stands in another order. */
 typedef struct orr_match_notes {
     orr_text warnings, infos;
 } orr_match_notes;

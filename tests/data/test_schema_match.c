@@ -67,7 +67,8 @@ static void vectors(void **state)
     accepted(0, "", "");
     vector(1, "r,g,u");
     accepted(1, "",
-             "HAVE: its channels \"r\", \"g\", \"u\" are put in the order of WANT: \"u\", \"g\", "
+             "HAVE: its channels \"r\", \"g\", \"u\" stand in another order than those of WANT: "
+             "\"u\", \"g\", "
              "\"r\"\n");
     assert_ok(make(&m));
     assert_int_equal(m.n_x, 3);

@@ -1,6 +1,6 @@
 """Meaning by name: sets whose columns, channels, aux numbers, classes and targets stand in another
-order than a model's are answered like the same set in the model's order, bit for bit; sets with
-other names are refused with both; a side without names is said.  Two hundred random pairs, and
+order than a model's are refused with both orders and, with names=match, answered like the same set
+in the model's order, bit for bit; sets with other names are refused; a side without names is said.  Two hundred random pairs, and
 every way in: evaluate, predict, train's validation and test, cv's test, stack, submission, import of
 several tables.  The oracle is the set as numpy puts it in order."""
 import csv
@@ -80,13 +80,13 @@ def store(kind, name, numbers, features=None, classes=None, targets=None, aux=No
 
 
 def answers(run, data):
-    o.orrery("predict", run, data, "out=" + o.tmp("answers.h5"), "overwrite=true", o.KERNELS)
+    o.orrery("predict", run, data, "out=" + o.tmp("answers.h5"), "overwrite=true", "names=match", o.KERNELS)
     with h5py.File(o.tmp("answers.h5")) as f:
         return {i.decode(): p for i, p in zip(f["id"][:], f["p"][:])}, f["y"][:]
 
 
 def scores(run, data, *args):
-    return json.loads(o.orrery("evaluate", run, data, "format=json", o.KERNELS, *args).out)
+    return json.loads(o.orrery("evaluate", run, data, "format=json", "names=match", o.KERNELS, *args).out)
 
 
 def turned(names):
@@ -112,6 +112,8 @@ class Names(unittest.TestCase):
 
     def accepted(self, kind, data, reference, numbers):
         """Answers and scores as of the set in the model's order."""
+        if o.orrery("evaluate", self.runs[kind.name], data, o.KERNELS, code=None).code:
+            self.refused(["in another order", data, self.runs[kind.name], "names=match"], "predict", self.runs[kind.name], data, "out=" + o.tmp("none.csv"), o.KERNELS)
         got, _ = answers(self.runs[kind.name], data)
         want, _ = answers(self.runs[kind.name], reference)
         for i in numbers["id"]:
@@ -155,7 +157,7 @@ class Names(unittest.TestCase):
                 self.assertIsNotNone(data)
                 self.accepted(kind, data, store(kind, "reference", numbers), numbers)
             elif data is not None:
-                for command in (("evaluate", self.runs[kind.name], data, o.KERNELS), ("predict", self.runs[kind.name], data, "out=" + o.tmp("none.csv"), o.KERNELS)):
+                for command in (("evaluate", self.runs[kind.name], data, "names=match", o.KERNELS), ("predict", self.runs[kind.name], data, "names=match", "out=" + o.tmp("none.csv"), o.KERNELS)):
                     self.refused([data], *command)
                 self.assertFalse(os.path.exists(o.tmp("none.csv")))
         return fault, data is not None
@@ -183,7 +185,8 @@ class Names(unittest.TestCase):
             for part in ("validation", "test"):
                 runs = [o.tmp(f"{kind.name}-{part}-{i}") for i in range(2)]
                 for run, data in zip(runs, (same, other)):
-                    o.orrery("train", kind.job(self.sets[kind.name], **{part: data}), "run=" + run, ranks=2 if o.MPIRUN and data == other else 0)
+                    o.orrery("train", kind.job(self.sets[kind.name], **{part: data}), "run=" + run, "data.names=match", ranks=2 if o.MPIRUN and data == other else 0)
+                self.refused(["in another order", "data.names=match"], "train", kind.job(self.sets[kind.name], **{part: other}), "run=" + o.tmp("never"))
                 with open(os.path.join(runs[0], "report.json")) as f, open(os.path.join(runs[1], "report.json")) as g:
                     self.assertEqual(json.load(f)[part], json.load(g)[part])
                 self.assertEqual(o.sha(os.path.join(runs[0], f"predictions-{part}.csv")), o.sha(os.path.join(runs[1], f"predictions-{part}.csv")))
@@ -199,7 +202,8 @@ class Names(unittest.TestCase):
                 return o.write(name + ".yaml", f.read().replace("run: unset", "run: " + o.tmp(name)) + "cv: {folds: 2}\n")
 
         o.orrery("cv", job("cv-same", same))
-        o.orrery("cv", job("cv-other", other), ranks=2 if o.MPIRUN else 0)
+        self.refused(["in another order"], "cv", job("cv-other", other))
+        o.orrery("cv", job("cv-other", other), "data.names=match", ranks=2 if o.MPIRUN else 0)
         self.refused(["foreign"], "cv", job("cv-wrong", wrong))
         with h5py.File(o.tmp("cv-same/oof.h5")) as f, h5py.File(o.tmp("cv-other/oof.h5")) as g:
             self.assertEqual(f["test_p"][:].tobytes(), g["test_p"][:].tobytes())

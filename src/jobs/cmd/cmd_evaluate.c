@@ -25,6 +25,9 @@ static const orr_option options[] = {
     ORR_OPTION_CHOICE(
         orr_apply_opts, target_kind, "model", "model|value|redshift",
         "what the target is, where the model does not say it; redshift: scores of dz"),
+    ORR_OPTION_CHOICE(orr_apply_opts, names, "exact", "exact|match",
+                      "columns, channels, classes and targets that are called as the model's but "
+                      "stand in another order: refused, or put into it"),
     ORR_OPTION_BOOL(orr_apply_opts, overwrite, "false", "replace out when it exists"),
     ORR_OPTION_WORD(orr_apply_opts, kernels, "cpu", orr_backend_name, "kernel table"),
     ORR_OPTION_SECTION(orr_apply_opts, runtime, orr_runtime_options, "this start only"),

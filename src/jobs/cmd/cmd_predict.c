@@ -19,6 +19,9 @@ static const orr_option options[] = {
     ORR_OPTION_REAL(orr_apply_opts, threshold, "-1", -1, 1,
                     "probability above which the positive class is named; -1 = the model's, of a "
                     "stack 0.5"),
+    ORR_OPTION_CHOICE(orr_apply_opts, names, "exact", "exact|match",
+                      "columns, channels, classes and targets that are called as the model's but "
+                      "stand in another order: refused, or put into it"),
     ORR_OPTION_BOOL(orr_apply_opts, overwrite, "false", "replace out when it exists"),
     ORR_OPTION_WORD(orr_apply_opts, kernels, "cpu", orr_backend_name, "kernel table"),
     ORR_OPTION_SECTION(orr_apply_opts, runtime, orr_runtime_options, "this start only"),

@@ -55,11 +55,11 @@ done:
 static orr_status open_data(orr_cv *cv)
 {
     const orr_data_opts *d = &cv->job->c[0].job.data;
-    orr_schema_side train = { .whose = d->train };
+    orr_samples_want train = orr_data_want(d);
     orr_context *context = cv->context;
 
     ORR_TRY(orr_samples_open(&cv->train, context, d->train, d->verify, NULL));
-    train.schema = orr_dataset_schema(cv->train.set);
+    train.side.schema = orr_dataset_schema(cv->train.set);
     if (d->test[0]) ORR_TRY(orr_samples_open(&cv->test, context, d->test, d->verify, &train));
     cv->n = orr_dataset_rows(cv->train.set);
     cv->n_folds = cv->job->cv.folds;

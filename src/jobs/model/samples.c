@@ -19,27 +19,38 @@ static orr_status open_set(orr_samples *s, const char *path, int verify)
 }
 
 /* A line each. */
-static void say(orr_log_level level, const orr_text *notes)
+static void say(orr_log_level level, const orr_text *notes, const char *more)
 {
     const char *at = notes->s ? notes->s : "";
 
     for (const char *end; (end = strchr(at, '\n')); at = end + 1)
-        orr_log0(level, "data", "%.*s", (int)(end - at), at);
+        orr_log0(level, "data", "%.*s%s", (int)(end - at), at, more);
+}
+
+/* Logs what a match has to say, or refuses what stands in another order. */
+static orr_status judge(const orr_schema_match *m, const orr_samples_want *want)
+{
+    const char *moved = m->notes.infos.s ? m->notes.infos.s : "";
+
+    if (orr_schema_match_moves(m) && !want->match)
+        return orr_fail(ORR_ERR_SHAPE, "%.*s; say %s to have them put into it",
+                        (int)strcspn(moved, "\n"), moved, want->option);
+    say(ORR_WARN, &m->notes.warnings, "");
+    say(ORR_INFO, &m->notes.infos, "; they are put into it");
+    return ORR_OK;
 }
 
 /* The set in the wanted order, all but what is cached of it already; *moves: that must be filled
  * anew. */
-static orr_status put_in_order(orr_samples *s, const orr_schema_side *want, int aloud, int *moves)
+static orr_status put_in_order(orr_samples *s, const orr_schema_side *want,
+                               const orr_samples_want *aloud, int *moves)
 {
     const orr_schema_side have = { orr_dataset_schema(s->set), orr_dataset_path(s->set), 0 };
     orr_schema_match m;
     orr_status st = orr_schema_match_make(&m, want, &have);
 
+    if (st == ORR_OK && aloud) st = judge(&m, aloud);
     if (st == ORR_OK) st = orr_dataset_arrange(s->set, &m, want->schema);
-    if (st == ORR_OK && aloud) {
-        say(ORR_WARN, &m.notes.warnings);
-        say(ORR_INFO, &m.notes.infos);
-    }
     *moves = m.x != NULL;
     orr_schema_match_free(&m);
     return st;
@@ -52,7 +63,7 @@ static orr_status fill(orr_samples *s, orr_context *context)
 }
 
 orr_status orr_samples_open(orr_samples *s, orr_context *context, const char *path, int verify,
-                            const orr_schema_side *want)
+                            const orr_samples_want *want)
 {
     int moves;
     orr_status st;
@@ -61,7 +72,9 @@ orr_status orr_samples_open(orr_samples *s, orr_context *context, const char *pa
     /* One rank hashes when asked to; all of them would read the same bytes. */
     ORR_TRY_GOTO(st, failed,
                  orr_phase(context, NULL, open_set(s, path, verify && context->rank == 0)));
-    if (want) ORR_TRY_GOTO(st, failed, orr_phase(context, NULL, put_in_order(s, want, 1, &moves)));
+    if (want)
+        ORR_TRY_GOTO(st, failed,
+                     orr_phase(context, NULL, put_in_order(s, &want->side, want, &moves)));
     ORR_TRY_GOTO(st, failed,
                  orr_phase_joint(context, orr_comm_window_create(&s->window, context->world,
                                                                  orr_cache_bytes(s->set))));
@@ -78,7 +91,7 @@ orr_status orr_samples_arrange(orr_samples *s, orr_context *context, const orr_s
 {
     int moves = 0;
 
-    ORR_TRY(orr_phase(context, NULL, put_in_order(s, want, 0, &moves)));
+    ORR_TRY(orr_phase(context, NULL, put_in_order(s, want, NULL, &moves)));
     if (!moves) return ORR_OK;
     ORR_TRY(orr_phase(context, NULL, fill(s, context)));
     return orr_comm_window_fence(s->window);

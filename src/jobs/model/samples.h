@@ -16,10 +16,16 @@ typedef struct orr_samples {
     const void *cache;
 } orr_samples;
 
-/* want: whose order and names the set is put into (data/schema_match.h), and what is said of it is
- * logged; NULL: it stays as it lies.  ORR_ERR_SHAPE when the set has other names. */
+/* What is wanted of a set that is opened (data/schema_match.h). */
+typedef struct orr_samples_want {
+    orr_schema_side side;
+    int match;          /* the same names in another order: 1 puts the set into it, 0 refuses */
+    const char *option; /* how the user says so, such as "names=match" */
+} orr_samples_want;
+/* want: whose names the set must have, and in whose order it then stands; what there is to say of
+ * it is logged; NULL: it stays as it lies.  ORR_ERR_SHAPE when the set has other names. */
 orr_status orr_samples_open(orr_samples *s, orr_context *context, const char *path, int verify,
-                            const orr_schema_side *want);
+                            const orr_samples_want *want);
 /* Puts an open set into another order, in silence. */
 orr_status orr_samples_arrange(orr_samples *s, orr_context *context, const orr_schema_side *want);
 void orr_samples_close(orr_samples *s);

@@ -36,6 +36,10 @@ static const orr_option data_options[] = {
     ORR_OPTION_NODE(orr_data_opts, aux_transforms,
                     "steps for the vector of them, such as - standardise: {per: feature}"),
     ORR_OPTION_CHOICE(
+        orr_data_opts, names, "exact", "exact|match",
+        "columns, channels, classes and targets of validation and test that are called "
+        "as those of train but stand in another order: refused, or put into it"),
+    ORR_OPTION_CHOICE(
         orr_data_opts, target_kind, "set", "set|value|redshift",
         "what the target is, where the set does not say it (target_kind of import and "
         "crop)"),

@@ -23,6 +23,7 @@ typedef struct orr_data_opts {
     const orr_node *transforms, *augment;
     orr_strings aux;                /* numbers beside a sample that the net takes, by name */
     const orr_node *aux_transforms; /* of the vector of them */
+    const char *names;              /* exact | match */
     const char *target_kind;        /* set | value | redshift */
     int statistics;                 /* write statistics.h5 */
 } orr_data_opts;

@@ -60,14 +60,16 @@ static orr_status predict(orr_applied *a, orr_context *context, const orr_args *
                             .samples = &a->samples,
                             .threshold = o->threshold,
                             .progress = o->runtime.progress };
-    orr_schema_side want;
+    orr_samples_want want;
     int64_t span = orr_timeline_now();
     orr_status st;
 
     ORR_TRY_GOTO(st, done, orr_phase(context, NULL, open_models(&e, a, args->words[0], o)));
     orr_timeline_span_of("load model", span, 0, args->words[0]);
     span = orr_timeline_now();
-    want = orr_model_side(&a->model, args->words[0]);
+    want = (orr_samples_want){ .side = orr_model_side(&a->model, args->words[0]),
+                               .match = strcmp(o->names, "match") == 0,
+                               .option = "names=match" };
     ORR_TRY_GOTO(st, done, orr_samples_open(&a->samples, context, args->words[1], 0, &want));
     orr_timeline_span_of("read", span, -1, args->words[1]);
     ORR_TRY_GOTO(st, done, orr_phase(context, NULL, all_rows(a)));

@@ -12,6 +12,7 @@
 typedef struct orr_apply_opts {
     const char *out, *format, *kernels, *model;
     const char *submission, *submission_as;
+    const char *names;       /* exact | match */
     const char *target_kind; /* evaluate: model | value | redshift; else NULL */
     double threshold;        /* -1 = the model's */
     orr_strings by;          /* evaluate: groups of redshifts and densities */

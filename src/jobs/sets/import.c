@@ -155,18 +155,17 @@ static orr_status check_names(const importer *im, int i)
     int32_t aux[ORR_MAX_AUX];
     orr_schema_match m;
     orr_status st = orr_schema_match_make(&m, &want, &have);
+    const char *what = "aux numbers of the tables stand in another order";
     int moves = 0;
 
     if (st == ORR_OK) st = orr_names_match(&a, &b, ORR_NAMES_AUX, ORR_MATCH_EXACT, aux, &m.notes);
     for (int k = 0; st == ORR_OK && k < a.n; k++)
         moves |= aux[k] != k;
+    if (st == ORR_OK && m.notes.infos.s) what = m.notes.infos.s;
     if (st == ORR_OK && (moves || orr_schema_match_moves(&m)))
         st = orr_fail(ORR_ERR_SHAPE,
-                      "%s: the same names as in %s, in another order%s%.*s; list features, "
-                      "classes, target and aux of both in one order",
-                      name, first, m.notes.infos.s ? ": " : "",
-                      (int)strcspn(m.notes.infos.s ? m.notes.infos.s : "", "\n"),
-                      m.notes.infos.s ? m.notes.infos.s : "");
+                      "%.*s; list features, classes, target and aux of both in one order",
+                      (int)strcspn(what, "\n"), what);
     if (st == ORR_OK && s->target_kind != im->schema.target_kind)
         st = orr_fail(ORR_ERR_OPTION, "%s: input.target_kind is not that of %s", name, first);
     if (st == ORR_OK) say(&m.notes);

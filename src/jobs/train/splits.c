@@ -15,14 +15,14 @@ static const char *const names[ORR_N_SPLITS] = { "train", "validation", "test", 
 static orr_status open_sets(orr_splits *p, orr_context *context, const orr_data_opts *d)
 {
     const char *paths[ORR_N_SPLITS] = { d->train, d->validation, d->test, "" };
-    orr_schema_side train = { .whose = d->train };
+    orr_samples_want train = orr_data_want(d);
 
     for (int i = 0; i < ORR_N_SPLITS; i++) {
         p->part[i].name = names[i];
         if (paths[i][0] == '\0') continue;
         ORR_TRY(orr_samples_open(&p->sets[i], context, paths[i], d->verify,
                                  i == ORR_TRAIN ? NULL : &train));
-        if (i == ORR_TRAIN) train.schema = orr_dataset_schema(p->sets[i].set);
+        if (i == ORR_TRAIN) train.side.schema = orr_dataset_schema(p->sets[i].set);
         p->part[i].samples = &p->sets[i];
     }
     return ORR_OK;
