@@ -109,7 +109,9 @@ typedef struct orr_shard_opts {
 typedef struct orr_rows {
     int64_t n;
     void *x, *y, *id;
-    float *aux; /* NULL when the schema has none (reading: when it is not wanted) */
+    float *aux;          /* NULL when the schema has none (reading: when it is not wanted) */
+    unsigned char *gaps; /* tables only (data/formats/table.h): [n], 1 where a value of the row is
+                            none; NULL = not wanted */
 } orr_rows;
 
 /* Zeroed room for n rows of the schema; n is not set.  ORR_ERR_NOMEM: nothing is held. */

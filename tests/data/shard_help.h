@@ -95,10 +95,11 @@ static inline float aux_cell(int64_t row, int k)
 static inline orr_rows make_rows(const orr_schema *s, int64_t first, int64_t n)
 {
     size_t numbers = (size_t)s->h * (size_t)s->w * (size_t)s->c;
-    orr_rows r = { n, orr_alloc((size_t)n, orr_schema_x_bytes(s)),
-                   orr_alloc((size_t)n, 4 + orr_schema_y_bytes(s)),
-                   orr_alloc((size_t)n, orr_schema_id_bytes(s)),
-                   s->n_aux > 0 ? orr_alloc((size_t)n, orr_schema_aux_bytes(s)) : NULL };
+    orr_rows r = { .n = n,
+                   .x = orr_alloc((size_t)n, orr_schema_x_bytes(s)),
+                   .y = orr_alloc((size_t)n, 4 + orr_schema_y_bytes(s)),
+                   .id = orr_alloc((size_t)n, orr_schema_id_bytes(s)),
+                   .aux = s->n_aux > 0 ? orr_alloc((size_t)n, orr_schema_aux_bytes(s)) : NULL };
 
     for (int64_t i = 0; i < n; i++) {
         for (size_t k = 0; k < numbers; k++) {

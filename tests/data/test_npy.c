@@ -2,6 +2,7 @@
  * refusal. */
 #include "reader_cases.h"
 
+#include <math.h>
 #include <stdint.h>
 
 /* Writes an npy file of the version with this dict and data; pads the header as numpy does. */
@@ -274,13 +275,15 @@ static void test_values(void **state)
     x[1] = __builtin_inff();
     npy("a.npy", 1, "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", x, sizeof x);
     case_expect(case_read(&r, &o, 1, 2, 2), ORR_ERR_FORMAT,
-                "@/a.npy[0, 2] is nan; fix the file or set nan: keep");
+                "@/a.npy[0, 2] is nan; fix the file, or set nan: drop or keep");
     x[4] = 0;
     npy("a.npy", 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", x, sizeof x);
     case_expect(case_read(&r, &o, 1, 2, 2), ORR_ERR_FORMAT,
-                "@/a.npy[0, 1] is inf; fix the file or set nan: keep");
+                "@/a.npy[0, 1] is inf; fix the file, or set nan: drop or keep");
     o.nan = "keep";
     assert_int_equal(case_read(&r, &o, 1, 2, 2), ORR_OK);
+    assert_true(isnan(((float *)r.x)[1])); /* no value is stored as NaN alone */
+    ((float *)r.x)[1] = x[1];
     assert_memory_equal(r.x, x, sizeof x);
     case_free(&r);
     o.nan = NULL;

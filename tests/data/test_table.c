@@ -294,7 +294,7 @@ static void test_named_faults(void **state)
         { "{files: [a.csv], header: no, features: '3', aux: '2', aux_names: [a, b]}",
           ORR_ERR_OPTION, "2 names for 1 aux numbers" },
         { "{files: [r.npy], features: v}", ORR_ERR_FORMAT,
-          "@/r.npy: row 8: column v[1] is nan; fix the file or set nan: keep" },
+          "@/r.npy: row 8: column v[1] is nan; fix the file, or set nan: drop or keep" },
         { "{files: [r.npy], features: 'v[0]', aux: v}", ORR_ERR_FORMAT,
           "@/r.npy: row 8: column v[1] is nan" },
         { "{files: [r.npy], features: 'v[0],v'}", ORR_ERR_OPTION,

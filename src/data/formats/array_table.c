@@ -86,7 +86,8 @@ static int is_plain(const array_table *s, const span *w)
 {
     int64_t stride = 1;
 
-    if (s->base.zscore || w->a->swap) return 0;
+    if (s->base.zscore || w->a->swap || !orr_value_rule_is_plain(&s->base.rule[ORR_VALUES_X]))
+        return 0;
     if (!(w->a->elem == ORR_ELEM_U1 && s->base.schema.x_type == ORR_X_U8) &&
         !(w->a->elem == ORR_ELEM_F4 && s->base.schema.x_type == ORR_X_F32))
         return 0;
@@ -118,7 +119,7 @@ static orr_status fail_value(const array_table *s, const span *w, int64_t row, s
     return orr_fail(ORR_ERR_FORMAT, "%s[%s] %s", w->a->what, where, why);
 }
 
-static orr_status fail_if_bad(const job *j, const span *w, int64_t i, size_t bad, const double *v)
+static orr_status check(const job *j, const span *w, int64_t i, size_t bad, const double *v)
 {
     return bad == j->values
                ? ORR_OK
@@ -140,20 +141,18 @@ static orr_status do_sample(const job *j, const span *w, int64_t i, double *v)
     const array_table *s = j->s;
     const char *p = w->p + (size_t)(i * w->strides[0]) * w->a->elem_bytes;
     char *dst = (char *)j->out->x + (size_t)(w->to + i) * j->x_bytes;
+    const orr_value_rule *rule = &s->base.rule[ORR_VALUES_X];
+    int gaps = 0;
 
     if (is_plain(s, w)) {
         memcpy(dst, p, j->x_bytes);
-        if (s->base.keep_nan || s->base.schema.x_type == ORR_X_U8 || all_finite(dst, j->values))
-            return ORR_OK;
+        if (s->base.schema.x_type == ORR_X_U8 || all_finite(dst, j->values)) return ORR_OK;
     }
     gather(s, w, p, v);
-    if (s->base.zscore) {
-        if (!s->base.keep_nan)
-            ORR_TRY(fail_if_bad(j, w, i, orr_values_first_nonfinite(v, j->values), v));
-        orr_values_zscore(v, j->values);
-    }
-    return fail_if_bad(
-        j, w, i, orr_values_store(dst, s->base.schema.x_type, v, j->values, s->base.keep_nan), v);
+    ORR_TRY(check(j, w, i, orr_values_clean(rule, v, j->values, &gaps), v));
+    if (gaps && j->out->gaps) j->out->gaps[w->to + i] = 1;
+    if (s->base.zscore) orr_values_zscore(v, j->values);
+    return check(j, w, i, orr_values_store(rule, dst, s->base.schema.x_type, v, j->values), v);
 }
 
 /* As in csv_table.c: the lowest bad sample is found, then done again for its sentence. */
@@ -247,32 +246,43 @@ static const orr_array *at_row(const column *c, int64_t *row)
     return &c->arrays[i];
 }
 
-static orr_status read_class(const array_table *s, int64_t row, int32_t *out)
+static orr_status read_class(const array_table *s, int64_t row, int32_t *out, int *gaps)
 {
     const orr_array *a = at_row(&s->y, &row);
     double v = orr_array_number(a, row, 0);
     char why[256];
 
-    *out = orr_classes_label_number(&s->base.classes, v);
+    *out = orr_is_missing(&s->base.label_missing, v)
+               ? -1
+               : orr_classes_label_number(&s->base.classes, v);
     if (*out >= 0) return ORR_OK;
+    if (orr_is_missing(&s->base.label_missing, v)) {
+        ++*gaps;
+        if (orr_table_policy(&s->base) == ORR_MISSING_DROP) return ORR_OK;
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s[%lld]: label %g is none; fix the file, or set nan: drop", a->what,
+                        (long long)row, v);
+    }
     orr_classes_fault(&s->base.classes, why, sizeof why);
     return orr_fail(ORR_ERR_FORMAT, "%s[%lld]: label %g %s", a->what, (long long)row, v, why);
 }
 
 /* A row of targets or aux numbers. */
-static orr_status read_floats(const array_table *s, const column *c, int64_t row, int n, float *out)
+static orr_status read_floats(const array_table *s, const column *c, orr_values_kind kind,
+                              int64_t row, float *out, double *v, int *gaps)
 {
     const orr_array *a = at_row(c, &row);
+    const orr_value_rule *rule = &s->base.rule[kind];
+    size_t n = rule->n, bad;
+    char why[128];
 
-    for (int k = 0; k < n; k++) {
-        double v = orr_array_number(a, row, k);
-        char why[128];
-
-        if (orr_values_store(&out[k], ORR_X_F32, &v, 1, s->base.keep_nan) == 1) continue;
-        orr_values_fault(why, sizeof why, ORR_X_F32, v);
-        return orr_fail(ORR_ERR_FORMAT, "%s[%lld, %d] %s", a->what, (long long)row, k, why);
-    }
-    return ORR_OK;
+    for (size_t k = 0; k < n; k++)
+        v[k] = orr_array_number(a, row, (int64_t)k);
+    bad = orr_values_clean(rule, v, n, gaps);
+    if (bad == n) bad = orr_values_store(rule, out, ORR_X_F32, v, n);
+    if (bad == n) return ORR_OK;
+    orr_values_fault(why, sizeof why, ORR_X_F32, v[bad]);
+    return orr_fail(ORR_ERR_FORMAT, "%s[%lld, %zu] %s", a->what, (long long)row, bad, why);
 }
 
 /* Elements of an array as a field of records is read: each is a record. */
@@ -340,27 +350,40 @@ static orr_status read_rows(const orr_table *t, int64_t first, int64_t n, orr_ro
     const array_table *s = (const array_table *)t;
     job j = { .s = s, .out = rows, .threads = threads > n ? (int)n : threads };
     size_t y_bytes = orr_schema_y_bytes(&t->schema), id_bytes = orr_schema_id_bytes(&t->schema);
-    int n_aux = t->schema.n_aux;
+    size_t n_aux = (size_t)t->schema.n_aux, wide = t->rule[ORR_VALUES_Y].n;
     orr_status st = ORR_OK;
+    double *v;
 
+    if (wide < n_aux) wide = n_aux;
+    if (!(v = orr_alloc(wide + 1, sizeof *v)))
+        return orr_fail(ORR_ERR_NOMEM, "%s: out of memory: %zu targets", s->x.arrays[0].what, wide);
     j.values = (size_t)orr_array_row_values(&s->x.arrays[0]);
     j.x_bytes = orr_schema_x_bytes(&t->schema);
     for (int64_t i = 0; i < n; i++) {
+        int gaps = 0;
+
         if (rows->y && t->schema.y_type == ORR_Y_CLASS)
-            ORR_TRY(read_class(s, first + i, (int32_t *)rows->y + i));
+            ORR_TRY_GOTO(st, done, read_class(s, first + i, (int32_t *)rows->y + i, &gaps));
         if (rows->y && t->schema.y_type == ORR_Y_VALUE)
-            ORR_TRY(read_floats(s, &s->y, first + i, t->schema.y_width,
-                                (float *)((char *)rows->y + (size_t)i * y_bytes)));
+            ORR_TRY_GOTO(st, done,
+                         read_floats(s, &s->y, ORR_VALUES_Y, first + i,
+                                     (float *)((char *)rows->y + (size_t)i * y_bytes), v, &gaps));
         if (rows->aux && n_aux)
-            ORR_TRY(read_floats(s, &s->aux, first + i, n_aux, rows->aux + i * n_aux));
+            ORR_TRY_GOTO(st, done,
+                         read_floats(s, &s->aux, ORR_VALUES_AUX, first + i,
+                                     rows->aux + (size_t)i * n_aux, v, &gaps));
         if (rows->id && t->has_id)
-            ORR_TRY(read_id(s, first + i, (char *)rows->id + (size_t)i * id_bytes));
+            ORR_TRY_GOTO(st, done, read_id(s, first + i, (char *)rows->id + (size_t)i * id_bytes));
+        if (rows->gaps) rows->gaps[i] = gaps > 0;
     }
-    if (!rows->x) return ORR_OK;
+    if (!rows->x) goto done;
     if (!(j.scratch = orr_alloc(j.values * (size_t)j.threads, sizeof *j.scratch)))
-        return orr_fail(ORR_ERR_NOMEM, "%s: out of memory: a sample of %zu values",
-                        s->x.arrays[0].what, j.values);
+        ORR_TRY_GOTO(st, done,
+                     orr_fail(ORR_ERR_NOMEM, "%s: out of memory: a sample of %zu values",
+                              s->x.arrays[0].what, j.values));
     st = read_x(&j, first, n);
+done:
+    orr_free(v);
     orr_free(j.scratch);
     orr_free(j.block);
     return st;
@@ -374,9 +397,10 @@ static orr_status label_range(const orr_table *t, int64_t first, int64_t n, int3
     for (int64_t i = first; i < first + n; i++) {
         int64_t row = i;
         int32_t label;
+        int gaps = 0;
 
         if (t->schema.y_type == ORR_Y_CLASS) {
-            ORR_TRY(read_class(s, i, &label));
+            ORR_TRY(read_class(s, i, &label, &gaps));
             if (label > *max_label) *max_label = label;
         }
         if (t->has_id) {
@@ -543,6 +567,12 @@ static orr_status refuse_columns(const orr_table_opts *o, const char *format)
                         "input.where is for tables of named columns, and "
                         "these files are %s arrays",
                         format);
+    if ((o->missing && o->missing->type == ORR_NODE_MAP) || o->shift)
+        return orr_fail(ORR_ERR_OPTION,
+                        "input.%s by column is for tables of named columns, and these files are %s "
+                        "arrays%s",
+                        o->shift ? "shift" : "missing", format,
+                        o->shift ? "; take the origin off the array" : "; give a list of values");
     if (o->aux.n > 1)
         return orr_fail(ORR_ERR_OPTION,
                         "input.aux: %d names; for arrays it is one array of k columns", o->aux.n);
@@ -655,9 +685,32 @@ static orr_status open_all(array_table *s, const orr_table_opts *o, const char *
     return ORR_OK;
 }
 
-static const orr_table_ops arrays_ops = {
-    .name = "arrays", .read = read_rows, .label_range = label_range, .destroy = arrays_destroy
-};
+/* The values of a vector or a series are columns, and so are an image's channels. */
+static orr_status make_rules(orr_table *t)
+{
+    const orr_schema *s = &t->schema;
+
+    ORR_TRY(orr_table_make_rule(
+        t, ORR_VALUES_X, s->n_dims == 3 ? (size_t)s->c : (size_t)s->h * (size_t)s->w * (size_t)s->c,
+        0));
+    ORR_TRY(orr_table_make_rule(t, ORR_VALUES_Y, (size_t)s->y_width, 0));
+    return orr_table_make_rule(t, ORR_VALUES_AUX, (size_t)s->n_aux, 0);
+}
+
+static void column_name(const orr_table *t, orr_values_kind kind, size_t place, char *buf,
+                        size_t bytes)
+{
+    static const char *const words[] = { "value", "target", "aux number" };
+
+    snprintf(buf, bytes, "%s %zu",
+             kind == ORR_VALUES_X && t->schema.n_dims == 3 ? "channel" : words[kind], place);
+}
+
+static const orr_table_ops arrays_ops = { .name = "arrays",
+                                          .read = read_rows,
+                                          .label_range = label_range,
+                                          .destroy = arrays_destroy,
+                                          .column_name = column_name };
 
 orr_status orr_array_table_open(orr_table **out, const orr_table_opts *o, const char *dir,
                                 const orr_format *f)
@@ -677,6 +730,7 @@ orr_status orr_array_table_open(orr_table **out, const orr_table_opts *o, const 
     ORR_TRY_GOTO(st, done, set_labels(s, o));
     ORR_TRY_GOTO(st, done, set_ids(s));
     ORR_TRY_GOTO(st, done, set_aux(s, o));
+    ORR_TRY_GOTO(st, done, make_rules(&s->base));
     ORR_TRY_GOTO(st, done, orr_table_set_rows(&s->base, s->x.rows, s->x.rows));
     *out = &s->base;
     s = NULL;

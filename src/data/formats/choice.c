@@ -284,6 +284,64 @@ static orr_status choose(chooser *s, const orr_table_opts *o)
     return orr_table_check_aux(c->aux.values);
 }
 
+/* ---- what is no value, and origins ---- */
+
+/* Tells the columns of one kind what is said of k: values that are none, or an origin. */
+static int mark_columns(orr_value_rule *r, const orr_picks *p, const orr_pick *k,
+                        const orr_classes *missing, double shift)
+{
+    int64_t place = 0;
+    int met = 0;
+
+    for (int i = 0; i < p->n; place += p->list[i++].n)
+        for (int64_t j = 0; j < p->list[i].n; j++) {
+            const orr_pick one = { p->list[i].column, p->list[i].element + j, 1 };
+
+            if (!overlap(&one, k)) continue;
+            if (missing) r->of[place + j].own = missing;
+            if (!missing) r->shift[place + j] = shift;
+            met = 1;
+        }
+    return met;
+}
+
+static int mark(const chooser *s, const orr_pick *k, const orr_classes *missing, double shift)
+{
+    const orr_picks *const p[] = { &s->c->x, &s->c->y, &s->c->aux };
+    int met = 0;
+
+    for (int i = 0; i < 3; i++)
+        met |= mark_columns(&s->t->rule[i], p[i], k, missing, shift);
+    if (missing && s->t->has_label && overlap(&s->c->label, k)) {
+        s->t->label_missing.own = missing;
+        met = 1;
+    }
+    return met;
+}
+
+static orr_status make_rules(const chooser *s)
+{
+    const orr_picks *const p[] = { &s->c->x, &s->c->y, &s->c->aux };
+    const orr_where *w = &s->t->missing_of;
+    orr_pick k;
+
+    for (int i = 0; i < 3; i++)
+        ORR_TRY(orr_table_make_rule(s->t, (orr_values_kind)i, (size_t)p[i]->values, 1));
+    for (int i = 0; i < w->n; i++) {
+        ORR_TRY(find(s, w->list[i].name, "missing", &k));
+        mark(s, &k, &w->list[i].values, 0);
+    }
+    w = &s->t->shift_of;
+    for (int i = 0; i < w->n; i++) {
+        ORR_TRY(find(s, w->list[i].name, "shift", &k));
+        if (!mark(s, &k, NULL, w->list[i].values.list[0].number))
+            return orr_fail(ORR_ERR_OPTION,
+                            "%s: input.shift: column %s is no feature, target or aux number here",
+                            s->from->names.what, w->list[i].name);
+    }
+    return ORR_OK;
+}
+
 /* ---- schema ---- */
 
 /* "CMODELMAG[2]", or the plain name of a column of one value. */
@@ -354,8 +412,25 @@ orr_status orr_choice_make(orr_choice *c, orr_table *t, const orr_choice_from *f
     if (!(s.used = orr_alloc((size_t)from->names.n, 1)))
         return orr_fail(ORR_ERR_NOMEM, "out of memory: %d columns", from->names.n);
     ORR_TRY_GOTO(st, done, choose(&s, o));
+    ORR_TRY_GOTO(st, done, make_rules(&s));
     ORR_TRY_GOTO(st, done, set_schema(&s, o));
 done:
     orr_free(s.used);
     return st;
+}
+
+void orr_choice_column_name(const orr_choice *c, const orr_choice_from *from, orr_values_kind kind,
+                            size_t column, char *buf, size_t bytes)
+{
+    const orr_picks *const p[] = { &c->x, &c->y, &c->aux };
+    int64_t element;
+    const orr_pick *k = orr_picks_at(p[kind], (int64_t)column, &element);
+    int many = from->records && from->records->fields[k->column].count > 1;
+
+    if (!from->names.list)
+        snprintf(buf, bytes, "column %d", k->column + 1);
+    else if (many)
+        snprintf(buf, bytes, "%.60s[%lld]", from->names.list[k->column], (long long)element);
+    else
+        snprintf(buf, bytes, "%.60s", from->names.list[k->column]);
 }

@@ -6,9 +6,10 @@
  * the columns that nothing else took.
  *
  * A pick is a run of values of one column, and a row of samples is its picks one after the other:
- * place 0 is the first value of the first pick.   Not collective.
- * Errors: ORR_ERR_OPTION (no such column, one that cannot be both), ORR_ERR_UNSUPPORTED (a column
- * of a kind that is not read), ORR_ERR_SHAPE, ORR_ERR_NOMEM. */
+ * place 0 is the first value of the first pick.  Values that are none (values.h) are told by
+ * column: the table's rules are made here, too.   Not collective. Errors: ORR_ERR_OPTION (no such
+ * column, one that cannot be both), ORR_ERR_UNSUPPORTED (a column of a kind that is not read),
+ * ORR_ERR_SHAPE, ORR_ERR_NOMEM. */
 #ifndef ORR_DATA_FORMATS_CHOICE_H
 #define ORR_DATA_FORMATS_CHOICE_H
 
@@ -43,11 +44,15 @@ typedef struct orr_choice {
     orr_pick label, id; /* when the table has_label, has_id */
 } orr_choice;
 
-/* Chooses as o says: fills c, has_label, has_id and the columns of where in t, and t's schema (kind
- * of y, names, dimensions of a sample).  Whatever happens, c is freed by orr_choice_free. */
+/* Chooses as o says: fills c, has_label, has_id, the columns of where and the rules in t, and t's
+ * schema (kind of y, names, dimensions of a sample).  Whatever happens, c is freed by
+ * orr_choice_free. */
 orr_status orr_choice_make(orr_choice *c, orr_table *t, const orr_choice_from *from,
                            const orr_table_opts *o);
 void orr_choice_free(orr_choice *c);
+/* "BJD", "CMODELMAG[2]", "column 5": what place `column` of that kind came from. */
+void orr_choice_column_name(const orr_choice *c, const orr_choice_from *from, orr_values_kind kind,
+                            size_t column, char *buf, size_t bytes);
 /* The pick that place `place` lies in, and which value of its column that is. */
 const orr_pick *orr_picks_at(const orr_picks *p, int64_t place, int64_t *element);
 

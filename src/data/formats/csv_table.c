@@ -91,12 +91,26 @@ done:
     return st;
 }
 
+static orr_choice_from choice_from(const orr_csv_table *c)
+{
+    return (orr_choice_from){ .names = { .what = c->files->path,
+                                         .list = (const char *const *)c->files->names,
+                                         .n = c->files->n_columns,
+                                         .by_number = 1 } };
+}
+
+static void column_name(const orr_table *t, orr_values_kind kind, size_t column, char *buf,
+                        size_t bytes)
+{
+    const orr_csv_table *c = (const orr_csv_table *)t;
+    const orr_choice_from from = choice_from(c);
+
+    orr_choice_column_name(&c->choice, &from, kind, column, buf, bytes);
+}
+
 static orr_status choose(orr_csv_table *c, const orr_table_opts *o)
 {
-    const orr_choice_from from = { .names = { .what = c->files->path,
-                                              .list = (const char *const *)c->files->names,
-                                              .n = c->files->n_columns,
-                                              .by_number = 1 } };
+    const orr_choice_from from = choice_from(c);
 
     ORR_TRY(orr_choice_make(&c->choice, &c->base, &from, o));
     return find_roles(c);
@@ -114,6 +128,7 @@ typedef struct {
     int32_t label;
     double label_number; /* when it is an aux number, too */
     orr_csv_field id;
+    int gaps; /* values that are none */
 } reader;
 
 /* The row's own fault first (too few or too many fields move every column), else the sentence
@@ -145,15 +160,36 @@ static orr_status next_field(reader *r, int column, orr_csv_field *f)
     return fail_column(r, column, ": the row ends before it");
 }
 
-static orr_status read_number(reader *r, int column, double *v)
+/* What the column of a place of a role has for no value. */
+static const orr_missing *missing_of(const orr_csv_table *c, orr_col_role role, int place)
+{
+    const orr_table *t = &c->base;
+    const orr_value_rule *rule = &t->rule[role == ORR_COL_TARGET ? ORR_VALUES_Y : ORR_VALUES_X];
+
+    for (int i = 0; role == ORR_COL_AUX && i < t->schema.n_aux; i++)
+        if (c->aux[i].role == role && c->aux[i].place == place) {
+            rule = &t->rule[ORR_VALUES_AUX];
+            place = i;
+            break;
+        }
+    return rule->of ? &rule->of[place] : &rule->for_all;
+}
+
+static orr_status read_number(reader *r, const orr_csv_run *run, int i, double *v)
 {
     orr_csv_field f;
+    int column = run->column + i;
 
     ORR_TRY(next_field(r, column, &f));
-    if (!orr_text_real(f.p, orr_csv_field_bytes(&f), v))
-        return fail_column(r, column, ": \"%.*s\" is not a number", orr_csv_field_shown(&f), f.p);
-    if (isnan(*v) && !r->c->base.keep_nan)
-        return fail_column(r, column, " is %s; fix the file or set nan: keep",
+    if (!orr_text_real(f.p, orr_csv_field_bytes(&f), v)) {
+        *v = NAN;
+        if (!orr_is_missing_text(missing_of(r->c, run->role, run->place + i), f.p,
+                                 orr_csv_field_bytes(&f)))
+            return fail_column(r, column, ": \"%.*s\" is not a number", orr_csv_field_shown(&f),
+                               f.p);
+    }
+    if (isnan(*v) && orr_table_policy(&r->c->base) == ORR_MISSING_REFUSE)
+        return fail_column(r, column, " is %s; fix the file, or set nan: drop or keep",
                            f.p == f.end ? "empty" : "nan");
     return ORR_OK;
 }
@@ -165,7 +201,7 @@ static orr_status read_numbers(reader *r, const orr_csv_run *run, double *v)
     for (;;) {
         i += orr_number_fields(&r->at, r->f->delimiter, v + i, n - i);
         if (i == n) return ORR_OK;
-        ORR_TRY(read_number(r, run->column + (int)i, &v[i]));
+        ORR_TRY(read_number(r, run, (int)i, &v[i]));
         if (++i == n) return ORR_OK;
     }
 }
@@ -186,6 +222,18 @@ static orr_status read_label(reader *r, int column)
     char why[256];
 
     ORR_TRY(next_field(r, column, &f));
+    if (orr_text_is_null(f.p, orr_csv_field_bytes(&f)) ||
+        orr_is_missing_text(&t->label_missing, f.p, orr_csv_field_bytes(&f))) {
+        r->label = orr_classes_find(&t->classes, f.p, orr_csv_field_bytes(&f));
+        r->label_number = NAN;
+        r->gaps += r->label < 0;
+        if (r->label >= 0 || orr_table_policy(t) == ORR_MISSING_DROP) return ORR_OK;
+        if (f.p == f.end)
+            return fail_column(r, column, ": the label is empty; fix the file, or set nan: drop");
+        return fail_column(r, column,
+                           ": the label \"%.*s\" is none; fix the file, or set nan: drop",
+                           orr_csv_field_shown(&f), f.p);
+    }
     if (r->c->label_is_number && !orr_text_real(f.p, orr_csv_field_bytes(&f), &r->label_number))
         return fail_column(r, column, ": \"%.*s\" is not a number", orr_csv_field_shown(&f), f.p);
     r->label = orr_classes_label(&t->classes, f.p, orr_csv_field_bytes(&f));
@@ -265,38 +313,46 @@ static orr_status fail_value(const reader *r, orr_col_role role, size_t place, o
     return fail_column(r, column_of(r->c, role, place), " %s", why);
 }
 
+/* Values of one kind: what is none becomes so, or is refused. */
+static orr_status clean(reader *r, orr_values_kind kind, orr_col_role role, double *v, size_t n)
+{
+    size_t bad = orr_values_clean(&r->c->base.rule[kind], v, n, &r->gaps);
+
+    return bad == n ? ORR_OK : fail_value(r, role, bad, ORR_X_F32, v[bad]);
+}
+
 static orr_status store_x(reader *r, void *dst)
 {
     const orr_table *t = &r->c->base;
     size_t n = (size_t)r->c->n_features, bad;
     orr_x_type type = t->schema.x_type;
 
-    if (t->zscore) {
-        if (!t->keep_nan && (bad = orr_values_first_nonfinite(r->x, n)) < n)
-            return fail_value(r, ORR_COL_FEATURE, bad, type, r->x[bad]);
-        orr_values_zscore(r->x, n);
-    }
-    bad = orr_values_store(dst, type, r->x, n, t->keep_nan);
+    ORR_TRY(clean(r, ORR_VALUES_X, ORR_COL_FEATURE, r->x, n));
+    if (t->zscore) orr_values_zscore(r->x, n);
+    bad = orr_values_store(&t->rule[ORR_VALUES_X], dst, type, r->x, n);
     return bad == n ? ORR_OK : fail_value(r, ORR_COL_FEATURE, bad, type, r->x[bad]);
 }
 
-/* Before store_x, which may scale the features. */
+/* Before store_x and store_y, which change what they store. */
 static orr_status store_aux(reader *r, float *dst)
 {
     const orr_csv_table *c = r->c;
+    const orr_value_rule *rule = &c->base.rule[ORR_VALUES_AUX];
+    double v[ORR_MAX_AUX];
+    size_t n = (size_t)c->base.schema.n_aux, bad;
 
-    for (int i = 0; i < c->base.schema.n_aux; i++) {
-        orr_col_role role = c->aux[i].role;
-        size_t place = (size_t)c->aux[i].place;
-        const double *from = role == ORR_COL_FEATURE  ? r->x
-                             : role == ORR_COL_TARGET ? r->target
-                             : role == ORR_COL_LABEL  ? &r->label_number
-                                                      : r->aux;
+    for (size_t i = 0; i < n; i++) {
+        const orr_col_role role = c->aux[i].role;
 
-        if (orr_values_store(&dst[i], ORR_X_F32, from + place, 1, c->base.keep_nan) != 1)
-            return fail_value(r, role, place, ORR_X_F32, from[place]);
+        v[i] = role == ORR_COL_FEATURE  ? r->x[c->aux[i].place]
+               : role == ORR_COL_TARGET ? r->target[c->aux[i].place]
+               : role == ORR_COL_LABEL  ? r->label_number
+                                        : r->aux[c->aux[i].place];
     }
-    return ORR_OK;
+    bad = orr_values_clean(rule, v, n, &r->gaps);
+    if (bad == n) bad = orr_values_store(rule, dst, ORR_X_F32, v, n);
+    return bad == n ? ORR_OK
+                    : fail_value(r, c->aux[bad].role, (size_t)c->aux[bad].place, ORR_X_F32, v[bad]);
 }
 
 static orr_status store_y(reader *r, char *dst)
@@ -307,7 +363,8 @@ static orr_status store_y(reader *r, char *dst)
         memcpy(dst, &r->label, sizeof r->label);
         return ORR_OK;
     }
-    bad = orr_values_store(dst, ORR_X_F32, r->target, n, r->c->base.keep_nan);
+    ORR_TRY(clean(r, ORR_VALUES_Y, ORR_COL_TARGET, r->target, n));
+    bad = orr_values_store(&r->c->base.rule[ORR_VALUES_Y], dst, ORR_X_F32, r->target, n);
     return bad == n ? ORR_OK : fail_value(r, ORR_COL_TARGET, bad, ORR_X_F32, r->target[bad]);
 }
 
@@ -362,6 +419,7 @@ static orr_status do_row(const job *j, int64_t i, double *scratch)
     if (o->x) ORR_TRY(store_x(&r, (char *)o->x + (size_t)i * j->x_bytes));
     if (o->y && j->y_bytes) ORR_TRY(store_y(&r, (char *)o->y + (size_t)i * j->y_bytes));
     if (o->id && j->c->base.has_id) ORR_TRY(store_id(&r, (char *)o->id + (size_t)i * j->id_bytes));
+    if (o->gaps) o->gaps[i] = r.gaps > 0;
     return ORR_OK;
 }
 
@@ -476,6 +534,7 @@ static const orr_table_ops csv_ops = { .name = "csv",
                                        .read = read_rows,
                                        .label_range = label_range,
                                        .destroy = csv_destroy,
+                                       .column_name = column_name,
                                        .scan_part = orr_csv_scan_part,
                                        .scan_end = orr_csv_scan_end };
 

@@ -74,28 +74,37 @@ static void read_picks(const orr_records *r, const orr_picks *p, int64_t row, do
     }
 }
 
-static orr_status store(const record_table *s, const orr_records *r, const orr_picks *p,
-                        int64_t row, orr_x_type type, double *v, void *dst)
+static orr_status store(const record_table *s, const orr_records *r, orr_values_kind kind,
+                        int64_t row, orr_x_type type, double *v, void *dst, int *gaps)
 {
+    const orr_picks *const picks[] = { &s->choice.x, &s->choice.y, &s->choice.aux },
+                           *p = picks[kind];
+    const orr_value_rule *rule = &s->base.rule[kind];
     size_t n = (size_t)p->values, bad;
 
     read_picks(r, p, row, v);
-    if (p == &s->choice.x && s->base.zscore) {
-        if (!s->base.keep_nan && (bad = orr_values_first_nonfinite(v, n)) < n)
-            return fail_number(r, p, row, bad, type, v[bad]);
-        orr_values_zscore(v, n);
-    }
-    bad = orr_values_store(dst, type, v, n, s->base.keep_nan);
+    bad = orr_values_clean(rule, v, n, gaps);
+    if (bad < n) return fail_number(r, p, row, bad, type, v[bad]);
+    if (kind == ORR_VALUES_X && s->base.zscore) orr_values_zscore(v, n);
+    bad = orr_values_store(rule, dst, type, v, n);
     return bad == n ? ORR_OK : fail_number(r, p, row, bad, type, v[bad]);
 }
 
-static orr_status read_class(const record_table *s, const orr_records *r, int64_t row, int32_t *out)
+static orr_status read_class(const record_table *s, const orr_records *r, int64_t row, int32_t *out,
+                             int *gaps)
 {
     const orr_field *f = &r->fields[s->choice.label.column];
     char text[ORR_FIELD_TEXT], why[256];
     size_t n = orr_field_text(f, orr_record(r, row), s->choice.label.element, text);
 
     if (n >= sizeof text) n = sizeof text - 1;
+    if (n == 0 || orr_is_missing_text(&s->base.label_missing, text, n)) {
+        *out = orr_classes_find(&s->base.classes, text, n);
+        *gaps += *out < 0;
+        if (*out >= 0 || orr_table_policy(&s->base) == ORR_MISSING_DROP) return ORR_OK;
+        return fail_value(r, f, row, s->choice.label.element,
+                          ": the label \"%.60s\" is none; fix the file, or set nan: drop", text);
+    }
     *out = orr_classes_label(&s->base.classes, text, n);
     if (*out >= 0) return ORR_OK;
     orr_classes_fault(&s->base.classes, why, sizeof why);
@@ -152,15 +161,17 @@ static orr_status do_row(const job *j, int64_t i, double *v)
     int64_t row = j->rows ? j->rows[i] : j->first + i, all = row;
     const orr_records *r = file_of(s, &row);
     char *y = (char *)o->y + (o->y ? (size_t)i * j->y_bytes : 0);
+    int gaps = 0;
 
     if (o->x)
-        ORR_TRY(store(s, r, &s->choice.x, row, schema->x_type, v,
-                      (char *)o->x + (size_t)i * j->x_bytes));
-    if (o->y && schema->y_type == ORR_Y_CLASS) ORR_TRY(read_class(s, r, row, (int32_t *)y));
+        ORR_TRY(store(s, r, ORR_VALUES_X, row, schema->x_type, v,
+                      (char *)o->x + (size_t)i * j->x_bytes, &gaps));
+    if (o->y && schema->y_type == ORR_Y_CLASS) ORR_TRY(read_class(s, r, row, (int32_t *)y, &gaps));
     if (o->y && schema->y_type == ORR_Y_VALUE)
-        ORR_TRY(store(s, r, &s->choice.y, row, ORR_X_F32, v, y));
+        ORR_TRY(store(s, r, ORR_VALUES_Y, row, ORR_X_F32, v, y, &gaps));
     if (o->aux && schema->n_aux)
-        ORR_TRY(store(s, r, &s->choice.aux, row, ORR_X_F32, v, o->aux + i * schema->n_aux));
+        ORR_TRY(store(s, r, ORR_VALUES_AUX, row, ORR_X_F32, v, o->aux + i * schema->n_aux, &gaps));
+    if (o->gaps) o->gaps[i] = gaps > 0;
     if (o->id && s->base.has_id)
         ORR_TRY(read_id(s, r, row, (char *)o->id + (size_t)i * j->id_bytes));
     else if (o->id && j->rows)
@@ -226,11 +237,12 @@ static orr_status label_range(const orr_table *t, int64_t first, int64_t n, int3
         const orr_records *r;
         int32_t label;
         size_t bytes;
+        int gaps = 0;
 
         if (t->where.n) orr_selection_rows(&s->selection, i, 1, &row);
         r = file_of(s, &row);
         if (t->has_label) {
-            ORR_TRY(read_class(s, r, row, &label));
+            ORR_TRY(read_class(s, r, row, &label, &gaps));
             if (label > *max_label) *max_label = label;
         }
         if (!t->has_id) continue;
@@ -314,10 +326,25 @@ static orr_status open_files(record_table *s, const orr_format *f, const char *t
     return ORR_OK;
 }
 
-static orr_status choose(record_table *s, const orr_table_opts *o)
+static orr_choice_from choice_from(const record_table *s)
 {
     const orr_records *r = &s->files[0];
-    const orr_choice_from from = { .names = { r->what, r->names, r->n_fields, 1 }, .records = r };
+
+    return (orr_choice_from){ .names = { r->what, r->names, r->n_fields, 1 }, .records = r };
+}
+
+static void column_name(const orr_table *t, orr_values_kind kind, size_t column, char *buf,
+                        size_t bytes)
+{
+    const record_table *s = (const record_table *)t;
+    const orr_choice_from from = choice_from(s);
+
+    orr_choice_column_name(&s->choice, &from, kind, column, buf, bytes);
+}
+
+static orr_status choose(record_table *s, const orr_table_opts *o)
+{
+    const orr_choice_from from = choice_from(s);
 
     return orr_choice_make(&s->choice, &s->base, &from, o);
 }
@@ -335,9 +362,11 @@ static void destroy(orr_table *t)
     orr_table_free(t);
 }
 
-static const orr_table_ops record_ops = {
-    .name = "records", .read = read_rows, .label_range = label_range, .destroy = destroy
-};
+static const orr_table_ops record_ops = { .name = "records",
+                                          .read = read_rows,
+                                          .label_range = label_range,
+                                          .destroy = destroy,
+                                          .column_name = column_name };
 
 orr_status orr_record_table_open(orr_table **out, const orr_table_opts *o, const char *dir,
                                  const orr_format *f)

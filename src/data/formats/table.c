@@ -62,8 +62,16 @@ const orr_option orr_table_options[] = {
         "arrays as they are"),
     ORR_OPTION_CHOICE(T, axes, "auto", "hwc|chw|wc|cw|auto",
                       "order of an array sample's axes; stored is always channels last"),
-    ORR_OPTION_CHOICE(T, nan, "refuse", "refuse|keep",
-                      "what to do with values that are empty, nan or inf"),
+    ORR_OPTION_CHOICE(
+        T, nan, "refuse", "refuse|drop|keep",
+        "values that are none (empty, null, nan, inf, those of missing): refuse the "
+        "table, drop their rows, keep NaN (which training fills by the transform nan)"),
+    ORR_OPTION_NODE(T, missing,
+                    "values that stand for none, such as [-9999, 99]: a list, or of some columns "
+                    "{column: value or [values]}"),
+    ORR_OPTION_NODE(T, shift,
+                    "{column: number}: taken off the column in double, for numbers that float32 "
+                    "cannot hold, such as {BJD: 2454833}; targets get it back in predictions"),
     ORR_OPTION_CHOICE(T, label_kind, "class", "class|value",
                       "whether the label is a class or a float target"),
     ORR_OPTION_CHOICE(T, target_kind, "unsaid", "unsaid|value|redshift",
@@ -311,4 +319,22 @@ orr_status orr_table_read(const orr_table *t, int64_t first, int64_t n, orr_rows
             ((int64_t *)rows->id)[i] = t->id_start + t->skip + first + i;
     if (n == 0) return ORR_OK;
     return t->ops->read(t, t->skip + first, n, rows, threads > 0 ? threads : 1);
+}
+
+/* ---- columns ---- */
+
+size_t orr_table_n_columns(const orr_table *t, orr_values_kind kind)
+{
+    return t->rule[kind].losses ? t->rule[kind].n : 0;
+}
+
+void orr_table_column_name(const orr_table *t, orr_values_kind kind, size_t column, char *buf,
+                           size_t bytes)
+{
+    t->ops->column_name(t, kind, column, buf, bytes);
+}
+
+void orr_table_losses(const orr_table *t, orr_values_kind kind, orr_value_loss *out)
+{
+    if (t->rule[kind].losses) orr_value_losses_get(t->rule[kind].losses, out);
 }

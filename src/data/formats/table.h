@@ -25,12 +25,13 @@
  * an id is, id.h says: integers, or all texts when one of them is none.  Row numbers count from the
  * first row of the data, skipped ones included, so that skip_rows moves no id.
  *
- * Every value must be finite unless nan: keep; messages name file, line and column (csv) or file,
- * array and index.  Of several faults the one in the lowest row is reported, whatever the threads.
- * Not collective: in parallel every rank opens the table (memory maps, but a packed csv is unpacked
- * into memory by each rank), then reads what it was dealt.  The scan of a csv (where do rows
- * begin?) can be shared: see orr_table_scan_part. A file must not change while it is open.  hdf5
- * inputs: no other thread may use HDF5 meanwhile.
+ * A value that is none (values.h) is refused, kept as NaN, or marks its row as one to drop, as
+ * `nan` says; messages name file, line and column (csv) or file, array and index.  Under drop a
+ * label that is none is -1.  Of several faults the one in the lowest row is reported, whatever the
+ * threads. Not collective: in parallel every rank opens the table (memory maps, but a packed csv is
+ * unpacked into memory by each rank), then reads what it was dealt.  The scan of a csv (where do
+ * rows begin?) can be shared: see orr_table_scan_part. A file must not change while it is open.
+ * hdf5 inputs: no other thread may use HDF5 meanwhile.
  *
  * What text is, csv.h says; what a value means, text_value.h.  Numbers are rounded once to double
  * and once to float32, as numpy's astype does.
@@ -42,6 +43,7 @@
 #include "core/config.h"
 #include "core/options.h"
 #include "core/status.h"
+#include "data/formats/values.h"
 #include "data/shard.h"
 
 #ifdef __cplusplus
@@ -75,10 +77,13 @@ typedef struct orr_table_opts {
     orr_reals shape; /* of a sample: [c], [w, c] or [h, w, c]; absent: csv [n, 1] (a series), arrays
                         as they are */
     const char *axes;          /* of an array sample: hwc | chw | wc | cw | auto (as they are) */
-    const char *nan;           /* refuse | keep */
+    const char *nan;           /* refuse | drop | keep */
     const char *label_kind;    /* class | value */
     const char *target_kind;   /* unsaid | value | redshift */
     const char *feature_names; /* keep | drop: those of columns */
+    const orr_node
+        *missing;          /* values that are none: a list, or a map of column: value or [values] */
+    const orr_node *shift; /* a map of column: number that is taken off before rounding */
     int64_t id_start;
     const char *scale_rows; /* none | zscore: each row minus its mean over its population deviation
                                (raw light curves) */
@@ -122,10 +127,20 @@ const orr_schema *orr_table_schema(const orr_table *t); /* complete after the ca
 int orr_table_n_inputs(const orr_table *t);
 const char *orr_table_input(const orr_table *t, int i); /* path, for provenance */
 /* Rows [first, first + n) into rows->x, y, id, aux (the caller's, big enough; NULL = not wanted),
- * sets rows->n.  Uses `threads` OpenMP threads.  Thread-safe.  Large n pays: a call has to find its
- * first row. */
+ * sets rows->n; rows->gaps says which rows have a value that is none.  Uses `threads` OpenMP
+ * threads.  Thread-safe.  Large n pays: a call has to find its first row. */
 orr_status orr_table_read(const orr_table *t, int64_t first, int64_t n, orr_rows *rows,
                           int threads);
+
+/* Columns as values.h counts them: features, targets, aux numbers; of samples that are no row of
+ * columns (images), their channels. */
+typedef enum { ORR_VALUES_X, ORR_VALUES_Y, ORR_VALUES_AUX } orr_values_kind;
+size_t orr_table_n_columns(const orr_table *t, orr_values_kind kind);
+/* "BJD"; "column 5" without a header; "channel 2", "value 17" of an array. */
+void orr_table_column_name(const orr_table *t, orr_values_kind kind, size_t column, char *buf,
+                           size_t bytes);
+/* What rounding to float32 has cost in all reads so far, of each column. */
+void orr_table_losses(const orr_table *t, orr_values_kind kind, orr_value_loss *out);
 
 #ifdef __cplusplus
 }

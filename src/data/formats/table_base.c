@@ -58,6 +58,74 @@ static orr_status init_classes(orr_table *t, const orr_strings *classes, const o
     return orr_classes_init(&t->classes, classes, "input.classes");
 }
 
+/* ---- values that are none, and origins ---- */
+
+/* One value alone, or a list: of all columns. */
+static orr_status read_missing_list(orr_table *t, const orr_node *node)
+{
+    orr_strings values = { .n = node->type == ORR_NODE_LIST ? node->n_items : 1 };
+    char where[256];
+
+    if (values.n > ORR_LIST_MAX)
+        return orr_fail(ORR_ERR_OPTION, "%s: input.missing: at most %d values",
+                        orr_node_where(node, where, sizeof where), ORR_LIST_MAX);
+    for (int i = 0; i < values.n; i++) {
+        const orr_node *v = node->type == ORR_NODE_LIST ? node->items[i] : node;
+
+        if (v->type != ORR_NODE_SCALAR)
+            return orr_fail(ORR_ERR_OPTION,
+                            "%s: input.missing is a list of values, or a map of \"column: value\" "
+                            "or \"column: [values]\"",
+                            orr_node_where(v, where, sizeof where));
+        values.v[i] = v->scalar;
+    }
+    return orr_classes_init(&t->missing, &values, "input.missing");
+}
+
+static orr_status check_shift(const orr_where *w)
+{
+    for (int i = 0; i < w->n; i++)
+        if (w->list[i].values.n != 1 || !w->list[i].values.list[0].is_number ||
+            !isfinite(w->list[i].values.list[0].number))
+            return orr_fail(ORR_ERR_OPTION,
+                            "input.shift: %s needs one number, which is taken off its values",
+                            w->list[i].name);
+    return ORR_OK;
+}
+
+static orr_status init_missing(orr_table *t, const orr_table_opts *o)
+{
+    const orr_node *m = o->missing;
+    orr_missing_policy policy = orr_missing_policy_of(orr_or(o->nan, "refuse"));
+
+    if (m && m->type == ORR_NODE_MAP)
+        ORR_TRY(orr_where_init(&t->missing_of, m, "input.missing"));
+    else if (m && m->type != ORR_NODE_NULL)
+        ORR_TRY(read_missing_list(t, m));
+    if (t->missing.n) t->label_missing.all = &t->missing;
+    for (int i = 0; i < 3; i++)
+        t->rule[i] = (orr_value_rule){ .policy = policy, .for_all = t->label_missing, .n = 1 };
+    ORR_TRY(orr_where_init(&t->shift_of, o->shift, "input.shift"));
+    return check_shift(&t->shift_of);
+}
+
+orr_status orr_table_make_rule(orr_table *t, orr_values_kind kind, size_t n, int named)
+{
+    orr_value_rule *r = &t->rule[kind];
+
+    if (n == 0) return ORR_OK;
+    r->n = n;
+    if (named && t->missing_of.n) {
+        if (!(r->of = orr_alloc(n, sizeof *r->of)))
+            return orr_fail(ORR_ERR_NOMEM, "out of memory: %zu columns", n);
+        for (size_t i = 0; i < n; i++)
+            r->of[i] = r->for_all;
+    }
+    if (named && t->shift_of.n && !(r->shift = orr_alloc(n, sizeof *r->shift)))
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: %zu columns", n);
+    return orr_value_losses_create(&r->losses, n);
+}
+
 orr_status orr_table_init(orr_table *t, const orr_table_ops *ops, const orr_table_opts *o,
                           const char *dir)
 {
@@ -68,7 +136,6 @@ orr_status orr_table_init(orr_table *t, const orr_table_ops *ops, const orr_tabl
     t->skip = o->skip_rows;
     t->max_rows = o->max_rows;
     t->id_start = o->id_start;
-    t->keep_nan = !strcmp(orr_or(o->nan, "refuse"), "keep");
     t->names_features = strcmp(orr_or(o->feature_names, "keep"), "keep") == 0;
     t->schema.target_kind = orr_target_kind_of(o->target_kind);
     t->zscore = !strcmp(orr_or(o->scale_rows, "none"), "zscore");
@@ -81,7 +148,8 @@ orr_status orr_table_init(orr_table *t, const orr_table_ops *ops, const orr_tabl
     t->schema.id_type = ORR_ID_INT;
     t->schema.id_is_row = orr_or(o->id, "")[0] == '\0';
     ORR_TRY(init_inputs(t, &o->files, dir));
-    ORR_TRY(orr_where_init(&t->where, o->where));
+    ORR_TRY(orr_where_init(&t->where, o->where, "input.where"));
+    ORR_TRY(init_missing(t, o));
     return init_classes(t, &o->classes, &o->class_names);
 }
 
@@ -92,6 +160,14 @@ void orr_table_free(orr_table *t)
     orr_free(t->inputs);
     orr_classes_free(&t->classes);
     orr_where_free(&t->where);
+    orr_classes_free(&t->missing);
+    orr_where_free(&t->missing_of);
+    orr_where_free(&t->shift_of);
+    for (int i = 0; i < 3; i++) {
+        orr_value_losses_destroy(t->rule[i].losses);
+        orr_free(t->rule[i].of);
+        orr_free(t->rule[i].shift);
+    }
     orr_free(t);
 }
 

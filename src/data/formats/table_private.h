@@ -19,6 +19,8 @@ typedef struct orr_table_ops {
     orr_status (*label_range)(const orr_table *t, int64_t first, int64_t n, int32_t *max_label,
                               int *max_id_bytes);
     void (*destroy)(orr_table *t); /* also frees t */
+    void (*column_name)(const orr_table *t, orr_values_kind kind, size_t column, char *buf,
+                        size_t bytes);
     /* text only */
     orr_status (*scan_part)(const orr_table *t, int part, orr_scan *out);
     orr_status (*scan_end)(orr_table *t, const orr_scan *parts);
@@ -39,11 +41,15 @@ struct orr_table {
     int has_id;  /* ids come from the input */
     int text_id; /* ... and at least one of them is no integer */
     int has_label;
-    int keep_nan, zscore, names_features;
+    int zscore, names_features;
     int n_names;         /* class_names given */
     orr_classes classes; /* given; none: labels are class numbers */
     orr_where where; /* what rows must be like; with it, rows are those that pass, and the format
                             says which ids row numbers make */
+    orr_classes missing;            /* of all columns */
+    orr_where missing_of, shift_of; /* of some, by name; which the choice finds */
+    orr_value_rule rule[3];         /* by orr_values_kind */
+    orr_missing label_missing;
     orr_schema schema;
 };
 
@@ -58,6 +64,14 @@ orr_status orr_table_set_dims(orr_table *t, const int64_t *dims, int n_dims, con
 /* Sets dims from o->shape, which must hold n_values values. */
 orr_status orr_table_set_shape(orr_table *t, const orr_reals *shape, int64_t n_values,
                                const char *where);
+
+/* Rules of n columns of that kind: one for all columns, and room for losses.  named: there are
+ * columns to tell apart by name, whose `of` and `shift` the caller fills. */
+orr_status orr_table_make_rule(orr_table *t, orr_values_kind kind, size_t n, int named);
+static inline orr_missing_policy orr_table_policy(const orr_table *t)
+{
+    return t->rule[ORR_VALUES_X].policy;
+}
 
 /* aux_names, which only arrays (and a csv without header) have. */
 orr_status orr_table_set_aux_names(orr_table *t, const orr_strings *names);

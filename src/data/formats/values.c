@@ -1,84 +1,222 @@
-/* data/formats/values.c - rounding, checks and row scaling. */
+/* data/formats/values.c - what is no value, rounding, checks and row scaling. */
 #include "data/formats/values.h"
+#include "core/memory.h"
 #include "data/half.h"
 
 #include <float.h>
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 
-size_t orr_values_first_nonfinite(const double *v, size_t n)
+orr_missing_policy orr_missing_policy_of(const char *word)
 {
+    return !strcmp(word, "keep")   ? ORR_MISSING_KEEP
+           : !strcmp(word, "drop") ? ORR_MISSING_DROP
+                                   : ORR_MISSING_REFUSE;
+}
+
+/* ---- what is no value ---- */
+
+static int is_listed(const orr_classes *c, double v)
+{
+    for (int i = 0; c && i < c->n; i++) {
+        const orr_class *k = &c->list[i];
+
+        if (k->is_number && (k->number == v || (v == (double)(float)v && (float)k->number == v)))
+            return 1;
+    }
+    return 0;
+}
+
+int orr_is_missing(const orr_missing *m, double v)
+{
+    return !isfinite(v) || is_listed(m->all, v) || is_listed(m->own, v);
+}
+
+int orr_is_missing_text(const orr_missing *m, const char *text, size_t n)
+{
+    return (m->all && orr_classes_find(m->all, text, n) >= 0) ||
+           (m->own && orr_classes_find(m->own, text, n) >= 0);
+}
+
+int orr_value_rule_is_plain(const orr_value_rule *r)
+{
+    return !r->of && !r->shift && !r->for_all.all && !r->for_all.own;
+}
+
+static int all_finite(const double *v, size_t n)
+{
+    int bad = 0;
+
     for (size_t i = 0; i < n; i++)
-        if (!isfinite(v[i])) return i;
+        bad |= !(fabs(v[i]) <= DBL_MAX);
+    return !bad;
+}
+
+size_t orr_values_clean(const orr_value_rule *r, double *v, size_t n, int *gaps)
+{
+    if (orr_value_rule_is_plain(r) && all_finite(v, n)) return n;
+    for (size_t i = 0, k = 0; i < n; i++, k = k + 1 == r->n ? 0 : k + 1) {
+        if (orr_is_missing(r->of ? &r->of[k] : &r->for_all, v[i])) {
+            if (r->policy == ORR_MISSING_REFUSE) return i;
+            v[i] = NAN;
+            ++*gaps;
+        } else if (r->shift) {
+            v[i] -= r->shift[k];
+        }
+    }
     return n;
 }
+
+/* ---- what rounding costs ---- */
+
+struct orr_value_losses {
+    pthread_mutex_t lock;
+    size_t n;
+    _Atomic double *worst; /* error of each, to be looked at without the lock */
+    orr_value_loss *list;
+};
+
+orr_status orr_value_losses_create(orr_value_losses **out, size_t n)
+{
+    orr_value_losses *l = orr_alloc(1, sizeof *l);
+
+    *out = NULL;
+    if (l && pthread_mutex_init(&l->lock, NULL) != 0) {
+        orr_free(l);
+        return orr_fail(ORR_ERR_INTERNAL, "values: no mutex");
+    }
+    if (!l || !(l->worst = orr_alloc(n + 1, sizeof *l->worst)) ||
+        !(l->list = orr_alloc(n + 1, sizeof *l->list))) {
+        orr_value_losses_destroy(l);
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: %zu columns", n);
+    }
+    l->n = n;
+    *out = l;
+    return ORR_OK;
+}
+
+void orr_value_losses_destroy(orr_value_losses *l)
+{
+    if (!l) return;
+    pthread_mutex_destroy(&l->lock);
+    orr_free(l->worst);
+    orr_free(l->list);
+    orr_free(l);
+}
+
+void orr_value_losses_get(const orr_value_losses *l, orr_value_loss *out)
+{
+    memcpy(out, l->list, l->n * sizeof *out);
+}
+
+void orr_value_loss_merge(orr_value_loss *into, const orr_value_loss *from)
+{
+    if (from->error > into->error ||
+        (from->error > 0 && from->error == into->error && from->value < into->value))
+        *into = *from;
+}
+
+static void note(orr_value_losses *l, size_t k, double error, double value)
+{
+    const orr_value_loss now = { error, value };
+
+    pthread_mutex_lock(&l->lock);
+    orr_value_loss_merge(&l->list[k], &now);
+    atomic_store_explicit(&l->worst[k], l->list[k].error, memory_order_relaxed);
+    pthread_mutex_unlock(&l->lock);
+}
+
+static void note_losses(orr_value_losses *l, const double *v, size_t n)
+{
+    for (size_t i = 0, k = 0; i < n; i++, k = k + 1 == l->n ? 0 : k + 1) {
+        double error = fabs(v[i] - (double)(float)v[i]);
+
+        if (error > 0 && error >= atomic_load_explicit(&l->worst[k], memory_order_relaxed))
+            note(l, k, error, v[i]);
+    }
+}
+
+/* ---- storing ---- */
 
 void orr_values_zscore(double *v, size_t n)
 {
     double sum = 0, squares = 0, mean, scale;
+    size_t values = 0;
 
     for (size_t i = 0; i < n; i++)
-        sum += v[i];
-    mean = sum / (double)n;
+        values += !isnan(v[i]);
     for (size_t i = 0; i < n; i++)
-        squares += (v[i] - mean) * (v[i] - mean);
-    scale = sqrt(squares / (double)n);
+        sum += isnan(v[i]) ? 0 : v[i];
+    mean = sum / (double)values;
+    for (size_t i = 0; i < n; i++)
+        squares += isnan(v[i]) ? 0 : (v[i] - mean) * (v[i] - mean);
+    scale = sqrt(squares / (double)values);
     if (scale == 0) scale = 1;
     for (size_t i = 0; i < n; i++)
         v[i] = (v[i] - mean) / scale;
 }
 
 /* The loop has no exit so that it vectorises; the faulty one, if any, is looked for afterwards. */
-static size_t store_f32(float *dst, const double *v, size_t n, int keep_nan)
+static size_t store_f32(float *dst, const double *v, size_t n)
 {
     int bad = 0;
 
     for (size_t i = 0; i < n; i++) {
         float f = (float)v[i];
-        bad |= !(fabsf(f) <= FLT_MAX);
+        bad |= fabsf(f) > FLT_MAX;
         dst[i] = f;
     }
-    if (!bad || keep_nan) return n;
+    if (!bad) return n;
     for (size_t i = 0; i < n; i++)
-        if (!isfinite(dst[i])) return i;
+        if (isinf(dst[i])) return i;
     return n;
 }
 
-static size_t store_f16(uint16_t *dst, const double *v, size_t n, int keep_nan)
+static size_t store_f16(uint16_t *dst, const double *v, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         float f = (float)v[i];
 
         orr_float_to_half(&dst[i], &f, 1);
-        if ((dst[i] & 0x7c00u) == 0x7c00u && !keep_nan) return i;
+        if ((dst[i] & 0x7fffu) == 0x7c00u) return i;
     }
     return n;
 }
 
-static size_t store_u8(uint8_t *dst, const double *v, size_t n)
+static size_t store_u8(uint8_t *dst, const double *v, size_t n, orr_missing_policy policy)
 {
     for (size_t i = 0; i < n; i++) {
-        if (!(v[i] >= 0 && v[i] <= 255) || v[i] != (double)(uint8_t)v[i]) return i;
-        dst[i] = (uint8_t)v[i];
+        double w = isnan(v[i]) && policy == ORR_MISSING_DROP ? 0 : v[i];
+
+        if (!(w >= 0 && w <= 255) || w != (double)(uint8_t)w) return i;
+        dst[i] = (uint8_t)w;
     }
     return n;
 }
 
-size_t orr_values_store(void *dst, orr_x_type type, const double *v, size_t n, int keep_nan)
+size_t orr_values_store(const orr_value_rule *r, void *dst, orr_x_type type, const double *v,
+                        size_t n)
 {
-    if (type == ORR_X_F32) return store_f32(dst, v, n, keep_nan);
-    if (type == ORR_X_F16) return store_f16(dst, v, n, keep_nan);
-    return store_u8(dst, v, n);
+    if (r->losses && type != ORR_X_U8) note_losses(r->losses, v, n);
+    if (type == ORR_X_F32) return store_f32(dst, v, n);
+    if (type == ORR_X_F16) return store_f16(dst, v, n);
+    return store_u8(dst, v, n, r->policy);
 }
 
 void orr_values_fault(char *buf, size_t bytes, orr_x_type type, double v)
 {
-    if (type == ORR_X_U8)
-        snprintf(buf, bytes, "is %g, not an integer from 0 to 255; set type: float32", v);
-    else if (!isfinite(v))
-        snprintf(buf, bytes, "is %s; fix the file or set nan: keep",
+    if (!isfinite(v) && type == ORR_X_U8)
+        snprintf(buf, bytes, "is %s, which uint8 does not hold; set nan: drop or type: float32",
                  isnan(v) ? "nan" : (v < 0 ? "-inf" : "inf"));
+    else if (!isfinite(v))
+        snprintf(buf, bytes, "is %s; fix the file, or set nan: drop or keep",
+                 isnan(v) ? "nan" : (v < 0 ? "-inf" : "inf"));
+    else if (type == ORR_X_U8)
+        snprintf(buf, bytes, "is %g, not an integer from 0 to 255; set type: float32", v);
     else
-        snprintf(buf, bytes, "is %g, too large for %s", v,
+        snprintf(buf, bytes, "is %g, too large for %s; fix the file, or list it under missing", v,
                  type == ORR_X_F16 ? "float16" : "float32");
 }

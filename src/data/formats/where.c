@@ -16,45 +16,46 @@ void orr_where_free(orr_where *w)
     *w = (orr_where){ 0 };
 }
 
-static orr_status fail_where(const orr_node *node, const char *what)
+static orr_status fail_where(const orr_node *node, const char *option, const char *what)
 {
     char where[256];
 
-    return orr_fail(ORR_ERR_OPTION, "%s: input.where%s%s %s",
-                    orr_node_where(node, where, sizeof where), node->key ? ": " : "",
-                    node->key ? node->key : "", what);
+    return orr_fail(ORR_ERR_OPTION, "%s: %s%s%s %s", orr_node_where(node, where, sizeof where),
+                    option, node->key ? ": " : "", node->key ? node->key : "", what);
 }
 
-static orr_status read_condition(orr_condition *c, const orr_node *item)
+static orr_status read_condition(orr_condition *c, const orr_node *item, const char *option)
 {
     const orr_node *const *items = (const orr_node *const *)item->items;
     int n = item->type == ORR_NODE_LIST ? item->n_items : 1;
     orr_strings values = { .n = n };
 
     if (strlen(item->key) >= sizeof c->name)
-        return fail_where(item, "has a name that is too long for a column");
-    if (n == 0 || n > ORR_LIST_MAX) return fail_where(item, "needs 1 to 64 values");
+        return fail_where(item, option, "has a name that is too long for a column");
+    if (n == 0 || n > ORR_LIST_MAX) return fail_where(item, option, "needs 1 to 64 values");
     for (int i = 0; i < n; i++) {
         const orr_node *v = item->type == ORR_NODE_LIST ? items[i] : item;
 
         if (v->type != ORR_NODE_SCALAR)
-            return fail_where(item, "is no value or list of values (\"\" for an empty one)");
+            return fail_where(item, option,
+                              "is no value or list of values (\"\" for an empty one)");
         values.v[i] = v->scalar;
     }
     snprintf(c->name, sizeof c->name, "%s", item->key);
-    return orr_classes_init(&c->values, &values, "input.where");
+    return orr_classes_init(&c->values, &values, option);
 }
 
-orr_status orr_where_init(orr_where *w, const orr_node *node)
+orr_status orr_where_init(orr_where *w, const orr_node *node, const char *option)
 {
     *w = (orr_where){ 0 };
     if (!node || node->type == ORR_NODE_NULL) return ORR_OK;
     if (node->type != ORR_NODE_MAP)
-        return fail_where(node, "must be a map of \"column: value\" or \"column: [values]\"");
+        return fail_where(node, option,
+                          "must be a map of \"column: value\" or \"column: [values]\"");
     if (!(w->list = orr_alloc((size_t)node->n_items, sizeof *w->list)))
-        return orr_fail(ORR_ERR_NOMEM, "out of memory: input.where");
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", option);
     for (; w->n < node->n_items; w->n++)
-        ORR_TRY(read_condition(&w->list[w->n], node->items[w->n]));
+        ORR_TRY(read_condition(&w->list[w->n], node->items[w->n], option));
     return ORR_OK;
 }
 

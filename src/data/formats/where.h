@@ -22,9 +22,9 @@ typedef struct orr_where {
     int n;
 } orr_where;
 
-/* From a map of column: value or [values]; node NULL: no conditions.  ORR_ERR_OPTION with
- * file:line. */
-orr_status orr_where_init(orr_where *w, const orr_node *node);
+/* From a map of column: value or [values], option names it in messages ("input.where"); node NULL:
+ * no conditions.  ORR_ERR_OPTION with file:line. */
+orr_status orr_where_init(orr_where *w, const orr_node *node, const char *option);
 void orr_where_free(orr_where *w);
 /* By rising column, once all are known. */
 void orr_where_sort(orr_where *w);

@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/rng.h"
+#include "data/census.h"
 #include "data/loader.h"
 #include "jobs/context/phase.h"
 
@@ -294,24 +295,6 @@ static int by_hash(const void *a, const void *b)
     return (x->row > y->row) - (x->row < y->row);
 }
 
-/* 64 bits of a sample's content: words through a multiply-xor mix.  A match is compared byte by
- * byte afterwards, so this only has to be quick and even. */
-static uint64_t content_hash(const void *x, size_t bytes)
-{
-    const unsigned char *p = x;
-    uint64_t h = 0x9E3779B97F4A7C15u ^ bytes, w;
-
-    for (; bytes >= sizeof w; p += sizeof w, bytes -= sizeof w) {
-        memcpy(&w, p, sizeof w);
-        h = (h ^ w) * 0xD6E8FEB86659FD93u;
-        h ^= h >> 32;
-    }
-    w = 0;
-    memcpy(&w, p, bytes);
-    h = (h ^ w) * 0xD6E8FEB86659FD93u;
-    return h ^ (h >> 29);
-}
-
 /* Are the two really the same?  Hashes of contents and of text ids may meet by chance. */
 static int same(const orr_split *a, int64_t row_a, const orr_split *b, int64_t row_b, int ids)
 {
@@ -385,9 +368,9 @@ static orr_status gather_marks(orr_context *context, const orr_split *parts, int
             mine[at - first] =
                 (mark){ .part = p,
                         .row = row,
-                        .hash =
-                            ids ? orr_dataset_keys(parts[p].samples->set)[row]
-                                : content_hash(orr_samples_row(parts[p].samples, row), x_bytes) };
+                        .hash = ids ? orr_dataset_keys(parts[p].samples->set)[row]
+                                    : orr_content_hash(orr_samples_row(parts[p].samples, row),
+                                                       x_bytes) };
         }
     }
     for (int r = 0; r < context->size; r++)

@@ -1,8 +1,9 @@
 /* jobs/sets/import.c - survey tables to a shard set, all ranks at once.
  *
- * Phases: open; scan byte ranges (dealt over ranks); look at labels; write shards, each by whoever
- * takes it next from the work counter; index by rank 0.  Which rows make a shard depends on the
- * schema alone, so the bytes do not depend on ranks. */
+ * Phases: open; scan byte ranges (dealt over ranks); look at labels; with nan: drop, look which
+ * rows have a value that is none; write shards, each by whoever takes it next from the work
+ * counter; index by rank 0.  Which rows make a shard depends on the schema alone, so the bytes do
+ * not depend on ranks. */
 #include "jobs/sets/import.h"
 #include "core/file.h"
 #include "core/log.h"
@@ -15,6 +16,7 @@
 #include "jobs/context/phase.h"
 #include "jobs/context/runtime.h"
 #include "jobs/context/signals.h"
+#include "jobs/sets/import_notes.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -47,6 +49,9 @@ typedef struct importer {
     int64_t first_row[MAX_TABLES + 1]; /* of each table in the whole */
     int64_t first_id[MAX_TABLES + 1];  /* what its row numbers are raised by */
     orr_schema schema;
+    int64_t *kept;  /* rows of the whole that make the set, rising; NULL: all */
+    int64_t n_rows; /* of the set */
+    orr_census *census;
     int64_t rows_per_shard;
     int n_shards;
     orr_text job;
@@ -206,7 +211,7 @@ static orr_status count_rows(importer *im)
         im->first_row[i + 1] = im->first_row[i] + orr_table_rows(im->tables[i]);
         im->first_id[i + 1] = im->first_id[i] + orr_table_file_rows(im->tables[i]);
     }
-    rows = im->first_row[im->n_tables];
+    rows = im->n_rows = im->first_row[im->n_tables];
     if (rows == 0)
         return orr_fail(ORR_ERR_FORMAT, "%s: no rows to import", orr_table_input(im->tables[0], 0));
     im->rows_per_shard = orr_schema_rows_per_shard(&im->schema, im->o->shard_mib);
@@ -214,7 +219,6 @@ static orr_status count_rows(importer *im)
         return orr_fail(ORR_ERR_OPTION,
                         "import.shard_mib %g would make more than 99999 shards; raise it",
                         im->o->shard_mib);
-    im->n_shards = (int)((rows + im->rows_per_shard - 1) / im->rows_per_shard);
     return ORR_OK;
 }
 
@@ -275,7 +279,8 @@ static orr_status read_rows(importer *im, int64_t first, int64_t n, orr_rows *ro
                           .x = (char *)rows->x + at * x_bytes,
                           .y = (char *)rows->y + at * y_bytes,
                           .id = (char *)rows->id + at * id_bytes,
-                          .aux = rows->aux + at * (size_t)im->schema.n_aux };
+                          .aux = rows->aux + at * (size_t)im->schema.n_aux,
+                          .gaps = rows->gaps ? rows->gaps + at : NULL };
         ORR_TRY(orr_table_read(im->tables[i], a - im->first_row[i], b - a, &part,
                                im->context->threads));
         for (int64_t k = 0; im->schema.id_is_row && k < part.n; k++)
@@ -284,11 +289,135 @@ static orr_status read_rows(importer *im, int64_t first, int64_t n, orr_rows *ro
     return ORR_OK;
 }
 
+/* Row `from` of a buffer becomes its row `to`. */
+static void move_row(const importer *im, orr_rows *rows, int64_t to, int64_t from)
+{
+    const struct {
+        char *at;
+        size_t bytes;
+    } parts[] = { { rows->x, orr_schema_x_bytes(&im->schema) },
+                  { rows->y, orr_schema_y_bytes(&im->schema) },
+                  { rows->id, orr_schema_id_bytes(&im->schema) },
+                  { (char *)rows->aux, orr_schema_aux_bytes(&im->schema) } };
+
+    for (size_t i = 0; to != from && i < sizeof parts / sizeof *parts; i++)
+        if (parts[i].at && parts[i].bytes)
+            memmove(parts[i].at + (size_t)to * parts[i].bytes,
+                    parts[i].at + (size_t)from * parts[i].bytes, parts[i].bytes);
+}
+
+/* Rows [first, first + n) of the set: those of the whole, or those that are kept of it, which are
+ * read with what lies between them, as much at once as there is room behind. */
+static orr_status read_set_rows(importer *im, int64_t first, int64_t n, orr_rows *rows)
+{
+    const size_t x_bytes = orr_schema_x_bytes(&im->schema),
+                 y_bytes = orr_schema_y_bytes(&im->schema),
+                 id_bytes = orr_schema_id_bytes(&im->schema);
+    const int64_t *kept = im->kept + first;
+    int64_t done = 0;
+
+    if (!im->kept) return read_rows(im, first, n, rows);
+    while (done < n) {
+        int64_t from = kept[done], to = from + (n - done), next = done;
+        orr_rows part = { .x = (char *)rows->x + (size_t)done * x_bytes,
+                          .y = (char *)rows->y + (size_t)done * y_bytes,
+                          .id = (char *)rows->id + (size_t)done * id_bytes,
+                          .aux = rows->aux + (size_t)done * (size_t)im->schema.n_aux };
+
+        if (to > kept[n - 1] + 1) to = kept[n - 1] + 1;
+        ORR_TRY(read_rows(im, from, to - from, &part));
+        for (; next < n && kept[next] < to; next++)
+            move_row(im, rows, next, done + kept[next] - from);
+        done = next;
+    }
+    return ORR_OK;
+}
+
+/* ---- nan: drop ---- */
+
+/* A byte for each row of [first, last): 1 when a value of it is none. */
+static orr_status look_for_gaps(importer *im, int64_t first, int64_t last, unsigned char *gaps)
+{
+    int64_t most = im->rows_per_shard < last - first ? im->rows_per_shard : last - first;
+    orr_rows buffer;
+    orr_status st = orr_rows_alloc(&buffer, &im->schema, most + 1);
+
+    for (int64_t at = first; st == ORR_OK && at < last; at += most) {
+        int64_t n = last - at < most ? last - at : most;
+
+        buffer.gaps = gaps + (at - first);
+        st = read_rows(im, at, n, &buffer);
+    }
+    buffer.gaps = NULL;
+    orr_rows_free(&buffer);
+    return st;
+}
+
+static orr_status keep_rows(importer *im, const unsigned char *gaps)
+{
+    int64_t rows = im->n_rows, kept = 0;
+
+    if (!(im->kept = orr_alloc((size_t)rows + 1, sizeof *im->kept)))
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: %lld rows", (long long)rows);
+    for (int64_t i = 0; i < rows; i++)
+        if (!gaps[i]) im->kept[kept++] = i;
+    if (kept == 0)
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: every row has a value that is none, and input.nan is drop: no row is "
+                        "left; leave that column out, or set nan: keep",
+                        orr_table_input(im->tables[0], 0));
+    im->n_rows = kept;
+    if (kept < rows)
+        orr_log0(ORR_WARN, "import",
+                 "input.nan drops %lld of %lld rows, which have no value somewhere",
+                 (long long)(rows - kept), (long long)rows);
+    return ORR_OK;
+}
+
+static int drops(const importer *im)
+{
+    int yes = 0;
+
+    for (int i = 0; i < im->n_tables; i++)
+        yes |= im->table_opts[i].nan && !strcmp(im->table_opts[i].nan, "drop");
+    return yes;
+}
+
+/* Ranks look at shares of the rows; all of them then know which are kept. */
+static orr_status drop_rows(importer *im)
+{
+    int size = im->context->size;
+    int64_t rows = im->n_rows, first = rows * im->context->rank / size,
+            last = rows * (im->context->rank + 1) / size;
+    unsigned char *mine = orr_alloc((size_t)(last - first) + 1, 1),
+                  *all = orr_alloc((size_t)rows + 1, 1);
+    size_t *bytes = orr_alloc((size_t)size, sizeof *bytes);
+    orr_status st;
+
+    ORR_TRY_GOTO(
+        st, done,
+        orr_phase(im->context, "look for values that are none",
+                  mine && all && bytes
+                      ? look_for_gaps(im, first, last, mine)
+                      : orr_fail(ORR_ERR_NOMEM, "out of memory: %lld rows", (long long)rows)));
+    for (int r = 0; r < size; r++)
+        bytes[r] = (size_t)(rows * (r + 1) / size - rows * r / size);
+    ORR_TRY_GOTO(st, done, orr_comm_allgather(im->context->world, mine, all, bytes));
+    st = orr_phase(im->context, NULL, keep_rows(im, all));
+done:
+    orr_free(mine);
+    orr_free(all);
+    orr_free(bytes);
+    return st;
+}
+
+/* ---- writing ---- */
+
 static orr_status write_shards(importer *im, orr_counter *counter)
 {
     orr_provenance p = provenance(im);
     orr_shard_opts so = { .compression = im->o->compression };
-    int64_t rows = im->first_row[im->n_tables], shard;
+    int64_t rows = im->n_rows, shard;
     int64_t most = rows < im->rows_per_shard ? rows : im->rows_per_shard;
     orr_rows buffer;
     orr_progress *progress = NULL;
@@ -302,7 +431,8 @@ static orr_status write_shards(importer *im, orr_counter *counter)
            shard < im->n_shards) {
         int64_t first = shard * im->rows_per_shard, span = orr_timeline_now();
         buffer.n = rows - first < im->rows_per_shard ? rows - first : im->rows_per_shard;
-        st = read_rows(im, first, buffer.n, &buffer);
+        st = read_set_rows(im, first, buffer.n, &buffer);
+        if (st == ORR_OK) st = orr_census_add(im->census, &buffer, first);
         orr_timeline_span("read", span, shard);
         span = orr_timeline_now();
         if (st == ORR_OK) st = orr_shard_write(im->tmp, (int)shard, &im->schema, &buffer, &p, &so);
@@ -334,6 +464,37 @@ static orr_status publish(importer *im)
     return orr_set_publish(im->tmp, im->out, im->o->overwrite);
 }
 
+/* The id of a row of the set, as text. */
+static orr_status id_of(void *ctx, int64_t row, char *buf, size_t bytes)
+{
+    importer *im = ctx;
+    orr_rows one;
+    int64_t id;
+
+    ORR_TRY(orr_rows_alloc(&one, &im->schema, 1));
+    orr_status st = read_set_rows(im, row, 1, &one);
+    if (im->schema.id_type == ORR_ID_INT) {
+        memcpy(&id, one.id, sizeof id);
+        snprintf(buf, bytes, im->schema.id_is_row ? "row %lld" : "%lld", (long long)id);
+    } else {
+        snprintf(buf, bytes, "%.*s", im->schema.id_bytes, (const char *)one.id);
+    }
+    orr_rows_free(&one);
+    return st;
+}
+
+static orr_status say_notes(importer *im)
+{
+    const orr_import_notes n = { .context = im->context,
+                                 .tables = im->tables,
+                                 .n_tables = im->n_tables,
+                                 .census = im->census,
+                                 .id = id_of,
+                                 .ctx = im };
+
+    return orr_import_say(&n);
+}
+
 static orr_status write_set(importer *im)
 {
     orr_counter *counter = NULL;
@@ -345,6 +506,7 @@ static orr_status write_set(importer *im)
     st = orr_phase(im->context, "write shards", write_shards(im, counter));
     orr_counter_destroy(counter);
     ORR_TRY(st);
+    ORR_TRY(say_notes(im));
     return orr_phase_root(im->context, "index", publish(im));
 }
 
@@ -385,6 +547,9 @@ static orr_status make_set(importer *im)
             orr_phase(im->context, NULL,
                       orr_table_set_label_range(im->tables[i], (int32_t)most[0], (int)most[1])));
     ORR_TRY(orr_phase(im->context, NULL, count_rows(im)));
+    if (drops(im)) ORR_TRY(drop_rows(im));
+    im->n_shards = (int)((im->n_rows + im->rows_per_shard - 1) / im->rows_per_shard);
+    ORR_TRY(orr_phase(im->context, NULL, orr_census_create(&im->census, &im->schema)));
     ORR_TRY(hash_inputs(im));
     st = write_set(im);
     /* what is half made goes; a set that was there before stays until the new one is whole */
@@ -409,10 +574,12 @@ orr_status orr_import(orr_context *context, const orr_import_opts *o, const orr_
     st = make_set(im);
     if (st == ORR_OK)
         orr_context_print(context, "%s: %lld samples of %d x %d x %d in %d shards\n", o->out,
-                          (long long)im->first_row[im->n_tables], im->schema.h, im->schema.w,
-                          im->schema.c, im->n_shards);
+                          (long long)im->n_rows, im->schema.h, im->schema.w, im->schema.c,
+                          im->n_shards);
     for (int i = 0; i < im->n_tables; i++)
         orr_table_close(im->tables[i]);
+    orr_census_destroy(im->census);
+    orr_free(im->kept);
     orr_text_free(&im->job);
     orr_free(im);
     return st;
