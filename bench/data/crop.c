@@ -102,7 +102,7 @@ static orr_status crop(work *w)
         size_t n;
 
         st = orr_read_file(&bytes, &n, w->paths[b], IMAGE_MAX);
-        if (st == ORR_OK) st = orr_frame_open(&f, bytes, n, w->paths[b]);
+        if (st == ORR_OK) st = orr_frame_open(&f, bytes, n, NULL, w->paths[b]);
         if (st == ORR_OK)
             st = orr_cutout_band(&o, f, w->n, w->ra, w->dec, b, w->n_bands, w->cubes, w->results);
         if (st == ORR_OK) w->unpacked += orr_frame_unpacked(f);

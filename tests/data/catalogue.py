@@ -10,6 +10,7 @@ import tempfile
 
 import numpy as np
 import pandas as pd
+from astropy.coordinates import FK4, FK5, BarycentricMeanEcliptic, FK4NoETerms, Galactic, SkyCoord, Supergalactic
 from astropy.io import fits
 
 DUMP = sys.argv[1]
@@ -146,6 +147,73 @@ def check_labels(folder):
     build(plan, f"file={path}", "target=[]", fails="l.csv:3: 6 fields, 7 expected")
 
 
+def check_sky(folder):
+    """Positions of any system become ICRS as astropy takes them; the system comes from the job, or
+    from a FITS table's keywords; columns that speak of another one, or of no degrees, are
+    refused."""
+    plan = os.path.join(folder, "plan")
+    n, rng = 200, np.random.default_rng(6)
+    lon, lat = rng.uniform(0, 360, n), np.degrees(np.arcsin(rng.uniform(-1, 1, n)))
+    lon[:6], lat[:6] = [0, 359.9999999, 10, 20, 180, 0.000001], [0, 0, 90, -90, 45, -45]
+    rest = {"run": 3, "rerun": 4, "camcol": 5, "field": 6, "z": 0.5}
+
+    def write(ending, names=("ra", "dec"), units=None, text=None, **keys):
+        path = os.path.join(folder, "s." + ending)
+        table = {"objID": np.arange(n) + 1, names[0]: text or lon, names[1]: lat, **{k: np.full(n, v) for k, v in rest.items()}}
+        if ending == "csv":
+            pd.DataFrame(table).to_csv(path, index=False)
+            return path
+        columns = [fits.Column(k, "K" if np.asarray(v).dtype.kind == "i" else "D", array=v, unit=units if k in names else None) for k, v in table.items()]
+        hdu = fits.BinTableHDU.from_columns(columns)
+        hdu.header.update(keys)
+        fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path, overwrite=True)
+        return path
+
+    def check_one(path, frame, *options):
+        got = build(plan, f"file={path}", *options)
+        ours = np.array([[float.fromhex(o[3]), float.fromhex(o[4])] for o in got["object"]])
+        if frame is None:
+            assert np.array_equal(ours, np.transpose([lon, lat])), "ICRS stays as it is"
+        else:
+            sky = SkyCoord(ours[:, 0], ours[:, 1], unit="deg")
+            apart = sky.separation(SkyCoord(lon, lat, unit="deg", frame=frame).icrs).arcsec.max()
+            assert len(ours) == n and apart < 1e-4 and (ours[:, 0] >= 0).all() and (ours[:, 0] < 360).all(), (path, options, apart)
+            print(f"{os.path.basename(path)} {options}: within {apart:.1e} arcsec of astropy's {type(frame).__name__}")
+        return got["identity"]
+
+    for path in (write("csv"), write("fits")):
+        plain = check_one(path, None)
+        check_one(path, None, "sky=ICRS")
+        for word, frame in (("FK5", FK5()), ("FK5 J1975", FK5(equinox="J1975")), ("FK4", FK4()), ("B1950", FK4()), ("FK4 B1900", FK4(equinox="B1900")), ("FK4-NO-E B1950", FK4NoETerms()),
+                            ("galactic", Galactic()), ("supergalactic", Supergalactic()), ("ecliptic", BarycentricMeanEcliptic()), ("J2000", FK5())):
+            assert check_one(path, frame, f"sky={word}") != plain, "another system is another plan"
+        os.unlink(plan)
+        build(plan, f"file={path}", "sky=FK6", fails='catalogue.sky: "FK6" is no system of positions')
+    for keys, frame in (({"RADESYS": "ICRS", "EQUINOX": 2000.0}, None), ({"EQUINOX": 1950.0}, FK4()), ({"RADESYS": "FK5", "EQUINOX": 1975.0}, FK5(equinox="J1975")), ({"RADECSYS": "FK4"}, FK4()),
+                        ({"EQUINOX": "J2000"}, FK5()), ({"EQUINOX": "1950.0"}, FK4()), ({"EPOCH": 2016.0}, None), ({"EPOCH": 2000.0}, None)):
+        check_one(write("fits", **keys), frame)
+    check_one(write("fits", EQUINOX=1950.0), None, "sky=ICRS")
+    check_one(write("fits", ("RAB1950", "DEB1950")), FK4(), "sky=FK4", "ra=RAB1950", "dec=DEB1950")
+    check_one(write("fits", units="deg"), None)
+    check_one(write("csv", ("l", "b")), Galactic(), "sky=galactic", "ra=l", "dec=b")
+    os.unlink(plan)
+    for keys, words in (({"RADESYS": "GAPPT"}, "RADESYS is 'GAPPT'"), ({"EQUINOX": "old"}, "EQUINOX is 'old'"), ({"EPOCH": 1950.0}, "catalogue.sky: FK4 B1950"), ({"EQUINOX": 0.0}, "EQUINOX is 0")):
+        build(plan, f"file={write('fits', **keys)}", fails=words)
+    for unit in ("hourangle", "h", "rad", "arcsec", "hms"):
+        build(plan, f"file={write('fits', units=unit)}", fails=f'column ra is in "{unit}"')
+    for names, words in ((("RAB1950", "DEB1950"), "catalogue.sky: FK4 B1950"), (("_RAB1950", "_DEB1950"), "catalogue.sky"), (("GLON", "GLAT"), "catalogue.sky: galactic"), (("l", "b"), "galactic"),
+                         (("ELON", "ELAT"), "catalogue.sky: ecliptic"), (("SGL", "SGB"), "supergalactic"), (("ra_hours", "dec"), "column ra_hours does not look like degrees"), (("RAh", "DEd"), "column RAh"),
+                         (("ra_rad", "dec_rad"), "column ra_rad")):
+        for ending in ("csv", "fits"):
+            build(plan, f"file={write(ending, names)}", f"ra={names[0]}", f"dec={names[1]}", fails=words)
+    for text in ("10:20:30.5", "10 20 30.5", "10h20m30.5s", "1.5h"):
+        build(plan, f"file={write('csv', text=[text] * n)}", fails=f'column ra: "{text}"')
+    for bad in (90.0000001, -91.0, np.nan, np.inf):
+        keep, lat[:] = lat.copy(), bad
+        build(plan, f"file={write('csv')}", "sky=galactic", fails="declination")
+        lat[:] = keep
+
+
 def check_real(folder):
     data = os.environ.get("ORRERY_DATA", os.path.join(os.environ.get("ORRERY_SOURCE_DIR", "."), "..", "shared", "data"))
     plan = os.path.join(folder, "plan")
@@ -169,6 +237,7 @@ def main():
             check(folder, seed)
         os.unlink(os.path.join(folder, "plan"))
         check_labels(folder)
+        check_sky(folder)
         check_real(folder)
 
 

@@ -27,7 +27,7 @@ static orr_status open_frame(opened *o, const char *path)
     size_t n;
 
     ORR_TRY(orr_read_file(&o->bytes, &n, path, FRAME_MAX));
-    return orr_frame_open(&o->frame, o->bytes, n, strrchr(path, '/') + 1);
+    return orr_frame_open(&o->frame, o->bytes, n, NULL, strrchr(path, '/') + 1);
 }
 
 static void close_frame(opened *o)

@@ -78,7 +78,7 @@ def pixels(n, seed):
 
 
 def check(folder, name, h, frame=None, oracle=None, n=N, seed=0):
-    """frame: the system, where astropy's own guess is not it; oracle: another header for astropy."""
+    """frame: the system, where astropy guesses another; oracle: another header for astropy."""
     path = write(folder, name, h, n)
     wcs = WCS(oracle or h)
     x, y = pixels(n, seed)
@@ -142,7 +142,7 @@ TNX = np.array([[1e-5, 2e-3, 3e-2, -1e-3, 5e-2, 2e-2], [-2e-5, 1e-3, -3e-2, 2e-3
 
 
 def coefficients(function):
-    """In degrees: of powers of degrees (3), of Chebyshev (1) or Legendre (2) polynomials of -1 ... 1."""
+    """In degrees: of powers of degrees (3), of Chebyshev (1) or Legendre (2) polynomials."""
     return TNX * (np.array([1, 1, 1, 1, 1, 1]) if function == 3 else np.array([1, 1e-2, 1e-4, 1e-2, 1e-4, 1e-4]))
 
 
@@ -156,7 +156,7 @@ def wat(kind="tnx", function=3, zpx=""):
 
 
 def tnx_to_sky(h, x, y, function):
-    """TNX by its definition: monomials, Chebyshev or Legendre polynomials of (xi, eta), then TAN."""
+    """TNX by its definition: polynomials of (xi, eta), each function's own, then TAN."""
     wcs = WCS(fits.Header([(k, v) for k, v in h.items() if not k.startswith("WAT")] + [("CTYPE1", "LINEAR"), ("CTYPE2", "LINEAR"), ("CRVAL1", 0.0), ("CRVAL2", 0.0)]))
     xi, eta = wcs.wcs.cd @ ([x + 1, y + 1] - wcs.wcs.crpix[:, None])
     scaled = [v if function == 3 else v / 0.01 for v in (xi, eta)]

@@ -97,7 +97,7 @@ static void test_band(void **state)
         sky(at[i][0], at[i][1], &ra[i], &dec[i]);
     memset(cubes, 0x11, N * SIZE * SIZE * 3 * sizeof *cubes);
     memset(results, 0x22, sizeof results);
-    ok(orr_frame_open(&f, packed.p, packed.n, "f"));
+    ok(orr_frame_open(&f, packed.p, packed.n, NULL, "f"));
     ok(orr_cutout_band(&o, f, N, ra, dec, 1, 3, cubes, results));
     for (int i = 0; i < N; i++) {
         assert_int_equal(results[i].aside, i == 3);
@@ -136,7 +136,7 @@ static void test_unpacks(void **state)
     packed = case_pieces(b, CASE_BLOCK, case_bz2);
     sky(60, 100, &ra[0], &dec[0]);
     sky(60, 1000, &ra[1], &dec[1]);
-    ok(orr_frame_open(&f, packed.p, packed.n, "f"));
+    ok(orr_frame_open(&f, packed.p, packed.n, NULL, "f"));
     header = orr_frame_unpacked(f);
     ok(orr_cutout_band(&o, f, 1, ra + 1, dec + 1, 0, 1, cubes, results));
     assert_int_equal(results[0].aside, 1);
@@ -147,7 +147,7 @@ static void test_unpacks(void **state)
                     CASE_BLOCK + 104 * WIDTH * 4 + CASE_BLOCK);
     orr_frame_close(f);
     packed.n = packed.n * 2 / 3; /* cut: the frame's fault only when the rows are wanted */
-    ok(orr_frame_open(&f, packed.p, packed.n, "f"));
+    ok(orr_frame_open(&f, packed.p, packed.n, NULL, "f"));
     ok(orr_cutout_band(&o, f, 2, ra, dec, 0, 1, cubes, results));
     sky(60, 390, &ra[1], &dec[1]);
     assert_int_equal(orr_cutout_band(&o, f, 2, ra, dec, 0, 1, cubes, results), ORR_ERR_FORMAT);
@@ -177,7 +177,7 @@ static void test_nan(void **state)
         orr_frame *f;
 
         memset(cubes, 0x11, sizeof cubes);
-        ok(orr_frame_open(&f, b.p, b.n, "f"));
+        ok(orr_frame_open(&f, b.p, b.n, NULL, "f"));
         ok(orr_cutout_band(&o, f, 2, ra, dec, 0, 1, cubes, results));
         orr_frame_close(f);
         for (int i = 0; i < SIZE * SIZE; i++) {
@@ -207,7 +207,7 @@ static void test_out_of_memory(void **state)
 
     (void)state;
     sky(60, 100, &ra, &dec);
-    ok(orr_frame_open(&f, b.p, b.n, "f"));
+    ok(orr_frame_open(&f, b.p, b.n, NULL, "f"));
     do {
         orr_alloc_fail_at(++n);
         st = orr_cutout_band(&o, f, 1, &ra, &dec, 0, 1, cubes, &result);

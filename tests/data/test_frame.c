@@ -34,7 +34,7 @@ static int rows_there(const case_bytes *b)
 {
     float row[WIDTH];
     orr_frame *f;
-    orr_status st = orr_frame_open(&f, b->p, b->n, "cut");
+    orr_status st = orr_frame_open(&f, b->p, b->n, NULL, "cut");
     int y = 0;
 
     if (st != ORR_OK) {
@@ -97,7 +97,7 @@ static void test_read(void **state)
         char text[16];
         uint32_t draw = 1;
 
-        ok(orr_frame_open(&f, all[i].bytes.p, all[i].bytes.n, all[i].name));
+        ok(orr_frame_open(&f, all[i].bytes.p, all[i].bytes.n, NULL, all[i].name));
         assert_int_equal(orr_frame_width(f), WIDTH);
         assert_int_equal(orr_frame_height(f), HEIGHT);
         orr_frame_keyword(f, "FILTER", text, sizeof text);
@@ -135,7 +135,7 @@ static void test_unpacks_no_more(void **state)
     orr_frame *f;
 
     (void)state;
-    ok(orr_frame_open(&f, b.p, b.n, "b"));
+    ok(orr_frame_open(&f, b.p, b.n, NULL, "b"));
     assert_in_range(orr_frame_unpacked(f), CASE_BLOCK, 105000); /* a block, runs packed before */
     for (int y = 0; y < HEIGHT; y += 20) {
         size_t end = CASE_BLOCK + (size_t)(y + 1) * WIDTH * 4;
@@ -144,7 +144,7 @@ static void test_unpacks_no_more(void **state)
         assert_in_range(orr_frame_unpacked(f), end, end + CASE_BLOCK + 100000);
     }
     orr_frame_close(f);
-    ok(orr_frame_open(&f, s.p, s.n, "s"));
+    ok(orr_frame_open(&f, s.p, s.n, NULL, "s"));
     assert_int_equal(orr_frame_unpacked(f), CASE_BLOCK);
     ok(orr_frame_read(f, 0, 100, WIDTH, 1, row));
     assert_int_equal(orr_frame_unpacked(f), CASE_BLOCK * 44); /* 2880 + 121200 bytes */
@@ -226,7 +226,7 @@ static void refuse(const void *p, size_t n, const char *words)
 
     snprintf(sentence, sizeof sentence, "bad.fits: %s", words);
     orr_error_clear();
-    expect(orr_frame_open(&f, p, n, "bad.fits"), ORR_ERR_FORMAT, sentence);
+    expect(orr_frame_open(&f, p, n, NULL, "bad.fits"), ORR_ERR_FORMAT, sentence);
     assert_null(f);
 }
 
@@ -294,7 +294,7 @@ static void test_lying_header(void **state)
     patch(&b, "NAXIS2  =           2000000000");
     packed = case_bz2(b.p, b.n);
     for (int i = 0; i < 2; i++) {
-        ok(orr_frame_open(&f, i ? packed.p : b.p, i ? packed.n : b.n, "lie"));
+        ok(orr_frame_open(&f, i ? packed.p : b.p, i ? packed.n : b.n, NULL, "lie"));
         ok(orr_frame_read(f, 0, 19, 30, 1, row));
         assert_true(same_rows(row, 0, 19, 30, 1));
         expect(orr_frame_read(f, 0, 1999999999, 30, 1, row), ORR_ERR_FORMAT,
@@ -316,7 +316,7 @@ static void test_arguments(void **state)
     orr_frame *f;
 
     (void)state;
-    ok(orr_frame_open(&f, b.p, b.n, "b"));
+    ok(orr_frame_open(&f, b.p, b.n, NULL, "b"));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         expect(orr_frame_read(f, bad[i][0], bad[i][1], bad[i][2], bad[i][3], pixels), ORR_ERR_ARG,
                "do not lie in 30 x 20");
@@ -335,7 +335,7 @@ static void test_places(void **state)
     orr_frame *f;
 
     (void)state;
-    ok(orr_frame_open(&f, b.p, b.n, "b"));
+    ok(orr_frame_open(&f, b.p, b.n, NULL, "b"));
     ok(orr_frame_to_pixel(f, 6, ra, dec, x, y));
     assert_float_equal(x[0], 14, 1e-9);
     assert_float_equal(y[0], 9, 1e-9);
@@ -361,7 +361,7 @@ static orr_status use(const case_bytes *b)
 {
     float row[WIDTH];
     orr_frame *f;
-    orr_status st = orr_frame_open(&f, b->p, b->n, "b");
+    orr_status st = orr_frame_open(&f, b->p, b->n, NULL, "b");
 
     if (st == ORR_OK) st = orr_frame_read(f, 0, HEIGHT - 1, WIDTH, 1, row);
     if (st == ORR_OK) assert_true(same_rows(row, 0, HEIGHT - 1, WIDTH, 1));

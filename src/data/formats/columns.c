@@ -103,6 +103,22 @@ const char *orr_columns_path(const orr_columns *c)
     return c->is_text ? c->csv.path : c->records.what;
 }
 
+const char *orr_columns_unit(const orr_columns *c, int column)
+{
+    return c->is_text ? "" : c->records.fields[column % c->records.n_fields].unit;
+}
+
+const char *orr_columns_keyword(const orr_columns *c, const char *key)
+{
+    const orr_records *r = &c->records;
+
+    if (c->is_text) return "";
+    return strcmp(key, "RADESYS") == 0   ? r->radesys
+           : strcmp(key, "EQUINOX") == 0 ? r->equinox
+           : strcmp(key, "EPOCH") == 0   ? r->epoch
+                                         : "";
+}
+
 static orr_status find_field(const orr_columns *c, const char *name, const char *option,
                              int *column)
 {

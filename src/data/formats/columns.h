@@ -39,6 +39,11 @@ orr_status orr_columns_find(const orr_columns *c, const char *name, const char *
 /* What its values look like: the type of FITS and npy; for csv what the first 1000 rows allow. */
 orr_status orr_columns_type(const orr_columns *c, int column, orr_value_type *type);
 
+/* What a FITS table says of a column's unit (TUNITn); "" = nothing. */
+const char *orr_columns_unit(const orr_columns *c, int column);
+/* RADESYS (or RADECSYS), EQUINOX or EPOCH of a FITS table; "" = not there. */
+const char *orr_columns_keyword(const orr_columns *c, const char *key);
+
 typedef struct orr_column_request {
     int column;
     orr_value_type type;

@@ -146,6 +146,18 @@ static void read_null(fitsfile *f, int i, orr_field *out)
     out->null = null;
 }
 
+/* A keyword of the table as text, cut to what fits; "" when it is not there. */
+static void read_word(fitsfile *f, const char *key, char out[ORR_UNIT_MAX])
+{
+    char value[FLEN_VALUE] = "";
+    int status = 0;
+
+    fits_write_errmark();
+    if (fits_read_key(f, TSTRING, key, value, NULL, &status)) *value = '\0';
+    fits_clear_errmark();
+    snprintf(out, ORR_UNIT_MAX, "%.*s", ORR_UNIT_MAX - 1, value);
+}
+
 /* Bytes that column i takes in a row are added to *at. */
 static orr_status read_column(fitsfile *f, const char *path, int i, LONGLONG row_bytes,
                               orr_field *out, size_t *at)
@@ -165,6 +177,8 @@ static orr_status read_column(fitsfile *f, const char *path, int i, LONGLONG row
         return orr_fail(ORR_ERR_FORMAT,
                         "%s: column %s has %lld values, more than a row of %lld bytes can hold",
                         path, out->name, (long long)repeat, (long long)row_bytes);
+    snprintf(key, sizeof key, "TUNIT%d", i + 1);
+    read_word(f, key, out->unit);
     out->offset = *at;
     out->count = repeat;
     if (code < 0 || code == TBIT) {
@@ -216,6 +230,10 @@ static orr_status read_table(orr_records *r, fitsfile *f, const char *path)
         return orr_fail(ORR_ERR_UNSUPPORTED,
                         "%s: the table is packed column by column (ZTABLE); unpack it with funpack",
                         path);
+    read_word(f, "RADESYS", r->radesys);
+    if (!*r->radesys) read_word(f, "RADECSYS", r->radesys);
+    read_word(f, "EQUINOX", r->equinox);
+    read_word(f, "EPOCH", r->epoch);
     if (row_bytes <= 0 || (size_t)row_bytes > r->bytes.n)
         return orr_fail(ORR_ERR_FORMAT, "%s: a row of the table has %lld bytes, the file %zu", path,
                         (long long)row_bytes, r->bytes.n);

@@ -29,9 +29,11 @@ typedef enum {
     ORR_FIELD_OTHER    /* not read */
 } orr_field_kind;
 
+enum { ORR_UNIT_MAX = 24 };
 typedef struct orr_field {
     char name[ORR_FIELD_NAME];
-    const char *kind_name; /* ORR_FIELD_OTHER: what it is */
+    char unit[ORR_UNIT_MAX]; /* as the file says it (FITS's TUNITn); "" = not */
+    const char *kind_name;   /* ORR_FIELD_OTHER: what it is */
     orr_field_kind kind;
     orr_elem elem;
     int swap;
@@ -52,6 +54,8 @@ typedef struct orr_records {
     orr_field *fields;
     int n_fields;
     const char **names; /* of the fields */
+    /* FITS: keywords about the system of positions; "" = not there. */
+    char radesys[ORR_UNIT_MAX], equinox[ORR_UNIT_MAX], epoch[ORR_UNIT_MAX];
 } orr_records;
 
 /* Takes over bytes, whose header `read` (of a format's row) understands.  On failure nothing is

@@ -130,8 +130,12 @@ const orr_option orr_catalogue_options[] = {
                       "type"),
     ORR_OPTION_STRING(T, table, "", "FITS: name or number of the extension; none: the first table"),
     ORR_OPTION_STRING(T, id, "objID", "column of ids, integers or texts"),
-    ORR_OPTION_STRING(T, ra, "ra", "column of right ascensions, degrees (J2000)"),
-    ORR_OPTION_STRING(T, dec, "dec", "column of declinations, degrees (J2000)"),
+    ORR_OPTION_STRING(T, ra, "ra", "column of right ascensions (or longitudes), degrees"),
+    ORR_OPTION_STRING(T, dec, "dec", "column of declinations (or latitudes), degrees"),
+    ORR_OPTION_STRING(T, sky, "",
+                      "system of ra and dec: ICRS, FK5, FK4, FK4-NO-E, galactic, supergalactic, "
+                      "ecliptic, with an equinox as in \"FK4 B1950\"; none: RADESYS and EQUINOX of "
+                      "a FITS table, else ICRS"),
     ORR_OPTION_STRINGS(
         T, target, "auto",
         "columns of float targets; [] = none; auto: none with label, else z where no "

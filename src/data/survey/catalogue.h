@@ -7,6 +7,10 @@
  * Field: the values of the columns that the archive's templates name, without {band}.  Fields are
  * numbered in the order of their values (numbers by size, texts by bytes), objects within a field
  * in the order of their first row; all of it depends on the catalogue's content alone.
+ * Positions are those of the system that `sky` names, else a FITS table's RADESYS and EQUINOX, else
+ * ICRS; the plan holds them in ICRS.  Where `sky` says nothing, columns whose names speak of
+ * another system or of no degrees (RAB1950, glon, RAh) are refused; units that are no degrees
+ * (TUNITn) always are.
  * Duplicates: rows with one id become one object: position, field and aux numbers of the first row,
  * targets averaged over the rows; class labels must agree.  Their number is kept for the log.
  * Set aside, with a reason: an empty id; right ascension outside [0, 360), declination outside
@@ -40,7 +44,8 @@ enum { ORR_PART_GROWTH = 256, ORR_PART_FIELDS_MAX = 32 };
 /* The `catalogue:` section of fetch and crop jobs. */
 typedef struct orr_catalogue_opts {
     const char *file, *table;         /* table: of FITS */
-    const char *id, *ra, *dec;        /* columns; "objID", "ra", "dec", degrees (J2000) */
+    const char *id, *ra, *dec;        /* columns; "objID", "ra", "dec", degrees */
+    const char *sky;                  /* the system of ra and dec (sky.h); "" = see above */
     orr_strings target;               /* columns of float targets: [z]; [] = none; [auto] */
     const char *target_kind;          /* unsaid | value | redshift */
     const char *label;                /* or one column of classes; "" = none */

@@ -39,6 +39,7 @@ typedef struct plan_build {
     int64_t max_objects, max_fields;
     orr_classes classes;
     orr_columns *columns;
+    orr_sky_way way; /* of the catalogue's positions */
     char tmp[ORR_PATH_MAX], work[ORR_PATH_MAX];
     sqlite3 *db;
     sqlite3_stmt *st[BUILD_STATEMENTS];
@@ -111,10 +112,14 @@ static orr_status want(plan_build *b, batch *q, const char *name, const char *op
 static orr_status make_batch(plan_build *b, batch *q)
 {
     const orr_catalogue_opts *o = b->o;
+    orr_sky sky;
 
     ORR_TRY(want(b, q, o->id, "catalogue.id", ORR_VALUE_ID, &q->id));
     ORR_TRY(want(b, q, o->ra, "catalogue.ra", ORR_VALUE_REAL, &q->ra));
     ORR_TRY(want(b, q, o->dec, "catalogue.dec", ORR_VALUE_REAL, &q->dec));
+    ORR_TRY(orr_catalogue_sky(&sky, o, b->columns, q->requests[q->n - 2].column,
+                              q->requests[q->n - 1].column));
+    orr_sky_find_way(&b->way, &sky);
     if (*o->label) ORR_TRY(want(b, q, o->label, "catalogue.label", ORR_VALUE_TEXT, &q->label));
     for (int i = 0; i < b->n_y; i++)
         ORR_TRY(want(b, q, o->target.v[i], "catalogue.target", ORR_VALUE_REAL, &q->y[i]));
@@ -188,6 +193,7 @@ static orr_status add_row(plan_build *b, const batch *q, int64_t i, int64_t row)
     memcpy(out.id, q->id[i], sizeof out.id);
     judge(b, q, i, &out, values, reason);
     if (*reason) return set_aside(b, row, out.id, reason);
+    orr_sky_to_icrs(&b->way, out.ra, out.dec, &out.ra, &out.dec);
     sqlite3_bind_int64(s, 1, row);
     if (orr_id_integer(out.id, n, &number))
         sqlite3_bind_int64(s, 2, number);

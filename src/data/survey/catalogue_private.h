@@ -12,7 +12,9 @@
 #ifndef ORR_DATA_SURVEY_CATALOGUE_PRIVATE_H
 #define ORR_DATA_SURVEY_CATALOGUE_PRIVATE_H
 
+#include "data/formats/columns.h"
 #include "data/survey/catalogue.h"
+#include "data/survey/sky.h"
 
 #include <sqlite3.h>
 
@@ -44,6 +46,12 @@ int orr_plan_unpack(orr_plan_object *o, int n_y, int n_aux, const void *data, si
 size_t orr_plan_key(const orr_template_value *values, int n, unsigned char *key);
 int orr_plan_values(orr_template_value *values, const int *is_int, int n, const unsigned char *key,
                     size_t bytes);
+
+/* The system of the positions in columns ra and dec (numbers of c): what o->sky says, else a FITS
+ * table's RADESYS and EQUINOX, else ICRS.  ORR_ERR_FORMAT when names or units speak of another
+ * system, or of no degrees. */
+orr_status orr_catalogue_sky(orr_sky *out, const orr_catalogue_opts *o, const orr_columns *c,
+                             int ra, int dec);
 
 /* SQLite's answer as a sentence about the file. */
 orr_status orr_plan_fail(sqlite3 *db, const char *file, int code);

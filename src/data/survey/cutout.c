@@ -16,6 +16,9 @@ const orr_option orr_cutout_options[] = {
                     "what pad fills with, in the frame's unit"),
     ORR_OPTION_CHOICE(orr_cutout_opts, nan, "drop", "drop|zero|keep",
                       "NaN pixels in a stamp: set the object aside, make them 0, leave them"),
+    ORR_OPTION_STRING(orr_cutout_opts, sky, "",
+                      "system of the frames' coordinates where their headers say it wrongly or not "
+                      "at all: ICRS, FK5 J1975, FK4 B1950, galactic, ...; none: as they say"),
     ORR_OPTION_END
 };
 

@@ -34,6 +34,7 @@ typedef struct orr_cutout_opts {
     const char *edge; /* clamp | drop | pad */
     double fill;      /* pad */
     const char *nan;  /* drop | zero | keep */
+    const char *sky;  /* system of the frames' coordinates (sky.h); "" = what their headers say */
 } orr_cutout_opts;
 extern const orr_option orr_cutout_options[];
 

@@ -176,7 +176,7 @@ static orr_status open_image(orr_frame *f)
     return ORR_OK;
 }
 
-static orr_status read_wcs(orr_frame *f)
+static orr_status read_wcs(orr_frame *f, const orr_sky *sky)
 {
     char *text = NULL;
     int status = 0, ignored = 0, n_cards = 0;
@@ -187,7 +187,7 @@ static orr_status read_wcs(orr_frame *f)
     else
         fits_hdr2str(f->fits, 1, NULL, 0, &text, &n_cards, &status);
     if (status) return fits_trouble(f, status, "header");
-    st = orr_wcs_open(&f->wcs, text, n_cards, NULL, f->name);
+    st = orr_wcs_open(&f->wcs, text, n_cards, sky, f->name);
     fits_free_memory(text, &ignored);
     return st;
 }
@@ -206,7 +206,8 @@ static orr_status make_cache(orr_frame *f)
     return ORR_OK;
 }
 
-orr_status orr_frame_open(orr_frame **out, const void *bytes, size_t n, const char *name)
+orr_status orr_frame_open(orr_frame **out, const void *bytes, size_t n, const orr_sky *sky,
+                          const char *name)
 {
     orr_status st;
     orr_frame *f = orr_alloc(1, sizeof *f);
@@ -219,7 +220,7 @@ orr_status orr_frame_open(orr_frame **out, const void *bytes, size_t n, const ch
     orr_fits_lock(1);
     ORR_TRY_GOTO(st, done, orr_unpack_open(&f->packed, bytes, n, f->name));
     ORR_TRY_GOTO(st, done, open_image(f));
-    ORR_TRY_GOTO(st, done, read_wcs(f));
+    ORR_TRY_GOTO(st, done, read_wcs(f, sky));
     ORR_TRY_GOTO(st, done, make_cache(f));
     *out = f;
     f = NULL;
@@ -251,6 +252,11 @@ int orr_frame_width(const orr_frame *f)
 int orr_frame_height(const orr_frame *f)
 {
     return f->height;
+}
+
+const orr_sky *orr_frame_sky(const orr_frame *f)
+{
+    return orr_wcs_sky(f->wcs);
 }
 
 size_t orr_frame_unpacked(const orr_frame *f)

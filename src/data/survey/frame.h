@@ -21,6 +21,7 @@
 #define ORR_DATA_SURVEY_FRAME_H
 
 #include "core/status.h"
+#include "data/survey/sky.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -31,11 +32,15 @@ extern "C" {
 
 typedef struct orr_frame orr_frame;
 
-/* name is for messages and is copied.  bytes stay the caller's, unchanged until close. */
-orr_status orr_frame_open(orr_frame **out, const void *bytes, size_t n, const char *name);
+/* name is for messages and is copied.  bytes stay the caller's, unchanged until close.  sky: the
+ * system of the frame's coordinates, whatever its header says of it; NULL: as that says. */
+orr_status orr_frame_open(orr_frame **out, const void *bytes, size_t n, const orr_sky *sky,
+                          const char *name);
 void orr_frame_close(orr_frame *f);
 int orr_frame_width(const orr_frame *f);  /* NAXIS1 */
 int orr_frame_height(const orr_frame *f); /* NAXIS2 */
+/* The system of the frame's own coordinates. */
+const orr_sky *orr_frame_sky(const orr_frame *f);
 /* A keyword of the image's header as text, trimmed; "" when it is not there. */
 void orr_frame_keyword(const orr_frame *f, const char *key, char *buf, size_t bytes);
 /* x[n], y[n] of ra[n], dec[n].  An object that does not project (far side of the sky) gets NaN. */

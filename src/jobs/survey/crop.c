@@ -56,6 +56,23 @@ static void tell_aside(const orr_crop *c, const orr_crop_result *r)
                      why[i]);
 }
 
+/* Frames of today's systems need no word. */
+static void tell_sky(const orr_crop_result *r)
+{
+    const char *first = r->sky.first, *other = r->sky.other;
+
+    if (*other)
+        orr_log0(ORR_WARN, "crop",
+                 "frames differ in the system of their coordinates: %s and %s; positions were "
+                 "taken to each frame's own",
+                 first, other);
+    else if (*first && strcmp(first, "ICRS") != 0 && strcmp(first, "FK5 J2000") != 0)
+        orr_log0(ORR_WARN, "crop",
+                 "the frames' coordinates are %s; positions were taken to that (if the headers are "
+                 "wrong, say what is right with crop.sky)",
+                 first);
+}
+
 static void tell_result(const orr_crop *c, const orr_crop_result *r)
 {
     const orr_crop_counts *n = &r->counts;
@@ -72,10 +89,11 @@ static void tell_result(const orr_crop *c, const orr_crop_result *r)
     if (n->nan_pixels > 0)
         orr_log0(ORR_WARN, "crop", "%" PRId64 " NaN pixels in %" PRId64 " cubes, %s", n->nan_pixels,
                  n->nan_cubes, strcmp(c->o->crop.nan, "zero") == 0 ? "made 0" : "left as they are");
-    if (r->other_units[0])
+    if (r->units.other[0])
         orr_log0(ORR_WARN, "crop",
-                 "frames differ in BUNIT: \"%s\" and \"%s\"; the set says the first", r->units,
-                 r->other_units);
+                 "frames differ in BUNIT: \"%s\" and \"%s\"; the set says the first",
+                 r->units.first, r->units.other);
+    tell_sky(r);
     tell_aside(c, r);
 }
 

@@ -53,6 +53,7 @@ typedef struct orr_crop {
     orr_catalogue_counts counts;
     orr_schema schema;   /* of the set; units are filled in when the parts are done */
     int64_t max_objects; /* cubes in memory at once */
+    orr_sky frame_sky;   /* of the frames, when crop.sky says it */
     orr_text job;        /* the job without places: provenance */
     char catalogue_sha[ORR_SHA256_HEX];
     int made;               /* out holds what this job makes: there is nothing to do */
@@ -64,9 +65,8 @@ typedef struct orr_crop {
 /* What all parts together gave; the same on all ranks. */
 typedef struct orr_crop_result {
     orr_crop_counts counts;
-    char units[ORR_DATA_NAME_MAX];       /* of the first frame that says */
-    char other_units[ORR_DATA_NAME_MAX]; /* of one that says otherwise; "" = none */
-    int64_t parts_kept;                  /* finished by an earlier start */
+    orr_crop_word units, sky;
+    int64_t parts_kept; /* finished by an earlier start */
     int64_t n_pieces;
     orr_crop_piece *pieces; /* in order */
 } orr_crop_result;

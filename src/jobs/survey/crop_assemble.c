@@ -340,7 +340,7 @@ static orr_status begin(assembly *a)
                                       .n_inputs = 1,
                                       .inputs = a->inputs,
                                       .input_sha256 = a->sums };
-    memcpy(a->c->schema.units, a->r->units, sizeof a->c->schema.units);
+    memcpy(a->c->schema.units, a->r->units.first, sizeof a->c->schema.units);
     ORR_TRY(check_counts(a->c, a->r));
     if (a->c->context->rank != 0) return ORR_OK;
     ORR_TRY(orr_set_create(a->c->set, 0));

@@ -26,8 +26,8 @@ typedef struct worker {
     orr_crop_part ahead; /* announced to the stream before its turn; fields NULL: there is none */
     int exhausted;
     orr_progress *progress;
-    orr_crop_result *result; /* of this rank until they are joined */
-    int64_t units_part;      /* whose frames said result->units */
+    orr_crop_result *result;      /* of this rank until they are joined */
+    int64_t units_part, sky_part; /* whose frames said result->units.first, ->sky.first */
 } worker;
 
 static void part_free(orr_crop_part *p)
@@ -72,20 +72,18 @@ static orr_status tell_progress(worker *w)
 }
 
 /* ---- what parts give ---- */
-/* The lowest part's units are the set's; another one's are told. */
-static void note_units(worker *w, const orr_crop_record *r)
+/* The lowest part's word is the set's; another one's is told.  *part: whose word *to has. */
+static void note_word(orr_crop_word *to, int64_t *part, const orr_crop_word *found, int64_t of)
 {
-    orr_crop_result *to = w->result;
-    char before[ORR_DATA_NAME_MAX];
+    const orr_crop_word before = *to;
 
-    if (r->units[0] && (w->units_part < 0 || r->part < w->units_part)) {
-        memcpy(before, to->units, sizeof before);
-        memcpy(to->units, r->units, sizeof to->units);
-        w->units_part = r->part;
-        orr_crop_note_units(to->units, to->other_units, before);
+    if (found->first[0] && (*part < 0 || of < *part)) {
+        memcpy(to->first, found->first, sizeof to->first);
+        *part = of;
+        orr_crop_note(to, before.first);
     }
-    orr_crop_note_units(to->units, to->other_units, r->units);
-    orr_crop_note_units(to->units, to->other_units, r->other_units);
+    orr_crop_note(to, found->first);
+    orr_crop_note(to, found->other);
 }
 
 static orr_status add_result(worker *w, const orr_crop_record *r)
@@ -103,7 +101,8 @@ static orr_status add_result(worker *w, const orr_crop_record *r)
         to->pieces[to->n_pieces++] = r->pieces[i];
     for (int i = 0; i < ORR_CROP_COUNTS; i++)
         (&to->counts.objects)[i] += from[i];
-    note_units(w, r);
+    note_word(&to->units, &w->units_part, &r->units, r->part);
+    note_word(&to->sky, &w->sky_part, &r->sky, r->part);
     return orr_counter_next(w->aside, r->counts.objects - r->counts.cubes, &before);
 }
 
@@ -285,22 +284,19 @@ static orr_status join_pieces(worker *w, size_t *bytes)
     return st;
 }
 
-typedef struct units_found {
+typedef struct word_found {
     int64_t part;
-    char units[ORR_DATA_NAME_MAX], other[ORR_DATA_NAME_MAX];
-} units_found;
+    orr_crop_word word;
+} word_found;
 
-/* The units of the first part that has some, whoever did it. */
-static orr_status join_units(worker *w, size_t *bytes)
+/* The word of the first part that has one, whoever did it. */
+static orr_status join_word(worker *w, orr_crop_word *word, int64_t part, size_t *bytes)
 {
     orr_context *context = w->c->context;
-    orr_crop_result *r = w->result;
-    units_found mine = { .part = w->units_part < 0 ? INT64_MAX : w->units_part }, *all;
+    word_found mine = { .part = part < 0 ? INT64_MAX : part, .word = *word }, *all;
     int first = 0;
     orr_status st;
 
-    snprintf(mine.units, sizeof mine.units, "%s", r->units);
-    snprintf(mine.other, sizeof mine.other, "%s", r->other_units);
     all = orr_alloc((size_t)context->size, sizeof *all);
     ORR_TRY_GOTO(
         st, done,
@@ -310,13 +306,13 @@ static orr_status join_units(worker *w, size_t *bytes)
     for (int i = 0; i < context->size; i++)
         bytes[i] = sizeof mine;
     ORR_TRY_GOTO(st, done, orr_comm_allgather(context->world, &mine, all, bytes));
-    r->units[0] = r->other_units[0] = '\0';
+    *word = (orr_crop_word){ "", "" };
     for (int i = 1; i < context->size; i++)
         if (all[i].part < all[first].part) first = i;
-    orr_crop_note_units(r->units, r->other_units, all[first].units);
+    orr_crop_note(word, all[first].word.first);
     for (int i = 0; i < context->size; i++) {
-        orr_crop_note_units(r->units, r->other_units, all[i].units);
-        orr_crop_note_units(r->units, r->other_units, all[i].other);
+        orr_crop_note(word, all[i].word.first);
+        orr_crop_note(word, all[i].word.other);
     }
 done:
     orr_free(all);
@@ -336,7 +332,8 @@ static orr_status join_results(worker *w)
         st = orr_comm_allreduce(context->world, &r->counts, ORR_CROP_COUNTS, ORR_I64, ORR_SUM);
     if (st == ORR_OK) st = orr_comm_allreduce(context->world, &r->parts_kept, 1, ORR_I64, ORR_SUM);
     if (st == ORR_OK) st = join_pieces(w, bytes);
-    if (st == ORR_OK) st = join_units(w, bytes);
+    if (st == ORR_OK) st = join_word(w, &r->units, w->units_part, bytes);
+    if (st == ORR_OK) st = join_word(w, &r->sky, w->sky_part, bytes);
     orr_free(bytes);
     return st;
 }
@@ -370,7 +367,7 @@ static orr_status begin(worker *w)
 orr_status orr_crop_parts(orr_crop *c, orr_crop_result *r)
 {
     int threads = c->context->threads < MOST_THREADS ? c->context->threads : MOST_THREADS;
-    worker w = { .c = c, .result = r, .units_part = -1 };
+    worker w = { .c = c, .result = r, .units_part = -1, .sky_part = -1 };
     orr_status st;
 
     w.cropper = (orr_cropper){ .c = c, .threads = threads, .between = between_frames, .ctx = &w };

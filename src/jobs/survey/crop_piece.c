@@ -27,7 +27,7 @@ typedef struct open_frame {
 typedef struct frame_state {
     orr_aside end;
     int width, height;
-    char units[ORR_DATA_NAME_MAX], reason[ORR_CROP_REASON];
+    char units[ORR_DATA_NAME_MAX], sky[ORR_SKY_TEXT], reason[ORR_CROP_REASON];
 } frame_state;
 
 typedef struct piece {
@@ -95,7 +95,10 @@ static orr_status unpack_all(orr_frame *f)
 
 static orr_status open_bytes(piece *p, open_frame *f)
 {
-    ORR_TRY(orr_frame_open(&f->frame, f->packed.bytes, f->packed.n, f->packed.name));
+    const orr_crop *c = p->k->c;
+
+    ORR_TRY(orr_frame_open(&f->frame, f->packed.bytes, f->packed.n,
+                           *c->o->crop.sky ? &c->frame_sky : NULL, f->packed.name));
     return p->kept ? unpack_all(f->frame) : ORR_OK;
 }
 
@@ -112,6 +115,7 @@ static orr_status cut_out(piece *p, int field, int band, open_frame *f, frame_st
     s->width = orr_frame_width(f->frame);
     s->height = orr_frame_height(f->frame);
     orr_frame_keyword(f->frame, "BUNIT", s->units, sizeof s->units);
+    orr_sky_text(orr_frame_sky(f->frame), s->sky, sizeof s->sky);
     return orr_cutout_band(&c->o->crop, f->frame, n, p->ra + at, p->dec + at, band, p->n_bands,
                            (float *)p->rows.x + (size_t)at * cube,
                            p->results + (size_t)band * (size_t)p->n + at);
@@ -193,10 +197,12 @@ static frame_state judge_field(piece *p, int field, orr_crop_record *r)
     for (int b = 0; b < p->n_bands; b++) {
         const frame_state *s = &p->states[field * p->n_bands + b];
 
-        if (s->end == ORR_ASIDE_NO)
-            orr_crop_note_units(r->units, r->other_units, s->units);
-        else if (verdict.end == ORR_ASIDE_NO)
+        if (s->end == ORR_ASIDE_NO) {
+            orr_crop_note(&r->units, s->units);
+            orr_crop_note(&r->sky, s->sky);
+        } else if (verdict.end == ORR_ASIDE_NO) {
             verdict = *s;
+        }
         if (p->first == p->part->fields[p->first_field].first_object) { /* once a frame */
             r->counts.frames++;
             r->counts.bad_frames += s->end != ORR_ASIDE_NO;

@@ -269,6 +269,7 @@ static orr_status prepare(orr_crop *c, char plan[ORR_PATH_MAX])
 {
     c->bands = orr_catalogue_bands(&c->o->catalogue);
     ORR_TRY(check_options(c));
+    if (*c->o->crop.sky) ORR_TRY(orr_sky_parse(&c->frame_sky, c->o->crop.sky, "crop.sky"));
     ORR_TRY(name_folders(c));
     ORR_TRY(orr_path_join(plan, c->tmp, "plan.sqlite"));
     ORR_TRY(orr_archive_create(&c->archive, &c->o->archive));

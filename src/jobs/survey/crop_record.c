@@ -49,14 +49,13 @@ void orr_crop_list_add(orr_text *list, const char *id, int64_t row, const char *
     orr_text_add(list, "\n");
 }
 
-void orr_crop_note_units(char units[ORR_DATA_NAME_MAX], char other[ORR_DATA_NAME_MAX],
-                         const char *found)
+void orr_crop_note(orr_crop_word *w, const char *found)
 {
     if (!*found) return;
-    if (!*units)
-        snprintf(units, ORR_DATA_NAME_MAX, "%s", found);
-    else if (!*other && strcmp(units, found) != 0)
-        snprintf(other, ORR_DATA_NAME_MAX, "%s", found);
+    if (!*w->first)
+        snprintf(w->first, sizeof w->first, "%s", found);
+    else if (!*w->other && strcmp(w->first, found) != 0)
+        snprintf(w->other, sizeof w->other, "%s", found);
 }
 
 /* ---- out ---- */
@@ -65,8 +64,10 @@ static orr_status head_text(const orr_crop_record *r, char **out)
     const int64_t *counts = &r->counts.objects;
     cJSON *root = cJSON_CreateObject(), *pieces;
     int ok = root && cJSON_AddNumberToObject(root, "part", (double)r->part) &&
-             cJSON_AddStringToObject(root, "units", r->units) &&
-             cJSON_AddStringToObject(root, "other_units", r->other_units);
+             cJSON_AddStringToObject(root, "units", r->units.first) &&
+             cJSON_AddStringToObject(root, "other_units", r->units.other) &&
+             cJSON_AddStringToObject(root, "sky", r->sky.first) &&
+             cJSON_AddStringToObject(root, "other_sky", r->sky.other);
 
     for (int i = 0; ok && i < ORR_CROP_COUNTS; i++)
         ok = cJSON_AddNumberToObject(root, count_names[i], (double)counts[i]) != NULL;
@@ -136,7 +137,9 @@ static orr_status read_head(orr_crop_record *r, const char *path, const char *te
     int64_t *counts = &r->counts.objects, part = -1;
     cJSON *root = cJSON_ParseWithLength(text, n);
     int ok = root && get_int(root, "part", &part) && part == r->part &&
-             get_text(root, "units", r->units) && get_text(root, "other_units", r->other_units),
+             get_text(root, "units", r->units.first) &&
+             get_text(root, "other_units", r->units.other) && get_text(root, "sky", r->sky.first) &&
+             get_text(root, "other_sky", r->sky.other),
         pieces = 0;
     orr_status st = ORR_OK;
 

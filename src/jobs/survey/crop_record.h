@@ -34,10 +34,16 @@ typedef struct orr_crop_piece {
     int64_t first, rows;
 } orr_crop_piece;
 
+/* What frames say of one thing (their units, the system of their coordinates): the first of them,
+ * and one that says otherwise; "" = none does. */
+typedef struct orr_crop_word {
+    char first[ORR_DATA_NAME_MAX], other[ORR_DATA_NAME_MAX];
+} orr_crop_word;
+
 typedef struct orr_crop_record {
     int64_t part;
     orr_crop_counts counts;
-    char units[ORR_DATA_NAME_MAX], other_units[ORR_DATA_NAME_MAX];
+    orr_crop_word units, sky;
     int n_pieces;
     orr_crop_piece *pieces;
     orr_text list; /* CSV lines */
@@ -47,9 +53,8 @@ void orr_crop_record_free(orr_crop_record *r);
 orr_status orr_crop_record_add_piece(orr_crop_record *r, int64_t first, int64_t rows);
 /* One more CSV line. */
 void orr_crop_list_add(orr_text *list, const char *id, int64_t row, const char *reason);
-/* Notes what a frame's pixels are counted in; "" says nothing. */
-void orr_crop_note_units(char units[ORR_DATA_NAME_MAX], char other[ORR_DATA_NAME_MAX],
-                         const char *found);
+/* Notes what a frame says; "" says nothing. */
+void orr_crop_note(orr_crop_word *w, const char *found);
 orr_status orr_crop_record_write(const orr_crop_record *r, const char *path);
 /* r is zero.  ORR_ERR_FORMAT when it is none (or not of part r->part). */
 orr_status orr_crop_record_read(orr_crop_record *r, const char *path);
