@@ -19,9 +19,10 @@ static void say_noisy(const orr_train_job *job, const orr_model *m, int64_t n, o
 {
     const orr_layer *l;
     int fewest = orr_graph_leaf_fewest(m->graph, &l);
-    int64_t least = n / orr_leaves_filled(n, job->train.leaves, fewest);
+    int filled = orr_leaves_filled(n, job->train.leaves, fewest);
+    int64_t least = filled > 0 ? n / filled : 0;
 
-    if (l && least < few)
+    if (l && least > 0 && least < few)
         orr_text_printf(out,
                         "layer %s (%s) takes its statistics of leaves of %lld samples, %lld values "
                         "a channel (%lld samples a batch in train.leaves %d): fewer leaves, or "
