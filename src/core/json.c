@@ -3,6 +3,7 @@
 #include "core/file.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 void orr_json_put(cJSON *o, const char *key, double v)
@@ -25,6 +26,17 @@ const char *orr_json_text(const cJSON *o, const char *key, const char *fallback)
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
 
     return text ? text : fallback;
+}
+
+void orr_json_put_lines(cJSON *o, const char *key, const char *text)
+{
+    cJSON *list = text && *text ? cJSON_AddArrayToObject(o, key) : NULL;
+    char line[ORR_ERROR_MAX];
+
+    for (const char *s = text; list && *s; s += strcspn(s, "\n"), s += *s != '\0') {
+        snprintf(line, sizeof line, "%.*s", (int)strcspn(s, "\n"), s);
+        cJSON_AddItemToArray(list, cJSON_CreateString(line));
+    }
 }
 
 orr_status orr_json_write(const cJSON *o, const char *dir, const char *name)

@@ -146,6 +146,12 @@ class Smoothing(Case):
         q = np.log(np.stack([p[c] for c in columns], 1).astype(float))
         each = -(0.8 * q[np.arange(len(q)), p["label"].astype(int)] + 0.2 * q.mean(1))
         self.assertAlmostEqual(each.mean(), reported, places=5)
+        o.orrery("train", name, QUIET, "run=" + o.tmp("word"), "train.loss=ce")
+        with open(o.tmp("word/job.yaml")) as f:
+            self.assertIn("  loss: ce\n", f.read())
+        o.orrery("train", o.tmp("smooth.yaml"), QUIET, "run=" + o.tmp("deep"), "train.loss.ce.smoothing=0.3")
+        with open(o.tmp("deep/job.yaml")) as f:
+            self.assertIn("smoothing: 0.3", f.read())
         o.orrery("train", name, QUIET, "run=" + o.tmp("sm"), "train.loss=ec", code=2)
         r = o.orrery("train", name, QUIET, "run=" + o.tmp("sm"), "train.loss={ce: {smooth: 1}}", code=2)
         self.assertIn("smoothing", r.err)
@@ -221,8 +227,11 @@ class StatisticsOfOne(Case):
         x[[3, 7, 11]] = 2.5
         flat = table("flat", np.arange(40) % 2, values=x)
         name = job("flat-job", flat, "flatten, linear: {units: 1}", data="validation_fraction: 0, overlap: allow, transforms: [standardise]")
-        self.said(["3 of 40 training samples do not vary", "flat3", "standardise"], name)
-        self.said(["3 of 40 training samples do not vary"], name, command="lr-range")
+        self.said(["3 of 40 samples of the training part do not vary", "flat3", "standardise"], name)
+        self.said(["3 of 40 samples of the training part do not vary"], name, command="lr-range")
+        self.said(["3 of 40 samples of the test part do not vary"], name, "data.test=" + flat, ranks=(0,))
+        told = json.loads(o.orrery("lr-range", name, "format=json", QUIET).out)["cautions"]
+        self.assertIn("do not vary", told[0])
 
     def test_parts_without_a_class(self):
         rare = table("rare", np.arange(60) % 2 + 2 * (np.arange(60) < 3))

@@ -13,6 +13,12 @@
 /* Statistics of fewer numbers than these are said to be noisy. */
 static const int few = 4;
 
+static const char *part_name(const orr_split *p)
+{
+    if (strcmp(p->name, "train") == 0) return "training";
+    return strcmp(p->name, "fold") == 0 ? "held-out" : p->name;
+}
+
 /* ---- statistics of a leaf ---- */
 /* Of the fullest batch, n samples, if its leaves hold few of them. */
 static void say_noisy(const orr_train_job *job, const orr_model *m, int64_t n, orr_text *out)
@@ -93,9 +99,9 @@ static int is_constant(const orr_samples *s, int64_t row, size_t values, size_t 
 }
 
 /* What has no deviation becomes zeros, all alike. */
-static void find_constant(const orr_model *m, const orr_split *train, orr_text *out)
+static void find_constant(const orr_model *m, const orr_split *p, orr_text *out)
 {
-    const orr_schema *s = orr_dataset_schema(train->samples->set);
+    const orr_schema *s = orr_dataset_schema(p->samples->set);
     size_t values = (size_t)s->h * (size_t)s->w * (size_t)s->c, c = (size_t)s->c;
     const char *name;
     size_t shared = orr_transform_fewest_shared(m->transform, &name);
@@ -104,18 +110,19 @@ static void find_constant(const orr_model *m, const orr_split *train, orr_text *
     char id[ORR_ID_TEXT_MAX + 1];
 
     if (!shared) return;
-    for (int64_t i = 0; i < train->n; i++)
-        if (is_constant(train->samples, train->rows[i], values, by_channel ? c : 1,
+    for (int64_t i = 0; i < p->n; i++)
+        if (is_constant(p->samples, p->rows[i], values, by_channel ? c : 1,
                         orr_schema_x_bytes(s) / values) &&
             n++ == 0)
-            first = train->rows[i];
+            first = p->rows[i];
     if (n == 0) return;
-    orr_dataset_id(train->samples->set, first, id, sizeof id);
-    orr_text_printf(out,
-                    "%lld of %lld training samples do not vary%s (the first is %s): %s makes them "
-                    "all 0\n",
-                    (long long)n, (long long)train->n, by_channel ? " in some channel" : "", id,
-                    name);
+    orr_dataset_id(p->samples->set, first, id, sizeof id);
+    orr_text_printf(
+        out,
+        "%lld of %lld samples of the %s part do not vary%s (the first is %s): %s makes them "
+        "all 0\n",
+        (long long)n, (long long)p->n, part_name(p), by_channel ? " in some channel" : "", id,
+        name);
 }
 
 /* ---- batches ---- */
@@ -159,12 +166,6 @@ static int64_t count_class(const orr_split *p, int class)
 }
 
 enum { NAMED = 5 };
-
-static const char *part_name(const orr_split *p)
-{
-    if (strcmp(p->name, "train") == 0) return "training";
-    return strcmp(p->name, "fold") == 0 ? "held-out" : p->name;
-}
 
 /* "the training part (96 samples) has none of class b, c" */
 static void find_classes(const orr_model *m, const orr_split *p, orr_text *out)
@@ -217,6 +218,7 @@ static void look_at_part(const orr_model *m, const orr_split *p, orr_text *out)
         orr_text_printf(out, "the %s part is a single sample: %s\n", part_name(p),
                         is_train ? "whatever is fitted to it is of one row"
                                  : "its metrics say next to nothing");
+    find_constant(m, p, out);
     if (p->n < 1 || !orr_has_truth(m, p->samples)) return;
     if (orr_model_n_classes(m))
         find_classes(m, p, out);
@@ -317,7 +319,6 @@ orr_status orr_cautions_parts(const orr_train_job *job, const orr_model *m, cons
     for (int i = 0; i < ORR_N_SPLITS; i++)
         if (parts->part[i].n && (i != ORR_FOLD || fold->rows != validation->rows))
             look_at_part(m, &parts->part[i], out);
-    find_constant(m, train, out);
     find_unreachable(m, train, out);
     if (strcmp(job->data.sampling, "file") == 0 && orr_is_sorted(train->samples->set))
         orr_text_printf(out,

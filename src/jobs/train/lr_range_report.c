@@ -82,6 +82,7 @@ static cJSON *json_of(const orr_lr_range *r, const orr_lr_range_opts *o, const o
     orr_json_put(lowest, "smoothed", r->lowest >= 0 ? r->smoothed[r->lowest] : NAN);
     orr_json_put(lowest, "rate_tenth", r->lowest >= 0 ? r->rates[r->lowest] / 10 : NAN);
     cJSON_AddStringToObject(top, "ended", ends[r->end]);
+    orr_json_put_lines(top, "cautions", t->cautions.s);
     orr_json_put(top, "from", o->from);
     orr_json_put(top, "to", o->to);
     orr_json_put(top, "steps", o->steps);

@@ -479,18 +479,6 @@ static orr_status load_best(trainer *t)
     return orr_checkpoint_load_weights(&c, path);
 }
 
-/* The lines as a list called "cautions"; nothing when there are none. */
-static void list_cautions(const orr_text *lines, cJSON *record)
-{
-    cJSON *list = lines->len ? cJSON_AddArrayToObject(record, "cautions") : NULL;
-    char line[ORR_ERROR_MAX];
-
-    for (const char *s = lines->s; list && s && *s; s += strcspn(s, "\n") + 1) {
-        snprintf(line, sizeof line, "%.*s", (int)strcspn(s, "\n"), s);
-        cJSON_AddItemToArray(list, cJSON_CreateString(line));
-    }
-}
-
 /* The best epoch's weights make the model; it is evaluated once more on what it was chosen by, and
  * once on the test part. */
 static orr_status finish(trainer *t)
@@ -510,7 +498,7 @@ static orr_status finish(trainer *t)
     cJSON_AddStringToObject(record, "training_data", t->training.parts->identity);
     cJSON_AddNumberToObject(record, "training_samples",
                             (double)t->training.parts->part[ORR_TRAIN].n);
-    list_cautions(&t->training.cautions, record);
+    orr_json_put_lines(record, "cautions", t->training.cautions.s);
     ORR_TRY_GOTO(st, done, calibrate(t, record));
     for (int i = 1; i < ORR_N_SPLITS; i++)
         ORR_TRY_GOTO(st, done, finish_part(t, i, record));
