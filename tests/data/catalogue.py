@@ -10,6 +10,7 @@ import tempfile
 
 import numpy as np
 import pandas as pd
+from astropy import units as u
 from astropy.coordinates import FK4, FK5, BarycentricMeanEcliptic, FK4NoETerms, Galactic, SkyCoord, Supergalactic
 from astropy.io import fits
 
@@ -31,11 +32,19 @@ def build(plan, *options, objects=50, fields=7, url=URL, fails=None):
     return out
 
 
+def place(r):
+    return SkyCoord(r["ra"] * u.deg, r["dec"] * u.deg)
+
+
+def apart(o, r):
+    return place(o).separation(place(r)).arcsec > 1 or abs(r["z"] - o["z"][0]) > 0.01 * (1 + abs(o["z"][0]))
+
+
 def expected(frame, int_ids):
     """What should become of each row, by the rules in catalogue.h."""
     objects, aside, merged = {}, [], 0
     for row, r in enumerate(frame.to_dict("records")):
-        bad = not r["objID"] or not (0 <= r["ra"] < 360) or not (-90 <= r["dec"] <= 90) or not math.isfinite(r["z"]) or not math.isfinite(r["u"])
+        bad = r["objID"] in ("", "-1", "0", "-1.0", "0.0") or not (0 <= r["ra"] < 360) or not (-90 <= r["dec"] <= 90) or not math.isfinite(r["z"]) or not math.isfinite(r["u"])
         bad = bad or not r["run"].lstrip("-").isdigit() or not r["field"].lstrip("-").isdigit()
         bad = bad or any(not r[k] or "/" in r[k] or r[k][0] == "." or any(not 33 <= ord(c) <= 126 for c in r[k]) for k in ("rerun", "camcol"))
         if bad:
@@ -45,7 +54,7 @@ def expected(frame, int_ids):
         ident = r["objID"]
         if ident not in objects:
             objects[ident] = {"row": row, "key": key, "z": [r["z"]], "ra": r["ra"], "dec": r["dec"], "u": r["u"], "id": ident}
-        elif objects[ident]["key"] != key:
+        elif objects[ident]["key"] != key or apart(objects[ident], r):
             aside.append(row)
         else:
             objects[ident]["z"].append(r["z"])
@@ -59,13 +68,17 @@ def make(path, rng, n, dirt, text_ids):
     if text_ids:
         ids = [i if rng.random() < 0.9 else rng.choice(["J12", "007", "007", "+7", "x y"]) for i in ids]
     runs = {i: (rng.choice([94, 752, 8162, 1000]), rng.choice(["301", "40", "x-1"]), rng.randrange(1, 7), rng.randrange(1, 900) // 100) for i in ids}
+    # at the poles and where right ascension begins, too; most rows of an object lie near its first
+    places = {i: SkyCoord(rng.choice([0, 359.9999, rng.uniform(0, 360)]) * u.deg, rng.choice([89.9999, -90, rng.uniform(-90, 90)]) * u.deg) for i in ids}
+    z = {i: rng.random() for i in ids}
     rows = []
     for i in ids:
         run, rerun, camcol, field = runs[i]
-        r = {"objID": i, "ra": f"{rng.uniform(0, 360):.6f}", "dec": f"{rng.uniform(-90, 90):.6f}", "run": str(run), "rerun": rerun, "camcol": str(camcol), "field": str(field),
-             "z": f"{rng.random():.5f}", "u": f"{rng.gauss(20, 1):.3f}"}
+        at = places[i].directional_offset_by(rng.uniform(0, 360) * u.deg, rng.choice([0, 0.4, 0.4, 0.4, 30]) * u.arcsec)
+        r = {"objID": i, "ra": f"{at.ra.deg % 360:.9f}", "dec": f"{at.dec.deg:.9f}", "run": str(run), "rerun": rerun, "camcol": str(camcol), "field": str(field),
+             "z": f"{z[i] + rng.choice([0, 0.002, -0.004, 0.004, 0.3]):.5f}", "u": f"{rng.gauss(20, 1):.3f}"}
         if rng.random() < dirt:
-            k, v = rng.choice([("objID", ""), ("ra", "360"), ("ra", "-1"), ("ra", "nan"), ("dec", "90.5"), ("dec", ""), ("z", "null"), ("z", "inf"), ("u", "nan"), ("run", ""), ("run", "x"),
+            k, v = rng.choice([("objID", ""), ("objID", "-1"), ("objID", "0"), ("objID", "-1.0"), ("ra", "360"), ("ra", "-1"), ("ra", "nan"), ("dec", "90.5"), ("dec", ""), ("z", "null"), ("z", "inf"), ("u", "nan"), ("run", ""), ("run", "x"),
                                ("rerun", "../.."), ("rerun", ".x"), ("rerun", "a b"), ("rerun", ""), ("rerun", "a/b"), ("rerun", "é"), ("field", "7"), ("camcol", "9"), ("run", "-5")])
             r[k] = v
         rows.append(r)
@@ -126,7 +139,7 @@ def check_labels(folder):
     got = build(plan, f"file={path}", "target=[]", "label=kind", "classes=[GALAXY, STAR]")
     assert got["counts"] == {"rows": 6, "objects": 3, "merged": 1, "aside": 2, "fields": 1, "parts": 1}, got["counts"]
     assert [(o[2], o[5]) for o in got["object"]] == [("1", "1"), ("2", "0"), ("4", "1")], got["object"]
-    assert [a[2] for a in got["aside"]] == ['label "QSO" is not one of classes: [GALAXY, STAR]', "the label differs from that of row 1, which has the same id"], got["aside"]
+    assert [a[2] for a in got["aside"]] == ['label "QSO" is not one of classes: [GALAXY, STAR]', "the label differs from that of row 1, which has the same id (it lies 0 arcsec from there)"], got["aside"]
     assert got["schema"][0][:2] == ["1", "2"]
     os.unlink(plan)
     build(plan, f"file={path}", "label=kind", "target=z", fails="label and target (z) cannot both be given; set target: []")
@@ -214,6 +227,54 @@ def check_sky(folder):
         lat[:] = keep
 
 
+def check_merging(folder):
+    """What makes two rows one object, by each of its options; ids of several columns."""
+    path, plan = os.path.join(folder, "m.csv"), os.path.join(folder, "plan")
+    first = {"objID": 7, "ra": 359.99995, "dec": 60.0, "run": 1, "rerun": 301, "camcol": 1, "field": 5, "z": 0.1}
+
+    def of(*rows, options=()):
+        pd.DataFrame([{**first, **r} for r in rows]).to_csv(path, index=False)
+        got = build(plan, f"file={path}", *options)
+        return got, got["counts"]["merged"], [a[2] for a in got["aside"]]
+
+    got, merged, aside = of({}, {"ra": 0.00005}, {"ra": 0.00005, "z": 0.104})  # 0.18 arcsec, across 0 hours
+    assert merged == 2 and not aside and np.float32(float.fromhex(got["object"][0][6])) == np.float32(0.304 / 3), got
+    assert of({"dec": 89.9999, "ra": 10}, {"dec": 89.9999, "ra": 190})[1] == 1  # 0.72 arcsec over the pole
+    got, merged, aside = of({}, {"ra": 0.0015})
+    assert merged == 0 and aside == ["it lies 2.79 arcsec from row 1, which has the same id; one object's lie within 1 (catalogue.merge_radius)"], aside
+    assert of({}, {"ra": 0.0015}, options=["merge_radius=3"])[1] == 1
+    assert of({}, {"ra": 0.00005}, options=["merge_radius=0.1"])[1] == 0
+    got, merged, aside = of({}, {"z": 0.5})
+    assert merged == 0 and len(aside) == 1 and aside[0].startswith("target z is 0.5, and 0.1 in row 1, which has the same id and lies 0 arcsec from it"), aside
+    assert "catalogue.merge_tolerance" in aside[0]
+    assert of({}, {"z": 0.5}, options=["merge_tolerance=1"])[1] == 1
+    assert of({}, {"z": 0.101}, options=["merge_tolerance=0"])[1] == 0
+    assert of({}, {"field": 6})[2] == ["the field differs from that of row 1, which has the same id (it lies 0 arcsec from there)"]
+    for none in ("-1", "0", "", "NULL", "nan", "-1.0", "0.0"):
+        got, merged, aside = of({"objID": none}, {"objID": none}, {"objID": "7"})
+        assert got["counts"]["objects"] == 1 and merged == 0 and len(aside) == 2, (none, got)
+        assert all(a == ("the id is empty" if none in ("", "NULL", "nan") else f"the id {none} stands for none (catalogue.no_id)") for a in aside), aside
+    got, merged, aside = of({"objID": 0}, {"objID": 1}, {"objID": 999}, options=["no_id=[999]"])
+    assert [o[2] for o in got["object"]] == ["0", "1"] and len(aside) == 1, got
+    # FITS: a null of a column of integers, and of floats
+    for column in (fits.Column("objID", "K", array=np.array([-99, 7, -99]), null=-99), fits.Column("objID", "D", array=np.array([np.nan, 7, np.nan]))):
+        columns = [column] + [fits.Column(k, "D", array=np.full(3, first[k])) for k in ("ra", "dec", "z")]
+        columns += [fits.Column(k, "J", array=np.full(3, first[k])) for k in ("run", "rerun", "camcol", "field")]
+        fits.BinTableHDU.from_columns(columns).writeto(os.path.join(folder, "m.fits"), overwrite=True)
+        got = build(plan, f"file={folder}/m.fits")
+        assert [o[2] for o in got["object"]] == ["7"] and [a[2] for a in got["aside"]] == ["the id is empty"] * 2, got
+    # one object is what run, camcol, field and objID say together
+    together = ["id=[run, rerun, camcol, field, objID]"]
+    got, merged, aside = of({}, {"field": 6}, {"field": 6, "ra": 0.00005}, {"objID": ""}, options=together)
+    assert [o[2] for o in got["object"]] == ["1:301:1:5:7", "1:301:1:6:7"] and merged == 1 and aside == ["the id is empty"], got
+    assert int(got["schema"][0][3]) == 1
+    pd.DataFrame([{**first, "rerun": "3:1"}]).to_csv(path, index=False)
+    build_fails = "m.csv: row 1: column rerun: \"3:1\" has a : in it, which joins the columns of an id"
+    os.unlink(plan)
+    build(plan, f"file={path}", *together, fails=build_fails)
+    build(plan, f"file={path}", "id=[run, nothing]", fails="no column \"nothing\" for catalogue.id")
+
+
 def check_real(folder):
     data = os.environ.get("ORRERY_DATA", os.path.join(os.environ.get("ORRERY_SOURCE_DIR", "."), "..", "shared", "data"))
     plan = os.path.join(folder, "plan")
@@ -238,6 +299,7 @@ def main():
         os.unlink(os.path.join(folder, "plan"))
         check_labels(folder)
         check_sky(folder)
+        check_merging(folder)
         check_real(folder)
 
 

@@ -84,9 +84,9 @@ def make_survey():
             rows.append([number, repr(ra), repr(dec), field[0], 301, field[1], field[2], round(random.uniform(0, 0.4), 4),
                          round(random.uniform(14, 18), 3), random.choice(["STAR", "GALAXY"])])
             number += int(random.integers(1, 1000))
-    for i, j in ((3, 50), (3, 90), (70, 120)):  # once more, with another z
+    for i, j in ((3, 50), (3, 90), (70, 120)):  # once more, with almost the same z
         rows.append(list(rows[i]))
-        rows[-1][7] = round(random.uniform(0, 0.4), 4)
+        rows[-1][7] = round(rows[i][7] + random.uniform(0.001, 0.009), 4)
     random.shuffle(rows)
     rows.insert(9, [42, "400.5", "0", 94, 301, 1, 12, 0.1, 15.0, "STAR"])  # no place on the sky
     return rows

@@ -7,6 +7,7 @@
 
 #include <curl/curl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -129,7 +130,9 @@ const orr_option orr_catalogue_options[] = {
                       "csv with a header (also packed), FITS binary table, or npy of a structured "
                       "type"),
     ORR_OPTION_STRING(T, table, "", "FITS: name or number of the extension; none: the first table"),
-    ORR_OPTION_STRING(T, id, "objID", "column of ids, integers or texts"),
+    ORR_OPTION_STRINGS(T, id, "objID",
+                       "column of ids, integers or texts; several make one, joined by a colon: "
+                       "[run, rerun, camcol, field, id]"),
     ORR_OPTION_STRING(T, ra, "ra", "column of right ascensions (or longitudes), degrees"),
     ORR_OPTION_STRING(T, dec, "dec", "column of declinations (or latitudes), degrees"),
     ORR_OPTION_STRING(T, sky, "",
@@ -151,6 +154,15 @@ const orr_option orr_catalogue_options[] = {
     ORR_OPTION_STRINGS(T, aux, "[]",
                        "columns of numbers to keep beside each sample (magnitudes, E(B-V)); a FITS "
                        "vector's value is NAME[0]"),
+    ORR_OPTION_STRINGS(T, no_id, "[]",
+                       "ids that stand for none, whose rows are set aside; none: -1 and 0 (where 0 "
+                       "is an object's, list another word)"),
+    ORR_OPTION_REAL(T, merge_radius, "1", 0, 3600,
+                    "rows of one id within this many arcseconds are one object; farther ones are "
+                    "set aside"),
+    ORR_OPTION_REAL(T, merge_tolerance, "0.01", 0, INFINITY,
+                    "targets of rows of one id that differ by up to this times 1 + the first one's "
+                    "size are averaged; rows that differ more are set aside"),
     ORR_OPTION_STRINGS(T, bands, "[]",
                        "what {band} stands for, in the order of channels; none: u, g, r, i, z"),
     ORR_OPTION_END

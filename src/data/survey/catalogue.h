@@ -11,14 +11,19 @@
  * ICRS; the plan holds them in ICRS.  Where `sky` says nothing, columns whose names speak of
  * another system or of no degrees (RAB1950, glon, RAh) are refused; units that are no degrees
  * (TUNITn) always are.
- * Duplicates: rows with one id become one object: position, field and aux numbers of the first row,
- * targets averaged over the rows; class labels must agree.  Their number is kept for the log.
- * Set aside, with a reason: an empty id; right ascension outside [0, 360), declination outside
+ * Duplicates: rows of one id are one object when they lie in one field and at one place, to within
+ * merge_radius of the first row on the sky (across 0 hours and at the poles, too), and what is to
+ * be learnt of them agrees: class labels are the same, targets differ from the first row's by no
+ * more than merge_tolerance times 1 + its size.  The object has position, field and aux numbers of
+ * the first row, and the mean of the targets.  The number of rows merged is kept for the log. No
+ * id: an empty one, and those that no_id lists, which catalogues write where there is none. Set
+ * aside, with a reason: no id; right ascension outside [0, 360), declination outside
  * [-90, 90], either not a number; a target or aux number that is not finite; a label that is no
  * class; a field value that is no whole number where one is needed, or that a file name cannot
- * hold; a duplicate whose label or field differs from the first row's.  rows = objects + merged +
- * aside, always. Ids: 64-bit integers when all of the objects' are, else texts.  Those that were
- * rounded (formats/id.h) are refused: ORR_ERR_FORMAT.
+ * hold; a row with the id of an earlier one that is not the same object, with what differs and the
+ * distance.  rows = objects + merged + aside, always.
+ * Ids: 64-bit integers when all of the objects' are, else texts.  Those that were rounded
+ * (formats/id.h) are refused: ORR_ERR_FORMAT.
  * Parts: runs of whole fields with at most max_fields fields and about max_objects objects (a part
  * has at least one field; a field with more objects than max_objects is a part of its own): the
  * units that ranks take.  max_fields 0: one field in the first parts, one more for each 256 fields
@@ -44,13 +49,17 @@ enum { ORR_PART_GROWTH = 256, ORR_PART_FIELDS_MAX = 32 };
 /* The `catalogue:` section of fetch and crop jobs. */
 typedef struct orr_catalogue_opts {
     const char *file, *table;         /* table: of FITS */
-    const char *id, *ra, *dec;        /* columns; "objID", "ra", "dec", degrees */
+    orr_strings id;                   /* columns: one, or several whose values make the id */
+    const char *ra, *dec;             /* columns; "ra", "dec", degrees */
     const char *sky;                  /* the system of ra and dec (sky.h); "" = see above */
     orr_strings target;               /* columns of float targets: [z]; [] = none; [auto] */
     const char *target_kind;          /* unsaid | value | redshift */
     const char *label;                /* or one column of classes; "" = none */
     orr_strings classes, class_names; /* values that become classes 0, 1, ... */
     orr_strings aux;                  /* columns of aux numbers */
+    orr_strings no_id;                /* ids that stand for none; [] = -1 and 0 */
+    double merge_radius;              /* arcseconds: 1 */
+    double merge_tolerance;           /* of targets, in 1 + the first one's size: 0.01 */
     orr_strings bands; /* what {band} stands for, and the order of channels; [] = u, g, r, i, z */
 } orr_catalogue_opts;
 extern const orr_option orr_catalogue_options[];

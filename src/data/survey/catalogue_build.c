@@ -6,7 +6,7 @@
 #include "core/file.h"
 #include "core/memory.h"
 #include "data/formats/classes.h"
-#include "data/formats/id.h"
+#include "data/formats/id_columns.h"
 #include "data/formats/text_value.h"
 #include "data/survey/catalogue.h"
 #include "data/survey/catalogue_private.h"
@@ -84,12 +84,13 @@ static orr_status set_aside(plan_build *b, int64_t row, const char *id, const ch
 enum {
     BATCH = 2048,
     REASON = 400,
-    MAX_REQUESTS = 4 + ORR_MAX_TARGET_NAMES + ORR_MAX_AUX + ORR_TEMPLATE_FIELDS
+    MAX_REQUESTS = 4 + ORR_ID_PARTS + ORR_MAX_TARGET_NAMES + ORR_MAX_AUX + ORR_TEMPLATE_FIELDS
 };
 
 typedef struct {
     orr_column_request requests[MAX_REQUESTS];
-    int n;
+    int n; /* requests, without those of the ids, which follow */
+    orr_id_columns ids;
     orr_column_text *id, *label, *field[ORR_TEMPLATE_FIELDS];
     double *ra, *dec, *y[ORR_MAX_TARGET_NAMES], *aux[ORR_MAX_AUX];
 } batch;
@@ -114,7 +115,6 @@ static orr_status make_batch(plan_build *b, batch *q)
     const orr_catalogue_opts *o = b->o;
     orr_sky sky;
 
-    ORR_TRY(want(b, q, o->id, "catalogue.id", ORR_VALUE_ID, &q->id));
     ORR_TRY(want(b, q, o->ra, "catalogue.ra", ORR_VALUE_REAL, &q->ra));
     ORR_TRY(want(b, q, o->dec, "catalogue.dec", ORR_VALUE_REAL, &q->dec));
     ORR_TRY(orr_catalogue_sky(&sky, o, b->columns, q->requests[q->n - 2].column,
@@ -127,6 +127,9 @@ static orr_status make_batch(plan_build *b, batch *q)
         ORR_TRY(want(b, q, o->aux.v[i], "catalogue.aux", ORR_VALUE_REAL, &q->aux[i]));
     for (int i = 0; i < b->n_fields; i++)
         ORR_TRY(want(b, q, b->fields[i], "the archive's templates", ORR_VALUE_TEXT, &q->field[i]));
+    ORR_TRY(orr_id_columns_open(&q->ids, b->columns, &o->id, "catalogue.id", BATCH));
+    memcpy(q->requests + q->n, q->ids.request, (size_t)q->ids.n * sizeof *q->requests);
+    q->id = q->ids.id;
     return ORR_OK;
 }
 
@@ -134,6 +137,25 @@ static void free_batch(batch *q)
 {
     for (int i = 0; i < q->n; i++)
         orr_free(q->requests[i].values);
+    orr_id_columns_close(&q->ids);
+}
+
+/* Does the id stand for none?  As a float that one is "-1.0". */
+static int is_no_id(const plan_build *b, const char *id)
+{
+    const orr_strings usual = { 2, { "-1", "0" } }, *list = &b->o->no_id;
+    double v, none;
+
+    if (!list->n) list = &usual;
+    for (int i = 0; i < list->n; i++) {
+        const char *word = list->v[i];
+
+        if (!strcmp(word, id)) return 1;
+        if (strchr(id, '.') && orr_text_real(id, strlen(id), &v) &&
+            orr_text_real(word, strlen(word), &none) && v == none)
+            return 1;
+    }
+    return 0;
 }
 
 /* Row i of the batch as an object with its field; reason is "" when it can be one. */
@@ -145,7 +167,10 @@ static void judge(const plan_build *b, const batch *q, int64_t i, orr_plan_objec
     char text[256];
 
     *reason = '\0';
-    if (!q->id[i][0]) snprintf(reason, bytes, "the id is empty");
+    if (!q->id[i][0])
+        snprintf(reason, bytes, "the id is empty");
+    else if (is_no_id(b, q->id[i]))
+        snprintf(reason, bytes, "the id %s stands for none (catalogue.no_id)", q->id[i]);
     if (!(out->ra >= 0 && out->ra < 360))
         snprintf(reason, bytes, "right ascension %.15g is not in [0, 360)", out->ra);
     else if (!(out->dec >= -90 && out->dec <= 90))
@@ -212,7 +237,9 @@ static orr_status read_rows(plan_build *b)
 
     ORR_TRY_GOTO(st, done, make_batch(b, &q));
     do {
-        ORR_TRY_GOTO(st, done, orr_columns_next(b->columns, q.requests, q.n, BATCH, &first, &n));
+        ORR_TRY_GOTO(st, done,
+                     orr_columns_next(b->columns, q.requests, q.n + q.ids.n, BATCH, &first, &n));
+        ORR_TRY_GOTO(st, done, orr_id_columns_join(&q.ids, b->columns, first, n));
         for (int64_t i = 0; i < n; i++)
             ORR_TRY_GOTO(st, done, add_row(b, &q, i, first + i));
         b->counts.rows += n;
@@ -259,9 +286,10 @@ static void digest(plan_build *b, orr_status *st, const void *data, size_t n)
 
 /* ---- duplicates ---- */
 
-/* Rows of one id: the first, with the sum of the targets. */
+/* Rows of one id: the first, with the sum of the targets, and the first one's own. */
 typedef struct {
     int64_t row, n;
+    double y[ORR_MAX_TARGET_NAMES];
     int is_int;
     int64_t number;
     orr_column_text text;
@@ -307,24 +335,66 @@ static orr_status end_group(plan_build *b, group *g)
     return run_statement(b, BUILD_CHANGE_ROW);
 }
 
+/* Between two places on the sky, in arcseconds: exact for small ones, at the poles and across 0
+ * hours (the haversine formula). */
+static double separation(const orr_plan_object *a, const orr_plan_object *b)
+{
+    const double degree = M_PI / 180;
+    double dec = sin((b->dec - a->dec) / 2 * degree), ra = sin((b->ra - a->ra) / 2 * degree);
+    double h = dec * dec + cos(a->dec * degree) * cos(b->dec * degree) * ra * ra;
+
+    return 2 * asin(sqrt(h < 1 ? h : 1)) / degree * 3600;
+}
+
+/* Why a row with the group's id is not the group's object; reason is "" when it is. */
+static void tell_apart(const plan_build *b, const group *g, const orr_plan_object *o,
+                       int same_field, char reason[REASON])
+{
+    double far = separation(&g->first, o);
+
+    *reason = '\0';
+    if (!same_field || o->label != g->first.label) {
+        snprintf(reason, REASON,
+                 "the %s differs from that of row %" PRId64
+                 ", which has the same id (it lies %.4g arcsec from there)",
+                 same_field ? "label" : "field", g->row + 1, far);
+        return;
+    }
+    if (far > b->o->merge_radius) {
+        snprintf(reason, REASON,
+                 "it lies %.4g arcsec from row %" PRId64
+                 ", which has the same id; one object's lie within %g (catalogue.merge_radius)",
+                 far, g->row + 1, b->o->merge_radius);
+        return;
+    }
+    for (int k = 0; k < b->n_y; k++) {
+        double most = b->o->merge_tolerance * (1 + fabs(g->y[k]));
+
+        if (fabs(o->y[k] - g->y[k]) <= most) continue;
+        snprintf(reason, REASON,
+                 "target %s is %.9g, and %.9g in row %" PRId64
+                 ", which has the same id and lies %.4g arcsec from it; one object's differ by up "
+                 "to %.4g (catalogue.merge_tolerance)",
+                 b->o->target.v[k], o->y[k], g->y[k], g->row + 1, far, most);
+        return;
+    }
+}
+
 /* Another row with the group's id. */
 static orr_status join_group(plan_build *b, group *g, int64_t row)
 {
     unsigned char key[ORR_PLAN_KEY_MAX];
     orr_plan_object o = { 0 };
-    const char *differs;
-    char reason[128];
+    char reason[REASON];
     size_t key_n = 0;
 
-    if (g->n == 1) ORR_TRY(load(b, g->row, &g->first, g->key, &g->key_n));
+    if (g->n == 1) {
+        ORR_TRY(load(b, g->row, &g->first, g->key, &g->key_n));
+        memcpy(g->y, g->first.y, sizeof g->y);
+    }
     ORR_TRY(load(b, row, &o, key, &key_n));
-    differs = key_n != g->key_n || memcmp(key, g->key, key_n) != 0 ? "field"
-              : o.label != g->first.label                          ? "label"
-                                                                   : NULL;
-    if (differs) {
-        snprintf(reason, sizeof reason,
-                 "the %s differs from that of row %" PRId64 ", which has the same id", differs,
-                 g->row + 1);
+    tell_apart(b, g, &o, key_n == g->key_n && memcmp(key, g->key, key_n) == 0, reason);
+    if (*reason) {
         ORR_TRY(set_aside(b, row, o.id, reason));
     } else {
         for (int k = 0; k < b->n_y; k++)

@@ -292,8 +292,8 @@ orr_status orr_crop_plan(orr_crop *c)
     ORR_TRY(orr_phase(c->context, NULL, open_plan(c, plan)));
     orr_log0(ORR_INFO, "crop",
              "%s: %" PRId64 " rows, %" PRId64 " objects in %" PRId64 " fields (%" PRId64
-             " parts); %" PRId64 " rows merged with one of the same id (numbers of the target "
-             "averaged), %" PRId64 " rows set aside",
+             " parts); %" PRId64 " rows merged with one of the same id and place (numbers of the "
+             "target averaged), %" PRId64 " rows set aside",
              c->o->catalogue.file, c->counts.rows, c->counts.objects, c->counts.fields,
              c->counts.parts, c->counts.merged, c->counts.aside);
     return ORR_OK;
