@@ -294,29 +294,30 @@ orr_status orr_graph_check(const orr_graph *g)
     return ORR_OK;
 }
 
-int orr_graph_leaf_fewest(const orr_graph *g, const orr_layer **layer)
+/* The one with the least number that is not 0, in one column of the layers. */
+static int least_values(const orr_graph *g, int over_batch, const orr_layer **layer)
 {
-    int most = 1;
+    int least = 0;
 
     *layer = NULL;
-    for (int i = 0; i < g->n; i++)
-        if (g->layers[i]->leaf_fewest > most) {
-            *layer = g->layers[i];
-            most = (*layer)->leaf_fewest;
-        }
-    return most;
+    for (int i = 0; i < g->n; i++) {
+        const orr_layer *l = g->layers[i];
+        int n = over_batch ? l->batch_values : l->leaf_values;
+        if (n == 0 || (least && n >= least)) continue;
+        least = n;
+        *layer = l;
+    }
+    return least;
 }
 
-int orr_graph_batch_fewest(const orr_graph *g, const orr_layer **layer)
+int orr_graph_leaf_values(const orr_graph *g, const orr_layer **layer)
 {
-    int most = orr_graph_leaf_fewest(g, layer);
+    return least_values(g, 0, layer);
+}
 
-    for (int i = 0; i < g->n; i++)
-        if (g->layers[i]->batch_fewest > most) {
-            *layer = g->layers[i];
-            most = (*layer)->batch_fewest;
-        }
-    return most;
+int orr_graph_batch_values(const orr_graph *g, const orr_layer **layer)
+{
+    return least_values(g, 1, layer);
 }
 
 int orr_graph_n_layers(const orr_graph *g)

@@ -86,11 +86,16 @@ orr_shape orr_graph_output(const orr_graph *g);
 size_t orr_graph_n_params(const orr_graph *g); /* trainable */
 /* Multiply-adds of one sample's forward pass, roughly: what takes longer has more. */
 double orr_graph_products(const orr_graph *g);
-/* The fewest samples that a leaf (core/leaves.h), or a batch, must have in training, and the layer
- * that says so: 2 for statistics over samples without height and width, which of one would be of a
- * single value.  At least 1, and then *layer is NULL. */
-int orr_graph_leaf_fewest(const orr_graph *g, const struct orr_layer **layer);
-int orr_graph_batch_fewest(const orr_graph *g, const struct orr_layer **layer);
+/* The layer whose statistics over a leaf (core/leaves.h), or over a batch, get the fewest numbers a
+ * sample in training, and how many: 1 for batch norm of vectors, the pixels for maps.  0, and then
+ * *layer is NULL: none takes any. */
+int orr_graph_leaf_values(const orr_graph *g, const struct orr_layer **layer);
+int orr_graph_batch_values(const orr_graph *g, const struct orr_layer **layer);
+/* Samples that bring at least two of them: at least 1. */
+static inline int orr_fewest_samples(int values)
+{
+    return values == 1 ? 2 : 1;
+}
 /* ORR_ERR_OPTION unless there is a layer, and every node but the last is read by one (parse has
  * checked it). */
 orr_status orr_graph_check(const orr_graph *g);

@@ -137,7 +137,9 @@ struct orr_layer {
     orr_shape in[ORR_MAX_INPUTS], out;
     int n_aux;                      /* of the graph, for infer */
     int keeps_x, keeps_y, in_place; /* the kind's, unless infer changed them */
-    int leaf_fewest, batch_fewest;  /* samples that a leaf, a batch must have in training; 0: any */
+    /* numbers that one sample brings to each statistic that training takes of its leaf, of its
+     * batch; 0: it takes none */
+    int leaf_values, batch_values;
     int n_params, n_states;
     orr_tensor_info *params, *states;
     size_t stat_count, stat_offset; /* within the gradient slab */

@@ -175,7 +175,9 @@ class StatisticsOfOne(Case):
         reshape = "validation_fraction: 0, transforms: [reshape: {shape: [4, 1]}]"
         name = job("map", image, layers, data=reshape, train="epochs: 1, batch: 8")
         self.refused(["batch_norm1", "single value"], name, commands=("train", "lr-range"))
-        self.quiet(job("map2", image, layers.replace("size: 4", "size: 2"), data=reshape, train="epochs: 1, batch: 8"))
+        two = job("map2", image, layers.replace("size: 4", "size: 2"), data=reshape, train="epochs: 1, batch: 8")
+        self.said(["batch_norm1", "leaves of 1 sample, 3 values"], two, ranks=(0,))
+        self.quiet(two, "train.leaves=4")
 
     def test_a_last_batch_of_one(self):
         for over in ("leaf", "batch"):

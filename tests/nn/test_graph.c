@@ -381,16 +381,20 @@ static void running_out_of_memory_is_survived(void **state)
     assert_true(failed > 30);
 }
 
-/* Batch norm over numbers without height and width needs two samples of a leaf, or of a batch. */
-static void fewest_samples(void **state)
+/* Numbers that a sample brings to the statistics of its leaf, and of its batch. */
+static void values_of_statistics(void **state)
 {
     static const struct {
         const char *layers;
         int leaf, batch;
     } cases[] = {
-        { "flatten, linear: {units: 3}", 1, 1 }, { "batch_norm, flatten", 1, 1 },
-        { "flatten, batch_norm", 2, 2 },         { "flatten, batch_norm: {over: batch}", 1, 2 },
-        { "global_avg_pool, batch_norm", 2, 2 },
+        { "flatten, linear: {units: 3}", 0, 0 },
+        { "batch_norm, flatten", 4, 0 },
+        { "flatten, batch_norm", 1, 0 },
+        { "flatten, batch_norm: {over: batch}", 0, 1 },
+        { "global_avg_pool, batch_norm", 1, 0 },
+        { "batch_norm, max_pool1d: {size: 2}, batch_norm: {name: last}, batch_norm: {over: batch}",
+          2, 2 },
     };
 
     (void)state;
@@ -400,12 +404,16 @@ static void fewest_samples(void **state)
         const orr_layer *leaf, *batch;
         snprintf(text, sizeof text, "layers: [%s]", cases[i].layers);
         assert_int_equal(orr_graph_parse_text(&g, (orr_shape){ 1, 4, 2 }, 0, text), ORR_OK);
-        assert_int_equal(orr_graph_leaf_fewest(g, &leaf), cases[i].leaf);
-        assert_int_equal(orr_graph_batch_fewest(g, &batch), cases[i].batch);
-        assert_true((leaf != NULL) == (cases[i].leaf > 1) &&
-                    (batch != NULL) == (cases[i].batch > 1));
+        assert_int_equal(orr_graph_leaf_values(g, &leaf), cases[i].leaf);
+        assert_int_equal(orr_graph_batch_values(g, &batch), cases[i].batch);
+        assert_true((leaf != NULL) == (cases[i].leaf > 0) &&
+                    (batch != NULL) == (cases[i].batch > 0));
+        if (cases[i].leaf == 2) assert_string_equal(leaf->name, "last");
         orr_graph_destroy(g);
     }
+    assert_int_equal(orr_fewest_samples(0), 1);
+    assert_int_equal(orr_fewest_samples(1), 2);
+    assert_int_equal(orr_fewest_samples(4), 1);
 }
 
 int main(void)
@@ -418,7 +426,7 @@ int main(void)
         cmocka_unit_test(graphs_are_built_in_c),
         cmocka_unit_test(shapes),
         cmocka_unit_test(mistakes_are_named),
-        cmocka_unit_test(fewest_samples),
+        cmocka_unit_test(values_of_statistics),
         cmocka_unit_test(shapes_that_do_not_fit_are_named),
         cmocka_unit_test(running_out_of_memory_is_survived),
     };

@@ -20,28 +20,28 @@ static const char *part_name(const orr_split *p)
 }
 
 /* ---- statistics of a leaf ---- */
-/* Of the fullest batch, n samples, if its leaves hold few of them. */
+/* Of the fullest batch, n samples, if its leaves hold few values. */
 static void say_noisy(const orr_train_job *job, const orr_model *m, int64_t n, orr_text *out)
 {
     const orr_layer *l;
-    int fewest = orr_graph_leaf_fewest(m->graph, &l);
-    int filled = orr_leaves_filled(n, job->train.leaves, fewest);
+    int values = orr_graph_leaf_values(m->graph, &l);
+    int filled = orr_leaves_filled(n, job->train.leaves, orr_fewest_samples(values));
     int64_t least = filled > 0 ? n / filled : 0;
 
-    if (l && least > 0 && least < few)
+    if (l && least > 0 && least * values < few)
         orr_text_printf(out,
-                        "layer %s (%s) takes its statistics of leaves of %lld samples, %lld values "
-                        "a channel (%lld samples a batch in train.leaves %d): fewer leaves, or "
-                        "over: batch, make them less noisy\n",
-                        l->name, l->kind->kind, (long long)least, (long long)least, (long long)n,
-                        job->train.leaves);
+                        "layer %s (%s) takes its statistics of leaves of %lld sample%s, %lld "
+                        "values a channel (%lld samples a batch in train.leaves %d): fewer leaves, "
+                        "or over: batch, make them less noisy\n",
+                        l->name, l->kind->kind, (long long)least, least > 1 ? "s" : "",
+                        (long long)(least * values), (long long)n, job->train.leaves);
 }
 
 static orr_status check_leaves(const orr_train_job *job, const orr_model *m)
 {
     const orr_train_opts *o = &job->train;
     const orr_layer *l;
-    int fewest = orr_graph_leaf_fewest(m->graph, &l);
+    int fewest = orr_fewest_samples(orr_graph_leaf_values(m->graph, &l));
 
     if (o->batch / o->leaves >= fewest || o->batch < fewest) return ORR_OK;
     return orr_fail(ORR_ERR_OPTION,
@@ -135,11 +135,12 @@ static int64_t epoch_length(const orr_train_job *job, const orr_splits *parts)
 static orr_status check_batch(const orr_train_job *job, const orr_model *m, int64_t length)
 {
     const orr_train_opts *o = &job->train;
-    const orr_layer *l;
-    int fewest = orr_graph_batch_fewest(m->graph, &l);
+    const orr_layer *of_leaves, *of_batch, *l;
+    int single = orr_graph_leaf_values(m->graph, &of_leaves) == 1, fewest = 2;
     int64_t rest = length % o->batch;
 
-    if (!l) return ORR_OK;
+    if (!single && orr_graph_batch_values(m->graph, &of_batch) != 1) return ORR_OK;
+    l = single ? of_leaves : of_batch;
     if (o->batch < fewest)
         return orr_fail(ORR_ERR_OPTION,
                         "layer %s (%s) takes its statistics of a batch, and train.batch is %lld: a "

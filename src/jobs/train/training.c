@@ -168,7 +168,7 @@ static orr_status make_local(orr_training *t)
     const orr_samples *train = t->parts->part[ORR_TRAIN].samples;
     const orr_layer *wants;
 
-    t->plan.fewest = orr_graph_leaf_fewest(t->model.graph, &wants);
+    t->plan.fewest = orr_fewest_samples(orr_graph_leaf_values(t->model.graph, &wants));
     ORR_TRY(make_order(t));
     ORR_TRY(make_net(t));
     ORR_TRY(orr_augment_create(&t->augment, t->job->data.augment,

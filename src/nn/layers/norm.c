@@ -65,8 +65,7 @@ static orr_status norm_infer(orr_layer *l)
     l->states[0] = vector("running_mean", c, 0);
     l->states[1] = vector("running_var", c, 1);
     l->stat_count = m->over_batch ? 0 : 2 * (size_t)c + 1;
-    if (l->in[0].h == 1 && l->in[0].w == 1)
-        *(m->over_batch ? &l->batch_fewest : &l->leaf_fewest) = 2;
+    *(m->over_batch ? &l->batch_values : &l->leaf_values) = l->in[0].h * l->in[0].w;
     return ORR_OK;
 }
 
