@@ -215,7 +215,7 @@ static void test_options(void **state)
 
     (void)state;
     o.delimiter = ";";
-    o.id = "id";
+    o.id = (orr_strings){ 1, { "id" } };
     o.nan = "keep";
     o.classes = (orr_strings){ .n = 3, .v = { "QSO", "GALAXY", "STAR" } };
     read_ok(&r, &o);
@@ -231,7 +231,7 @@ static void test_options(void **state)
     case_free(&r);
 
     o = csv("id,l,a\n-5,2,1\n9223372036854775807,1.0,2\n0,2.0,3\n", "l", "a");
-    o.id = "id";
+    o.id = (orr_strings){ 1, { "id" } };
     o.classes = (orr_strings){ .n = 2, .v = { "1", "2" } };
     o.class_names = (orr_strings){ .n = 2, .v = { "none", "planet" } };
     read_ok(&r, &o);
@@ -278,7 +278,7 @@ static void test_ids(void **state)
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
         snprintf(text, sizeof text, "i,a\n%s,1\n5,2\n", ids[i].id);
         o = csv(text, "", "a");
-        o.id = "i";
+        o.id = (orr_strings){ 1, { "i" } };
         read_ok(&r, &o);
         assert_int_equal(r.schema.id_type, ids[i].text ? ORR_ID_TEXT : ORR_ID_INT);
         if (ids[i].text) assert_int_equal(strncmp(r.id, ids[i].id, 20), 0);
@@ -288,17 +288,17 @@ static void test_ids(void **state)
     longer[65] = '\0';
     snprintf(text, sizeof text, "i,a\n%s,1\n", longer);
     o = csv(text, "", "a");
-    o.id = "i";
+    o.id = (orr_strings){ 1, { "i" } };
     case_expect(case_read(&r, &o, 5, 1, 1), ORR_ERR_FORMAT, "is longer than 64 bytes");
     longer[64] = '\0';
     snprintf(text, sizeof text, "i,a\n%s,1\n", longer);
     o = csv(text, "", "a");
-    o.id = "i";
+    o.id = (orr_strings){ 1, { "i" } };
     read_ok(&r, &o);
     assert_int_equal(r.schema.id_bytes, 64);
     case_free(&r);
     o = csv("i,a\n,1\n", "", "a");
-    o.id = "i";
+    o.id = (orr_strings){ 1, { "i" } };
     case_expect(case_read(&r, &o, 5, 1, 1), ORR_ERR_FORMAT,
                 "@/a.csv:2: column 1 (i): the id is empty");
 }
@@ -471,7 +471,7 @@ static void test_nomem(void **state)
     int failed = 0;
 
     (void)state;
-    o.id = "i";
+    o.id = (orr_strings){ 1, { "i" } };
     for (int64_t k = 1;; k++) {
         orr_status st;
 

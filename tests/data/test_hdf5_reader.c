@@ -50,7 +50,7 @@ static void test_good(void **state)
     orr_table_opts o = { .files = { 2, { "a.h5", "b.h5" } },
                          .features = "g/x",
                          .label = "y",
-                         .id = "/id",
+                         .id = { 1, { "/id" } },
                          .axes = "cw" };
     case_rows r;
 

@@ -267,7 +267,7 @@ static void put_hdf5(const char *name, hid_t stored, hid_t memory, const void *v
 static void expect_ids(const char *file, const char *id, const char *features, const char *first,
                        const char *second)
 {
-    orr_table_opts o = { .files = { 1, { file } }, .id = id, .features = features };
+    orr_table_opts o = { .files = { 1, { file } }, .id = { 1, { id } }, .features = features };
     char text[2][ORR_ID_TEXT_MAX + 1];
     case_rows r = { .id = NULL };
     orr_status st = case_read(&r, &o, 1, 1, 1);

@@ -223,21 +223,21 @@ static void test_labels_ids_axes(void **state)
     case_expect(case_read(&r, &o, 1, 1, 1), ORR_ERR_FORMAT,
                 "@/y.npy[1]: label 3 is not one of classes: [7, 4]");
     o.label_kind = "value";
-    o.id = "name.npy";
+    o.id = (orr_strings){ 1, { "name.npy" } };
     assert_int_equal(case_read(&r, &o, 1, 2, 1), ORR_OK);
     assert_memory_equal(r.y, ((float[]){ 7, 3 }), 8);
     assert_int_equal(r.schema.id_bytes, 20);
     assert_string_equal((char *)r.id + 20, "cde");
     case_free(&r);
-    o.id = "id.npy";
+    o.id = (orr_strings){ 1, { "id.npy" } };
     assert_int_equal(case_read(&r, &o, 1, 2, 1), ORR_OK);
     assert_int_equal(r.schema.id_bytes, 20);
     assert_string_equal((char *)r.id, "12");
     assert_memory_equal((char *)r.id + 20, "18446744073709551615", 20);
     case_free(&r);
-    o.id = "x.npy";
+    o.id = (orr_strings){ 1, { "x.npy" } };
     case_expect(case_read(&r, &o, 1, 2, 1), ORR_ERR_SHAPE, "@/x.npy: 6 ids for each sample");
-    o.id = "y.npy, y.npy";
+    o.id = (orr_strings){ 1, { "y.npy, y.npy" } };
     case_expect(case_read(&r, &o, 1, 2, 1), ORR_ERR_SHAPE,
                 "@/y.npy: 4 rows for id, and 2 samples in");
     o = one("x.npy");

@@ -15,7 +15,9 @@ static void write_csv(void)
 /* As several ranks do it: parts in any order, labels by ranges, merged by maximum. */
 static void test_pieces(void **state)
 {
-    orr_table_opts o = { .files = { 1, { "a.csv" } }, .header = "no", .label = "2", .id = "1" };
+    orr_table_opts o = {
+        .files = { 1, { "a.csv" } }, .header = "no", .label = "2", .id = { 1, { "1" } }
+    };
     orr_scan parts[64];
     orr_table *t;
     int32_t max_label = -1;

@@ -158,6 +158,72 @@ runtime: {{progress: false}}
             self.assertFalse(os.path.exists(o.tmp("s.csv")))
 
 
+class Composite(unittest.TestCase):
+    """Ids of several columns: in every reader, and carried to predictions, submissions and groups."""
+    KEYS = ["run", "rerun", "camcol", "field", "id"]
+
+    def setUp(self):
+        rng = np.random.default_rng(4)
+        self.keys = {"run": rng.integers(94, 96, N).astype("i4"), "rerun": np.full(N, 301, "i2"), "camcol": rng.integers(1, 7, N).astype("u1"),
+                     "field": rng.integers(11, 13, N).astype("i2"), "id": np.arange(N, dtype="i8") - 3}
+        self.want = [":".join(str(self.keys[k][i]) for k in self.KEYS) for i in range(N)]
+        self.x, self.y = rng.normal(size=(N, 2)).astype("f4"), (np.arange(N) % 2).astype("i4")
+
+    def tables(self, stem):
+        t = Table({**self.keys, "a": self.x[:, 0], "b": self.x[:, 1], "label": self.y})
+        t.write(o.tmp(stem + ".fits"), overwrite=True)
+        t.write(o.tmp(stem + ".csv"), overwrite=True)
+        t["id", "a", "label", "run", "field", "b", "camcol", "rerun"].write(o.tmp(stem + "-order.csv"), format="csv", overwrite=True)
+        np.save(o.tmp(stem + "-rec.npy"), t.as_array())
+        np.savez(o.tmp(stem + ".npz"), x=self.x, y=self.y, **self.keys)
+        with h5py.File(o.tmp(stem + ".h5"), "w") as f:
+            f["x"], f["y"] = self.x, self.y
+            for k, v in self.keys.items():
+                f[k] = v
+        np.save(o.tmp(stem + "-x.npy"), self.x)
+        for k, v in self.keys.items():
+            np.save(o.tmp(f"{stem}-{k}.npy"), v)
+        key = "input.id=[" + ", ".join(self.KEYS) + "]"
+        columns = [key, "input.label=label", "input.features='a,b'", "input.shape=[2]"]
+        return {".fits": columns, ".csv": columns, "-order.csv": columns, "-rec.npy": columns, ".npz": [key, "input.label=y"], ".h5": [key, "input.label=y"],
+                "-x.npy": ["input.id=[" + ", ".join(o.tmp(f"{stem}-{k}.npy") for k in self.KEYS) + "]"]}
+
+    def test_every_reader(self):
+        for name, options in self.tables("k").items():
+            o.orrery("import", f"input.files={o.tmp('k' + name)}", *options, "out=" + o.tmp("kset" + name), QUIET, ranks=2)
+            self.assertEqual(ids_of(o.tmp("kset" + name)), self.want, name)
+
+    def test_chain(self):
+        options = self.tables("kc")[".fits"]
+        o.orrery("import", f"input.files={o.tmp('kc.fits')}", *options, "out=" + o.tmp("kchain"), QUIET)
+        Table({**self.keys, "group": np.arange(N) // 4}).write(o.tmp("kgroups.fits"), overwrite=True)
+        job = o.write("kcv.yaml", f"""
+run: {o.tmp('kcv')}
+data: {{train: {o.tmp('kchain')}, validation_fraction: 0}}
+model: {{layers: [linear: {{units: 1}}]}}
+train: {{epochs: 1, batch: 8, lr: 0.01}}
+cv: {{folds: 2, kind: group, shuffle: false, groups: {o.tmp('kgroups.fits')}, id_column: [run, rerun, camcol, field, id]}}
+runtime: {{progress: false, threads: 1}}
+""")
+        o.orrery("cv", job)
+        self.assertEqual([r[0] for r in read_csv(o.tmp("kcv/oof.csv"))[1:]], self.want)
+        sample = write_csv("ksample.csv", [["key", "target"]] + [[i, 0] for i in self.want[::-1]])
+        o.orrery("predict", o.tmp("kcv"), o.tmp("kchain"), "out=" + o.tmp("ksub.csv"), "submission=" + sample, QUIET)
+        self.assertEqual([r[0] for r in read_csv(o.tmp("ksub.csv"))[1:]], self.want[::-1])
+
+    def test_refused(self):
+        def err(rows, *options):
+            path = write_csv("part.csv", [["p", "q", "a"]] + rows)
+            return o.orrery("import", f"input.files={path}", "input.features=a", *options, "out=" + o.tmp("no3"), QUIET, code=None).err
+
+        self.assertIn("part.csv:3: column 2 (q): the id is empty", err([[1, 2, 3], [1, "", 3]], "input.id=[p, q]"))
+        self.assertIn('column 1 (p): the id "1:2" has a : in it', err([["1:2", 2, 3]], "input.id=[p, q]"))
+        self.assertIn("has a decimal point", err([["1237645876861337601.0", 2, 3]], "input.id=[p, q]"))
+        self.assertIn("id 1:2 stands twice", err([[1, 2, 3], [1, 2, 4]], "input.id=[p, q]"))
+        self.assertIn("stands twice", err([[1, 2, 3]], "input.id=[p, p]"))
+        self.assertIn('no column "r"', err([[1, 2, 3]], "input.id=[p, r]"))
+
+
 class Groups(unittest.TestCase):
     """Groups rank as the columns that pandas reads: folds are scikit-learn's for them."""
     N = 150

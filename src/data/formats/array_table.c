@@ -21,7 +21,9 @@ typedef struct {
 
 typedef struct {
     orr_table base;
-    column x, y, id, aux;
+    column x, y, aux;
+    column id[ORR_ID_PARTS]; /* n_id of them: joined, they are the id */
+    int n_id;
     int n_axes;               /* of a sample, in the file */
     int axis[ORR_ARRAY_DIMS]; /* stored axis i is the file's axis axis[i], 1 = first after the rows
                                */
@@ -300,45 +302,56 @@ static orr_field field_of(const orr_array *a)
 }
 
 /* The id as a text of 1 to ORR_ID_TEXT_MAX bytes. */
-static orr_status id_text(const orr_array *a, int64_t row, char text[ORR_FIELD_TEXT], size_t *n)
+static orr_status id_text(const array_table *s, int64_t row, char text[ORR_FIELD_TEXT], size_t *n)
 {
-    const orr_field f = field_of(a);
-    const char *p = a->data + (size_t)(row * a->strides[0]) * a->elem_bytes,
-               *why = orr_field_id(&f, p, 0, text, n);
+    char id[ORR_ID_TEXT_MAX + 1];
+    size_t joined = 0;
 
-    if (!why && *n == 0) why = orr_id_fault("", 0);
-    return why ? orr_fail(ORR_ERR_FORMAT, "%s[%lld]: the id%s%.60s%s %s", a->what, (long long)row,
-                          *n ? " \"" : "", text, *n ? "\"" : "", why)
-               : ORR_OK;
+    for (int i = 0; i < s->n_id; i++) {
+        int64_t at = row;
+        const orr_array *a = at_row(&s->id[i], &at);
+        const orr_field f = field_of(a);
+        const char *p = a->data + (size_t)(at * a->strides[0]) * a->elem_bytes,
+                   *why = orr_field_id(&f, p, 0, text, n);
+
+        if (!why && *n == 0) why = orr_id_fault("", 0);
+        if (!why && s->n_id > 1) why = orr_id_join(id, &joined, text, *n);
+        if (why)
+            return orr_fail(ORR_ERR_FORMAT, "%s[%lld]: the id%s%.60s%s %s", a->what, (long long)at,
+                            *n ? " \"" : "", text, *n ? "\"" : "", why);
+    }
+    if (s->n_id == 1) return ORR_OK;
+    memcpy(text, id, joined + 1);
+    *n = joined;
+    return ORR_OK;
 }
 
 /* Raises *max_bytes to what the id needs as a text, where it is no integer. */
-static orr_status look_at_id(const orr_array *a, int64_t row, int *max_bytes)
+static orr_status look_at_id(const array_table *s, int64_t row, int *max_bytes)
 {
     char text[ORR_FIELD_TEXT];
     int64_t v;
     size_t n;
 
-    ORR_TRY(id_text(a, row, text, &n));
+    ORR_TRY(id_text(s, row, text, &n));
     if (!orr_id_integer(text, n, &v) && (int)n > *max_bytes) *max_bytes = (int)n;
     return ORR_OK;
 }
 
 static orr_status read_id(const array_table *s, int64_t row, char *dst)
 {
-    const orr_array *a = at_row(&s->id, &row);
     char text[ORR_FIELD_TEXT];
     size_t n;
     int64_t v;
 
-    ORR_TRY(id_text(a, row, text, &n));
+    ORR_TRY(id_text(s, row, text, &n));
     if (s->base.schema.id_type == ORR_ID_INT && orr_id_integer(text, n, &v)) {
         memcpy(dst, &v, sizeof v);
         return ORR_OK;
     }
     if (s->base.schema.id_type == ORR_ID_INT || n > (size_t)s->base.schema.id_bytes)
-        return orr_fail(ORR_ERR_ARG, "%s[%lld]: the label range did not cover this id", a->what,
-                        (long long)row);
+        return orr_fail(ORR_ERR_ARG, "%s[%lld]: the label range did not cover the id %s",
+                        s->id[0].arrays[0].what, (long long)row, text);
     memset(dst, 0, (size_t)s->base.schema.id_bytes);
     memcpy(dst, text, n);
     return ORR_OK;
@@ -395,7 +408,6 @@ static orr_status label_range(const orr_table *t, int64_t first, int64_t n, int3
     const array_table *s = (const array_table *)t;
 
     for (int64_t i = first; i < first + n; i++) {
-        int64_t row = i;
         int32_t label;
         int gaps = 0;
 
@@ -403,11 +415,7 @@ static orr_status label_range(const orr_table *t, int64_t first, int64_t n, int3
             ORR_TRY(read_class(s, i, &label, &gaps));
             if (label > *max_label) *max_label = label;
         }
-        if (t->has_id) {
-            const orr_array *a = at_row(&s->id, &row);
-
-            ORR_TRY(look_at_id(a, row, max_id_bytes));
-        }
+        if (t->has_id) ORR_TRY(look_at_id(s, i, max_id_bytes));
     }
     return ORR_OK;
 }
@@ -427,7 +435,8 @@ static void arrays_destroy(orr_table *t)
 
     close_column(&s->x);
     close_column(&s->y);
-    close_column(&s->id);
+    for (int i = 0; i < ORR_ID_PARTS; i++)
+        close_column(&s->id[i]);
     close_column(&s->aux);
     if (s->has_mutex) pthread_mutex_destroy(&s->lock);
     orr_table_free(t);
@@ -581,16 +590,17 @@ static orr_status refuse_columns(const orr_table_opts *o, const char *format)
 
 static orr_status set_ids(array_table *s)
 {
-    if (s->id.n == 0) return ORR_OK;
-    ORR_TRY(finish_side(&s->id, &s->x, "id"));
-    s->base.has_id = 1;
-    for (int i = 0; i < s->id.n; i++) {
-        const orr_array *a = &s->id.arrays[i];
+    for (int k = 0; k < s->n_id; k++) {
+        ORR_TRY(finish_side(&s->id[k], &s->x, "id"));
+        for (int i = 0; i < s->id[k].n; i++) {
+            const orr_array *a = &s->id[k].arrays[i];
 
-        if (orr_array_row_values(a) != 1)
-            return orr_fail(ORR_ERR_SHAPE, "%s: %lld ids for each sample", a->what,
-                            (long long)orr_array_row_values(a));
+            if (orr_array_row_values(a) != 1)
+                return orr_fail(ORR_ERR_SHAPE, "%s: %lld ids for each sample", a->what,
+                                (long long)orr_array_row_values(a));
+        }
     }
+    s->base.has_id = s->n_id > 0;
     return ORR_OK;
 }
 
@@ -667,22 +677,32 @@ static orr_status name_of_x(const char **name, const orr_table_opts *o, const or
     return ORR_OK;
 }
 
+/* Labels, ids or aux numbers: an array of the files, or files of their own; "" = none. */
+static orr_status open_side(array_table *s, column *c, const orr_format *f, const char *name,
+                            const char *dir)
+{
+    if (!*name) return ORR_OK;
+    return f->find_array ? open_column(c, f, s->base.inputs, s->x.n, name)
+                         : open_files(c, &s->base, f, name, dir);
+}
+
 static orr_status open_all(array_table *s, const orr_table_opts *o, const char *dir,
                            const orr_format *f)
 {
-    const char *sides[] = { orr_or(o->label, ""), orr_or(o->id, ""), o->aux.n ? o->aux.v[0] : "" };
-    column *columns[] = { &s->y, &s->id, &s->aux };
     const char *name = NULL;
     orr_table *t = &s->base;
-    int n = t->n_inputs;
 
     ORR_TRY(name_of_x(&name, o, t, f));
-    ORR_TRY(open_column(&s->x, f, t->inputs, n, name));
-    for (int i = 0; i < 3; i++)
-        if (*sides[i])
-            ORR_TRY(f->find_array ? open_column(columns[i], f, t->inputs, n, sides[i])
-                                  : open_files(columns[i], t, f, sides[i], dir));
-    return ORR_OK;
+    ORR_TRY(open_column(&s->x, f, t->inputs, t->n_inputs, name));
+    ORR_TRY(open_side(s, &s->y, f, orr_or(o->label, ""), dir));
+    if (o->id.n > ORR_ID_PARTS)
+        return orr_fail(ORR_ERR_OPTION, "input.id: %d arrays; an id is made of %d at most", o->id.n,
+                        ORR_ID_PARTS);
+    for (int k = 0; orr_table_wants_id(o) && k < o->id.n; k++) {
+        ORR_TRY(open_side(s, &s->id[k], f, o->id.v[k], dir));
+        s->n_id = k + 1;
+    }
+    return open_side(s, &s->aux, f, o->aux.n ? o->aux.v[0] : "", dir);
 }
 
 /* The values of a vector or a series are columns, and so are an image's channels. */

@@ -112,6 +112,13 @@ static int overlap(const orr_pick *a, const orr_pick *b)
            b->element < a->element + a->n;
 }
 
+static int is_id(const orr_choice *c, const orr_pick *k)
+{
+    for (int i = 0; i < c->n_id; i++)
+        if (overlap(&c->id[i], k)) return 1;
+    return 0;
+}
+
 static int is_among(const orr_picks *p, const orr_pick *k)
 {
     for (int i = 0; i < p->n; i++)
@@ -127,7 +134,7 @@ static int is_used_as(const chooser *s, const orr_pick *k, use u)
     if (!(s->used[k->column] & u)) return 0;
     if (count_of(s, k->column) == 1) return 1;
     return u == LABEL ? overlap(&c->label, k)
-           : u == ID  ? overlap(&c->id, k)
+           : u == ID  ? is_id(c, k)
            : u == AUX ? is_among(&c->aux, k)
                       : is_among(u == TARGET ? &c->y : &c->x, k);
 }
@@ -231,9 +238,26 @@ static orr_status add_rest(chooser *s)
 
 /* ---- all of it ---- */
 
+static orr_status add_id(chooser *s, const orr_table_opts *o)
+{
+    orr_choice *c = s->c;
+
+    if (!orr_table_wants_id(o)) return ORR_OK;
+    if (o->id.n > ORR_ID_PARTS)
+        return orr_fail(ORR_ERR_OPTION, "input.id: %d columns; an id is made of %d at most",
+                        o->id.n, ORR_ID_PARTS);
+    for (int i = 0; i < o->id.n; i++) {
+        ORR_TRY(find_one(s, o->id.v[i], "input.id", &c->id[i]));
+        ORR_TRY(claim(s, &c->id[i], ID, "input.id"));
+        c->n_id = i + 1;
+    }
+    s->t->has_id = 1;
+    return ORR_OK;
+}
+
 static orr_status add_label_and_id(chooser *s, const orr_table_opts *o)
 {
-    const char *label = orr_or(o->label, ""), *id = orr_or(o->id, "");
+    const char *label = orr_or(o->label, "");
 
     if (*label && !strcmp(orr_or(o->label_kind, "class"), "value")) {
         ORR_TRY(add_word(s, &s->c->y, label, TARGET, "input.label"));
@@ -242,11 +266,7 @@ static orr_status add_label_and_id(chooser *s, const orr_table_opts *o)
         ORR_TRY(claim(s, &s->c->label, LABEL, "input.label"));
         s->t->has_label = 1;
     }
-    if (!*id) return ORR_OK;
-    ORR_TRY(find_one(s, id, "input.id", &s->c->id));
-    ORR_TRY(claim(s, &s->c->id, ID, "input.id"));
-    s->t->has_id = 1;
-    return ORR_OK;
+    return add_id(s, o);
 }
 
 static orr_status find_where(chooser *s)

@@ -1,9 +1,9 @@
 /* data/formats/choice.h - which column of a table is what: one choice for texts and for records.
  *
- * A column is a feature, a target, the label or the id, and nothing else beside; any but the id may
- * be an aux number, too, which is then a copy.  Words name columns as names.h says; where a column
- * holds several values a row (records), its name means all of them and "NAME[3]" one.  "rest" are
- * the columns that nothing else took.
+ * A column is a feature, a target, the label or (a part of) the id, and nothing else beside; any
+ * but the id may be an aux number, too, which is then a copy.  Words name columns as names.h says;
+ * where a column holds several values a row (records), its name means all of them and "NAME[3]"
+ * one.  "rest" are the columns that nothing else took.
  *
  * A pick is a run of values of one column, and a row of samples is its picks one after the other:
  * place 0 is the first value of the first pick.  Values that are none (values.h) are told by
@@ -41,7 +41,9 @@ typedef struct orr_choice_from {
 
 typedef struct orr_choice {
     orr_picks x, y, aux;
-    orr_pick label, id; /* when the table has_label, has_id */
+    orr_pick label;            /* when the table has_label */
+    orr_pick id[ORR_ID_PARTS]; /* n_id of them, when it has_id: joined, they are the id */
+    int n_id;
 } orr_choice;
 
 /* Chooses as o says: fills c, has_label, has_id, the columns of where and the rules in t, and t's

@@ -79,7 +79,10 @@ static orr_status find_roles(orr_csv_table *c)
     give(&r, &c->choice.x, ORR_COL_FEATURE);
     give(&r, &c->choice.y, ORR_COL_TARGET);
     if (c->base.has_label) r.role[c->choice.label.column] = ORR_COL_LABEL;
-    if (c->base.has_id) r.role[c->choice.id.column] = ORR_COL_ID;
+    for (int i = 0; i < c->choice.n_id; i++) {
+        r.role[c->choice.id[i].column] = ORR_COL_ID;
+        r.place[c->choice.id[i].column] = i;
+    }
     give_aux(c, &r);
     if (!(c->runs = orr_alloc(n, sizeof *c->runs)))
         ORR_TRY_GOTO(st, done,
@@ -128,7 +131,8 @@ typedef struct {
     int32_t label;
     double label_number; /* when it is an aux number, too */
     orr_csv_field id;
-    int gaps; /* values that are none */
+    char part[ORR_ID_PARTS][ORR_ID_TEXT_MAX + 1]; /* of an id of several columns */
+    int gaps;                                     /* values that are none */
 } reader;
 
 /* The row's own fault first (too few or too many fields move every column), else the sentence
@@ -242,15 +246,44 @@ static orr_status read_label(reader *r, int column)
     return fail_column(r, column, ": \"%.*s\" %s", orr_csv_field_shown(&f), f.p, why);
 }
 
-static orr_status read_id(reader *r, int column)
+static orr_status fail_id(const reader *r, int column, const orr_csv_field *f, const char *why)
+{
+    return fail_column(r, column, ": the id%s%.*s%s %s", f->p == f->end ? "" : " \"",
+                       orr_csv_field_shown(f), f->p, f->p == f->end ? "" : "\"", why);
+}
+
+/* The id, or a part of it. */
+static orr_status read_id(reader *r, int column, int place)
 {
     orr_csv_field *f = &r->id;
     const char *why;
 
     ORR_TRY(next_field(r, column, f));
-    if (!(why = orr_id_fault(f->p, orr_csv_field_bytes(f)))) return ORR_OK;
-    return fail_column(r, column, ": the id%s%.*s%s %s", f->p == f->end ? "" : " \"",
-                       orr_csv_field_shown(f), f->p, f->p == f->end ? "" : "\"", why);
+    if ((why = orr_id_fault(f->p, orr_csv_field_bytes(f)))) return fail_id(r, column, f, why);
+    if (r->c->choice.n_id == 1) return ORR_OK;
+    memcpy(r->part[place], f->p, orr_csv_field_bytes(f));
+    r->part[place][orr_csv_field_bytes(f)] = '\0';
+    return ORR_OK;
+}
+
+/* The parts, in the order in which they were asked for, become the id. */
+static orr_status join_id(reader *r)
+{
+    const orr_choice *c = &r->c->choice;
+    orr_csv_field *f = &r->id;
+    char id[ORR_ID_TEXT_MAX + 1];
+    const char *why;
+    size_t n = 0;
+
+    for (int i = 0; i < c->n_id; i++) {
+        if (!(why = orr_id_join(id, &n, r->part[i], strlen(r->part[i])))) continue;
+        *f = (orr_csv_field){ .p = r->part[i], .end = r->part[i] + strlen(r->part[i]) };
+        return fail_id(r, c->id[i].column, f, why);
+    }
+    memcpy(f->buf, id, n);
+    f->p = f->buf;
+    f->end = f->buf + n;
+    return ORR_OK;
 }
 
 /* Reads the first n_runs runs; all of them also checks that the row ends there. */
@@ -283,10 +316,11 @@ static orr_status read_row(reader *r, const orr_csv_table *c, const orr_csv_row 
             ORR_TRY(read_label(r, run->column));
             break;
         case ORR_COL_ID:
-            ORR_TRY(read_id(r, run->column));
+            ORR_TRY(read_id(r, run->column, run->place));
             break;
         }
     }
+    if (c->choice.n_id > 1 && n_runs >= c->n_label_runs) ORR_TRY(join_id(r));
     if (n_runs == c->n_runs && !r->at.ended)
         return fail_column(r, r->f->n_columns - 1, ": the row goes on after it");
     return ORR_OK;

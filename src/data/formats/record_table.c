@@ -115,13 +115,24 @@ static orr_status read_class(const record_table *s, const orr_records *r, int64_
 static orr_status id_text(const record_table *s, const orr_records *r, int64_t row,
                           char text[ORR_FIELD_TEXT], size_t *n)
 {
-    const orr_field *f = &r->fields[s->choice.id.column];
-    const char *why = orr_field_id(f, orr_record(r, row), s->choice.id.element, text, n);
+    const orr_choice *c = &s->choice;
+    char id[ORR_ID_TEXT_MAX + 1];
+    size_t joined = 0;
 
-    if (!why && *n == 0) why = orr_id_fault("", 0);
-    return why ? fail_value(r, f, row, s->choice.id.element, ": the id%s%.60s%s %s",
-                            *n ? " \"" : "", text, *n ? "\"" : "", why)
-               : ORR_OK;
+    for (int i = 0; i < c->n_id; i++) {
+        const orr_field *f = &r->fields[c->id[i].column];
+        const char *why = orr_field_id(f, orr_record(r, row), c->id[i].element, text, n);
+
+        if (!why && *n == 0) why = orr_id_fault("", 0);
+        if (!why && c->n_id > 1) why = orr_id_join(id, &joined, text, *n);
+        if (why)
+            return fail_value(r, f, row, c->id[i].element, ": the id%s%.60s%s %s", *n ? " \"" : "",
+                              text, *n ? "\"" : "", why);
+    }
+    if (c->n_id == 1) return ORR_OK;
+    memcpy(text, id, joined + 1);
+    *n = joined;
+    return ORR_OK;
 }
 
 static orr_status read_id(const record_table *s, const orr_records *r, int64_t row, char *dst)
@@ -137,7 +148,7 @@ static orr_status read_id(const record_table *s, const orr_records *r, int64_t r
         return ORR_OK;
     }
     if (schema->id_type == ORR_ID_INT || n > (size_t)schema->id_bytes)
-        return fail_value(r, &r->fields[s->choice.id.column], row, s->choice.id.element,
+        return fail_value(r, &r->fields[s->choice.id[0].column], row, s->choice.id[0].element,
                           ": the label range did not cover the id \"%.64s\"", text);
     memset(dst, 0, (size_t)schema->id_bytes);
     memcpy(dst, text, n);

@@ -29,8 +29,9 @@ const orr_option orr_table_options[] = {
         T, label, "",
         "of columns: name or number from 1; of arrays: the name of one or, where they "
         "have none, a file (several with commas)"),
-    ORR_OPTION_STRING(T, id, "",
-                      "likewise, for ids (integers or text); none: row numbers from id_start"),
+    ORR_OPTION_STRINGS(T, id, "[]",
+                       "likewise, for ids (integers or text); several make one, joined by a "
+                       "colon: [run, rerun, camcol, field, id]; none: row numbers from id_start"),
     ORR_OPTION_STRING(
         T, features, "rest",
         "columns: rest, or names, numbers and ranges (\"5-\", \"2-3198\", \"u,g,r\"); "

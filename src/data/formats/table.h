@@ -16,10 +16,10 @@
  * and skip_rows and max_rows count those; ids that are row numbers stay those of the whole files.
  * A csv is filtered while it is scanned, records when they are opened.
  *
- * Ids: from the id column or array, else row numbers from id_start.  Labels: class numbers through
- * `classes` (a list of the values that may stand in the label column, in class order: [1, 2] makes
- * 1 class 0 and 2 class 1; absent: the values are class numbers 0..K-1 already, K = largest + 1),
- * or float targets.
+ * Ids: from the id columns (several are joined: id.h) or array, else row numbers from id_start.
+ * Labels: class numbers through `classes` (a list of the values that may stand in the label column,
+ * in class order: [1, 2] makes 1 class 0 and 2 class 1; absent: the values are class numbers 0..K-1
+ * already, K = largest + 1), or float targets.
  *
  * Labels compare as numbers when both are ("2" is "2.0"; whole ones exactly), else as texts.  What
  * an id is, id.h says: integers, or all texts when one of them is none.  Row numbers count from the
@@ -60,7 +60,7 @@ typedef struct orr_table_opts {
     const char *delimiter; /* one character; "\\t" */
     const char *label; /* column name or number from 1, "" = none; arrays: dataset / member / file
                           of labels */
-    const char *id;    /* likewise */
+    orr_strings id;    /* likewise; columns: several make one id (id.h) */
     const char *features; /* "rest", or "3-" / "2-3198" / names "a,b,c" (csv); arrays: dataset /
                              member / file of x */
     orr_strings target;   /* columns of float targets (instead of label) */

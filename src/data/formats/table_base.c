@@ -45,6 +45,11 @@ static orr_status init_inputs(orr_table *t, const orr_strings *files, const char
     return ORR_OK;
 }
 
+int orr_table_wants_id(const orr_table_opts *o)
+{
+    return o->id.n > 1 || (o->id.n == 1 && o->id.v[0][0]);
+}
+
 static orr_status init_classes(orr_table *t, const orr_strings *classes, const orr_strings *names)
 {
     const orr_strings *shown = names->n ? names : classes;
@@ -146,7 +151,7 @@ orr_status orr_table_init(orr_table *t, const orr_table_ops *ops, const orr_tabl
         return orr_fail(ORR_ERR_OPTION,
                         "input.scale_rows: zscore gives no uint8; set type: float32");
     t->schema.id_type = ORR_ID_INT;
-    t->schema.id_is_row = orr_or(o->id, "")[0] == '\0';
+    t->schema.id_is_row = !orr_table_wants_id(o);
     ORR_TRY(init_inputs(t, &o->files, dir));
     ORR_TRY(orr_where_init(&t->where, o->where, "input.where"));
     ORR_TRY(init_missing(t, o));

@@ -82,6 +82,8 @@ orr_status orr_table_check_aux(int64_t n);
  */
 orr_status orr_table_each_word(const char *features,
                                orr_status (*take)(void *ctx, const char *word), void *ctx);
+/* Is an id asked for?  id: "" is none. */
+int orr_table_wants_id(const orr_table_opts *o);
 /* s, or fallback when it is NULL. */
 const char *orr_or(const char *s, const char *fallback);
 
