@@ -199,6 +199,18 @@ static void test_refused(void **state)
     }
 }
 
+/* A card with a line's end in it, at which WCSLIB's parsers lose count. */
+static void test_line_end(void **state)
+{
+    cards c = make((const char *const[]){ "PV2_2   = 0.2\n", "EPOCH   = 2000.0 /\t\x7f", NULL });
+    orr_wcs *w;
+
+    (void)state;
+    memset(c.text + 80 * (c.n - 1), ' ', 80); /* no END either */
+    if (orr_wcs_open(&w, c.text, c.n, NULL, "f.fits") != ORR_OK) fail_msg("%s", orr_error_text());
+    orr_wcs_close(w);
+}
+
 static void test_out_of_memory(void **state)
 {
     cards c = make(NULL);
@@ -213,16 +225,17 @@ static void test_out_of_memory(void **state)
         orr_alloc_fail_at(0);
         assert_true(st == ORR_OK ? w != NULL : st == ORR_ERR_NOMEM && !w);
     } while (st != ORR_OK && n < 10);
-    assert_int_equal(n, 3);
+    assert_int_equal(n, 5);
     orr_wcs_close(w);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_places),  cmocka_unit_test(test_seams),
-        cmocka_unit_test(test_systems), cmocka_unit_test(test_polynomial),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_places),        cmocka_unit_test(test_seams),
+        cmocka_unit_test(test_systems),       cmocka_unit_test(test_polynomial),
+        cmocka_unit_test(test_refused),       cmocka_unit_test(test_line_end),
+        cmocka_unit_test(test_out_of_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,10 +7,10 @@
 #include "core/options.h"
 
 #include <ctype.h>
+#include <fitsio.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <wcslib/fitshdr.h>
 #include <wcslib/lin.h>
 #include <wcslib/wcserr.h>
 #include <wcslib/wcsfix.h>
@@ -28,9 +28,17 @@ struct orr_wcs {
     orr_sky_way way;
 };
 
+/* A card: cfitsio takes it apart (WCSLIB's fitshdr writes behind its own array). */
+typedef struct {
+    char name[FLEN_KEYWORD];
+    char value[FLEN_VALUE]; /* texts without their quotes */
+    char type;              /* of cfitsio: C text, I and F numbers, ...; 0: no value */
+} card;
+
 /* A header on its way into an orr_wcs. */
 typedef struct {
-    struct fitskey *keys;
+    char *text;
+    card *cards;
     int n;
     struct wcsprm *w; /* the representation that counts */
     int lng, lat;     /* its axes, 0 or 1 or ... */
@@ -43,17 +51,51 @@ static orr_status no_memory(const char *name)
 
 /* ---- keywords ---- */
 
+static void trim(char *s)
+{
+    size_t n = strlen(s);
+
+    while (n > 0 && s[n - 1] == ' ')
+        s[--n] = 0;
+}
+
+static void read_card(card *out, const char *at)
+{
+    char text[FLEN_CARD] = "", comment[FLEN_COMMENT];
+    int n = 0, status = 0;
+
+    *out = (card){ .type = 0 };
+    memcpy(text, at, 80);
+    fits_get_keyname(text, out->name, &n, &status);
+    fits_parse_value(text, out->value, comment, &status);
+    if (status || !*out->value) return;
+    if (fits_get_keytype(out->value, &out->type, &status)) out->type = 'X';
+    if (out->type != 'C') return;
+    memmove(out->value, out->value + 1, strlen(out->value));
+    if ((n = (int)strlen(out->value)) > 0) out->value[n - 1] = 0;
+    trim(out->value);
+}
+
+static orr_status read_cards(header *h, const char *text, int n, const char *name)
+{
+    if (!(h->cards = orr_alloc((size_t)n + 1, sizeof *h->cards))) return no_memory(name);
+    for (h->n = 0; h->n < n; h->n++)
+        read_card(&h->cards[h->n], text + 80 * (size_t)h->n);
+    fits_clear_errmsg();
+    return ORR_OK;
+}
+
 /* The card of a keyword of the representation (its letter is put behind it), the last one that
  * stands there, as WCSLIB takes it; NULL: there is none. */
-static const struct fitskey *find(const header *h, const char *stem, int axis)
+static const card *find(const header *h, const char *stem, int axis)
 {
     char name[16], number[12] = "";
-    const struct fitskey *found = NULL;
+    const card *found = NULL;
 
     if (axis >= 0) snprintf(number, sizeof number, "%d", axis + 1);
     snprintf(name, sizeof name, "%s%s%s", stem, number, *h->w->alt == ' ' ? "" : h->w->alt);
     for (int i = 0; i < h->n; i++)
-        if (strcmp(h->keys[i].keyword, name) == 0) found = &h->keys[i];
+        if (strcmp(h->cards[i].name, name) == 0) found = &h->cards[i];
     return found;
 }
 
@@ -77,30 +119,35 @@ static int is_number_keyword(const char *name, char alt)
     return alt == ' ' ? name[n] == 0 : name[n] == alt && name[n + 1] == 0;
 }
 
-static int number_of(const struct fitskey *k, double *out)
+static int number_of(const card *k, double *out)
 {
-    if (k->type == 2) *out = k->keyvalue.i;
-    if (k->type == 3) *out = (double)k->keyvalue.k;
-    if (k->type == 5) *out = k->keyvalue.f;
-    return k->type == 2 || k->type == 3 || k->type == 5;
+    char text[FLEN_VALUE];
+    int good;
+
+    snprintf(text, sizeof text, "%s", k->value);
+    for (char *p = text; *p; p++)
+        if (*p == 'D' || *p == 'd') *p = 'E';
+    good = (k->type == 'I' || k->type == 'F') && orr_parse_real(out, text) == ORR_OK;
+    if (!good) orr_error_clear();
+    return good;
 }
 
 /* WCSLIB passes over a card that it cannot read, and takes the last of two. */
 static orr_status check_numbers(const header *h)
 {
     for (int i = 0; i < h->n; i++) {
-        const struct fitskey *k = &h->keys[i];
+        const card *k = &h->cards[i];
         double value = 0, other = 0;
 
-        if (!is_number_keyword(k->keyword, *h->w->alt)) continue;
+        if (!is_number_keyword(k->name, *h->w->alt)) continue;
         if (!number_of(k, &value))
-            return orr_fail(ORR_ERR_FORMAT, "%s is %s, where a number is needed", k->keyword,
-                            k->type % 10 == 8 ? "a text" : "nothing that can be read");
+            return orr_fail(ORR_ERR_FORMAT, "%s is %s, where a number is needed", k->name,
+                            k->type == 'C' ? "a text" : "nothing that can be read");
         for (int j = 0; j < i; j++)
-            if (strcmp(h->keys[j].keyword, k->keyword) == 0 && number_of(&h->keys[j], &other) &&
+            if (strcmp(h->cards[j].name, k->name) == 0 && number_of(&h->cards[j], &other) &&
                 other != value)
                 return orr_fail(ORR_ERR_FORMAT, "%s stands there twice, with %.15g and %.15g",
-                                k->keyword, other, value);
+                                k->name, other, value);
     }
     return ORR_OK;
 }
@@ -111,18 +158,17 @@ static orr_status check_tables(const header *h)
     static const char *const any[] = { "D2IMDIS1", "D2IMDIS2", "D2IMEXT", "AXISCORR", "D2IMARR" };
 
     for (int i = 0; i < h->n; i++) {
-        const struct fitskey *k = &h->keys[i];
-        int lookup =
-            (strncmp(k->keyword, "CPDIS", 5) == 0 || strncmp(k->keyword, "CQDIS", 5) == 0) &&
-            k->type == 8 && strncasecmp(k->keyvalue.s, "lookup", 6) == 0;
+        const card *k = &h->cards[i];
+        int lookup = (strncmp(k->name, "CPDIS", 5) == 0 || strncmp(k->name, "CQDIS", 5) == 0) &&
+                     k->type == 'C' && strncasecmp(k->value, "lookup", 6) == 0;
 
         for (size_t j = 0; !lookup && j < sizeof any / sizeof *any; j++)
-            lookup = strcmp(k->keyword, any[j]) == 0;
+            lookup = strcmp(k->name, any[j]) == 0;
         if (lookup)
             return orr_fail(ORR_ERR_FORMAT,
                             "%s asks for a distortion by lookup table, which is not applied; use "
                             "the frame resampled (drizzled)",
-                            k->keyword);
+                            k->name);
     }
     return ORR_OK;
 }
@@ -135,9 +181,9 @@ static int has_row(const header *h, int axis)
     snprintf(now, sizeof now, "CD%d_", axis + 1);
     snprintf(old, sizeof old, "CD%03d", axis + 1);
     for (int i = 0; i < h->n; i++)
-        if (is_number_keyword(h->keys[i].keyword, *h->w->alt) &&
-            (strncmp(h->keys[i].keyword, now, strlen(now)) == 0 ||
-             strncmp(h->keys[i].keyword, old, strlen(old)) == 0))
+        if (is_number_keyword(h->cards[i].name, *h->w->alt) &&
+            (strncmp(h->cards[i].name, now, strlen(now)) == 0 ||
+             strncmp(h->cards[i].name, old, strlen(old)) == 0))
             return 1;
     return 0;
 }
@@ -149,6 +195,8 @@ static orr_status check_complete(const header *h)
     static const char *const needed[] = { "CRVAL", "CRPIX" };
     int axes[2] = { h->lng, h->lat };
 
+    /* A plate of the DSS: WCSLIB makes them of its own keywords. */
+    if (!find(h, "CTYPE", h->lng) && !find(h, "CTYPE", h->lat)) return ORR_OK;
     for (int k = 0; k < 4; k++)
         if (!find(h, needed[k / 2], axes[k % 2]))
             return orr_fail(ORR_ERR_FORMAT, "it has no %s%d%s", needed[k / 2], axes[k % 2] + 1,
@@ -226,14 +274,14 @@ static void read_scamp(const header *h)
 /* EQUINOX = '2000.0', 'J2000', 'B1950': WCSLIB passes over texts. */
 static orr_status read_equinox(const header *h)
 {
-    const struct fitskey *k = find(h, "EQUINOX", -1);
-    const char *text = k && k->type == 8 ? k->keyvalue.s : "";
+    const card *k = find(h, "EQUINOX", -1);
+    const char *text = k && k->type == 'C' ? k->value : "";
     char era = (char)toupper((unsigned char)*text);
 
     if (!*text || !undefined(h->w->equinox)) return ORR_OK;
     if (era == 'J' || era == 'B') text++;
     if (orr_parse_real(&h->w->equinox, text) != ORR_OK)
-        return orr_fail(ORR_ERR_FORMAT, "EQUINOX is '%.20s', which is no year", k->keyvalue.s);
+        return orr_fail(ORR_ERR_FORMAT, "EQUINOX is '%.20s', which is no year", k->value);
     if (!*h->w->radesys && (era == 'J' || era == 'B'))
         snprintf(h->w->radesys, sizeof h->w->radesys, "%s", era == 'J' ? "FK5" : "FK4");
     return ORR_OK;
@@ -387,24 +435,32 @@ static orr_status read_sky(const header *h, orr_sky *out)
 
 /* ---- opening ---- */
 
-static orr_status parse(orr_wcs *w, header *h, const char *text, int n_cards)
+static orr_status parse(orr_wcs *w, header *h, char *text, int n_cards)
 {
-    int n_bad, status = fitshdr(text, n_cards, 0, NULL, &n_bad, &h->keys);
+    int n_bad, status;
 
-    h->n = status ? 0 : n_cards;
-    if (status == 2) return no_memory(w->name);
-    if (!status)
-        status = wcspih((char *)(size_t)text, n_cards, WCSHDR_all, 0, &n_bad, &w->n_all, &w->all);
+    ORR_TRY(read_cards(h, text, n_cards, w->name));
+    status = wcspih(text, n_cards, WCSHDR_all, 0, &n_bad, &w->n_all, &w->all);
     if (status == WCSHDRERR_MEMORY) return no_memory(w->name);
     if (status)
         return orr_fail(ORR_ERR_FORMAT, "no celestial world coordinates: none in the header");
     return ORR_OK;
 }
 
-static orr_status read_header(orr_wcs *w, header *h, const char *text, int n_cards,
-                              const orr_sky *sky)
+/* The cards, without what no header may hold (a line's end) and WCSLIB's parsers do not bear. */
+static orr_status copy_text(char **out, const char *text, int n_cards, const char *name)
 {
-    ORR_TRY(parse(w, h, text, n_cards));
+    size_t n = 80 * (size_t)n_cards;
+
+    if (!(*out = orr_alloc(n + 1, 1))) return no_memory(name);
+    for (size_t i = 0; i < n; i++)
+        (*out)[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : ' ';
+    return ORR_OK;
+}
+
+static orr_status read_header(orr_wcs *w, header *h, int n_cards, const orr_sky *sky)
+{
+    ORR_TRY(parse(w, h, h->text, n_cards));
     ORR_TRY(choose(w, h));
     ORR_TRY(check_tables(h));
     ORR_TRY(check_numbers(h));
@@ -434,9 +490,11 @@ orr_status orr_wcs_open(orr_wcs **out, const char *text, int n_cards, const orr_
         return no_memory(name);
     }
     wcserr_enable(1);
-    st = read_header(w, &h, text, n_cards, sky);
+    st = copy_text(&h.text, text, n_cards, name);
+    if (st == ORR_OK) st = read_header(w, &h, n_cards, sky);
     wcserr_enable(0);
-    wcsdealloc(h.keys);
+    orr_free(h.cards);
+    orr_free(h.text);
     if (st == ORR_OK) {
         *out = w;
         return st;
