@@ -85,10 +85,10 @@ def make_rows():
         for i in range(EACH):
             inside = -0.5 < x[i] < N - 0.5 and -0.5 < y[i] < N - 0.5
             corner = [int(np.clip(np.ceil(v - SIZE / 2), 0, N - SIZE)) for v in (y[i], x[i])]
-            rows.append((1000 * k + i, icrs[i], name, corner if inside else None))
+            rows.append((1000 * k + i + 1, icrs[i], name, corner if inside else None))
         # the other side of the sky, a quarter away, and the same numbers in the frame's own system
         for i, (lon, lat) in enumerate(((icrs[9].ra.deg + 180, -icrs[9].dec.deg), (icrs[9].ra.deg + 90, 0.0))):
-            rows.append((1000 * k + 500 + i, SkyCoord(lon, lat, unit="deg"), name, None))
+            rows.append((1000 * k + 501 + i, SkyCoord(lon, lat, unit="deg"), name, None))
     return rows
 
 
@@ -185,11 +185,11 @@ archive: {{folder: {o.tmp('fetched')}, url: "http://127.0.0.1:9/{{n}}.fits", pat
         self.assertIn("crop.sky", o.orrery("crop", job("refused", self.catalogue, crop=', sky: "here"'), code=2).err)
 
     def test_frames_refused(self):
-        rows = [(i, SkyCoord(150.0, 2.0, unit="deg"), name, None) for i, name in enumerate(REFUSED)]
+        rows = [(i, SkyCoord(150.0, 2.0, unit="deg"), name, None) for i, name in enumerate(REFUSED, 1)]
         path = write_catalogue(o.tmp("bad.csv"), rows, ICRS())
         o.orrery("crop", job("bad", path), code=1, ranks=2)
         listed = quarantine(o.tmp("bad-quarantine.csv"))
-        for i, name in enumerate(REFUSED):
+        for i, name in enumerate(REFUSED, 1):
             self.assertTrue(listed[i].startswith(f"{name}.fits: "), listed[i])
             self.assertIn(name, listed[i].split(": ", 1)[1])
 
