@@ -503,3 +503,21 @@ orr_status orr_schema_same(const orr_schema *set, const orr_schema *s, const cha
                         path);
     return ORR_OK;
 }
+
+void orr_schema_number_name(const orr_schema *s, int64_t k, char *buf, size_t bytes)
+{
+    const char *line = s->feature_names;
+    int length;
+
+    if (s->n_dims == 1 && k < ORR_MAX_CHANNELS && s->channel_names[k][0]) {
+        snprintf(buf, bytes, "%s", s->channel_names[k]);
+        return;
+    }
+    for (int64_t i = 0; i < k && line; i++)
+        if ((line = strchr(line, '\n'))) line++;
+    length = line && strncmp(s->feature_names, "sha256:", 7) != 0 ? (int)strcspn(line, "\n") : 0;
+    if (length)
+        snprintf(buf, bytes, "%.*s", length, line);
+    else
+        snprintf(buf, bytes, "number %lld", (long long)k);
+}

@@ -84,6 +84,8 @@ orr_status orr_schema_name_features(orr_schema *s,
                                     const char *(*name)(const void *ctx, int64_t i, char *buf,
                                                         size_t bytes),
                                     const void *ctx);
+/* What number k of a sample is called: "u", or "number 3" where it has no name. */
+void orr_schema_number_name(const orr_schema *s, int64_t k, char *buf, size_t bytes);
 /* "redshift", "value", "" when nobody has said it; and the kind of a word, which is one of these.
  */
 const char *orr_target_kind_name(orr_target_kind kind);

@@ -15,15 +15,22 @@
 static orr_status alloc_stats(orr_step *s)
 {
     if (s->n_stats == 0) return ORR_OK;
-    s->mean = orr_alloc(s->n_stats, sizeof *s->mean);
-    s->dev = orr_alloc(s->n_stats, sizeof *s->dev);
-    s->inverse = orr_alloc(s->n_stats, sizeof *s->inverse);
-    if (!s->mean || !s->dev || !s->inverse)
-        return orr_fail(ORR_ERR_NOMEM, "transform %s: no memory for %zu means and deviations",
-                        s->kind->name, s->n_stats);
-    for (size_t i = 0; i < s->n_stats; i++)
-        s->dev[i] = s->inverse[i] = 1; /* until it is fitted, the step changes nothing */
+    s->stats = orr_alloc(s->n_stats * (size_t)s->kind->n_saved, sizeof *s->stats);
+    s->state = orr_alloc(s->n_stats, s->kind->state_bytes);
+    if (!s->stats || !s->state)
+        return orr_fail(ORR_ERR_NOMEM, "transform %s: no memory for %zu statistics", s->kind->name,
+                        s->n_stats);
     return ORR_OK;
+}
+
+void orr_step_name(const orr_step *s, size_t k, char *buf, size_t bytes)
+{
+    if (s->schema && s->n_stats == orr_sample_elements(s->in))
+        orr_schema_number_name(s->schema, (int64_t)k, buf, bytes);
+    else if (s->schema && k < ORR_MAX_CHANNELS && s->schema->channel_names[k][0])
+        snprintf(buf, bytes, "%s", s->schema->channel_names[k]);
+    else
+        snprintf(buf, bytes, "number %zu", k);
 }
 
 int orr_transform_kind_help(int i, orr_kind_help *out)
@@ -80,6 +87,9 @@ static orr_status add_step(orr_transform *t, const orr_node *item, orr_sample_sh
         return orr_fail(ORR_ERR_NOMEM, "transforms: no memory");
     ORR_TRY(orr_options_read(s->o, options_of(s->kind), options, what));
     s->in = s->out = in;
+    s->schema = t->schema;
+    for (int i = 0; i < t->n_steps; i++)
+        if (t->step[i].kind->make) s->schema = NULL;
     if (s->kind->init) ORR_TRY(s->kind->init(s, where));
     t->n_steps++;
     return alloc_stats(s);
@@ -107,6 +117,9 @@ orr_status orr_transform_create(orr_transform **out, const orr_node *list, const
         return orr_fail(ORR_ERR_OPTION, "%s: transforms is a list of steps",
                         orr_node_where(list, where, sizeof where));
     if (!(t = orr_alloc(1, sizeof *t))) return orr_fail(ORR_ERR_NOMEM, "transforms: no memory");
+    if (!(t->schema = orr_alloc(1, sizeof *t->schema)))
+        ORR_TRY_GOTO(st, done, orr_fail(ORR_ERR_NOMEM, "transforms: no memory"));
+    *t->schema = *s;
     t->x_type = s->x_type;
     t->in = (orr_sample_shape){ s->h, s->w, s->c };
     for (int i = 0; list && i < list->n_items; i++)
@@ -124,10 +137,10 @@ void orr_transform_destroy(orr_transform *t)
     if (!t) return;
     for (int i = 0; i < ORR_MAX_STEPS; i++) { /* also a step that failed half-way */
         orr_free(t->step[i].o);
-        orr_free(t->step[i].mean);
-        orr_free(t->step[i].dev);
-        orr_free(t->step[i].inverse);
+        orr_free(t->step[i].stats);
+        orr_free(t->step[i].state);
     }
+    orr_free(t->schema);
     orr_free(t);
 }
 
@@ -237,11 +250,7 @@ size_t orr_transform_fewest_shared(const orr_transform *t, const char **name)
     return fewest;
 }
 
-/* ---- fitting ----
- * Two passes for each fitted step: sums give the means, then sums of squares about them give the
- * deviations.  One pass over sums of x and x^2 would lose every digit of the deviation of raw
- * fluxes (mean 1e6, deviation 10), and partial sums could not simply be added up by ranks if blocks
- * were centred each on its own mean. */
+/* ---- fitting ---- */
 int orr_is_constant(double variance, double mean, double n)
 {
     double bound = (n < 1e7 ? n : 1e7) * DBL_EPSILON * mean; /* stays below float32's own step */
@@ -249,83 +258,71 @@ int orr_is_constant(double variance, double mean, double n)
     return variance <= bound * bound;
 }
 
+int orr_transform_fills(const orr_transform *t)
+{
+    for (int i = 0; i < t->n_steps; i++)
+        if (t->step[i].fills) return 1;
+    return 0;
+}
+
 int orr_transform_n_fits(const orr_transform *t)
 {
     int n = 0;
 
     for (int i = 0; i < t->n_steps; i++)
-        n += t->step[i].n_stats > 0 ? 2 : 0;
+        n += t->step[i].n_stats > 0 ? t->step[i].passes : 0;
     return n - t->passes;
 }
 
-/* Index of the step that the present pass fits; n_steps when there is none. */
-static int fitting(const orr_transform *t)
+/* Index of the step that the present pass fits, and which pass of it this is; n_steps when there is
+ * none. */
+static int fitting(const orr_transform *t, int *pass)
 {
-    int left = t->passes / 2;
-
-    for (int i = 0; i < t->n_steps; i++)
-        if (t->step[i].n_stats > 0 && left-- == 0) return i;
+    *pass = t->passes;
+    for (int i = 0; i < t->n_steps; i++) {
+        if (t->step[i].n_stats == 0) continue;
+        if (*pass < t->step[i].passes) return i;
+        *pass -= t->step[i].passes;
+    }
     return t->n_steps;
 }
 
 size_t orr_transform_fit_size(const orr_transform *t)
 {
-    int i = fitting(t);
+    int pass, i = fitting(t, &pass);
 
-    return i < t->n_steps ? t->step[i].n_stats : 0;
+    return i < t->n_steps ? t->step[i].n_stats * t->step[i].sums : 0;
 }
 
 orr_status orr_transform_fit_block(const orr_transform *t, const void *x, int n, double *sums,
                                    void *scratch)
 {
-    const int at = fitting(t), squares = t->passes % 2;
+    int pass;
+    const int at = fitting(t, &pass);
     const orr_step *s = &t->step[at];
     const char *from = x;
-    size_t bytes, numbers;
+    size_t bytes;
 
     if (at == t->n_steps || n < 0 || n > ORR_FIT_BLOCK)
         return orr_fail(ORR_ERR_ARG, "transforms: nothing left to fit, or a block of %d rows", n);
     bytes = orr_sample_elements(t->in) * (t->x_type == ORR_X_F32   ? 4
                                           : t->x_type == ORR_X_F16 ? 2
                                                                    : 1);
-    numbers = orr_sample_elements(s->in);
-    for (size_t k = 0; k < s->n_stats; k++)
-        sums[k] = 0;
-    for (int row = 0; row < n; row++) {
-        const double *v = steps_apply(t, at, from + (size_t)row * bytes, scratch);
-        for (size_t i = 0; i < numbers; i += s->n_stats)
-            for (size_t k = 0; k < s->n_stats; k++) {
-                double d = squares ? v[i + k] - s->mean[k] : v[i + k];
-                sums[k] += squares ? d * d : d;
-            }
-    }
+    memset(sums, 0, s->n_stats * s->sums * sizeof *sums);
+    for (int row = 0; row < n; row++)
+        s->kind->fit_row(s, pass, steps_apply(t, at, from + (size_t)row * bytes, scratch), sums);
     return ORR_OK;
 }
 
 orr_status orr_transform_fit_end(orr_transform *t, const double *total, int64_t rows)
 {
-    orr_step *s = &t->step[fitting(t)];
-    size_t each; /* numbers of a row that one statistic is over */
-    double n;
+    int pass, at = fitting(t, &pass);
+    orr_step *s = &t->step[at];
 
-    if (fitting(t) == t->n_steps || rows < 1)
+    if (at == t->n_steps || rows < 1)
         return orr_fail(ORR_ERR_ARG, "transforms: nothing left to fit, or no training rows");
-    each = orr_sample_elements(s->in) / s->n_stats;
-    n = (double)rows * (double)each;
-    for (size_t k = 0; k < s->n_stats; k++) {
-        if (!isfinite(total[k]))
-            return orr_fail(ORR_ERR_NUMERIC,
-                            "transform %s: number %zu of the training rows sums up to %g; look for "
-                            "NaN or infinity in the data",
-                            s->kind->name, k, total[k]);
-        if (t->passes % 2 == 0) {
-            s->mean[k] = total[k] / n;
-        } else {
-            double variance = total[k] / n;
-            s->dev[k] = orr_is_constant(variance, s->mean[k], n) ? 1 : sqrt(variance);
-            s->inverse[k] = 1 / s->dev[k];
-        }
-    }
+    ORR_TRY(s->kind->fit_end(s, pass, total, rows));
+    if (pass == s->passes - 1) ORR_TRY(s->kind->learned(s));
     t->passes++;
     return ORR_OK;
 }
@@ -341,12 +338,17 @@ void orr_transform_dump(const orr_transform *t, orr_text *out)
     }
 }
 
+static size_t saved(const orr_step *s)
+{
+    return s->n_stats * (size_t)s->kind->n_saved;
+}
+
 size_t orr_transform_n_numbers(const orr_transform *t)
 {
     size_t n = 0;
 
     for (int i = 0; i < t->n_steps; i++)
-        n += 2 * t->step[i].n_stats;
+        n += saved(&t->step[i]);
     return n;
 }
 
@@ -354,10 +356,10 @@ void orr_transform_get_numbers(const orr_transform *t, double *out)
 {
     for (int i = 0; i < t->n_steps; i++) {
         const orr_step *s = &t->step[i];
+
         if (s->n_stats == 0) continue;
-        memcpy(out, s->mean, s->n_stats * sizeof *out);
-        memcpy(out + s->n_stats, s->dev, s->n_stats * sizeof *out);
-        out += 2 * s->n_stats;
+        memcpy(out, s->stats, saved(s) * sizeof *out);
+        out += saved(s);
     }
 }
 
@@ -369,18 +371,12 @@ orr_status orr_transform_set_numbers(orr_transform *t, const double *in, size_t 
     t->passes = 0;
     for (int i = 0; i < t->n_steps; i++) {
         orr_step *s = &t->step[i];
-        for (size_t k = 0; k < s->n_stats; k++) {
-            s->mean[k] = in[k];
-            s->dev[k] = in[s->n_stats + k];
-            s->inverse[k] = 1 / s->dev[k];
-            if (!isfinite(s->mean[k]) || !isfinite(s->dev[k]) || !(s->dev[k] > 0))
-                return orr_fail(
-                    ORR_ERR_FORMAT,
-                    "transforms: mean %g and deviation %g of number %zu of %s are not usable",
-                    s->mean[k], s->dev[k], k, s->kind->name);
-        }
-        in += 2 * s->n_stats;
-        t->passes += s->n_stats > 0 ? 2 : 0;
+
+        if (s->n_stats == 0) continue;
+        memcpy(s->stats, in, saved(s) * sizeof *in);
+        ORR_TRY(s->kind->learned(s));
+        in += saved(s);
+        t->passes += s->passes;
     }
     return ORR_OK;
 }

@@ -2,6 +2,8 @@
  * the model file: predict and evaluate run this same code.
  *
  *   transforms:
+ *     - nan: {fill: median}            # what is no value (NaN, infinity) becomes the median or
+ * mean #   of the training rows that have one, or `value`
  *     - standardise: {per: sample}     # (x - mean) / deviation; the numbers that share them:
  *                                      #   sample, channel: of this sample;
  *                                      #   feature: one number of all training rows (h*w*c pairs);
@@ -62,14 +64,15 @@ void orr_transform_pick_aux(const float *aux, const int *columns, int n, float *
 size_t orr_transform_fewest_shared(const orr_transform *t, const char **name);
 size_t orr_transform_scratch_bytes(const orr_transform *t);
 
-/* ---- statistics: passes over training rows.  Each pass accumulates sums of one fitted step (all
- * before it are applied): two passes a step, sums for the means, then sums of squares about them
- * for the deviations. Sums over rows are taken in fixed blocks of ORR_FIT_BLOCK places of the
- * training list, so that ranks may share the blocks and add them in block order: same bits for any
- * number of ranks ---- */
+/* ---- statistics: passes over training rows.  Each pass accumulates sums for one fitted step (all
+ * before it are applied): standardise takes two (means, then squares about them), nan one or eight.
+ * Sums over rows are taken in fixed blocks of ORR_FIT_BLOCK places of the training list, so that
+ * ranks may share the blocks and add them in block order: same bits for any number of ranks ---- */
 enum { ORR_FIT_BLOCK = 256 };
 /* Passes still to make: 0 when nothing needs fitting. */
 int orr_transform_n_fits(const orr_transform *t);
+/* Does a step take what is no value? */
+int orr_transform_fills(const orr_transform *t);
 /* Doubles of one block's sums in the present pass. */
 size_t orr_transform_fit_size(const orr_transform *t);
 /* sums (overwritten) = sums over n <= ORR_FIT_BLOCK stored samples x[n][x_bytes]. */

@@ -3,6 +3,7 @@
 
 /* clang-format off */
 #define KINDS(X) \
+    X(nan) \
     X(standardise) \
     X(moving_average) \
     X(affine) \

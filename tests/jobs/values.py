@@ -7,6 +7,8 @@ import unittest
 import h5py
 import numpy as np
 import orrery as o
+from sklearn.impute import SimpleImputer
+from sklearn.model_selection import train_test_split
 
 NONE = [np.nan, np.inf, -np.inf]
 
@@ -191,6 +193,119 @@ class Values(unittest.TestCase):
             self.assertIn("2 of 50 samples are blank (every value 0 or none), such as row 107", err)
             self.assertIn("1 of 50 samples are constant (every value the same), such as row 111", err)
             self.assertIn("2 of 50 samples are the same as an earlier one, such as row 112 as row 103", err)
+
+
+LAYERS = "[flatten, linear: {units: 8}, relu, linear: {units: 1}]"
+
+
+def train_job(name, data, transforms, more=""):
+    return o.write(name + ".yaml", f"""
+run: {o.tmp(name)}
+data: {{train: {data}, transforms: {transforms}, overlap: allow{more}}}
+model: {{layers: {LAYERS}, {o.KERNELS.replace("=", ": ")}}}
+train: {{epochs: 3, batch: 32, lr: 0.01, leaves: 4}}
+runtime: {{threads: 1, progress: false}}
+""")
+
+
+def weights(run):
+    with h5py.File(run + "/model.h5") as f:
+        out = {}
+        f.visititems(lambda n, d: out.update({n: d[:]}) if isinstance(d, h5py.Dataset) and "weight" in n or "bias" in n else None)
+        return {k: v for k, v in out.items() if isinstance(v, np.ndarray)}
+
+
+class Filled(unittest.TestCase):
+    """A table with NaN, infinities and sentinels, and the one that scikit-learn cleaned."""
+
+    @classmethod
+    def setUpClass(cls):
+        rng = np.random.default_rng(4)
+        cls.x = np.round(rng.normal(20, 1, (401, 3)), 3).astype("f4")
+        cls.y = (cls.x[:, 0] + cls.x[:, 1] > 40).astype(int)
+        for k, bad in enumerate([np.nan, np.inf, -9999.0]):
+            cls.x[rng.choice(401, 30, replace=False), k] = bad
+        np.save(o.tmp("f.npy"), cls.x.astype("f4"))
+        np.save(o.tmp("fy.npy"), cls.y)
+        load(o.tmp("f.npy"), ["input.label=" + o.tmp("fy.npy"), "input.nan=keep", "input.missing=[-9999]"], "dirty")
+        cls.dirty = np.where(np.isfinite(cls.x) & (cls.x != -9999), cls.x, np.nan)
+
+    def clean(self, name, strategy, **more):
+        rows = train_test_split(np.arange(401), test_size=0.2, random_state=1, stratify=self.y)[0]
+        fill = SimpleImputer(strategy=strategy, **more).fit(self.dirty[rows].astype(np.float64))
+        np.save(o.tmp(name + ".npy"), fill.transform(self.dirty.astype(np.float64)).astype("f4"))
+        load(o.tmp(name + ".npy"), ["input.label=" + o.tmp("fy.npy")], name)
+
+    def test_same_model_as_cleaned_by_hand(self):
+        for fill, strategy in (("median", "median"), ("mean", "mean"), ("value, value: -1", "constant")):
+            self.clean("hand", strategy, **({"fill_value": -1} if strategy == "constant" else {}))
+            name = strategy
+            o.orrery("train", train_job("hand-" + name, o.tmp("hand"), "[standardise: {per: feature}]"))
+            for ranks in (0, 2, 3):
+                run = "own-%s-%d" % (name, ranks)
+                o.orrery("train", train_job(run, o.tmp("dirty"), "[nan: {fill: %s}, standardise: {per: feature}]" % fill), ranks=ranks)
+                own, hand = weights(o.tmp(run)), weights(o.tmp("hand-" + name))
+                self.assertGreater(len(own), 0)
+                for k in hand:
+                    np.testing.assert_array_equal(own[k], hand[k], (fill, ranks, k))
+        p = o.orrery("predict", o.tmp("own-median-0"), o.tmp("dirty"), "out=" + o.tmp("p.csv"))
+        with open(o.tmp("p.csv")) as f:
+            self.assertNotIn("nan", f.read())
+
+    def test_nan_never_reaches_a_net(self):
+        r = o.orrery("train", train_job("no-1", o.tmp("dirty"), "[]"), code=None)
+        self.assertNotEqual(r.code, 0)
+        self.assertRegex(r.err, r"dirty: \d+ of 320 train samples have a value that is none .* such as sample \d+: number \d; fill it")
+        r = o.orrery("train", train_job("no-2", o.tmp("dirty"), "[standardise: {per: sample}, nan]"), code=0)
+        r = o.orrery("train", train_job("no-3", o.tmp("dirty"), "[reshape: {shape: [3, 1]}, moving_average: {window: 2}]"), ranks=2, code=None)
+        self.assertIn("have a value that is none", r.err)
+        o.orrery("train", train_job("good", self.finite(), "[]"))
+        for command in ("predict", "evaluate"):
+            for ranks in (0, 2):
+                r = o.orrery(command, o.tmp("good"), o.tmp("dirty"), *(["out=" + o.tmp("q.csv")] if command == "predict" else []),
+                             ranks=ranks, code=None)
+                self.assertNotEqual(r.code, 0)
+                self.assertRegex(r.err, "sample \\d+ has a value that is none")
+
+    def text_of(self, path):
+        with open(path) as f:
+            return f.read()
+
+    def finite(self):
+        np.save(o.tmp("g.npy"), np.nan_to_num(self.dirty))
+        load(o.tmp("g.npy"), ["input.label=" + o.tmp("fy.npy")], "finite")
+        return o.tmp("finite")
+
+    def test_a_column_without_values_is_refused(self):
+        x = self.dirty.copy()
+        x[:, 1] = np.nan
+        text = "u,g,r,l\n" + "".join(",".join(["" if np.isnan(v) else repr(float(v)) for v in row] + [str(l)]) + "\n"
+                                     for row, l in zip(x, self.y))
+        *_, err = load(o.write("e.csv", text), ["input.label=l", "input.nan=keep"], "empty")
+        self.assertIn("g 401 (all)", err)
+        for fill in ("median", "mean"):
+            r = o.orrery("train", train_job("no-" + fill, o.tmp("empty"), "[nan: {fill: %s}]" % fill), code=None)
+            self.assertRegex(r.err, "g has no value in any of the")
+        o.orrery("train", train_job("yes", o.tmp("empty"), "[nan: {fill: value}]"))
+
+    def test_targets_and_aux(self):
+        t = np.arange(401.0)
+        t[[5, 6]] = np.nan
+        x = np.nan_to_num(self.dirty)
+        text = "a,b,c,m,t\n" + "".join("%g,%g,%g,%s,%s\n" % (*x[i], "" if i % 9 == 0 else "%g" % i, "inf" if i == 5 else i)
+                                       for i in range(401))
+        path = o.write("ta.csv", text)
+        options = ["input.target=t", "input.aux=[m]", "input.nan=keep", "input.features='a,b,c'"]
+        load(path, options, "ta")
+        job = train_job("no-t", o.tmp("ta"), "[]")
+        self.assertRegex(o.orrery("train", job, code=None).err, "(train|validation) samples have a value that is none .*: its target; import")
+        load(path, options[:2] + ["input.nan=drop", "input.features='a,b,c'"], "ta")
+        o.orrery("train", job)
+        load(o.write("aux.csv", text.replace("inf", "5")), options, "ta2")
+        layers = LAYERS.replace("[flatten,", "[flatten: {name: x}, aux: {name: m}, concat: {inputs: [x, m]},")
+        job = o.write("aux.yaml", self.text_of(train_job("no-a", o.tmp("ta2"), "[]", ", aux: [m]")).replace(LAYERS, layers))
+        self.assertRegex(o.orrery("train", job, code=None).err, "sample \\d+: m; fill it .data.aux_transforms")
+        o.orrery("train", job, "data.aux_transforms=[nan: {fill: mean}]")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,10 @@ const orr_option orr_cutout_options[] = {
                       "stamp over the frame's edge: move it inwards, set the object aside, fill"),
     ORR_OPTION_REAL(orr_cutout_opts, fill, "0", -3.4028234e38, 3.4028234e38,
                     "what pad fills with, in the frame's unit"),
-    ORR_OPTION_CHOICE(orr_cutout_opts, nan, "drop", "drop|zero|keep",
-                      "NaN pixels in a stamp: set the object aside, make them 0, leave them"),
+    ORR_OPTION_CHOICE(
+        orr_cutout_opts, nan, "drop", "drop|zero|keep",
+        "pixels of a stamp that are NaN or infinite: set the object aside, make them 0, keep "
+        "them as NaN"),
     ORR_OPTION_STRING(orr_cutout_opts, sky, "",
                       "system of the frames' coordinates where their headers say it wrongly or not "
                       "at all: ICRS, FK5 J1975, FK4 B1950, galactic, ...; none: as they say"),
@@ -156,15 +158,15 @@ static orr_status read_part(orr_frame *f, const orr_place *p, int size, float *p
     return orr_frame_read(f, x0, y0, w, h, pixels);
 }
 
-/* Counts the NaNs, and makes them 0 when asked to. */
+/* Counts the pixels that are no value, infinities among them; they become 0 or NaN. */
 static int count_nans(float *pixels, int n, int zero)
 {
     int nans = 0;
 
     for (int i = 0; i < n; i++)
-        nans += isnan(pixels[i]) != 0;
-    for (int i = 0; zero && nans && i < n; i++)
-        if (isnan(pixels[i])) pixels[i] = 0;
+        nans += !isfinite(pixels[i]);
+    for (int i = 0; nans && i < n; i++)
+        if (!isfinite(pixels[i])) pixels[i] = zero ? 0 : NAN;
     return nans;
 }
 
@@ -207,7 +209,8 @@ orr_status orr_cutout_band(const orr_cutout_opts *o, orr_frame *f, int n, const 
         r->nans = count_nans(pixels, part[2] * part[3], rule == ORR_NAN_ZERO);
         r->aside = r->nans && rule == ORR_NAN_DROP;
         if (r->aside)
-            snprintf(r->reason, sizeof r->reason, "%d pixels of its stamp are NaN", r->nans);
+            snprintf(r->reason, sizeof r->reason, "%d pixels of its stamp are NaN or infinite",
+                     r->nans);
         else
             put(cube, o->size, n_bands, pixels, part, (float)o->fill);
     }

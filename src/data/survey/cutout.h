@@ -10,8 +10,9 @@
  *   pad    pixels outside are `fill` (default 0)
  * An object whose centre pixel is outside the frame is always set aside, whatever the rule.
  * A frame smaller than the stamp: clamp sets aside.
- * NaN pixels in the stamp: drop sets the object aside, zero and keep do as they say; all are
- * counted. The stamp of an object that is set aside is left as it was.
+ * Pixels of the stamp that are NaN or infinite are no value: drop sets the object aside, zero makes
+ * them 0, keep makes them NaN; all are counted. The stamp of an object that is set aside is left as
+ * it was.
  *
  * Not collective; thread-safe, as long as no two threads use one frame. */
 #ifndef ORR_DATA_SURVEY_CUTOUT_H
@@ -52,7 +53,7 @@ int orr_cutout_place(const orr_cutout_opts *o, int width, int height, double x, 
 
 typedef struct orr_band_result {
     int aside;       /* this band cannot give a stamp of the object: reason says why */
-    int moved, nans; /* clamped; NaN pixels met */
+    int moved, nans; /* clamped; pixels met that are no value */
     char reason[160];
 } orr_band_result;
 /* One band of n objects at ra[], dec[] out of one frame: pixel (r, c) of object i goes to

@@ -1,4 +1,9 @@
-/* data/transforms/standardise.c - mean 0 and deviation 1. */
+/* data/transforms/standardise.c - mean 0 and deviation 1.
+ *
+ * Two passes to fit: sums give the means, then sums of squares about them give the deviations.  One
+ * pass over sums of x and x^2 would lose every digit of the deviation of raw fluxes (mean 1e6,
+ * deviation 10), and partial sums could not simply be added up by ranks if blocks were centred each
+ * on its own mean. */
 #include "data/transform_private.h"
 
 #include <math.h>
@@ -57,8 +62,65 @@ static orr_status standardise_init(orr_step *s, const char *where)
         if (strcmp(o->per, pers[i]) == 0) o->per = pers[i];
     if (o->per == pers[2]) s->n_stats = orr_sample_elements(s->in);
     if (o->per == pers[3]) s->n_stats = (size_t)s->in.c;
+    s->passes = 2;
+    s->sums = 1;
     return ORR_OK;
 }
+
+/* ---- fitted: stats are means, then deviations; the state of each is 1 / deviation ---- */
+
+static void standardise_fit_row(const orr_step *s, int pass, const double *v, double *sums)
+{
+    for (size_t i = 0, numbers = orr_sample_elements(s->in); i < numbers; i += s->n_stats)
+        for (size_t k = 0; k < s->n_stats; k++) {
+            double d = pass ? v[i + k] - s->stats[k] : v[i + k];
+            sums[k] += pass ? d * d : d;
+        }
+}
+
+static orr_status standardise_fit_end(orr_step *s, int pass, const double *total, int64_t rows)
+{
+    const double each = (double)(orr_sample_elements(s->in) / s->n_stats), n = (double)rows * each;
+    double *mean = s->stats, *dev = s->stats + s->n_stats;
+
+    char name[96];
+
+    for (size_t k = 0; k < s->n_stats; k++) {
+        if (!isfinite(total[k])) {
+            orr_step_name(s, k, name, sizeof name);
+            return orr_fail(ORR_ERR_NUMERIC,
+                            "transform standardise: %s of the training rows sums up to %g; "
+                            "look for NaN or infinity in the data, and let the transform nan go "
+                            "before it",
+                            name, total[k]);
+        }
+        if (pass == 0) {
+            mean[k] = total[k] / n;
+        } else {
+            double variance = total[k] / n;
+            dev[k] = orr_is_constant(variance, mean[k], n) ? 1 : sqrt(variance);
+        }
+    }
+    return ORR_OK;
+}
+
+static orr_status standardise_learned(orr_step *s)
+{
+    const double *mean = s->stats, *dev = s->stats + s->n_stats;
+    double *inverse = s->state;
+
+    for (size_t k = 0; k < s->n_stats; k++) {
+        inverse[k] = 1 / dev[k];
+        if (!isfinite(mean[k]) || !isfinite(dev[k]) || !(dev[k] > 0))
+            return orr_fail(
+                ORR_ERR_FORMAT,
+                "transforms: mean %g and deviation %g of number %zu of standardise are not usable",
+                mean[k], dev[k], k);
+    }
+    return ORR_OK;
+}
+
+/* ---- over a sample ---- */
 
 static size_t standardise_shares(const orr_step *s)
 {
@@ -102,14 +164,15 @@ static void standardise(const orr_step *s, double *x)
 {
     const standardise_opts *o = s->o;
     const size_t n = orr_sample_elements(s->in), c = (size_t)s->in.c;
+    const double *mean = s->stats, *inverse = s->state;
 
     if (s->n_stats == n) {
         for (size_t i = 0; i < n; i++)
-            x[i] = (x[i] - s->mean[i]) * s->inverse[i];
+            x[i] = (x[i] - mean[i]) * inverse[i];
     } else if (s->n_stats > 0) {
         for (size_t i = 0; i < n; i += c)
             for (size_t k = 0; k < c; k++)
-                x[i + k] = (x[i + k] - s->mean[k]) * s->inverse[k];
+                x[i + k] = (x[i + k] - mean[k]) * inverse[k];
     } else if (o->per == pers[0] || c == 1) {
         standardise_run(x, n);
     } else {
@@ -123,7 +186,12 @@ const orr_transform_kind orr_transform_standardise = {
     .help = "(x - mean) / deviation",
     .options = standardise_options,
     .opts_bytes = sizeof(standardise_opts),
+    .n_saved = 2,
+    .state_bytes = sizeof(double),
     .init = standardise_init,
+    .fit_row = standardise_fit_row,
+    .fit_end = standardise_fit_end,
+    .learned = standardise_learned,
     .shares = standardise_shares,
     .change = standardise,
 };

@@ -5,6 +5,7 @@
 #include "jobs/context/phase.h"
 #include "jobs/context/signals.h"
 
+#include <math.h>
 #include <string.h>
 
 struct orr_predictor {
@@ -116,6 +117,28 @@ static void make_aux(orr_predictor *p, const orr_samples *s, const int64_t *rows
     }
 }
 
+/* What is none would be answered like any number. */
+static orr_status check_chunk(const orr_predictor *p, const orr_samples *s, const int64_t *rows,
+                              int n, size_t count)
+{
+    const float *v[] = { p->x, p->aux };
+    const size_t each[] = { count, (size_t)orr_model_aux_width(p->model) };
+    char id[ORR_ID_TEXT_MAX + 1];
+
+    for (int part = 0; part < 2; part++)
+        for (size_t i = 0; i < (size_t)n * each[part]; i++) {
+            if (isfinite(v[part][i])) continue;
+            orr_dataset_id(s->set, rows[i / each[part]], id, sizeof id);
+            return orr_fail(ORR_ERR_FORMAT,
+                            "%s: sample %s has a value that is none (NaN or infinite) where the "
+                            "model takes a number: %s %zu; import the table again with input.nan: "
+                            "drop, or train a model with the transform nan",
+                            orr_dataset_path(s->set), id, part ? "aux number" : "number",
+                            i % each[part]);
+        }
+    return ORR_OK;
+}
+
 static orr_status predict_chunk(orr_predictor *p, const orr_samples *s, const int64_t *rows, int n,
                                 const int *columns, orr_real *logits)
 {
@@ -137,6 +160,7 @@ static orr_status predict_chunk(orr_predictor *p, const orr_samples *s, const in
             orr_transform_apply(t, orr_samples_row(s, rows[i]), x + (size_t)i * count,
                                 scratch + (size_t)thread * step);
     make_aux(p, s, rows, n, columns);
+    ORR_TRY(check_chunk(p, s, rows, n, count));
     orr_timeline_span("transform", span, -1);
     span = orr_timeline_now();
     ORR_TRY(orr_net_forward(p->net, &batch, x, p->aux, 0, &y));

@@ -2,6 +2,7 @@
 #include "jobs/train/training.h"
 #include "core/memory.h"
 #include "jobs/context/phase.h"
+#include "jobs/model/finite.h"
 #include "jobs/model/predictor.h"
 #include "jobs/model/scores.h"
 #include "jobs/train/cautions.h"
@@ -206,16 +207,37 @@ static orr_status make_plan(orr_training *t)
     return orr_leaf_plan_init(&t->plan, o->leaves, t->context->rank, t->context->size);
 }
 
+/* Every part's values are numbers, as they are stored or behind the transforms. */
+static orr_status check_values(orr_training *t, int fitted)
+{
+    orr_finite_use use = { .transform = t->model.transform,
+                           .aux_transform = t->model.aux_transform,
+                           .n_aux = t->model.n_aux,
+                           .targets = 1 };
+
+    for (int i = 0; i < ORR_N_SPLITS; i++) {
+        const orr_split *p = &t->parts->part[i];
+        int columns[ORR_MAX_AUX];
+
+        if (p->n == 0) continue;
+        if (use.aux_transform)
+            ORR_TRY(orr_model_aux_columns(&t->model, orr_dataset_schema(p->samples->set),
+                                          orr_dataset_path(p->samples->set), columns));
+        use.columns = columns;
+        ORR_TRY(fitted ? orr_split_check_filled(t->context, p, &use)
+                       : orr_split_check_stored(t->context, p, &use));
+    }
+    return ORR_OK;
+}
+
 /* What the transforms must learn of the training rows. */
 static orr_status fit(orr_training *t)
 {
     const orr_split *train = &t->parts->part[ORR_TRAIN];
-    const orr_schema *schema = orr_dataset_schema(train->samples->set);
     orr_fit_rows f = { .samples = train->samples, .rows = train->rows, .n = train->n };
 
     ORR_TRY(orr_samples_fit(t->context, &f, t->model.transform));
     if (!t->model.aux_transform) return ORR_OK;
-    ORR_TRY(orr_model_aux_columns(&t->model, schema, t->job->data.train, t->aux_columns));
     f.n_aux = t->model.n_aux;
     f.columns = t->aux_columns;
     return orr_samples_fit(t->context, &f, t->model.aux_transform);
@@ -271,7 +293,13 @@ orr_status orr_training_open(orr_training *t, orr_context *context, const orr_tr
     ORR_TRY(orr_phase(context, NULL, make_plan(t)));
     ORR_TRY(orr_phase(context, NULL, make_model(t)));
     ORR_TRY(check_sets(t));
+    if (t->model.aux_transform)
+        ORR_TRY(orr_model_aux_columns(&t->model,
+                                      orr_dataset_schema(parts->part[ORR_TRAIN].samples->set),
+                                      job->data.train, t->aux_columns));
+    ORR_TRY(check_values(t, 0));
     ORR_TRY(fit(t));
+    ORR_TRY(check_values(t, 1));
     ORR_TRY(orr_phase(context, NULL, make_local(t)));
     return make_stepper(t);
 }
