@@ -129,9 +129,10 @@ static log_of *record(const orr_loader_opts *o)
         assert_int_equal(b->leaf[0], 0);
         assert_int_equal(b->leaf[n_leaves], b->n);
         for (int i = 0; i < n_leaves; i++)
-            assert_int_equal(b->leaf[i + 1] - b->leaf[i],
-                             orr_leaf_begin(b->n_global, o->n_leaves, o->first_leaf + i + 1) -
-                                 orr_leaf_begin(b->n_global, o->n_leaves, o->first_leaf + i));
+            assert_int_equal(
+                b->leaf[i + 1] - b->leaf[i],
+                orr_joined_begin(b->n_global, o->n_leaves, o->fewest, o->first_leaf + i + 1) -
+                    orr_joined_begin(b->n_global, o->n_leaves, o->fewest, o->first_leaf + i));
         if (b->n > 0) {
             memcpy(g->x[g->n], b->x, (size_t)b->n * sizeof g->x[0]);
             memcpy(&g->label[g->n], b->labels, (size_t)b->n * 4);
@@ -204,10 +205,9 @@ static void test_plain_copy(void **state)
 }
 
 /* Ranks' shares of each batch, put together, are the batch; with any number of threads. */
-static void test_ranks(void **state)
+static void check_ranks(orr_loader_opts o)
 {
     static const int sizes[] = { 1, 2, 3, 5, 7 };
-    orr_loader_opts o = options(*state);
     log_of *whole;
 
     o.n_leaves = o.last_leaf = 6;
@@ -243,6 +243,20 @@ static void test_ranks(void **state)
             assert_int_equal(at[b], whole->begin[b + 1] - whole->begin[b]);
     }
     orr_free(whole);
+}
+
+static void test_ranks(void **state)
+{
+    check_ranks(options(*state));
+}
+
+/* The same where leaves of a short batch join, so that some ranks get nothing of it. */
+static void test_ranks_with_joined_leaves(void **state)
+{
+    orr_loader_opts o = options(*state);
+
+    for (o.fewest = 2; o.fewest < 9; o.fewest += 3)
+        check_ranks(o);
 }
 
 static void test_resume(void **state)
@@ -511,11 +525,18 @@ static void test_life(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_content),   cmocka_unit_test(test_plain_copy),
-        cmocka_unit_test(test_ranks),     cmocka_unit_test(test_resume),
-        cmocka_unit_test(test_drop_last), cmocka_unit_test(test_balanced),
-        cmocka_unit_test(test_values),    cmocka_unit_test(test_fault),
-        cmocka_unit_test(test_life),      cmocka_unit_test(test_aux),
+        cmocka_unit_test(test_content),
+        cmocka_unit_test(test_plain_copy),
+        cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_ranks_with_joined_leaves),
+        cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_drop_last),
+        cmocka_unit_test(test_balanced),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_fault),
+        cmocka_unit_test(test_life),
+        cmocka_unit_test(test_aux),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
