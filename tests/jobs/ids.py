@@ -101,6 +101,24 @@ runtime: {{progress: false, threads: 1}}
         self.assertEqual([r[0] for r in read_csv(o.tmp("stack/test.csv"))[1:]], want)
 
 
+class Overlap(unittest.TestCase):
+    def test_other_types(self):
+        """An id in two sets is the same whether they hold integers or, for another id's sake, texts."""
+        rng = np.random.default_rng(5)
+        for name, first in (("oa", 100), ("ob", 139)):  # 139 is in both
+            ids = [str(first + i) for i in range(40)]
+            if name == "ob":
+                ids[7] = "10255738055396171776"
+            path = write_csv(name + ".csv", [["id", "a", "b", "label"]] + [[i, *rng.normal(size=2), k % 2] for k, i in enumerate(ids)])
+            o.orrery("import", f"input.files={path}", "input.id=id", "input.label=label", "input.features='a,b'", "input.shape=[2]", "out=" + o.tmp(name), QUIET)
+        with h5py.File(o.tmp("oa/index.h5")) as a, h5py.File(o.tmp("ob/index.h5")) as b:
+            self.assertEqual((a["id"].dtype.kind, b["id"].dtype.kind), ("i", "S"))
+        job = o.write("ov.yaml", f"run: {o.tmp('ovrun')}\ndata: {{train: {o.tmp('oa')}, validation: {o.tmp('ob')}}}\n"
+                      "model: {layers: [linear: {units: 1}]}\ntrain: {epochs: 1, batch: 8}\nruntime: {progress: false}\n")
+        for ranks in (0, 2):
+            self.assertIn("1 ids stand in more than one of the splits: 139", o.orrery("train", job, ranks=ranks, code=None).err)
+
+
 class Rounded(unittest.TestCase):
     """Two of these share an id once they are float64."""
     IDS = np.array([1237600000000000123, 1237600000000000124, 1237600000000000900], dtype="i8")

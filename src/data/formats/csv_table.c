@@ -260,7 +260,7 @@ static orr_status read_id(reader *r, int column, int place)
 
     ORR_TRY(next_field(r, column, f));
     if ((why = orr_id_fault(f->p, orr_csv_field_bytes(f)))) return fail_id(r, column, f, why);
-    if (r->c->choice.n_id == 1) return ORR_OK;
+    if (r->c->choice.n_id == 1 || !f->p) return ORR_OK;
     memcpy(r->part[place], f->p, orr_csv_field_bytes(f));
     r->part[place][orr_csv_field_bytes(f)] = '\0';
     return ORR_OK;

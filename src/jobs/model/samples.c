@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "core/rng.h"
 #include "data/census.h"
+#include "data/formats/id.h"
 #include "data/loader.h"
 #include "jobs/context/phase.h"
 
@@ -305,11 +306,22 @@ static int same(const orr_split *a, int64_t row_a, const orr_split *b, int64_t r
     if (ids) {
         orr_dataset_id(a->samples->set, row_a, id_a, sizeof id_a);
         orr_dataset_id(b->samples->set, row_b, id_b, sizeof id_b);
-        return s->id_type == t->id_type && strcmp(id_a, id_b) == 0;
+        return strcmp(id_a, id_b) == 0;
     }
     return orr_schema_x_bytes(s) == orr_schema_x_bytes(t) &&
            memcmp(orr_samples_row(a->samples, row_a), orr_samples_row(b->samples, row_b),
                   orr_schema_x_bytes(s)) == 0;
+}
+
+/* Of equal ids equal, whether their sets hold integers or texts. */
+static uint64_t id_hash(const orr_samples *s, int64_t row)
+{
+    char id[ORR_ID_TEXT_MAX + 1];
+    int64_t v;
+
+    orr_dataset_id(s->set, row, id, sizeof id);
+    if (orr_id_integer(id, strlen(id), &v)) return (uint64_t)v;
+    return orr_dataset_keys(s->set)[row];
 }
 
 static orr_status report_overlap(const orr_split *parts, const mark *marks, int64_t n, int ids,
@@ -368,7 +380,7 @@ static orr_status gather_marks(orr_context *context, const orr_split *parts, int
             mine[at - first] =
                 (mark){ .part = p,
                         .row = row,
-                        .hash = ids ? orr_dataset_keys(parts[p].samples->set)[row]
+                        .hash = ids ? id_hash(parts[p].samples, row)
                                     : orr_content_hash(orr_samples_row(parts[p].samples, row),
                                                        x_bytes) };
         }
