@@ -56,6 +56,9 @@ def cumulative(p):
     return np.minimum(np.concatenate([np.zeros((len(p), 1)), np.cumsum(p, 1)], 1), 1)
 
 
+SEEN = ["seen/" + k for k in ("thinning", "trained_ids", "trained_content", "chose_ids", "chose_content")]
+
+
 class Density(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -165,7 +168,7 @@ class Density(unittest.TestCase):
             with open(os.path.join(run, "report.json")) as f:
                 reports.append(json.load(f))
             with h5py.File(os.path.join(run, "model.h5")) as f:
-                models.append({k: f[k][()] for k in f if k != "weights"})
+                models.append({k: f[k][()] for k in f if k not in ("weights", "seen")})
             path = run + ".h5"
             o.orrery("predict", run, self.test, "out=" + path, o.KERNELS)
             with h5py.File(path) as f:
@@ -228,7 +231,7 @@ class Density(unittest.TestCase):
             sum = hashlib.sha256()
             layers = [f"weights/{k}.{part}" for k in ("linear1", "linear2") for part in ("weight", "bias")]
             for name in ("graph", "samples", "transforms", "aux_transforms", "transform_numbers", "aux_transform_numbers", "job", "record",
-                         "calibration", *layers):
+                         "calibration", *SEEN, *layers):
                 data = f[name][:]
                 sum.update(name.encode() + b"\0" + (data.tobytes() if data.dtype.kind != "S" else data[0].ljust(data.dtype.itemsize, b"\0")))
             return sum.hexdigest()

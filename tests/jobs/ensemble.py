@@ -15,6 +15,7 @@ from sklearn import metrics
 
 FOLDS = 3
 PARTS = ("graph", "samples", "transforms", "aux_transforms", "transform_numbers", "aux_transform_numbers", "job", "record")
+SEEN = ["seen/" + k for k in ("thinning", "trained_ids", "trained_content", "chose_ids", "chose_content")]
 
 
 def table(name, n, seed, classes=0, targets=(), features=2, names=()):
@@ -92,7 +93,7 @@ def change_model(path, change):
     with h5py.File(path, "r+") as f:
         change(f)
         layers = [f"weights/{k}.{part}" for k in ("linear1", "linear2") for part in ("weight", "bias")]
-        sign(f, [*PARTS, *(["calibration"] if "calibration" in f else []), *layers])
+        sign(f, [*PARTS, *(["calibration"] if "calibration" in f else []), *SEEN, *layers])
 
 
 def put_text(f, name, text):

@@ -57,6 +57,12 @@ static orr_status output(orr_context *context, const orr_apply_opts *o, const or
     ORR_TRY(orr_groupings_create(&groups, &a->scores, &a->samples, a->rows, &o->by, o->groups,
                                  o->outlier));
     json = orr_scores_json(&a->scores, &a->model.schema, &groups);
+    if (a->trained || a->chose) {
+        cJSON *seen = cJSON_AddObjectToObject(json, "seen_in_training");
+        cJSON_AddNumberToObject(seen, "trained", (double)a->trained);
+        cJSON_AddNumberToObject(seen, "chose_epoch", (double)a->chose);
+        cJSON_AddBoolToObject(seen, "estimated", a->about);
+    }
     text = cJSON_Print(json);
     st = text ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: report");
     orr_scores_table(&a->scores, &a->model.schema, &groups, data, &table);

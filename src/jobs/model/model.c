@@ -181,6 +181,7 @@ void orr_model_destroy(orr_model *m)
     orr_graph_destroy(m->graph);
     orr_backend_destroy(m->backend);
     orr_config_destroy(m->texts);
+    orr_seen_free(&m->seen);
     orr_free(m->weights);
     orr_free(m->job);
     orr_text_free(&m->remarks);
@@ -370,6 +371,7 @@ orr_status orr_model_save(const orr_model *m, const orr_net *net, const char *pa
     ORR_TRY_GOTO(st, done, orr_store_put_text(f, "job", m->job ? m->job : ""));
     ORR_TRY_GOTO(st, done, orr_store_put_text(f, "record", printed));
     ORR_TRY_GOTO(st, done, save_calibration(&m->calibration, f));
+    ORR_TRY_GOTO(st, done, orr_seen_write(&m->seen, f));
     ORR_TRY_GOTO(st, done, save_weights(net, f));
 done:
     st = orr_store_commit(f, st);
@@ -572,6 +574,7 @@ static orr_status load_parts(orr_model *m, orr_store_reader *f)
     m->record = cJSON_Parse(record);
     ORR_TRY_GOTO(st, done, read_loss(m, &l, orr_store_reader_path(f)));
     ORR_TRY_GOTO(st, done, read_calibration(m, f));
+    ORR_TRY_GOTO(st, done, orr_seen_read(&m->seen, f));
     ORR_TRY_GOTO(st, done, read_weights(m, f));
 done:
     orr_free(l.options);

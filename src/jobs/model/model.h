@@ -9,6 +9,7 @@
 #include "data/schema_match.h"
 #include "data/shard.h"
 #include "data/transform.h"
+#include "jobs/model/seen.h"
 #include "jobs/model/train_job.h"
 #include "nn/loss.h"
 #include "nn/net.h"
@@ -34,6 +35,7 @@ typedef struct orr_model {
     char *job;    /* resolved job file; "" if unknown */
     orr_text remarks; /* what is allowed and seldom meant, for those who train it; "" */
     cJSON *record;    /* provenance and metrics, as saved; may be NULL */
+    orr_seen seen;    /* which samples made it */
 } orr_model;
 
 /* From a job, for samples of this schema.  The transform is created, not fitted. */

@@ -50,6 +50,55 @@ static orr_status all_rows(orr_applied *a)
     return ORR_OK;
 }
 
+/* ---- scores that are too good ---- */
+static void count_seen(orr_applied *a, const orr_ensemble_task *t)
+{
+    const int64_t one = (int64_t)1 << a->model.seen.thinning;
+
+    a->about = one > 1;
+    for (int64_t i = 0; i < t->n; i++) {
+        a->trained += t->seen[i] >> ORR_SEEN_TRAINED & 1 ? one : 0;
+        a->chose += t->seen[i] == 1 << ORR_SEEN_CHOSE ? one : 0;
+    }
+    if (a->trained > t->n) a->trained = t->n;
+    if (a->chose > t->n - a->trained) a->chose = t->n - a->trained;
+}
+
+/* One line, where answers on those samples are compared with a truth. */
+static void tell_seen(const orr_applied *a, const orr_ensemble *e, const orr_ensemble_task *t)
+{
+    const char *set = orr_dataset_path(a->samples.set), *about = a->about ? "about " : "",
+               *model = e->kind == ORR_ENSEMBLE_ONE ? "the model" : "its models";
+
+    if (a->trained && a->chose)
+        orr_log0(
+            ORR_WARN, "predict",
+            "%s: %s%lld of its %lld samples trained %s of %s, and %lld chose the epoch: scores "
+            "on them are too good",
+            set, about, (long long)a->trained, (long long)t->n, model, e->path,
+            (long long)a->chose);
+    else if (a->trained || a->chose)
+        orr_log0(ORR_WARN, "predict",
+                 "%s: %s%lld of its %lld samples %s %s of %s: scores on them are too good", set,
+                 about, (long long)(a->trained ? a->trained : a->chose), (long long)t->n,
+                 a->trained ? "trained" : "chose the epoch of", model, e->path);
+    if (t->unknown)
+        orr_log0(ORR_INFO, "predict",
+                 "%s: %s not say which samples trained %s (an older file), so it is not known "
+                 "whether some of %s did",
+                 e->path, t->unknown == 1 && e->n_models == 1 ? "does" : "models do",
+                 e->n_models == 1 ? "it" : "them", set);
+}
+
+/* Room for a mark of each sample, where there is a truth. */
+static orr_status make_marks(const orr_applied *a, orr_ensemble_task *t)
+{
+    if (!orr_has_truth(&a->model, &a->samples)) return ORR_OK;
+    t->seen = orr_alloc((size_t)t->n + 1, 1);
+    return t->seen ? ORR_OK
+                   : orr_fail(ORR_ERR_NOMEM, "out of memory: %lld samples", (long long)t->n);
+}
+
 static orr_status predict(orr_applied *a, orr_context *context, const orr_args *args,
                           const orr_apply_opts *o, const orr_apply_command *c)
 {
@@ -76,7 +125,12 @@ static orr_status predict(orr_applied *a, orr_context *context, const orr_args *
     t.rows = a->rows;
     t.n = orr_dataset_rows(a->samples.set);
     span = orr_timeline_now();
+    ORR_TRY_GOTO(st, done, orr_phase(context, NULL, make_marks(a, &t)));
     ORR_TRY_GOTO(st, done, orr_ensemble_check(&e, &t));
+    if (t.seen) {
+        count_seen(a, &t);
+        tell_seen(a, &e, &t);
+    }
     orr_timeline_span("check models", span, e.n_models);
     span = orr_timeline_now();
     ORR_TRY_GOTO(st, done, orr_phase_root(context, NULL, c->prepare ? c->prepare(o, a) : ORR_OK));
@@ -84,6 +138,7 @@ static orr_status predict(orr_applied *a, orr_context *context, const orr_args *
     tell(&e);
     st = orr_ensemble_scores(&e, &t, &a->scores);
 done:
+    orr_free(t.seen);
     orr_ensemble_close(&e);
     return st;
 }

@@ -28,6 +28,10 @@ typedef struct orr_applied {
     int64_t *rows;             /* all of the set's */
     orr_submission submission; /* predict: what `prepare` made */
     orr_scores scores;
+    /* Samples of the set with a truth that are known to have made the models: trained them, or (and
+     * not that) chose their epochs. */
+    int64_t trained, chose;
+    int about; /* these are estimates */
 } orr_applied;
 
 typedef struct orr_apply_command {

@@ -83,11 +83,15 @@ typedef struct orr_ensemble_task {
     /* Two classes; the threshold of all of them.  -1: the models', which must be the same. */
     double threshold;
     int progress;
+    /* Of each sample, by orr_ensemble_check: bits 1 << orr_seen_how of the models that it made;
+     * NULL: not asked. [n] */
+    unsigned char *seen;
+    int unknown; /* set by orr_ensemble_check: models that do not say what made them */
 } orr_ensemble_task;
 
 /* Loads every model once (ranks share them) and refuses those that do not take such samples or do
  * not answer like the first: ORR_ERR_SHAPE names both.  Collective; agreed. */
-orr_status orr_ensemble_check(const orr_ensemble *e, const orr_ensemble_task *t);
+orr_status orr_ensemble_check(const orr_ensemble *e, orr_ensemble_task *t);
 /* All models' answers together, scored; the loss of more than one model stays NaN.  Collective;
  * agreed.
  * Both end with ORR_ERR_INTERRUPTED once a signal has come to any rank. */

@@ -46,7 +46,16 @@ static orr_status same_answers(const orr_model *a, const orr_model *b, const cha
     return ORR_OK;
 }
 
-static orr_status check_member(const orr_ensemble *e, const orr_ensemble_task *t, int i)
+/* What of the set made this model; keys NULL: nobody asks. */
+static void look(orr_ensemble_task *t, const orr_model *m, const orr_seen_keys *keys)
+{
+    if (!keys) return;
+    t->unknown += !m->seen.known;
+    orr_seen_mark(&m->seen, keys, t->seen);
+}
+
+static orr_status check_member(const orr_ensemble *e, orr_ensemble_task *t,
+                               const orr_seen_keys *keys, int i)
 {
     const orr_dataset *set = t->samples->set;
     char first[ORR_PATH_MAX], path[ORR_PATH_MAX];
@@ -67,27 +76,57 @@ static orr_status check_member(const orr_ensemble *e, const orr_ensemble_task *t
                       "%s names the positive class above a probability of %g and %s above %g: say "
                       "threshold= for their mean",
                       first, t->first->threshold, path, m.threshold);
+    if (st == ORR_OK) look(t, &m, keys);
     orr_model_destroy(&m);
     return st;
 }
 
 /* Ranks take the models in turn. */
-static orr_status check_share(const orr_ensemble *e, const orr_ensemble_task *t)
+static orr_status check_share(const orr_ensemble *e, orr_ensemble_task *t,
+                              const orr_seen_keys *keys)
 {
     const orr_dataset *set = t->samples->set;
 
     ORR_TRY(orr_model_accepts(t->first, orr_dataset_schema(set), orr_dataset_path(set)));
+    if (t->context->rank == 0) look(t, t->first, keys);
     for (int i = 1; i < e->n_models; i++) {
         if (i % t->context->size != t->context->rank) continue;
         ORR_TRY(orr_predict_interrupted());
-        ORR_TRY(check_member(e, t, i));
+        ORR_TRY(check_member(e, t, keys, i));
     }
     return ORR_OK;
 }
 
-orr_status orr_ensemble_check(const orr_ensemble *e, const orr_ensemble_task *t)
+/* All ranks' marks together: of each sample, which ranks' models know it. */
+static orr_status join_marks(orr_ensemble_task *t)
 {
-    return orr_phase(t->context, NULL, check_share(e, t));
+    enum { BLOCK = 4096 };
+    int64_t bits[BLOCK], unknown = t->unknown;
+
+    ORR_TRY(orr_comm_allreduce(t->context->world, &unknown, 1, ORR_I64, ORR_SUM));
+    t->unknown = (int)unknown;
+    for (int how = 0; how < ORR_N_SEEN; how++)
+        for (int64_t at = 0; at < t->n; at += BLOCK) {
+            int64_t n = t->n - at < BLOCK ? t->n - at : BLOCK;
+            for (int64_t i = 0; i < n; i++)
+                bits[i] = t->seen[at + i] >> how & 1;
+            ORR_TRY(orr_comm_allreduce(t->context->world, bits, (size_t)n, ORR_I64, ORR_MAX));
+            for (int64_t i = 0; i < n; i++)
+                if (bits[i]) t->seen[at + i] |= (unsigned char)(1 << how);
+        }
+    return ORR_OK;
+}
+
+orr_status orr_ensemble_check(const orr_ensemble *e, orr_ensemble_task *t)
+{
+    const orr_split all = { "data", t->samples, t->rows, t->n };
+    orr_seen_keys keys = { .n = 0 };
+    orr_status st = t->seen ? orr_seen_keys_make(&keys, t->context, &all) : ORR_OK;
+
+    if (st == ORR_OK) st = orr_phase(t->context, NULL, check_share(e, t, t->seen ? &keys : NULL));
+    if (st == ORR_OK && t->seen) st = join_marks(t);
+    orr_seen_keys_free(&keys);
+    return st;
 }
 
 /* ---- one model's answers ---- */

@@ -502,6 +502,10 @@ static orr_status finish(trainer *t)
     ORR_TRY_GOTO(st, done, calibrate(t, record));
     for (int i = 1; i < ORR_N_SPLITS; i++)
         ORR_TRY_GOTO(st, done, finish_part(t, i, record));
+    ORR_TRY_GOTO(st, done,
+                 orr_seen_make(&t->training.model.seen, t->context,
+                               &t->training.parts->part[ORR_TRAIN],
+                               &t->training.parts->part[ORR_VALIDATION]));
     ORR_TRY_GOTO(st, done, orr_phase_root(t->context, NULL, write_results(t, record)));
     orr_context_print(t->context, "model: %s/model.h5 (%s %lld)\n", t->job->run,
                       t->state.has_best ? "best epoch" : "epoch",
