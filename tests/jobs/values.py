@@ -180,6 +180,13 @@ class Values(unittest.TestCase):
         gx, _, _, err = load(path, ["input.label=l", "input.shift={BJD: 2454833}", "input.shape=[2]"])
         self.assertNotIn("digits", err)
         np.testing.assert_array_equal(gx[:, 0], (np.round(t, 5) - 2454833).astype("f4"))
+        with h5py.File(o.tmp("set") + "/index.h5") as f:
+            self.assertIn("BJD-2454833", str(dict(f.attrs)))
+        o.orrery("train", train_job("shifted", o.tmp("set"), "[]"))
+        load(path, ["input.label=l", "input.shape=[2]"], "plain")
+        self.assertIn("BJD-2454833", o.orrery("evaluate", o.tmp("shifted"), o.tmp("plain"), code=None).err)
+        self.assertIn("header", o.orrery("import", "input.files=[" + o.write("nohead.csv", rows) + "]", "input.label=3",
+                                         "input.shift={1: 2454833}", "out=" + o.tmp("no"), code=None).err)
         np.save(o.tmp("big.npy"), np.array([[16777217 + i, i] for i in range(9)]))
         *_, err = load(o.tmp("big.npy"), [])
         self.assertRegex(err, r"value 0 \(167772\d\d becomes 167772\d\d, 1 off\)")

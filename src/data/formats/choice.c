@@ -352,6 +352,12 @@ static orr_status make_rules(const chooser *s)
         mark(s, &k, &w->list[i].values, 0);
     }
     w = &s->t->shift_of;
+    if (w->n && (!s->from->names.list || !s->t->names_features))
+        return orr_fail(
+            ORR_ERR_OPTION,
+            "%s: input.shift: columns without names cannot say what was taken off them; "
+            "give the file a header, and keep feature_names",
+            s->from->names.what);
     for (int i = 0; i < w->n; i++) {
         ORR_TRY(find(s, w->list[i].name, "shift", &k));
         if (!mark(s, &k, NULL, w->list[i].values.list[0].number))
@@ -364,18 +370,23 @@ static orr_status make_rules(const chooser *s)
 
 /* ---- schema ---- */
 
-/* "CMODELMAG[2]", or the plain name of a column of one value. */
-static void name_value(const chooser *s, const orr_picks *p, int64_t place, char *out)
+/* "CMODELMAG[2]", or the plain name of a column of one value; with its origin where that was taken
+ * off: "BJD-2454833", so that sets of other origins do not match by name. */
+static void name_value(const chooser *s, orr_values_kind kind, int64_t place, char *out)
 {
+    const orr_picks *const p[] = { &s->c->x, &s->c->y, &s->c->aux };
+    const double *shift = s->t->rule[kind].shift;
+    char element_text[24] = "", origin[32] = "";
     int64_t element;
-    const orr_pick *k = orr_picks_at(p, place, &element);
-    const char *name = s->from->names.list[k->column];
+    const orr_pick *k = orr_picks_at(p[kind], place, &element);
+    int room = ORR_DATA_NAME_MAX - 1;
 
     if (count_of(s, k->column) > 1)
-        snprintf(out, ORR_DATA_NAME_MAX, "%.*s[%lld]", ORR_DATA_NAME_MAX - 12, name,
-                 (long long)element);
-    else
-        snprintf(out, ORR_DATA_NAME_MAX, "%.*s", ORR_DATA_NAME_MAX - 1, name);
+        snprintf(element_text, sizeof element_text, "[%lld]", (long long)element);
+    if (shift && shift[place] != 0) snprintf(origin, sizeof origin, "%+.15g", -shift[place]);
+    room -= (int)(strlen(element_text) + strlen(origin));
+    snprintf(out, ORR_DATA_NAME_MAX, "%.*s%s%s", room, s->from->names.list[k->column], element_text,
+             origin);
 }
 
 static const char *name_feature(const void *ctx, int64_t i, char *buf, size_t bytes)
@@ -383,7 +394,7 @@ static const char *name_feature(const void *ctx, int64_t i, char *buf, size_t by
     const chooser *s = ctx;
     char name[ORR_DATA_NAME_MAX];
 
-    name_value(s, &s->c->x, i, name);
+    name_value(s, ORR_VALUES_X, i, name);
     snprintf(buf, bytes, "%s", name);
     return buf;
 }
@@ -393,9 +404,9 @@ static orr_status name_values(const chooser *s)
     orr_schema *schema = &s->t->schema;
 
     for (int i = 0; i < schema->y_width && i < ORR_MAX_TARGET_NAMES; i++)
-        name_value(s, &s->c->y, i, schema->y_names[i]);
+        name_value(s, ORR_VALUES_Y, i, schema->y_names[i]);
     for (int i = 0; i < schema->n_aux; i++)
-        name_value(s, &s->c->aux, i, schema->aux_names[i]);
+        name_value(s, ORR_VALUES_AUX, i, schema->aux_names[i]);
     return s->t->names_features ? orr_schema_name_features(schema, name_feature, s) : ORR_OK;
 }
 

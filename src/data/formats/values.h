@@ -14,7 +14,8 @@
  * listed.
  *
  * Then input.shift takes a column's origin off, in double, before the one rounding to float32: what
- * a float32 cannot hold of 2454833.12 it holds of 0.12.  Shifted columns have it in their schema.
+ * a float32 cannot hold of 2454833.12 it holds of 0.12.  The schema says it in the
+ * column's name: BJD-2454833.
  *
  * What rounding to float32 costs is noted for each column (orr_value_loss).
  * Not collective.  A rule is read by any number of threads. */

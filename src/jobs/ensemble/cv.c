@@ -6,6 +6,7 @@
 #include "jobs/context/phase.h"
 #include "jobs/context/run.h"
 #include "jobs/train/splits.h"
+#include "jobs/train/together.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -21,9 +22,11 @@ static orr_status check_overlap(orr_cv *cv)
     orr_split *parts = orr_alloc((size_t)n, sizeof *parts);
     int64_t *rows = orr_alloc((size_t)cv->n + 1, sizeof *rows), *test = NULL, at = 0;
     char(*names)[24] = orr_alloc((size_t)n, sizeof *names);
+    const char *policy = cv->job->c[0].job.data.overlap;
     int64_t n_test = cv->test.set ? orr_dataset_rows(cv->test.set) : 0;
     orr_status st;
 
+    if (strcmp(policy, "drop") == 0) return ORR_OK; /* each fold leaves out what it holds out */
     test = orr_alloc((size_t)n_test + 1, sizeof *test);
     ORR_TRY_GOTO(
         st, done,
@@ -42,7 +45,7 @@ static orr_status check_overlap(orr_cv *cv)
     for (int64_t i = 0; i < n_test; i++)
         test[i] = i;
     if (cv->test.set) parts[cv->n_folds] = (orr_split){ "test", &cv->test, test, n_test };
-    st = orr_splits_check_overlap(cv->context, parts, n, cv->job->c[0].job.data.overlap);
+    st = orr_splits_check_overlap(cv->context, parts, n, policy);
 done:
     orr_free(parts);
     orr_free(rows);
@@ -67,6 +70,8 @@ static orr_status open_data(orr_cv *cv)
     cv->n_seeds = cv->job->cv.seeds.n ? cv->job->cv.seeds.n : 1;
     cv->n_tasks = cv->job->n * cv->n_seeds * cv->n_repeats * cv->n_folds;
     ORR_TRY(orr_phase(context, NULL, orr_set_identity(cv->identity, d->train)));
+    if (cv->job->cv.groups[0]) ORR_TRY(orr_phase(context, NULL, orr_cv_read_groups(cv)));
+    ORR_TRY(orr_groups_make(&cv->groups, context, &cv->train, d));
     return orr_phase(context, NULL, orr_cv_make_folds(cv));
 }
 

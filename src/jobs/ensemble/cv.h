@@ -40,8 +40,10 @@ orr_oof_column orr_cv_column(const orr_cv *cv, const orr_cv_task *t);
 /* run/tasks/NAME/file ("" = the folder). */
 orr_status orr_cv_task_path(const orr_cv *cv, int i, const char *file, char out[ORR_PATH_MAX]);
 
-/* Folds by the job: dealt, or from a file; groups from a file.  Every rank does the same.  Not
- * collective. */
+/* cv.groups into groups.  Every rank does the same.  Not collective. */
+orr_status orr_cv_read_groups(orr_cv *cv);
+/* Folds by the job: dealt, or from a file; by groups where there are some.  Every rank does the
+ * same.  Not collective. */
 orr_status orr_cv_make_folds(orr_cv *cv);
 /* Asks each configuration and fold what a training would refuse or say (jobs/train/cautions.h), so
  * that it is refused, and said once, before the first one trains.  Every rank does the same.  Not

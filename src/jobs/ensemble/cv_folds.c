@@ -21,7 +21,7 @@ static orr_side_table side_table(const orr_cv_opts *o, const char *path, const c
                              .option = option };
 }
 
-static orr_status read_groups(orr_cv *cv)
+orr_status orr_cv_read_groups(orr_cv *cv)
 {
     const orr_cv_opts *o = &cv->job->cv;
     const orr_side_table t = side_table(o, o->groups, o->group_column, "cv.group_column");
@@ -69,13 +69,17 @@ static orr_status choose_kind(const orr_cv *cv, orr_fold_kind *kind)
     for (int i = 0; i < 4; i++)
         if (strcmp(want, names[i]) == 0) *kind = (orr_fold_kind)i;
     if ((*kind == ORR_FOLDS_GROUP || *kind == ORR_FOLDS_STRATIFIED_GROUP) && !cv->groups)
-        return orr_fail(ORR_ERR_OPTION, "cv.kind %s needs cv.groups: a csv with id and group",
+        return orr_fail(ORR_ERR_OPTION,
+                        "cv.kind %s needs cv.groups (a table with id and group) or data.groups",
                         want);
     if ((*kind == ORR_FOLDS_STRATIFIED || *kind == ORR_FOLDS_STRATIFIED_GROUP) && !has_labels)
         return orr_fail(ORR_ERR_OPTION, "cv.kind %s needs classes; %s has values", want,
                         orr_dataset_path(cv->train.set));
     if ((*kind == ORR_FOLDS_PLAIN || *kind == ORR_FOLDS_STRATIFIED) && cv->groups)
-        return orr_fail(ORR_ERR_OPTION, "cv.groups is given, but cv.kind %s would split them",
+        return orr_fail(ORR_ERR_OPTION,
+                        "samples are to stay together (cv.groups, data.groups or data.overlap: "
+                        "together), but cv.kind "
+                        "%s would split them",
                         want);
     return ORR_OK;
 }
@@ -124,9 +128,12 @@ static orr_status check_groups(const orr_cv *cv)
     for (int64_t i = 0; st == ORR_OK && i < cv->n; i++) {
         int32_t *f = &of_group[cv->groups[i]];
         if (*f && *f != cv->fold[i] + 1)
-            st = orr_fail(ORR_ERR_FORMAT,
-                          "%s splits a group of %s over folds %d and %d; a score would be too good",
-                          cv->job->cv.file, cv->job->cv.groups, *f - 1, cv->fold[i]);
+            st =
+                orr_fail(ORR_ERR_FORMAT,
+                         "%s splits a group of %s over folds %d and %d; a score would be too good",
+                         cv->job->cv.file,
+                         cv->job->cv.groups[0] ? cv->job->cv.groups : "data.groups or data.overlap",
+                         *f - 1, cv->fold[i]);
         *f = cv->fold[i] + 1;
     }
     orr_free(of_group);
@@ -138,7 +145,6 @@ orr_status orr_cv_make_folds(orr_cv *cv)
     cv->fold = orr_alloc((size_t)cv->n_repeats * (size_t)cv->n + 1, sizeof *cv->fold);
     if (!cv->fold)
         return orr_fail(ORR_ERR_NOMEM, "out of memory: folds of %lld rows", (long long)cv->n);
-    if (cv->job->cv.groups[0]) ORR_TRY(read_groups(cv));
     if (!cv->job->cv.file[0]) return deal_folds(cv);
     ORR_TRY(read_folds(cv));
     return cv->groups ? check_groups(cv) : ORR_OK;

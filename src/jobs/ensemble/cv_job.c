@@ -138,6 +138,11 @@ static orr_status check_data(const orr_cv_configuration *c, const orr_cv_configu
                         "configuration %s: its data.train or data.test is not that of %s; "
                         "predictions of one cross-validation are of the same samples",
                         c->name, first->name);
+    if (strcmp(d->overlap, f->overlap) != 0 || strcmp(d->groups, f->groups) != 0)
+        return orr_fail(ORR_ERR_OPTION,
+                        "configuration %s: its data.overlap or data.groups is not that of %s; all "
+                        "configurations have the same folds",
+                        c->name, first->name);
     return ORR_OK;
 }
 

@@ -171,7 +171,8 @@ static orr_status train_fold(void *ctx, orr_context *group, int i)
     ORR_TRY(orr_phase(group, NULL, orr_cv_task_path(cv, l->task[i], "", run)));
     ORR_TRY(orr_phase(group, NULL, orr_splits_of_fold(&parts, &rows, &job.data)));
     orr_cv_stand(cv);
-    st = orr_train_parts(group, &job, &parts);
+    st = orr_splits_drop(&parts, group, &job.data);
+    if (st == ORR_OK) st = orr_train_parts(group, &job, &parts);
     orr_cv_stand(cv);
     orr_splits_close(&parts);
     return st;

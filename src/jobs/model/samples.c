@@ -350,8 +350,8 @@ static orr_status report_overlap(const orr_split *parts, const mark *marks, int6
     }
     return orr_fail(ORR_ERR_FORMAT,
                     "%lld %s stand in more than one of the splits: %s in %s and %s in %s; a score "
-                    "would be too good; mend the sets, "
-                    "or set data.overlap to warn or allow",
+                    "would be too good; mend the sets, or set data.overlap to drop, together (of "
+                    "one set), warn or allow",
                     (long long)shared, ids ? "ids" : "identical samples", id_a,
                     parts[first[0].part].name, id_b, parts[first[1].part].name);
 }
@@ -428,6 +428,143 @@ orr_status orr_splits_check_overlap(orr_context *context, const orr_split *parts
         qsort(marks, (size_t)n, sizeof *marks, by_hash);
         ORR_TRY_GOTO(st, done,
                      orr_phase(context, NULL, report_overlap(parts, marks, n, ids, policy)));
+    }
+done:
+    orr_free(marks);
+    return st;
+}
+
+/* ---- samples that are the same: found, left out ---- */
+
+static orr_status twins_of(int64_t *twin, const orr_split *all, const mark *marks)
+{
+    for (int64_t i = 0; i < all->n; i++)
+        twin[i] = i;
+    for (int64_t i = 1; i < all->n; i++)
+        for (int64_t k = i - 1; k >= 0 && marks[k].hash == marks[i].hash; k--)
+            if (same(all, marks[k].row, all, marks[i].row, 0)) {
+                twin[marks[i].row] = twin[marks[k].row];
+                break;
+            }
+    return ORR_OK;
+}
+
+orr_status orr_samples_twins(orr_context *context, const orr_samples *s, int64_t **twin)
+{
+    int64_t n = orr_dataset_rows(s->set), *rows = orr_alloc((size_t)n + 1, sizeof *rows);
+    mark *marks = orr_alloc((size_t)n + 1, sizeof *marks);
+    orr_split all = { .name = "train", .samples = s, .rows = rows, .n = n };
+    orr_status st;
+
+    *twin = orr_alloc((size_t)n + 1, sizeof **twin);
+    ORR_TRY_GOTO(st, done,
+                 orr_phase(context, NULL,
+                           marks && rows && *twin
+                               ? ORR_OK
+                               : orr_fail(ORR_ERR_NOMEM, "out of memory: content of %lld samples",
+                                          (long long)n)));
+    for (int64_t i = 0; i < n; i++)
+        rows[i] = i;
+    ORR_TRY_GOTO(st, done, gather_marks(context, &all, 1, n, 0, marks));
+    qsort(marks, (size_t)n, sizeof *marks, by_hash);
+    st = twins_of(*twin, &all, marks);
+done:
+    orr_free(marks);
+    orr_free(rows);
+    if (st != ORR_OK) {
+        orr_free(*twin);
+        *twin = NULL;
+    }
+    return st;
+}
+
+static int by_part(const void *a, const void *b)
+{
+    const mark *x = a, *y = b;
+
+    if (x->part != y->part) return x->part < y->part ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+/* Marks that a part before has, too, come first, sorted by part and row; returns how many. */
+static int64_t find_later(const orr_split *parts, mark *marks, int64_t n, int ids)
+{
+    int64_t found = 0;
+
+    for (int64_t i = n - 1; i > 0; i--)
+        for (int64_t k = i - 1; k >= 0 && marks[k].hash == marks[i].hash; k--)
+            if (marks[k].part != marks[i].part && same(&parts[marks[k].part], marks[k].row,
+                                                       &parts[marks[i].part], marks[i].row, ids)) {
+                marks[i].pad = 1;
+                break;
+            }
+    for (int64_t i = 0; i < n; i++)
+        if (marks[i].pad) marks[found++] = marks[i];
+    qsort(marks, (size_t)found, sizeof *marks, by_part);
+    return found;
+}
+
+/* Takes the marked rows out of their parts. */
+static orr_status leave_out(orr_split *parts, int64_t *const *rows, int n_parts, const mark *marks,
+                            int64_t n, int ids)
+{
+    for (int p = 0; p < n_parts; p++) {
+        int64_t before = parts[p].n, kept = 0, first = -1;
+        char id[ORR_ID_TEXT_MAX + 1];
+
+        for (int64_t i = 0; i < before; i++) {
+            mark key = { .part = p, .row = rows[p][i] };
+
+            if (n && bsearch(&key, marks, (size_t)n, sizeof key, by_part))
+                first = first < 0 ? rows[p][i] : first;
+            else
+                rows[p][kept++] = rows[p][i];
+        }
+        if (kept == before) continue;
+        parts[p].n = kept;
+        orr_dataset_id(parts[p].samples->set, first, id, sizeof id);
+        if (kept == 0)
+            return orr_fail(
+                ORR_ERR_FORMAT,
+                "data.overlap: drop leaves nothing of %lld %s samples: another split has "
+                "all of them, too",
+                (long long)before, parts[p].name);
+        orr_log0(ORR_WARN, "data",
+                 "data.overlap: %lld of %lld %s samples are left out, whose %s another split has, "
+                 "too, such as %s",
+                 (long long)(before - kept), (long long)before, parts[p].name,
+                 ids ? "ids" : "content", id);
+    }
+    return ORR_OK;
+}
+
+orr_status orr_splits_drop_overlap(orr_context *context, orr_split *parts, int64_t *const *rows,
+                                   int n_parts)
+{
+    int64_t n = 0;
+    mark *marks;
+    orr_status st;
+
+    for (int p = 0; p < n_parts; p++)
+        n += parts[p].n;
+    marks = orr_alloc((size_t)n + 1, sizeof *marks);
+    ORR_TRY_GOTO(
+        st, done,
+        orr_phase(context, NULL,
+                  marks ? ORR_OK
+                        : orr_fail(ORR_ERR_NOMEM, "out of memory: leak check of %lld samples",
+                                   (long long)n)));
+    for (int ids = ids_comparable(parts, n_parts); ids >= 0; ids--) {
+        int64_t found;
+
+        n = 0;
+        for (int p = 0; p < n_parts; p++)
+            n += parts[p].n;
+        ORR_TRY_GOTO(st, done, gather_marks(context, parts, n_parts, n, ids, marks));
+        qsort(marks, (size_t)n, sizeof *marks, by_hash);
+        found = find_later(parts, marks, n, ids);
+        ORR_TRY_GOTO(st, done,
+                     orr_phase(context, NULL, leave_out(parts, rows, n_parts, marks, found, ids)));
     }
 done:
     orr_free(marks);

@@ -57,8 +57,15 @@ typedef struct orr_split {
     const int64_t *rows;
     int64_t n;
 } orr_split;
-/* Looks for ids and for identical samples that two parts share.  policy refuse: ORR_ERR_FORMAT
- * naming a pair; warn: logged. */
+/* (*twin)[row] = the lowest row of the set with the same bytes; the caller's to orr_free. */
+orr_status orr_samples_twins(orr_context *context, const orr_samples *s, int64_t **twin);
+/* Leaves out of each part what a part before it has, too, by id or byte for byte, and says so; n
+ * and rows of the parts change, rows in place (rows[i] is what parts[i].rows points to).
+ * ORR_ERR_FORMAT when that leaves nothing of a part. */
+orr_status orr_splits_drop_overlap(orr_context *context, orr_split *parts, int64_t *const *rows,
+                                   int n_parts);
+/* Looks for ids and for identical samples that two parts share.  policy refuse (drop and together
+ * are that for what is left): ORR_ERR_FORMAT naming a pair; warn: logged. */
 orr_status orr_splits_check_overlap(orr_context *context, const orr_split *parts, int n_parts,
                                     const char *policy);
 

@@ -25,8 +25,18 @@ static const orr_option data_options[] = {
                      "balanced: share of each class, any scale; [] = equal"),
     ORR_OPTION_INT64(orr_data_opts, epoch_length, "0", 0, 1e15,
                      "samples an epoch draws; 0 = rows of the training split"),
-    ORR_OPTION_CHOICE(orr_data_opts, overlap, "refuse", "refuse|warn|allow",
-                      "what happens when two splits share an id or a sample"),
+    ORR_OPTION_CHOICE(
+        orr_data_opts, overlap, "refuse", "refuse|drop|together|warn|allow",
+        "when two splits share an id or a sample; drop: it is left out of the later of train, "
+        "validation, test (in cv of the training rows, which come last); together: samples of "
+        "train that are the same stay on one side of its splits"),
+    ORR_OPTION_STRING(
+        orr_data_opts, groups, "",
+        "samples of train that stay on one side of its splits: the name of an aux "
+        "number of it, or a table with id_column and group_column; cv takes them, too"),
+    ORR_OPTION_STRING(orr_data_opts, group_column, "group", "name of the column of groups"),
+    ORR_OPTION_STRINGS(orr_data_opts, id_column, "id",
+                       "name of the column of ids beside it; several make one id, as in import"),
     ORR_OPTION_BOOL(orr_data_opts, verify, "false", "check every shard's sha256 before training"),
     ORR_OPTION_NODE(orr_data_opts, transforms,
                     "list of deterministic steps, saved with the model; kinds below"),

@@ -15,10 +15,12 @@ typedef struct orr_data_opts {
     double validation_fraction;            /* of train, when no validation set is named */
     double test_fraction;                  /* of train, when no test set is named */
     int64_t split_seed;
-    const char *sampling; /* shuffled | file | balanced */
-    orr_reals shares;     /* balanced: share of each class */
-    int64_t epoch_length; /* samples an epoch draws; 0 = as many as there are */
-    const char *overlap;  /* refuse | warn | allow */
+    const char *sampling;              /* shuffled | file | balanced */
+    orr_reals shares;                  /* balanced: share of each class */
+    int64_t epoch_length;              /* samples an epoch draws; 0 = as many as there are */
+    const char *overlap;               /* refuse | drop | together | warn | allow */
+    const char *groups, *group_column; /* an aux number, or a file with ids and groups; "" = none */
+    orr_strings id_column;
     int verify;
     const orr_node *transforms, *augment;
     orr_strings aux;                /* numbers beside a sample that the net takes, by name */

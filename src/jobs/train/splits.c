@@ -3,6 +3,7 @@
 #include "core/file.h"
 #include "core/memory.h"
 #include "jobs/context/phase.h"
+#include "jobs/train/together.h"
 #include "stats/folds.h"
 #include "stats/kfold.h"
 
@@ -92,14 +93,72 @@ done:
     return st;
 }
 
+/* Moves whole groups of training rows, about `share` of the rows, to another part: the first of as
+ * many folds as the share goes into one; of more than half, all but the first. */
+static orr_status cut_off_groups(orr_splits *p, int part, const int64_t *group_of, double share,
+                                 int64_t seed)
+{
+    orr_split *train = &p->part[ORR_TRAIN];
+    const int32_t *labels = orr_dataset_labels(train->samples->set);
+    const int most = share > 0.5;
+    int64_t n = train->n, n_kept = 0, n_other = 0, *rows = p->rows[ORR_TRAIN];
+    orr_kfold_opts o = { .kind = labels ? ORR_FOLDS_STRATIFIED_GROUP : ORR_FOLDS_GROUP,
+                         .k = (int)(1 / (most ? 1 - share : share) + 0.5),
+                         .shuffle = labels != NULL };
+    int64_t *groups = orr_alloc((size_t)n + 1, sizeof *groups),
+            *other = orr_alloc((size_t)n + 1, sizeof *other);
+    int32_t *fold = orr_alloc((size_t)n + 1, sizeof *fold),
+            *mine = orr_alloc((size_t)n + 1, sizeof *mine);
+    orr_numpy_random rng;
+    orr_status st =
+        groups && other && fold && mine
+            ? ORR_OK
+            : orr_fail(ORR_ERR_NOMEM, "out of memory: a split of %lld rows", (long long)n);
+
+    if (st != ORR_OK) goto done;
+    for (int64_t k = 0; k < n; k++) {
+        groups[k] = group_of[rows[k]];
+        mine[k] = labels ? labels[rows[k]] : 0;
+    }
+    if (o.k < 2) o.k = 2;
+    orr_numpy_seed(&rng, (uint32_t)seed);
+    st = orr_kfold(fold, n, labels ? mine : NULL, groups, &o, &rng);
+    if (st != ORR_OK) {
+        orr_fail_prefix(st, "data.%s_fraction %g by groups: ", names[part], share);
+        goto done;
+    }
+    for (int64_t k = 0; k < n; k++) {
+        if ((fold[k] == 0) != most)
+            other[n_other++] = rows[k];
+        else
+            rows[n_kept++] = rows[k];
+    }
+    train->n = n_kept;
+    p->rows[part] = other;
+    p->part[part] =
+        (orr_split){ .name = names[part], .samples = train->samples, .rows = other, .n = n_other };
+    other = NULL;
+done:
+    orr_free(groups);
+    orr_free(other);
+    orr_free(fold);
+    orr_free(mine);
+    return st;
+}
+
+static orr_status cut(orr_splits *p, int part, const int64_t *groups, double share, int64_t seed)
+{
+    return groups ? cut_off_groups(p, part, groups, share, seed) : cut_off(p, part, share, seed);
+}
+
 static orr_status make_parts(orr_splits *p, const orr_data_opts *d)
 {
     for (int i = 0; i < ORR_N_SPLITS; i++)
         if (p->part[i].samples) ORR_TRY(all_rows(p, i));
     if (!p->part[ORR_TEST].samples && d->test_fraction > 0)
-        ORR_TRY(cut_off(p, ORR_TEST, d->test_fraction, d->split_seed));
+        ORR_TRY(cut(p, ORR_TEST, p->groups, d->test_fraction, d->split_seed));
     if (!p->part[ORR_VALIDATION].samples && d->validation_fraction > 0)
-        ORR_TRY(cut_off(p, ORR_VALIDATION, d->validation_fraction, d->split_seed));
+        ORR_TRY(cut(p, ORR_VALIDATION, p->groups, d->validation_fraction, d->split_seed));
     return ORR_OK;
 }
 
@@ -119,11 +178,40 @@ orr_status orr_splits_open(orr_splits *p, orr_context *context, const orr_data_o
     orr_status st;
 
     ORR_TRY_GOTO(st, failed, open_sets(p, context, d));
+    if (d->test_fraction > 0 || d->validation_fraction > 0)
+        ORR_TRY_GOTO(st, failed, orr_groups_make(&p->groups, context, &p->sets[ORR_TRAIN], d));
     ORR_TRY_GOTO(st, failed, orr_phase(context, NULL, make_parts(p, d)));
+    ORR_TRY_GOTO(st, failed, orr_splits_drop(p, context, d));
     ORR_TRY_GOTO(st, failed, orr_phase(context, NULL, orr_set_identity(p->identity, d->train)));
     return ORR_OK;
 failed:
     orr_splits_close(p);
+    return st;
+}
+
+/* ---- what splits share ---- */
+orr_status orr_splits_drop(orr_splits *p, orr_context *context, const orr_data_opts *d)
+{
+    static const int of_job[] = { ORR_TRAIN, ORR_VALIDATION, ORR_TEST, ORR_FOLD },
+                     of_fold[] = { ORR_TEST, ORR_FOLD, ORR_TRAIN, ORR_VALIDATION };
+    const int *order = p->part[ORR_FOLD].n ? of_fold : of_job;
+    orr_split parts[ORR_N_SPLITS];
+    int64_t *rows[ORR_N_SPLITS];
+    int which[ORR_N_SPLITS], n = 0;
+    orr_status st;
+
+    if (strcmp(d->overlap, "drop") != 0) return ORR_OK;
+    for (int i = 0; i < ORR_N_SPLITS; i++) {
+        int k = order[i];
+
+        if (p->part[k].n == 0 || p->part[k].rows != p->rows[k]) continue; /* another part's rows */
+        parts[n] = p->part[k];
+        rows[n] = p->rows[k];
+        which[n++] = k;
+    }
+    st = orr_splits_drop_overlap(context, parts, rows, n);
+    for (int i = 0; st == ORR_OK && i < n; i++)
+        p->part[which[i]] = parts[i];
     return st;
 }
 
@@ -142,58 +230,6 @@ static orr_status rows_of_fold(orr_splits *p, int i, const orr_fold_rows *f, int
     return ORR_OK;
 }
 
-/* Moves whole groups of training rows, about `share` of the rows, to validation: the first of as
- * many folds as the share goes into one. */
-static orr_status cut_off_groups(orr_splits *p, const orr_fold_rows *f, double share, int64_t seed)
-{
-    orr_split *train = &p->part[ORR_TRAIN];
-    const int32_t *labels = orr_dataset_labels(f->train->set);
-    int64_t n = train->n, n_kept = 0, n_other = 0, *rows = p->rows[ORR_TRAIN];
-    orr_kfold_opts o = { .kind = labels ? ORR_FOLDS_STRATIFIED_GROUP : ORR_FOLDS_GROUP,
-                         .k = (int)(1 / share + 0.5),
-                         .shuffle = labels != NULL };
-    int64_t *groups = orr_alloc((size_t)n + 1, sizeof *groups),
-            *other = orr_alloc((size_t)n + 1, sizeof *other);
-    int32_t *fold = orr_alloc((size_t)n + 1, sizeof *fold),
-            *mine = orr_alloc((size_t)n + 1, sizeof *mine);
-    orr_numpy_random rng;
-    orr_status st =
-        groups && other && fold && mine
-            ? ORR_OK
-            : orr_fail(ORR_ERR_NOMEM, "out of memory: a split of %lld rows", (long long)n);
-
-    if (st != ORR_OK) goto done;
-    for (int64_t k = 0; k < n; k++) {
-        groups[k] = f->groups[rows[k]];
-        mine[k] = labels ? labels[rows[k]] : 0;
-    }
-    if (o.k < 2) o.k = 2;
-    orr_numpy_seed(&rng, (uint32_t)seed);
-    st = orr_kfold(fold, n, labels ? mine : NULL, groups, &o, &rng);
-    if (st != ORR_OK) {
-        orr_fail_prefix(st, "data.validation_fraction %g by groups: ", share);
-        goto done;
-    }
-    for (int64_t k = 0; k < n; k++) {
-        if (fold[k] == 0)
-            other[n_other++] = rows[k];
-        else
-            rows[n_kept++] = rows[k];
-    }
-    train->n = n_kept;
-    p->rows[ORR_VALIDATION] = other;
-    p->part[ORR_VALIDATION] = (orr_split){
-        .name = names[ORR_VALIDATION], .samples = f->train, .rows = other, .n = n_other
-    };
-    other = NULL;
-done:
-    orr_free(groups);
-    orr_free(other);
-    orr_free(fold);
-    orr_free(mine);
-    return st;
-}
-
 static orr_status fold_parts(orr_splits *p, const orr_fold_rows *f, const orr_data_opts *o)
 {
     ORR_TRY(rows_of_fold(p, ORR_FOLD, f, 1));
@@ -206,8 +242,7 @@ static orr_status fold_parts(orr_splits *p, const orr_fold_rows *f, const orr_da
         p->part[ORR_VALIDATION] = p->part[ORR_FOLD];
         p->part[ORR_VALIDATION].name = names[ORR_VALIDATION];
     } else if (o->validation_fraction > 0) {
-        ORR_TRY(f->groups ? cut_off_groups(p, f, o->validation_fraction, o->split_seed)
-                          : cut_off(p, ORR_VALIDATION, o->validation_fraction, o->split_seed));
+        ORR_TRY(cut(p, ORR_VALIDATION, f->groups, o->validation_fraction, o->split_seed));
     }
     return ORR_OK;
 }
@@ -243,6 +278,7 @@ orr_status orr_splits_of_fold(orr_splits *p, const orr_fold_rows *f, const orr_d
 
 void orr_splits_close(orr_splits *p)
 {
+    orr_free(p->groups);
     for (int i = 0; i < ORR_N_SPLITS; i++) {
         orr_free(p->rows[i]);
         orr_samples_close(&p->sets[i]);

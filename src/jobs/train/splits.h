@@ -1,8 +1,10 @@
 /* jobs/train/splits.h - training, validation and test samples of a job: sets that were named, and
  * shares cut off the training set. The test share is cut first, then the validation share,
  * stratified where there are classes, by split_seed (scikit-learn's train_test_split): the same
- * rows on any number of ranks.  In cross-validation the part `fold` is what the fold holds out of
- * the training set.   Collective, unless said. */
+ * rows on any number of ranks.  Where samples stay together (together.h) a share is made of whole
+ * groups: the first fold of scikit-learn's StratifiedGroupKFold or GroupKFold of about its size. In
+ * cross-validation the part `fold` is what the fold holds out of the training set.   Collective,
+ * unless said. */
 #ifndef ORR_JOBS_TRAIN_SPLITS_H
 #define ORR_JOBS_TRAIN_SPLITS_H
 
@@ -15,6 +17,7 @@ typedef struct orr_splits {
     orr_samples sets[ORR_N_SPLITS]; /* those that were named; empty where samples are borrowed */
     orr_split part[ORR_N_SPLITS];   /* n = 0: there is none */
     int64_t *rows[ORR_N_SPLITS];    /* what part[i].rows points to */
+    int64_t *groups;                /* of each row of the training set, kept together; NULL: none */
     char identity[128];             /* of the training rows: a checkpoint belongs to them */
 } orr_splits;
 
@@ -38,6 +41,10 @@ typedef struct orr_fold_rows {
     int validates;            /* 1: it also chooses the best epoch; no share is cut off then */
     const char *identity;     /* of train */
 } orr_fold_rows;
+/* What data.overlap: drop leaves out of the parts: of a job, where train, validation and test keep
+ * in this order; of a fold, where test, the fold, train and validation do, so that every row has an
+ * answer out of its fold.  Nothing under other policies. */
+orr_status orr_splits_drop(orr_splits *p, orr_context *context, const orr_data_opts *d);
 /* Parts of a fold: what it holds out, and of the other rows a validation share
  * (o->validation_fraction, by whole groups where there are groups) and the training rows.  Not
  * collective. */
