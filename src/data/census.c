@@ -285,3 +285,16 @@ int64_t orr_census_doubles(orr_census_sample *samples, int64_t n, int64_t *first
     }
     return doubles;
 }
+
+int orr_census_describe(const orr_census_column *c, const char *name, char *buf, size_t bytes)
+{
+    float value[2 * ORR_CENSUS_ENDS];
+    int64_t count[2 * ORR_CENSUS_ENDS];
+    int found = orr_census_sentinels(c, value, count);
+    size_t used = (size_t)snprintf(buf, bytes, "%s", found ? name : "");
+
+    for (int i = 0; i < found && used < bytes; i++)
+        used += (size_t)snprintf(buf + used, bytes - used, "%s %.7g %lld time%s", i ? "," : "",
+                                 (double)value[i], (long long)count[i], count[i] == 1 ? "" : "s");
+    return found;
+}

@@ -67,6 +67,8 @@ void orr_census_merge_columns(orr_census_column *into, const orr_census_column *
 
 /* What looks like sentinels in a column.  Returns how many, at most 2 ORR_CENSUS_ENDS. */
 int orr_census_sentinels(const orr_census_column *c, float *value, int64_t *count);
+/* "u -9999 3 times, 99 2 times" of a column called so, "" when nothing does.  Returns how many. */
+int orr_census_describe(const orr_census_column *c, const char *name, char *buf, size_t bytes);
 /* Smallest and greatest value; 0 when it has none. */
 int orr_census_range(const orr_census_column *c, float *least, float *greatest);
 /* Samples that another one before them equals: sorts samples[n], returns how many, the lowest such

@@ -237,9 +237,11 @@ def check_merging(folder):
         got = build(plan, f"file={path}", *options)
         return got, got["counts"]["merged"], [a[2] for a in got["aside"]]
 
-    got, merged, aside = of({}, {"ra": 0.00005}, {"ra": 0.00005, "z": 0.104})  # 0.18 arcsec, across 0 hours
+    # 0.18 arcsec, across 0 hours
+    got, merged, aside = of({}, {"ra": 0.00005}, {"ra": 0.00005, "z": 0.104})
     assert merged == 2 and not aside and np.float32(float.fromhex(got["object"][0][6])) == np.float32(0.304 / 3), got
-    assert of({"dec": 89.9999, "ra": 10}, {"dec": 89.9999, "ra": 190})[1] == 1  # 0.72 arcsec over the pole
+    # 0.72 arcsec over the pole
+    assert of({"dec": 89.9999, "ra": 10}, {"dec": 89.9999, "ra": 190})[1] == 1
     got, merged, aside = of({}, {"ra": 0.0015})
     assert merged == 0 and aside == ["it lies 2.79 arcsec from row 1, which has the same id; one object's lie within 1 (catalogue.merge_radius)"], aside
     assert of({}, {"ra": 0.0015}, options=["merge_radius=3"])[1] == 1

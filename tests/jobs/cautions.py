@@ -1,5 +1,5 @@
-"""What a training is asked before it starts: answers squashed twice, statistics of one number, parts
-without a class are refused, or said in one line, in train, cv and lr-range, on any number of
+"""What a training is asked before it starts: answers squashed twice, statistics of one number,
+parts without a class are refused, or said in one line, in train, cv and lr-range, on any number of
 ranks."""
 import json
 import os

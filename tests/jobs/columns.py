@@ -1,5 +1,5 @@
-"""What import takes for a column, a class, an axis: put right, refused by name, or said in one line,
-in every form of file. numpy, h5py and astropy write the files and read the sets."""
+"""What import takes for a column, a class, an axis: put right, refused by name, or said in one
+line, in every form of file. numpy, h5py and astropy write the files and read the sets."""
 import gzip
 import itertools
 import json
@@ -40,7 +40,8 @@ class Importing(unittest.TestCase):
         return o.orrery("import", *line, "out=" + self.path("set"), "overwrite=true", ranks=ranks, code=code)
 
     def imported(self, *line, says=(), ranks=(0, 3)):
-        """The set that is made, the same on one rank and several; `says` stand in what was printed."""
+        """The set that is made, the same on one rank and several; `says` stand in what was
+        printed."""
         trees = []
         for n in ranks if o.MPIRUN else (0,):
             r = self.run_import(*line, ranks=n)

@@ -448,8 +448,11 @@ class Crop(unittest.TestCase):
         r = next(r for r in self.rows if r[0] in self.want[0] and (r[3], r[5], r[6]) == FIELDS[0])
         x, y = w.all_world2pix([[float(r[1]), float(r[2])]], 0)[0].astype(int)
         data[max(y - 2, 0):y + 2, max(x - 5, 0):x + 5] = np.nan
+        marked = data.copy()  # infinities stand for none as NaN does
+        marked[max(y - 2, 0):y, max(x - 5, 0):x + 5] = -np.inf
         write_frame(FIELDS[0], "r", data, path=path)
         want = expected(self.rows, folder="nan")[1]
+        write_frame(FIELDS[0], "r", marked, path=path)
         touched = np.isnan(want).any((1, 2, 3))
         self.assertGreater(touched.sum(), 0)
         for rule, cubes in (("drop", want[~touched]), ("zero", np.nan_to_num(want)), ("keep", want)):
@@ -460,6 +463,30 @@ class Crop(unittest.TestCase):
                 self.assertIn(f"{touched.sum()} objects set aside with pixels that are not numbers", r.err)
             else:
                 self.assertIn(f"{np.isnan(want).sum()} NaN pixels in {touched.sum()} cubes", r.err)
+
+    def test_targets_and_aux_that_stand_for_none(self):
+        with open(o.tmp("survey.csv")) as f:
+            header_line, *lines = f.read().splitlines()
+        mag, z = header_line.split(",").index("mag_r"), header_line.split(",").index("z")
+        good = [n for n, line in enumerate(lines) if int(line.split(",")[0] or -1) in self.want[0]]
+        for k, (at, value) in enumerate(((mag, "-9999"), (mag, "-9999"), (z, "99.99"), (mag, "99"))):
+            cells = lines[good[3 * k]].split(",")
+            cells[at] = value
+            lines[good[3 * k]] = ",".join(cells)
+        path = o.write("none.csv", "\n".join([header_line, *lines]) + "\n")
+        r = o.orrery("crop", self.job, "catalogue.file=" + path, f"out={o.tmp('none-1')}")
+        self.assertRegex(r.err, "look like they stand for none: mag_r -9999 [12] times?, 99 1 time;")
+        for ranks, missing in ((0, "[-9999, 99, 99.99]"), (2, "{mag_r: [-9999, 99], z: 99.99}")):
+            r = o.orrery("crop", self.job, "catalogue.file=" + path, f"out={o.tmp('none-%d' % (ranks + 2))}",
+                         "catalogue.missing=" + missing, ranks=ranks)
+            self.assertNotIn("look like", r.err)
+            with h5py.File(o.tmp("none-%d/index.h5" % (ranks + 2))) as f, h5py.File(o.tmp("none-1/index.h5")) as whole:
+                aux, y = whole["aux"][:].ravel(), whole["y"][:].ravel()
+                keep = (aux != -9999) & (aux != 99) & (y != np.float32(99.99))
+                np.testing.assert_array_equal(f["id"][:], whole["id"][:][keep])
+                self.assertLess(keep.sum(), len(keep))
+        r = o.orrery("crop", self.job, f"out={o.tmp('none-9')}", "catalogue.missing={mag_x: 1}", code=None)
+        self.assertIn("catalogue.missing: mag_x", r.err)
 
     def test_classes(self):
         o.orrery("crop", self.job, f"out={o.tmp('classes')}", "catalogue.target=[]", "catalogue.label=class", "catalogue.classes=[STAR, GALAXY]")

@@ -1,5 +1,6 @@
-"""A job on memory that the host cannot touch: training (one rank and several, stopped in the middle and resumed),
-prediction and cross-validation with kernels: fenced give the bytes that check gives."""
+"""A job on memory that the host cannot touch: training (one rank and several, stopped in the middle
+and resumed), prediction and cross-validation with kernels: fenced give the bytes that check
+gives."""
 import os
 import signal
 import subprocess

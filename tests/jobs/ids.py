@@ -177,7 +177,8 @@ runtime: {{progress: false}}
 
 
 class Composite(unittest.TestCase):
-    """Ids of several columns: in every reader, and carried to predictions, submissions and groups."""
+    """Ids of several columns: in every reader, and carried to predictions, submissions and
+    groups."""
     KEYS = ["run", "rerun", "camcol", "field", "id"]
 
     def setUp(self):

@@ -1,8 +1,9 @@
 """Meaning by name: sets whose columns, channels, aux numbers, classes and targets stand in another
 order than a model's are refused with both orders and, with names=match, answered like the same set
-in the model's order, bit for bit; sets with other names are refused; a side without names is said.  Two hundred random pairs, and
-every way in: evaluate, predict, train's validation and test, cv's test, stack, submission, import of
-several tables.  The oracle is the set as numpy puts it in order."""
+in the model's order, bit for bit; sets with other names are refused; a side without names is said.
+Two hundred random pairs, and every way in: evaluate, predict, train's validation and test, cv's
+test, stack, submission, import of several tables.  The oracle is the set as numpy puts it in
+order."""
 import csv
 import json
 import os

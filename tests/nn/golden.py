@@ -1,5 +1,5 @@
-"""golden.py DUMP TABLE [MODEL ...] - the built-in models against PyTorch: same weights, batch and dropout
-masks.
+"""golden.py DUMP TABLE [MODEL ...] - the built-in models against PyTorch: same weights, batch and
+dropout masks.
 
 DUMP (dump_golden.c) trains each model for 20 Adam steps (the image models on stamps smaller than
 the published ones, with sides that do not halve evenly among them) and leaves everything in a

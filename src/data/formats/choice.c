@@ -342,7 +342,7 @@ static int mark(const chooser *s, const orr_pick *k, const orr_classes *missing,
 static orr_status make_rules(const chooser *s)
 {
     const orr_picks *const p[] = { &s->c->x, &s->c->y, &s->c->aux };
-    const orr_where *w = &s->t->missing_of;
+    const orr_where *w = &s->t->missing.of;
     orr_pick k;
 
     for (int i = 0; i < 3; i++)

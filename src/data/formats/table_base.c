@@ -65,28 +65,6 @@ static orr_status init_classes(orr_table *t, const orr_strings *classes, const o
 
 /* ---- values that are none, and origins ---- */
 
-/* One value alone, or a list: of all columns. */
-static orr_status read_missing_list(orr_table *t, const orr_node *node)
-{
-    orr_strings values = { .n = node->type == ORR_NODE_LIST ? node->n_items : 1 };
-    char where[256];
-
-    if (values.n > ORR_LIST_MAX)
-        return orr_fail(ORR_ERR_OPTION, "%s: input.missing: at most %d values",
-                        orr_node_where(node, where, sizeof where), ORR_LIST_MAX);
-    for (int i = 0; i < values.n; i++) {
-        const orr_node *v = node->type == ORR_NODE_LIST ? node->items[i] : node;
-
-        if (v->type != ORR_NODE_SCALAR)
-            return orr_fail(ORR_ERR_OPTION,
-                            "%s: input.missing is a list of values, or a map of \"column: value\" "
-                            "or \"column: [values]\"",
-                            orr_node_where(v, where, sizeof where));
-        values.v[i] = v->scalar;
-    }
-    return orr_classes_init(&t->missing, &values, "input.missing");
-}
-
 static orr_status check_shift(const orr_where *w)
 {
     for (int i = 0; i < w->n; i++)
@@ -100,14 +78,10 @@ static orr_status check_shift(const orr_where *w)
 
 static orr_status init_missing(orr_table *t, const orr_table_opts *o)
 {
-    const orr_node *m = o->missing;
     orr_missing_policy policy = orr_missing_policy_of(orr_or(o->nan, "refuse"));
 
-    if (m && m->type == ORR_NODE_MAP)
-        ORR_TRY(orr_where_init(&t->missing_of, m, "input.missing"));
-    else if (m && m->type != ORR_NODE_NULL)
-        ORR_TRY(read_missing_list(t, m));
-    if (t->missing.n) t->label_missing.all = &t->missing;
+    ORR_TRY(orr_missing_lists_init(&t->missing, o->missing, "input.missing"));
+    if (t->missing.all.n) t->label_missing.all = &t->missing.all;
     for (int i = 0; i < 3; i++)
         t->rule[i] = (orr_value_rule){ .policy = policy, .for_all = t->label_missing, .n = 1 };
     ORR_TRY(orr_where_init(&t->shift_of, o->shift, "input.shift"));
@@ -120,7 +94,7 @@ orr_status orr_table_make_rule(orr_table *t, orr_values_kind kind, size_t n, int
 
     if (n == 0) return ORR_OK;
     r->n = n;
-    if (named && t->missing_of.n) {
+    if (named && t->missing.of.n) {
         if (!(r->of = orr_alloc(n, sizeof *r->of)))
             return orr_fail(ORR_ERR_NOMEM, "out of memory: %zu columns", n);
         for (size_t i = 0; i < n; i++)
@@ -165,8 +139,7 @@ void orr_table_free(orr_table *t)
     orr_free(t->inputs);
     orr_classes_free(&t->classes);
     orr_where_free(&t->where);
-    orr_classes_free(&t->missing);
-    orr_where_free(&t->missing_of);
+    orr_missing_lists_free(&t->missing);
     orr_where_free(&t->shift_of);
     for (int i = 0; i < 3; i++) {
         orr_value_losses_destroy(t->rule[i].losses);

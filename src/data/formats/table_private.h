@@ -46,9 +46,9 @@ struct orr_table {
     orr_classes classes; /* given; none: labels are class numbers */
     orr_where where; /* what rows must be like; with it, rows are those that pass, and the format
                             says which ids row numbers make */
-    orr_classes missing;            /* of all columns */
-    orr_where missing_of, shift_of; /* of some, by name; which the choice finds */
-    orr_value_rule rule[3];         /* by orr_values_kind */
+    orr_missing_lists missing;
+    orr_where shift_of;     /* by name; which the choice finds */
+    orr_value_rule rule[3]; /* by orr_values_kind */
     orr_missing label_missing;
     orr_schema schema;
 };

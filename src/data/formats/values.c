@@ -19,6 +19,50 @@ orr_missing_policy orr_missing_policy_of(const char *word)
 
 /* ---- what is no value ---- */
 
+static orr_status read_list(orr_classes *all, const orr_node *node, const char *option)
+{
+    orr_strings values = { .n = node->type == ORR_NODE_LIST ? node->n_items : 1 };
+    char where[256];
+
+    if (values.n > ORR_LIST_MAX)
+        return orr_fail(ORR_ERR_OPTION, "%s: %s: at most %d values",
+                        orr_node_where(node, where, sizeof where), option, ORR_LIST_MAX);
+    for (int i = 0; i < values.n; i++) {
+        const orr_node *v = node->type == ORR_NODE_LIST ? node->items[i] : node;
+
+        if (v->type != ORR_NODE_SCALAR)
+            return orr_fail(ORR_ERR_OPTION,
+                            "%s: %s is a list of values, or a map of \"column: value\" or "
+                            "\"column: [values]\"",
+                            orr_node_where(v, where, sizeof where), option);
+        values.v[i] = v->scalar;
+    }
+    return orr_classes_init(all, &values, option);
+}
+
+orr_status orr_missing_lists_init(orr_missing_lists *l, const orr_node *node, const char *option)
+{
+    *l = (orr_missing_lists){ 0 };
+    if (!node || node->type == ORR_NODE_NULL) return ORR_OK;
+    return node->type == ORR_NODE_MAP ? orr_where_init(&l->of, node, option)
+                                      : read_list(&l->all, node, option);
+}
+
+void orr_missing_lists_free(orr_missing_lists *l)
+{
+    orr_classes_free(&l->all);
+    orr_where_free(&l->of);
+}
+
+orr_missing orr_missing_named(const orr_missing_lists *l, const char *name)
+{
+    orr_missing m = { .all = l->all.n ? &l->all : NULL };
+
+    for (int i = 0; i < l->of.n; i++)
+        if (strcmp(l->of.list[i].name, name) == 0) m.own = &l->of.list[i].values;
+    return m;
+}
+
 static int is_listed(const orr_classes *c, double v)
 {
     for (int i = 0; c && i < c->n; i++) {

@@ -23,6 +23,7 @@
 #define ORR_DATA_FORMATS_VALUES_H
 
 #include "data/formats/classes.h"
+#include "data/formats/where.h"
 #include "data/shard.h"
 
 #include <stddef.h>
@@ -40,6 +41,16 @@ orr_missing_policy orr_missing_policy_of(const char *word);
 typedef struct orr_missing {
     const orr_classes *all, *own; /* of every column, of this one; NULL: none */
 } orr_missing;
+/* What a job file lists: a value or a list of them for all columns, or a map of column: value or
+ * [values].  option names it in messages ("input.missing").  ORR_ERR_OPTION with file:line. */
+typedef struct orr_missing_lists {
+    orr_classes all;
+    orr_where of;
+} orr_missing_lists;
+orr_status orr_missing_lists_init(orr_missing_lists *l, const orr_node *node, const char *option);
+void orr_missing_lists_free(orr_missing_lists *l);
+/* Those of the column of that name. */
+orr_missing orr_missing_named(const orr_missing_lists *l, const char *name);
 int orr_is_missing(const orr_missing *m, double v);
 int orr_is_missing_text(const orr_missing *m, const char *text, size_t n);
 

@@ -154,6 +154,9 @@ const orr_option orr_catalogue_options[] = {
     ORR_OPTION_STRINGS(T, aux, "[]",
                        "columns of numbers to keep beside each sample (magnitudes, E(B-V)); a FITS "
                        "vector's value is NAME[0]"),
+    ORR_OPTION_NODE(T, missing,
+                    "values that stand for none, such as [-9999, 99], in targets, aux and label, "
+                    "whose rows are set aside: a list, or {column: value or [values]}"),
     ORR_OPTION_STRINGS(T, no_id, "[]",
                        "ids that stand for none, whose rows are set aside; none: -1 and 0 (where 0 "
                        "is an object's, list another word)"),

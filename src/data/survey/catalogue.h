@@ -18,12 +18,11 @@
  * the first row, and the mean of the targets.  The number of rows merged is kept for the log. No
  * id: an empty one, and those that no_id lists, which catalogues write where there is none. Set
  * aside, with a reason: no id; right ascension outside [0, 360), declination outside
- * [-90, 90], either not a number; a target or aux number that is not finite; a label that is no
- * class; a field value that is no whole number where one is needed, or that a file name cannot
- * hold; a row with the id of an earlier one that is not the same object, with what differs and the
- * distance.  rows = objects + merged + aside, always.
- * Ids: 64-bit integers when all of the objects' are, else texts.  Those that were rounded
- * (formats/id.h) are refused: ORR_ERR_FORMAT.
+ * [-90, 90], either not a number; a target or aux number that is none (formats/values.h); a label
+ * that is no class; a field value that is no whole number where one is needed, or that a file name
+ * cannot hold; a row with the id of an earlier one that is not the same object, with what differs
+ * and the distance.  rows = objects + merged + aside, always. Ids: 64-bit integers when all of the
+ * objects' are, else texts.  Those that were rounded (formats/id.h) are refused: ORR_ERR_FORMAT.
  * Parts: runs of whole fields with at most max_fields fields and about max_objects objects (a part
  * has at least one field; a field with more objects than max_objects is a part of its own): the
  * units that ranks take.  max_fields 0: one field in the first parts, one more for each 256 fields
@@ -57,6 +56,7 @@ typedef struct orr_catalogue_opts {
     const char *label;                /* or one column of classes; "" = none */
     orr_strings classes, class_names; /* values that become classes 0, 1, ... */
     orr_strings aux;                  /* columns of aux numbers */
+    const orr_node *missing;          /* values that stand for none (formats/values.h) */
     orr_strings no_id;                /* ids that stand for none; [] = -1 and 0 */
     double merge_radius;              /* arcseconds: 1 */
     double merge_tolerance;           /* of targets, in 1 + the first one's size: 0.01 */

@@ -8,6 +8,7 @@
 #include "data/formats/classes.h"
 #include "data/formats/id_columns.h"
 #include "data/formats/text_value.h"
+#include "data/formats/values.h"
 #include "data/survey/catalogue.h"
 #include "data/survey/catalogue_private.h"
 
@@ -38,6 +39,7 @@ typedef struct plan_build {
     int n_fields, n_y, n_aux;
     int64_t max_objects, max_fields;
     orr_classes classes;
+    orr_missing_lists missing;
     orr_columns *columns;
     orr_sky_way way; /* of the catalogue's positions */
     char tmp[ORR_PATH_MAX], work[ORR_PATH_MAX];
@@ -158,12 +160,26 @@ static int is_no_id(const plan_build *b, const char *id)
     return 0;
 }
 
+/* A target or an aux number that is none. */
+static void judge_number(const orr_missing_lists *lists, const char *what, const char *name,
+                         double v, char reason[REASON])
+{
+    const orr_missing m = orr_missing_named(lists, name);
+
+    if (!isfinite((float)v))
+        snprintf(reason, REASON, "%s %s is %g", what, name, v);
+    else if (orr_is_missing(&m, v))
+        snprintf(reason, REASON, "%s %s is %g, which stands for none (catalogue.missing)", what,
+                 name, v);
+}
+
 /* Row i of the batch as an object with its field; reason is "" when it can be one. */
 static void judge(const plan_build *b, const batch *q, int64_t i, orr_plan_object *out,
                   orr_template_value *values, char reason[REASON])
 {
     size_t bytes = REASON;
     const char *label = q->label ? q->label[i] : "", *why;
+    const orr_missing label_missing = orr_missing_named(&b->missing, b->o->label);
     char text[256];
 
     *reason = '\0';
@@ -176,14 +192,14 @@ static void judge(const plan_build *b, const batch *q, int64_t i, orr_plan_objec
     else if (!(out->dec >= -90 && out->dec <= 90))
         snprintf(reason, bytes, "declination %.15g is not in [-90, 90]", out->dec);
     for (int k = 0; k < b->n_y; k++)
-        if (!isfinite((float)(out->y[k] = q->y[k][i])))
-            snprintf(reason, bytes, "target %s is %g", b->o->target.v[k], q->y[k][i]);
+        judge_number(&b->missing, "target", b->o->target.v[k], out->y[k] = q->y[k][i], reason);
     for (int k = 0; k < b->n_aux; k++)
-        if (!isfinite(out->aux[k] = (float)q->aux[k][i]))
-            snprintf(reason, bytes, "aux %s is %g", b->o->aux.v[k], q->aux[k][i]);
+        judge_number(&b->missing, "aux", b->o->aux.v[k], out->aux[k] = (float)q->aux[k][i], reason);
     if (q->label) {
         out->label = orr_classes_label(&b->classes, label, strlen(label));
-        if (out->label < 0) {
+        if (orr_is_missing_text(&label_missing, label, strlen(label)))
+            snprintf(reason, bytes, "label \"%s\" stands for none (catalogue.missing)", label);
+        else if (out->label < 0) {
             orr_classes_fault(&b->classes, text, sizeof text);
             snprintf(reason, bytes, "label \"%s\" %s", label, text);
         }
@@ -725,6 +741,26 @@ static orr_status choose_target(plan_build *b)
     return ORR_OK;
 }
 
+/* A column that nothing is taken of was mistyped. */
+static orr_status check_missing(const plan_build *b)
+{
+    const orr_where *w = &b->missing.of;
+
+    for (int i = 0; i < w->n; i++) {
+        int known = strcmp(w->list[i].name, b->o->label) == 0;
+
+        for (int k = 0; k < b->n_y; k++)
+            known |= strcmp(w->list[i].name, b->o->target.v[k]) == 0;
+        for (int k = 0; k < b->n_aux; k++)
+            known |= strcmp(w->list[i].name, b->o->aux.v[k]) == 0;
+        if (!known)
+            return orr_fail(ORR_ERR_OPTION,
+                            "catalogue.missing: %s is no target, aux number or label here",
+                            w->list[i].name);
+    }
+    return ORR_OK;
+}
+
 /* ---- all of it ---- */
 
 static orr_status check_options(plan_build *b)
@@ -756,6 +792,8 @@ static orr_status check_options(plan_build *b)
             return orr_fail(ORR_ERR_OPTION, "catalogue: column \"%.80s\" has a name longer than %d",
                             name, ORR_DATA_NAME_MAX - 1);
     }
+    ORR_TRY(orr_missing_lists_init(&b->missing, o->missing, "catalogue.missing"));
+    ORR_TRY(check_missing(b));
     return orr_classes_init(&b->classes, &o->classes, "catalogue.classes");
 }
 
@@ -827,6 +865,7 @@ done:
     orr_sha256_destroy(b->sha);
     orr_columns_close(b->columns);
     orr_classes_free(&b->classes);
+    orr_missing_lists_free(&b->missing);
     orr_free(b);
     return st;
 }

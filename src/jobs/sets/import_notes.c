@@ -109,21 +109,12 @@ static void say_sentinels(const orr_import_notes *n)
 {
     const orr_census *c = n->census;
     orr_text t = ORR_TEXT_INIT;
-    float value[2 * ORR_CENSUS_ENDS];
-    int64_t count[2 * ORR_CENSUS_ENDS];
     char name[96], item[256];
     int items = 0;
 
     for (size_t k = 0; k < c->n_columns; k++) {
-        int found = orr_census_sentinels(&c->columns[k], value, count);
-        size_t used;
-
-        if (!found) continue;
         name_column(n, k, name, sizeof name);
-        used = (size_t)snprintf(item, sizeof item, "%s", name);
-        for (int i = 0; i < found && used < sizeof item; i++)
-            used += (size_t)snprintf(item + used, sizeof item - used, "%s %.7g %lld times",
-                                     i ? "," : "", (double)value[i], (long long)count[i]);
+        if (!orr_census_describe(&c->columns[k], name, item, sizeof item)) continue;
         list(&t, &items, item);
     }
     end_list(&t, items);

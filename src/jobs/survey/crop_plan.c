@@ -2,6 +2,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "data/census.h"
 #include "jobs/context/phase.h"
 #include "jobs/context/same_job.h"
 #include "jobs/survey/crop.h"
@@ -280,6 +281,67 @@ static orr_status prepare(orr_crop *c, char plan[ORR_PATH_MAX])
     return ORR_OK;
 }
 
+/* ---- targets and aux numbers that look like they stand for none ---- */
+
+static orr_status take_numbers(orr_census *census, const orr_survey_object *objects, int64_t n)
+{
+    const orr_schema *s = &census->schema;
+    size_t width = s->y_type == ORR_Y_VALUE ? (size_t)s->y_width : 0, n_aux = (size_t)s->n_aux;
+    orr_rows rows = { .n = n,
+                      .y = orr_alloc((size_t)n * width + 1, sizeof(float)),
+                      .aux = orr_alloc((size_t)n * n_aux + 1, sizeof(float)) };
+    orr_status st = rows.y && rows.aux ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: census");
+
+    for (int64_t i = 0; st == ORR_OK && i < n; i++) {
+        memcpy((float *)rows.y + (size_t)i * width, objects[i].y, width * sizeof(float));
+        memcpy(rows.aux + (size_t)i * n_aux, objects[i].aux, n_aux * sizeof(float));
+    }
+    if (st == ORR_OK) st = orr_census_add(census, &rows, 0);
+    orr_free(rows.y);
+    orr_free(rows.aux);
+    return st;
+}
+
+static void say_sentinels(const orr_census *census)
+{
+    const orr_schema *s = &census->schema;
+    int width = s->y_type == ORR_Y_VALUE ? s->y_width : 0;
+    char item[256];
+
+    for (int k = 0; k < width + s->n_aux; k++)
+        if (orr_census_describe(&census->columns[k],
+                                k < width ? s->y_names[k] : s->aux_names[k - width], item,
+                                sizeof item))
+            orr_log0(ORR_WARN, "crop",
+                     "values that look like they stand for none: %s; if so, list them under "
+                     "catalogue.missing",
+                     item);
+}
+
+/* Rank 0: by data/census.h's rule, of the objects that make the set. */
+static orr_status look_for_sentinels(orr_crop *c)
+{
+    enum { AT_ONCE = 4096 };
+    orr_schema s = c->schema;
+    orr_census *census = NULL;
+    orr_survey_object *objects = orr_alloc(AT_ONCE, sizeof *objects);
+    orr_status st = objects ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: census");
+
+    s.x_type = ORR_X_U8; /* pixels are not looked at */
+    s.n_dims = s.h = s.w = s.c = 1;
+    if (st == ORR_OK) st = orr_census_create(&census, &s);
+    for (int64_t i = 0; st == ORR_OK && census->n_columns && i < c->counts.objects; i += AT_ONCE) {
+        int64_t n = c->counts.objects - i < AT_ONCE ? c->counts.objects - i : AT_ONCE;
+
+        st = orr_catalogue_objects(c->catalogue, i, n, objects);
+        if (st == ORR_OK) st = take_numbers(census, objects, n);
+    }
+    if (st == ORR_OK) say_sentinels(census);
+    orr_census_destroy(census);
+    orr_free(objects);
+    return st;
+}
+
 orr_status orr_crop_plan(orr_crop *c)
 {
     char plan[ORR_PATH_MAX];
@@ -296,5 +358,5 @@ orr_status orr_crop_plan(orr_crop *c)
              "target averaged), %" PRId64 " rows set aside",
              c->o->catalogue.file, c->counts.rows, c->counts.objects, c->counts.fields,
              c->counts.parts, c->counts.merged, c->counts.aside);
-    return ORR_OK;
+    return orr_phase_root(c->context, NULL, look_for_sentinels(c));
 }
