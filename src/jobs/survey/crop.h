@@ -4,7 +4,7 @@
  *   keys, end  crop.c
  *   plan       crop_plan.c      rank 0 sorts the catalogue into OUT.tmp/plan.sqlite; all open it
  *   parts      crop_parts.c     ranks take parts of it and write OUT.tmp/parts/ (crop_piece.c: the
- *                               cubes of one; crop_stream.c: frames that come over the network)
+ *                               cubes of one; crop_frames.c: frames from disk or the network)
  *   assembly   crop_assemble.c  parts become the shards of OUT.tmp/set, which becomes OUT
  *
  * OUT.tmp outlives a stop: a part is finished when its record has its name (crop_record.h), and a

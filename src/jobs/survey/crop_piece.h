@@ -3,7 +3,7 @@
 #ifndef ORR_JOBS_SURVEY_CROP_PIECE_H
 #define ORR_JOBS_SURVEY_CROP_PIECE_H
 
-#include "jobs/survey/crop_stream.h"
+#include "jobs/survey/crop_frames.h"
 
 /* A run of fields that one rank works on. */
 typedef struct orr_crop_part {

@@ -1,8 +1,9 @@
-/* jobs/survey/crop_stream.c - the downloader beside the croppers.
- * One thread runs the transfer engine, which asks for the next frame whenever it has room; it gets
+/* jobs/survey/crop_frames.c - packed frames: read from a folder, or by the downloader beside the
+ * croppers.
+ * Its thread runs the transfer engine, which asks for the next frame whenever it has room; it gets
  * one as long as the bytes that wait to be cropped, with those under way, stay below a bound.  The
  * frame wanted next is always under way or there, so waiting for it ends. */
-#include "jobs/survey/crop_stream.h"
+#include "jobs/survey/crop_frames.h"
 #include "core/memory.h"
 #include "jobs/context/signals.h"
 
@@ -14,11 +15,64 @@
 #include <time.h>
 
 enum {
+    MOST_BYTES = 1 << 30,   /* of one frame on disk */
     AHEAD_BYTES = 40 << 20, /* packed frames of a rank that lie in memory or are under way */
     GUESS_BYTES = 4 << 20,  /* of a frame, before one was seen */
     WAIT_NS = 10000000
 };
 
+/* ---- one frame, from the folder ---- */
+void orr_crop_set_damaged(orr_crop_bytes *out)
+{
+    out->end = ORR_ASIDE_DAMAGED;
+    snprintf(out->reason, sizeof out->reason, "%s", orr_error_text());
+    orr_error_clear();
+}
+
+/* Empties *out but for the name; path is where it lies on disk.  Values of which no name can be
+ * made end as ORR_ASIDE_DAMAGED; what fails otherwise is the job's (a folder too deep). */
+static orr_status name_frame(const orr_crop *c, const orr_survey_field *f, int band,
+                             char path[ORR_PATH_MAX], orr_crop_bytes *out)
+{
+    orr_status st = orr_archive_path(c->archive, f, c->bands.v[band], path);
+
+    *out = (orr_crop_bytes){ .end = ORR_ASIDE_NO };
+    if (st == ORR_OK) snprintf(out->name, sizeof out->name, "%.255s", orr_path_name(path));
+    if (!orr_is_data_fault(st)) return st;
+    orr_crop_set_damaged(out);
+    return ORR_OK;
+}
+
+static void set_missing(orr_crop_bytes *out)
+{
+    out->end = ORR_ASIDE_MISSING;
+    snprintf(out->reason, sizeof out->reason, "%s: there is no such frame", out->name);
+}
+
+orr_status orr_crop_read(const orr_crop *c, const orr_survey_field *f, int band,
+                         orr_crop_bytes *out)
+{
+    char path[ORR_PATH_MAX];
+    char *bytes;
+    orr_status st;
+
+    ORR_TRY(name_frame(c, f, band, path, out));
+    if (out->end != ORR_ASIDE_NO) return ORR_OK;
+    if (!orr_path_exists(path)) {
+        set_missing(out);
+        return ORR_OK;
+    }
+    st = orr_read_file(&bytes, &out->n, path, MOST_BYTES);
+    if (st == ORR_OK) {
+        out->bytes = bytes;
+        return ORR_OK;
+    }
+    if (!orr_is_data_fault(st)) return st;
+    orr_crop_set_damaged(out);
+    return ORR_OK;
+}
+
+/* ---- over the network ---- */
 typedef struct request {
     enum { IDLE, UNDER_WAY, THERE, TAKEN } state;
     orr_download_end end;
@@ -252,7 +306,7 @@ static void hand_over(orr_crop_stream *s, request *r, orr_crop_bytes *out)
     out->n = r->bytes;
     r->body = NULL;
     r->state = TAKEN;
-    if (r->end == ORR_DOWNLOAD_MISSING) orr_crop_set_missing(out);
+    if (r->end == ORR_DOWNLOAD_MISSING) set_missing(out);
     if (r->end == ORR_DOWNLOAD_FAILED) {
         out->end = ORR_ASIDE_DAMAGED;
         snprintf(out->reason, sizeof out->reason, "%s: could not be fetched: %s", out->name,
@@ -278,7 +332,7 @@ orr_status orr_crop_stream_take(orr_crop_stream *s, int64_t part, int field, int
 
         while (b->part != part)
             b = b->next;
-        st = orr_crop_name_frame(s->c, &b->fields[field], band, path, out);
+        st = name_frame(s->c, &b->fields[field], band, path, out);
         hand_over(s, r, out);
     } else if (st == ORR_OK && s->ended) {
         st = orr_error_raise(&s->error);
