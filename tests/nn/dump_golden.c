@@ -4,7 +4,7 @@
  * `manifest` lists "name dim dim ...". */
 #include "core/memory.h"
 #include "core/rng.h"
-#include "nn/layers/opts.h"
+#include "nn/layers/opts_private.h"
 #include "nn/loss.h"
 #include "nn/net.h"
 #include "nn/objective.h"

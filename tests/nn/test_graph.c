@@ -3,7 +3,7 @@
 #include "core/memory.h"
 #include "nn/graph.h"
 #include "nn/layer.h"
-#include "nn/layers/opts.h"
+#include "nn/layers/opts_private.h"
 #include "nn_cases.h"
 
 #include <setjmp.h>

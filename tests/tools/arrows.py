@@ -9,12 +9,11 @@ LISTS = ("target", "headers", "words", "files", "shown")
 
 
 class Table:
-    """folders: name -> [names], libraries and corners: name -> {key: [words]}, system and unnamed:
-    [patterns]."""
+    """folders: name -> [names], libraries and corners: name -> {key: [words]}, system: [patterns]."""
 
     def __init__(self, text):
         self.folders, self.libraries, self.corners = {}, {}, {}
-        self.system, self.unnamed = [], []
+        self.system = []
         self.problems = []
         block = None
         for number, line in enumerate(text.split("\n"), 1):
@@ -36,8 +35,8 @@ class Table:
         if words[0] == "folder" and words[2:3] == ["->"]:
             self.folders.setdefault(words[1], []).extend(words[3:])
             return None
-        if words[0] in ("system", "unnamed"):
-            getattr(self, words[0]).extend(words[1:])
+        if words[0] == "system":
+            self.system.extend(words[1:])
             return None
         rows = {"library": self.libraries, "corner": self.corners}.get(words[0])
         return False if rows is None or len(words) != 2 else rows.setdefault(words[1], {})

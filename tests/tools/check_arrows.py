@@ -118,7 +118,7 @@ class Check:
         for header in (p for p in self.tree.code if p.endswith(".h") and not p.endswith(PRIVATE)):
             own = any(header[:-2] + s in self.tree.code for s in (".c", ".cc", ".cu"))
             private = not own and self.tree.users[header] and not self.visible(header)
-            if private and not self.inside(header, self.table.unnamed, ("unnamed",)):
+            if private:
                 self.say(header, 0, f"has no source file and is seen in its folder alone: call it {header[:-2]}{PRIVATE}")
 
     # what a table says
@@ -129,7 +129,7 @@ class Check:
             for other in others:
                 if (folder, other) not in self.used:
                     self.problems.append(f"{arrows.TABLE}: folder {folder} -> {other}: nobody includes it")
-        rows = [(("system",), self.table.system), (("unnamed",), self.table.unnamed)]
+        rows = [(("system",), self.table.system)]
         for name, keys in [*self.table.libraries.items(), *self.table.corners.items()]:
             rows += [((name, key), keys.get(key, [])) for key in ("files", "shown")]
         for row, patterns in rows:
@@ -229,9 +229,6 @@ def self_test():
         return Check(arrows.Table(table or text), Tree(files)).run()
 
     assert found(good) == [], found(good)
-    text += "\nunnamed nn/wait.h"
-    assert len(found(good, text)) == 1 and "unnamed: nn/wait.h: no such" in found(good, text)[0]
-    good.update({"nn/wait.h": "", "nn/waits.c": '#include "nn/wait.h"'})
     bad = [  # files, how many problems, words of the first
         ({"core/a.c": '#include "nn/net.h"'}, 1, "core must not include nn"),
         ({"core/a.c": '\n\n#include "nn/net.h"'}, 1, "src/core/a.c:3:"),
@@ -254,7 +251,6 @@ def self_test():
         ({"nn/sub/a.c": '#include "nn/net_private.h"', "nn/sub/a_private.h": "", "nn/b.c": '#include "nn/sub/a_private.h"'}, 1,
          "is private"),
         ({"nn/part.h": "", "nn/b.c": '#include "nn/part.h"'}, 1, "call it nn/part_private.h"),
-        ({"nn/wait.h": "", "nn/b.c": '#include "nn/wait.h"'}, 0, ""),
         ({"nn/part.h": "", "nn/net.h": good["nn/net.h"] + '\n#include "nn/part.h"',
           "jobs/a/a.c": good["jobs/a/a.c"] + '\n#include "nn/net.h"'}, 0, ""),
         ({"nn/x/a.h": "", "nn/x/a.c": '#include "nn/x/a.h"\n#include "nn/b.h"', "nn/b.h": "", "nn/b.c": '#include "nn/x/a.h"'}, 1,

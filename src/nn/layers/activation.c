@@ -2,7 +2,7 @@
  * Zhang, Ren, Sun 2015) and softmax. */
 #include "nn/layers/activation.h"
 #include "nn/backend.h"
-#include "nn/layers/opts.h"
+#include "nn/layers/opts_private.h"
 
 #include <math.h>
 

@@ -5,7 +5,7 @@
 #include "nn/backend.h"
 #include "nn/layer.h"
 #include "nn/layers/kinds.h"
-#include "nn/layers/opts.h"
+#include "nn/layers/opts_private.h"
 
 static const orr_option dropout_options[] = {
     ORR_OPTION_REAL(orr_dropout_opts, rate, "0.5", 0, 1, "share of numbers that become 0, below 1"),

@@ -2,7 +2,7 @@
 #include "nn/backend.h"
 #include "nn/layer.h"
 #include "nn/layers/kinds.h"
-#include "nn/layers/opts.h"
+#include "nn/layers/opts_private.h"
 #include "nn/layers/weights.h"
 
 static const orr_option linear_options[] = {

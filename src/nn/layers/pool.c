@@ -6,7 +6,7 @@
 #include "nn/backend.h"
 #include "nn/layer.h"
 #include "nn/layers/kinds.h"
-#include "nn/layers/opts.h"
+#include "nn/layers/opts_private.h"
 #include "nn/layers/window.h"
 
 typedef struct pool {

@@ -1,8 +1,9 @@
-/* nn/layers/opts.h - the option structs of the layer kinds, for graphs built in C (orr_graph_add).
+/* nn/layers/opts_private.h - the option structs of the layer kinds, and of graphs that tests build
+ * in C (orr_graph_add).
  * A struct with every default: orr_options_read(&o, kind->options, NULL, ...) where nothing is
  * required; the keys and their meaning stand in the tables beside each kind.   Not collective. */
-#ifndef ORR_NN_LAYERS_OPTS_H
-#define ORR_NN_LAYERS_OPTS_H
+#ifndef ORR_NN_LAYERS_OPTS_PRIVATE_H
+#define ORR_NN_LAYERS_OPTS_PRIVATE_H
 
 #include "core/options.h"
 #include "nn/activations/activation.h"
