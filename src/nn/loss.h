@@ -62,7 +62,7 @@ const char *orr_loss_name(const orr_loss *l); /* the word of the job file, never
 orr_output_type orr_loss_output_type(const orr_loss *l);
 /* Appends its options as "{key: value}", without those that have their default: "{}". */
 orr_status orr_loss_dump_options(const orr_loss *l, orr_text *out);
-/* Lets it learn from the training part, once and before the first step: counts[n_classes], samples
+/* Lets it learn from the training split, once and before the first step: counts[n_classes], samples
  * of each class (NULL: values).  A loss that was read from a model file has learned. ORR_ERR_OPTION
  * when it cannot from these. */
 orr_status orr_loss_fit(orr_loss *l, const int64_t *counts);

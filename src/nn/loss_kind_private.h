@@ -5,7 +5,7 @@
  * of classes and of values cut into bins): what the data holds tells them apart.  Options of its
  * own are a struct of its own (opts, at most ORR_LOSS_OPTS_MAX bytes, plain data) with rows; in a
  * job file `loss: {NAME: {key: value}}`, in a model file the same text.  What it learns of the
- * training part (weights of rare classes) it writes into its options in `fit`, so that model files
+ * training split (weights of rare classes) it writes into its options in `fit`, so that model files
  * keep it.
  *
  * The row is all that the program knows of a loss: what it takes and predicts, how many outputs the
@@ -50,7 +50,7 @@ typedef struct orr_loss_kind {
     int (*outputs)(const orr_loss_spec *s);
     /* ORR_ERR_OPTION for options that do not fit.  NULL: nothing to check. */
     orr_status (*check)(const orr_loss *l, const orr_loss_spec *s);
-    /* Learns from how often each class comes in the training part: see orr_loss_fit. */
+    /* Learns from how often each class comes in the training split: see orr_loss_fit. */
     orr_status (*fit)(orr_loss *l, const int64_t *counts);
     /* Returns the loss of a sample with outputs x[outputs]; dx (may be NULL) [outputs] = its
      * gradient / n_global.  NaN in all of them for a target out of its range. */

@@ -71,7 +71,7 @@ static orr_status check_cosine(const orr_schedule_opts *o, double lr, int64_t st
 {
     if (o->warmup < 0 || o->warmup >= steps)
         return orr_fail(ORR_ERR_OPTION,
-                        "schedule cosine: warmup of %lld steps in a run of %lld: make it shorter",
+                        "schedule cosine: warmup of %lld steps, of %lld in all: make it shorter",
                         (long long)o->warmup, (long long)steps);
     if (o->lr_min > lr)
         return orr_fail(ORR_ERR_OPTION, "schedule cosine: lr_min %g is above the learning rate %g",

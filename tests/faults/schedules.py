@@ -312,7 +312,7 @@ class Play:
     def judge(self, ending):
         kind = KINDS[self.s.kind]
         self.read_said()
-        if ending == "same" and re.search("a fault of the machine .*goes on from the last", self.err()):
+        if ending == "same" and re.search("a fault of the machine .*resumes from the last", self.err()):
             ending = "machine"
         now = self.job.results(self.folder)
         if now != self.whole:

@@ -229,9 +229,9 @@ class StatisticsOfOne(Case):
         x[[3, 7, 11]] = 2.5
         flat = table("flat", np.arange(40) % 2, values=x)
         name = job("flat-job", flat, "flatten, linear: {units: 1}", data="validation_fraction: 0, overlap: allow, transforms: [standardise]")
-        self.said(["3 of 40 samples of the training part do not vary", "flat3", "standardise"], name)
-        self.said(["3 of 40 samples of the training part do not vary"], name, command="lr-range")
-        self.said(["3 of 40 samples of the test part do not vary"], name, "data.test=" + flat, ranks=(0,))
+        self.said(["3 of 40 samples of the training split do not vary", "flat3", "standardise"], name)
+        self.said(["3 of 40 samples of the training split do not vary"], name, command="lr-range")
+        self.said(["3 of 40 samples of the test split do not vary"], name, "data.test=" + flat, ranks=(0,))
         told = json.loads(o.orrery("lr-range", name, "format=json", QUIET).out)["cautions"]
         self.assertIn("do not vary", told[0])
 
@@ -242,25 +242,25 @@ class StatisticsOfOne(Case):
         o.orrery("import", "input.files=" + o.write("zeros.csv", rows), "input.id=id", "input.label=y", "input.classes=[0, 1]",
                  "input.features='x0,x1,x2'", "out=" + single, QUIET)
         name = job("parts", self.two, "flatten, linear: {units: 1}")
-        self.said(["the validation part", "none of class 1", "no AUC"], name, "data.validation=" + single)
-        self.said(["the test part", "none of class 1"], name, "data.test=" + single)
-        self.said(["the training part", "cannot be learned"], name, "data.train=" + single)
-        self.refused(["train.select is auc", "validation part"], name, "data.validation=" + single, "train.select=auc",
+        self.said(["the validation split", "none of class 1", "no AUC"], name, "data.validation=" + single)
+        self.said(["the test split", "none of class 1"], name, "data.test=" + single)
+        self.said(["the training split", "cannot be learned"], name, "data.train=" + single)
+        self.refused(["train.select is auc", "validation split"], name, "data.validation=" + single, "train.select=auc",
                      commands=("train", "lr-range"))
         self.quiet(name, "train.select=auc")
         first = o.tmp("first")
         o.orrery("import", "input.files=" + o.write("first.csv", "id,y,x0,x1,x2\nf,1,1,2,3\n"), "input.id=id", "input.label=y",
                  "input.classes=[0, 1]", "input.features='x0,x1,x2'", "out=" + first, QUIET)
-        self.said(["the validation part is a single sample"], name, "data.validation=" + first)
+        self.said(["the validation split is a single sample"], name, "data.validation=" + first)
         one_out = o.write("one-out.yaml", f"run: x\ndata: {{train: {self.number}, validation_fraction: 0}}\n"
                           "model: {layers: [flatten, linear: {units: 1}]}\ncv: {folds: 12}\ntrain: {epochs: 1}\n")
         few = table("eleven", np.arange(12) / 12)
-        self.said(["folds 0, 1, 2, 3, 4, 5, 6, 7 and 4 more: the held-out part is a single sample"], one_out, "data.train=" + few,
+        self.said(["folds 0, 1, 2, 3, 4, 5, 6, 7 and 4 more: the held-out split is a single sample"], one_out, "data.train=" + few,
                   command="cv", ranks=(0,))
         path = o.write("rare-cv.yaml", f"run: x\ndata: {{train: {rare}, validation_fraction: 0}}\n"
                        "model: {layers: [flatten, linear: {units: 4}]}\ncv: {folds: 5, kind: plain, shuffle: false}\ntrain: {epochs: 1}\n")
-        self.said(["fold 0: the training part", "2, 3"], path, command="cv")
-        self.said(["folds 1, 2, 3, 4: the held-out part", "2, 3"], path, command="cv")
+        self.said(["fold 0: the training split", "2, 3"], path, command="cv")
+        self.said(["folds 1, 2, 3, 4: the held-out split", "2, 3"], path, command="cv")
 
     def test_sorted_rows(self):
         order = table("order", np.sort(np.arange(60) % 2))
@@ -275,7 +275,7 @@ class StatisticsOfOne(Case):
 
     def test_targets_that_are_all_the_same(self):
         same = table("same", np.full(30, 0.5))
-        self.said(["all 30 targets of the training part are 0.5"],
+        self.said(["all 30 targets of the training split are 0.5"],
                   job("same-job", same, "flatten, linear: {units: 1}", data="validation_fraction: 0"))
 
 

@@ -349,7 +349,7 @@ class Crop(unittest.TestCase):
             finally:
                 pipe.restore()
             self.assertEqual(p.returncode, 75, err)
-            self.assertIn("start again to go on", err)
+            self.assertIn("start again to resume", err)
             self.assertFalse(os.path.exists(o.tmp(out)))
             o.orrery("crop", self.job, f"out={o.tmp(out)}", "part_fields=1")
             self.same(out)
@@ -629,7 +629,7 @@ class Crop(unittest.TestCase):
             p.send_signal(signal.SIGTERM)
             err = p.communicate(timeout=30)[1]
             self.assertEqual(p.returncode, 75, err)
-            self.assertIn("start again to go on", err)
+            self.assertIn("start again to resume", err)
             before = records("stream-kill")
             p = start(0, *args)
             wait_for(lambda: len(records("stream-kill")) >= 2, p)

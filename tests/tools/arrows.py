@@ -9,7 +9,8 @@ LISTS = ("target", "headers", "words", "files", "shown")
 
 
 class Table:
-    """folders: name -> [names], libraries and corners: name -> {key: [words]}, system: [patterns]."""
+    """folders: name -> [names], libraries and corners: name -> {key: [words]}, system:
+    [patterns]."""
 
     def __init__(self, text):
         self.folders, self.libraries, self.corners = {}, {}, {}

@@ -29,7 +29,7 @@
     ORR_DOWNLOAD_ROW(stall, ORR_OPT_REAL, S, AT, "30", 0.01, 3600, 0, \
                      "seconds without progress after which a try ends"), \
     ORR_DOWNLOAD_ROW(proof, ORR_OPT_CHOICE, S, AT, "structure", 0, 0, "length|stream|structure|full", \
-                     "what a file must pass before it gets its name"), \
+                     "the integrity check that a file must pass before it gets its name"), \
     ORR_DOWNLOAD_ROW(user_agent, ORR_OPT_STRING, S, AT, "orrery/" ORRERY_VERSION, 0, 0, 0, \
                      "who asks, as the archive sees it")
 /* clang-format on */

@@ -31,7 +31,7 @@ const orr_command orr_cmd_launch = {
     .details =
         "Starts mpirun -n N orrery COMMAND ... and hears every rank four times a second, outside "
         "MPI.  A rank that is killed, stopped or cut off is named within three seconds; all is "
-        "ended then, also an mpirun that hangs, and started again: commands go on from what they "
+        "ended then, also an mpirun that hangs, and started again: commands resume from what they "
         "saved, to the same bytes, on fewer ranks when a host is lost.  What stands before "
         "COMMAND is for launch, what follows goes to the command.  SIGTERM, SIGINT, SIGUSR1, "
         "SIGUSR2 and SIGHUP make the ranks save and end (75); a second one ends them at once; ^Z "

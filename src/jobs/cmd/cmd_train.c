@@ -67,7 +67,7 @@ static const orr_more_keys more[] = {
 
 static const orr_example examples[] = {
     { "mpirun -n 4 orrery train job.yaml train.epochs=30",
-      "train on four ranks, or go on with the run" },
+      "train on four ranks, or resume the run" },
     { "orrery train job.yaml run=runs/other train.lr=1e-4",
       "the same job with another rate, in another folder" },
     { NULL, NULL },
@@ -75,14 +75,14 @@ static const orr_example examples[] = {
 
 const orr_command orr_cmd_train = {
     .name = "train",
-    .summary = "train a network, or go on with a run that was stopped",
+    .summary = "train a network, or resume a run that was stopped",
     .usage = "JOB.yaml [key=value ...]",
     .on_ranks = 1,
     .arguments = { { .name = "JOB.yaml", .help = "the job file", .optional = 1 } },
     .details =
         "Trains data-parallel on all ranks and writes a run folder: job.yaml, metrics.jsonl, "
         "history.csv, checkpoints, model.h5, report.json, predictions-*.csv.  On an existing run "
-        "it goes on from the last checkpoint, on any number of ranks, to the same bytes.",
+        "it resumes from the last checkpoint, on any number of ranks, to the same bytes.",
     .options = orr_train_job_options,
     .options_title = "Keys of the job file (and of key=value):",
     .more = more,

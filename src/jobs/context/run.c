@@ -273,7 +273,7 @@ static orr_status open_timing(orr_run *r, const char *header)
 /* timing.csv is for people: a run does not end for want of it. */
 static void drop_timing(orr_run *r)
 {
-    orr_log(ORR_WARN, "train", "%s; the run goes on without timing.csv", orr_error_text());
+    orr_log(ORR_WARN, "train", "%s; training goes on without timing.csv", orr_error_text());
     orr_error_clear();
     if (r->timing) fclose(r->timing);
     r->timing = NULL;

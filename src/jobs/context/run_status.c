@@ -248,7 +248,7 @@ static void write_now(orr_run_status *s, const said *v)
     errno = ENOMEM;
     if ((!text || put_file(s, text) != 0) && !s->failed) {
         s->failed = 1;
-        orr_log(ORR_WARN, "status", "%s: %s; the run goes on, its status is old", s->path,
+        orr_log(ORR_WARN, "status", "%s: %s; the job goes on, its status is old", s->path,
                 strerror(errno));
     }
     cJSON_free(text);
@@ -427,7 +427,7 @@ void orr_run_status_open(orr_run_status **out, orr_context *context, const char 
         *out = context->status = s;
         return;
     }
-    orr_log(ORR_WARN, "status", "%s; the run goes on without a status", orr_error_text());
+    orr_log(ORR_WARN, "status", "%s; the job goes on without a status", orr_error_text());
     orr_error_clear();
     destroy(s);
 }

@@ -64,7 +64,7 @@ static orr_status note(asked *a, const char *fold, const char *lines)
     return ORR_OK;
 }
 
-/* "folds 0, 3: the held-out part ..." */
+/* "folds 0, 3: the held-out split ..." */
 static void add_sentence(const told *t, orr_text *out)
 {
     const char *s = t->folds.s, *end = s;

@@ -44,7 +44,7 @@ static const orr_option cv_options[] = {
 };
 
 const orr_option orr_cv_job_options[] = {
-    ORR_OPTION_STRING(orr_cv_job, run, NULL, "folder of the run; an existing one is gone on with"),
+    ORR_OPTION_STRING(orr_cv_job, run, NULL, "folder of the run; an existing one is resumed"),
     ORR_OPTION_STRING(orr_cv_job, job, "",
                       "training job that all configurations share, a file beside this one"),
     ORR_OPTION_SECTION(orr_cv_job, cv, cv_options, "folds and seeds"),

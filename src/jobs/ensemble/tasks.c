@@ -228,7 +228,7 @@ static orr_status interrupted(dealer *d)
     return orr_phase_same(
         d->context,
         orr_fail(ORR_ERR_INTERRUPTED,
-                 "stopped by a signal; what is done is kept; the same command goes on from there"));
+                 "stopped by a signal; what is done is kept; the same command resumes it"));
 }
 
 static orr_status work(dealer *d)

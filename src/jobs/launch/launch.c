@@ -393,7 +393,7 @@ static orr_status try_again(launch *l)
     if (l->attempt.signalled)
         return orr_fail(ORR_ERR_INTERRUPTED,
                         "stopped by a signal; before it could save: %s; the "
-                        "same command goes on from the last checkpoint",
+                        "same command resumes from the last checkpoint",
                         l->attempt.why);
     if (l->restarts == l->o.restarts && l->same_place > 1)
         return orr_fail(ORR_ERR_COMM,
@@ -402,7 +402,7 @@ static orr_status try_again(launch *l)
                         l->restarts, l->same_place, l->last_place);
     if (l->restarts == l->o.restarts)
         return orr_fail(ORR_ERR_COMM,
-                        "%d restarts are used up; last: %s; the same command goes on from the last "
+                        "%d restarts are used up; last: %s; the same command resumes from the last "
                         "checkpoint",
                         l->restarts, l->attempt.why);
     lost = lose_hosts(l);

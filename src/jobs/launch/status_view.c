@@ -85,7 +85,7 @@ static void judge(orr_found *f)
         snprintf(
             f->sentence, sizeof f->sentence,
             "it does not run any more: its process %lld on %s is gone without a last word; the "
-            "same command goes on from what it saved",
+            "same command resumes from what it saved",
             pid, host);
     } else if (isnan(updated)) {
         f->stale = 1;

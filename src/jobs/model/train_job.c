@@ -102,7 +102,7 @@ static const orr_option train_options[] = {
     ORR_OPTION_CHOICE(
         orr_train_opts, calibrate, "none", "none|pit",
         "with bins; pit: densities are passed through a map that makes their PIT flat "
-        "on the validation part; it is fitted once, on the best epoch, and saved with "
+        "on the validation split; it is fitted once, on the best epoch, and saved with "
         "the model"),
     ORR_OPTION_REAL(orr_train_opts, pos_weight, "1", 0, 1e9, "bce: weight of the positive class"),
     ORR_OPTION_REAL(orr_train_opts, clip_norm, "0", 0, 1e30,
@@ -123,7 +123,7 @@ static const orr_option train_options[] = {
     ORR_OPTION_BOOL(orr_train_opts, drop_last, "false",
                     "leave out the smaller last batch of an epoch"),
     ORR_OPTION_INT64(orr_train_opts, nonfinite_limit, "5", 1, 1e9,
-                     "steps in a row with NaN or Inf (each is skipped) after which the run stops; "
+                     "steps in a row with NaN or Inf (each is skipped) after which training stops; "
                      "it stands at its last checkpoint"),
     ORR_OPTION_REAL(orr_train_opts, bucket_mib, "4", 0.001, 4096,
                     "gradient bytes that start on their way together, MiB"),
@@ -133,8 +133,7 @@ static const orr_option train_options[] = {
 };
 
 const orr_option orr_train_job_options[] = {
-    ORR_OPTION_STRING(orr_train_job, run, NULL,
-                      "folder of the run; an existing run is gone on with"),
+    ORR_OPTION_STRING(orr_train_job, run, NULL, "folder of the run; an existing run is resumed"),
     ORR_OPTION_SECTION(orr_train_job, data, data_options, "samples"),
     ORR_OPTION_SECTION(orr_train_job, model, model_options, "network"),
     ORR_OPTION_SECTION(orr_train_job, train, train_options, "training"),
@@ -156,7 +155,7 @@ static orr_status check_calibration(const orr_train_job *job)
     if (job->data.validation[0] == '\0' && job->data.validation_fraction == 0)
         return orr_fail(
             ORR_ERR_OPTION,
-            "train.calibrate is %s, which is fitted on the validation part, and there is "
+            "train.calibrate is %s, which is fitted on the validation split, and there is "
             "none: give data.validation or data.validation_fraction",
             job->train.calibrate);
     return ORR_OK;

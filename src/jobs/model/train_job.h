@@ -57,7 +57,7 @@ typedef struct orr_train_opts {
     int64_t checkpoint_steps; /* 0: at epoch ends alone */
     int64_t max_steps;        /* 0 = no bound */
     int drop_last;
-    int64_t nonfinite_limit; /* skipped steps in a row before the run gives up */
+    int64_t nonfinite_limit; /* skipped steps in a row before training gives up */
     double bucket_mib;
     double threshold; /* of the positive class, for counts */
 } orr_train_opts;

@@ -95,7 +95,7 @@ static orr_status stop_check(const assembly *a)
 {
     return orr_stop_requested()
                ? orr_fail(ORR_ERR_INTERRUPTED,
-                          "stopped by a signal; all cubes are kept in %s, start again to go on",
+                          "stopped by a signal; all cubes are kept in %s, start again to resume",
                           a->c->tmp)
                : ORR_OK;
 }

@@ -228,7 +228,7 @@ static orr_status do_parts(worker *w)
     if (st == ORR_OK) st = orr_error_raise(&w->cropper.failed);
     if (st == ORR_OK && orr_stop_requested())
         st = orr_fail(ORR_ERR_INTERRUPTED,
-                      "stopped by a signal; finished parts are kept in %s, start again to go on",
+                      "stopped by a signal; finished parts are kept in %s, start again to resume",
                       w->c->tmp);
     return st;
 }

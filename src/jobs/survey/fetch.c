@@ -260,7 +260,7 @@ static orr_status interrupted(void)
 {
     return orr_fail(
         ORR_ERR_INTERRUPTED,
-        "stopped by a signal; what was fetched is kept, parts too; start again to go on");
+        "stopped by a signal; what was fetched is kept, parts too; start again to resume");
 }
 
 /* Time to stop?  Also draws the progress line. */

@@ -119,7 +119,7 @@ static void find_constant(const orr_model *m, const orr_split *p, orr_text *out)
     orr_dataset_id(p->samples->set, first, id, sizeof id);
     orr_text_printf(
         out,
-        "%lld of %lld samples of the %s part do not vary%s (the first is %s): %s makes them "
+        "%lld of %lld samples of the %s split do not vary%s (the first is %s): %s makes them "
         "all 0\n",
         (long long)n, (long long)p->n, part_name(p), by_channel ? " in some channel" : "", id,
         name);
@@ -168,7 +168,7 @@ static int64_t count_class(const orr_split *p, int class)
 
 enum { NAMED = 5 };
 
-/* "the training part (96 samples) has none of class b, c" */
+/* "the training split (96 samples) has none of class b, c" */
 static void find_classes(const orr_model *m, const orr_split *p, orr_text *out)
 {
     int n_classes = orr_model_n_classes(m), missing = 0;
@@ -183,7 +183,7 @@ static void find_classes(const orr_model *m, const orr_split *p, orr_text *out)
                             orr_class_name(&m->schema, c, name, sizeof name));
     }
     if (missing)
-        orr_text_printf(out, "the %s part (%lld samples) has none of class %s%s: %s\n",
+        orr_text_printf(out, "the %s split (%lld samples) has none of class %s%s: %s\n",
                         part_name(p), (long long)p->n, list.s ? list.s : "",
                         missing > NAMED ? ", ..." : "",
                         is_train ? "it cannot be learned"
@@ -204,7 +204,7 @@ static void find_targets(const orr_model *m, const orr_split *p, orr_text *out)
         while (i < p->n && values[p->rows[i] * width + k] == first)
             i++;
         if (i == p->n)
-            orr_text_printf(out, "all %lld targets of the %s part%s%s are %g\n", (long long)p->n,
+            orr_text_printf(out, "all %lld targets of the %s split%s%s are %g\n", (long long)p->n,
                             part_name(p), width > 1 ? ", " : "",
                             width > 1 && k < ORR_MAX_TARGET_NAMES ? m->schema.y_names[k] : "",
                             (double)first);
@@ -216,7 +216,7 @@ static void look_at_part(const orr_model *m, const orr_split *p, orr_text *out)
     int is_train = strcmp(p->name, "train") == 0;
 
     if (p->n == 1)
-        orr_text_printf(out, "the %s part is a single sample: %s\n", part_name(p),
+        orr_text_printf(out, "the %s split is a single sample: %s\n", part_name(p),
                         is_train ? "whatever is fitted to it is of one row"
                                  : "its metrics say next to nothing");
     find_constant(m, p, out);
@@ -278,9 +278,9 @@ static orr_status check_select(const orr_train_job *job, const orr_model *m, con
     if (st != ORR_OK || !isnan(value)) return st;
     return orr_fail(
         ORR_ERR_OPTION,
-        "train.select is %s, which the validation part (%lld samples) does not define%s: "
+        "train.select is %s, which the validation split (%lld samples) does not define%s: "
         "no epoch could be chosen by it; choose another metric, such as loss, or give "
-        "a validation part that has what it needs",
+        "a validation split that has what it needs",
         select, (long long)p->n, orr_model_n_classes(m) ? " (a class is missing in it)" : "");
 }
 

@@ -2,7 +2,7 @@
  * from each part, and are statistics taken of more than one number?
  *
  * Two ends: a job that cannot do what it says is refused (batch norm over leaves of one value), and
- * what may be meant but seldom is, becomes a sentence (a validation part without a class).
+ * what may be meant but seldom is, becomes a sentence (a validation split without a class).
  * Sentences are appended to a text, one a line, for the command to say as warnings (orr_cautions_
  * say) and for report.json; `cv` asks for every fold before the first one trains.
  *
@@ -16,7 +16,7 @@
 /* Of the model alone: bounded outputs, statistics of a leaf or of one number of a sample. */
 orr_status orr_cautions_model(const orr_train_job *job, const orr_model *m, orr_text *out);
 /* Of the parts that it meets: last batches, samples that do not vary, classes and targets, a metric
- * that the validation part does not define. */
+ * that the validation split does not define. */
 orr_status orr_cautions_parts(const orr_train_job *job, const orr_model *m, const orr_splits *parts,
                               orr_text *out);
 /* Are the classes or values of a set in order (and not all the same)? */

@@ -11,7 +11,7 @@
 #include "nn/optimiser.h"
 #include "nn/schedule.h"
 
-/* Where a run stands.  All of it is saved. */
+/* Where a training stands.  All of it is saved. */
 typedef struct orr_train_state {
     int64_t epoch, epoch_step;                           /* the next step is this one */
     int64_t steps;                                       /* done in all */

@@ -81,7 +81,7 @@ static orr_status judge(const replica *all, int n, int64_t step)
             orr_text_printf(&who, "%srank %d (%s)", named++ ? ", " : "", r, all[r].host);
     st = orr_fail(ORR_ERR_MACHINE,
                   "after step %lld the weights of %s are not those of the other ranks: a fault of "
-                  "the machine (memory); nothing of it was saved, the same command goes on from "
+                  "the machine (memory); nothing of it was saved, the same command resumes from "
                   "the last checkpoint",
                   (long long)step, who.s ? who.s : "some ranks");
     orr_text_free(&who);
@@ -108,7 +108,7 @@ static orr_status check_finite(const weights *w, int64_t step)
     return orr_fail(ORR_ERR_MACHINE,
                     "after step %lld %lld weights and %lld running moments are not finite, though "
                     "all steps were: a fault of the machine (memory), or values too large for "
-                    "float32; nothing of it was saved, the same command goes on from the last "
+                    "float32; nothing of it was saved, the same command resumes from the last "
                     "checkpoint",
                     (long long)step, (long long)params, (long long)moments);
 }

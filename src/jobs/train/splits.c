@@ -10,6 +10,13 @@
 #include <stdio.h>
 #include <string.h>
 
+orr_samples_want orr_data_want(const orr_data_opts *d)
+{
+    return (orr_samples_want){ .side.whose = d->train,
+                               .match = d->names[0] == 'm',
+                               .option = "data.names=match" };
+}
+
 static const char *const names[ORR_N_SPLITS] = { "train", "validation", "test", "fold" };
 
 /* Validation and test sets are put into the order of the training set. */

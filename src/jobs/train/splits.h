@@ -22,12 +22,7 @@ typedef struct orr_splits {
 } orr_splits;
 
 /* What the other sets must be like; the training set's schema is the caller's to put in. */
-static inline orr_samples_want orr_data_want(const orr_data_opts *d)
-{
-    return (orr_samples_want){ .side.whose = d->train,
-                               .match = d->names[0] == 'm',
-                               .option = "data.names=match" };
-}
+orr_samples_want orr_data_want(const orr_data_opts *d);
 orr_status orr_splits_open(orr_splits *p, orr_context *context, const orr_data_opts *d);
 void orr_splits_close(orr_splits *p);
 

@@ -341,10 +341,9 @@ static orr_status after_step(trainer *t, const orr_step_result *r, double lr)
         ORR_TRY(settle(t));
         /* every rank saw the same control word */
         orr_phase_same(t->context, ORR_ERR_INTERRUPTED);
-        return orr_fail(
-            ORR_ERR_INTERRUPTED,
-            "stopped by a signal after step %lld; saved; the same command goes on from there",
-            (long long)s->steps);
+        return orr_fail(ORR_ERR_INTERRUPTED,
+                        "stopped by a signal after step %lld; saved; the same command resumes it",
+                        (long long)s->steps);
     }
     return ORR_OK;
 }
@@ -373,7 +372,7 @@ static orr_status train_loop(trainer *t)
                      t->state.steps);
         ORR_TRY_GOTO(st, done, orr_loader_next(t->loader, &batch));
         if (!batch) {
-            st = orr_fail(ORR_ERR_INTERNAL, "the loader ended before the run did");
+            st = orr_fail(ORR_ERR_INTERNAL, "the loader ended before the training did");
             goto done;
         }
         ORR_TRY_GOTO(st, done, orr_step(t->training.stepper, batch, lr, &r));
@@ -445,8 +444,8 @@ static orr_status write_results(trainer *t, cJSON *record)
     return orr_model_save(&t->training.model, t->training.net, path, record);
 }
 
-/* The map of train.calibrate, fitted on what the chosen weights answer for the validation part: the
- * same on every rank. */
+/* The map of train.calibrate, fitted on what the chosen weights answer for the validation split:
+ * the same on every rank. */
 static orr_status calibrate(trainer *t, cJSON *record)
 {
     const int64_t n = t->training.parts->part[ORR_VALIDATION].n;
@@ -480,7 +479,7 @@ static orr_status load_best(trainer *t)
 }
 
 /* The best epoch's weights make the model; it is evaluated once more on what it was chosen by, and
- * once on the test part. */
+ * once on the test split. */
 static orr_status finish(trainer *t)
 {
     cJSON *record = cJSON_CreateObject();

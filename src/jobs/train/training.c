@@ -18,13 +18,14 @@ static orr_status check_calibration(const orr_training *t)
     if (strcmp(t->job->train.calibrate, "none") == 0) return ORR_OK;
     if (p[ORR_FOLD].n && p[ORR_FOLD].rows == p[ORR_VALIDATION].rows)
         return orr_fail(ORR_ERR_OPTION,
-                        "train.calibrate is fitted on the validation part, which here is what the "
+                        "train.calibrate is fitted on the validation split, which here is what the "
                         "fold holds out: give data.validation_fraction");
     if (p[ORR_VALIDATION].n < ORR_CALIBRATION_FEWEST)
-        return orr_fail(ORR_ERR_OPTION,
-                        "train.calibrate is fitted on the validation part, which has %lld samples; "
-                        "%d or more are needed",
-                        (long long)p[ORR_VALIDATION].n, ORR_CALIBRATION_FEWEST);
+        return orr_fail(
+            ORR_ERR_OPTION,
+            "train.calibrate is fitted on the validation split, which has %lld samples; "
+            "%d or more are needed",
+            (long long)p[ORR_VALIDATION].n, ORR_CALIBRATION_FEWEST);
     return ORR_OK;
 }
 
