@@ -103,7 +103,8 @@ runtime: {{progress: false, threads: 1}}
 
 class Overlap(unittest.TestCase):
     def test_other_types(self):
-        """An id in two sets is the same whether they hold integers or, for another id's sake, texts."""
+        """An id in two sets is the same whether they hold integers or, for another id's sake,
+        texts."""
         rng = np.random.default_rng(5)
         for name, first in (("oa", 100), ("ob", 139)):  # 139 is in both
             ids = [str(first + i) for i in range(40)]
