@@ -156,6 +156,45 @@ static void test_types(void **state)
     }
 }
 
+/* ---- ids together ---- */
+
+static int looks_rounded(const char *const *ids)
+{
+    orr_id_tally t = { 0 };
+
+    for (; *ids; ids++)
+        orr_id_tally_add(&t, *ids, strlen(*ids));
+    return orr_id_tally_is_rounded(&t);
+}
+
+static void test_tally(void **state)
+{
+    static const char *const rounded[] = { "1237648704577140000", "1237648704577141000", "17",
+                                           "12376487045771420000", NULL };
+    static const char *const few[] = { "1237648704577140000", "1237648704577141000", NULL };
+    static const char *const most_are_not[] = { "1237648704577140000",
+                                                "1237648704577141000",
+                                                "1237648704577142000",
+                                                "1237648704577142785",
+                                                "1237648704577142786",
+                                                "1237648704577142787",
+                                                NULL };
+    static const char *const small[] = { "1000", "2000", "3000", "9007199254740000", NULL };
+    orr_id_tally t = { 0 };
+
+    (void)state;
+    assert_true(looks_rounded(rounded));
+    assert_false(looks_rounded(few));
+    assert_false(looks_rounded(most_are_not));
+    assert_false(looks_rounded(small));
+    for (int64_t i = 1; i < 1000; i++) /* SDSS's specObjID: the lowest ten bits are zero */
+        orr_id_tally_integer(&t, (299489677444933632 / 1024 + i * 7) * 1024);
+    assert_true(t.n_long == 999 && t.n_zeros > 0 && !orr_id_tally_is_rounded(&t));
+    orr_id_tally_integer(&t, -1);
+    orr_id_tally_add(&t, "-1", 2);
+    assert_int_equal(t.n_minus_one, 2);
+}
+
 /* ---- ids of several columns ---- */
 
 static const char *join(char out[ORR_ID_TEXT_MAX + 1], const char *const *parts)
@@ -445,9 +484,9 @@ static void test_columns(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_texts), cmocka_unit_test(test_types),   cmocka_unit_test(test_joined),
-        cmocka_unit_test(test_csv),   cmocka_unit_test(test_fits),    cmocka_unit_test(test_npy),
-        cmocka_unit_test(test_hdf5),  cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_texts),  cmocka_unit_test(test_types), cmocka_unit_test(test_tally),
+        cmocka_unit_test(test_joined), cmocka_unit_test(test_csv),   cmocka_unit_test(test_fits),
+        cmocka_unit_test(test_npy),    cmocka_unit_test(test_hdf5),  cmocka_unit_test(test_columns),
     };
 
     return cmocka_run_group_tests(tests, case_folder_make, case_folder_remove);

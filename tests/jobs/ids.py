@@ -152,6 +152,21 @@ class Rounded(unittest.TestCase):
                 rows = [mark.join(["objID", "a", "b"])] + [mark.join([text.format(float(i)), "1", "2"]) for i in self.IDS]
                 self.refused(o.write(f"{name}.{ending}", "\n".join(rows) + "\n"), *columns, "input.delimiter=auto")
 
+    def test_said(self):
+        """Whole numbers that a spreadsheet rounded are kept, and said; so is -1."""
+        exact = [1237648704577142785 + 37 * i for i in range(30)]
+        rounded = [int(f"{i:.14e}".replace("e+18", "").replace(".", "").ljust(19, "0")) for i in (float(e + 10 ** 6 * k) for k, e in enumerate(exact))]
+        spec = [299489677444933632 + 1024 * i for i in range(30)]  # specObjID: ten bits of zero, nothing lost
+        for name, ids, said in (("exact", exact, False), ("rounded", rounded, True), ("spec", spec, False)):
+            path = write_csv(f"said-{name}.csv", [["objID", "ra", "dec", "run", "camcol", "field", "rerun", "z"]] + [[i, 10 + k, 1, 1, 1, 1, 1, 0.1 * k] for k, i in enumerate(ids)])
+            err = o.orrery("import", f"input.files={path}", "input.id=objID", "input.features='ra,dec'", "out=" + o.tmp("said-" + name), QUIET, ranks=2).err
+            self.assertEqual("30 of 30 long ids end in 000" in err, said, name + err)
+            self.assertEqual(ids_of(o.tmp("said-" + name)), [str(i) for i in ids])
+            job = o.write("said.yaml", f"catalogue: {{file: {path}, target: z, bands: [r]}}\narchive: {{folder: {o.tmp('fr')}, url: 'http://127.0.0.1:9/{{field}}-{{band}}', retries: 1, backoff: 0}}\n")
+            self.assertEqual("30 ids end in 000" in o.orrery("fetch", job, QUIET, code=None).err, said)
+        path = write_csv("minus.csv", [["objID", "a"], [-1, 1], [5, 2]])
+        self.assertIn("1 rows have the id -1", o.orrery("import", f"input.files={path}", "input.id=objID", "out=" + o.tmp("minus"), QUIET).err)
+
     def test_side_files(self):
         """Groups and sample submissions: a rounded id is named, not missed."""
         ids = [str(i) for i in self.IDS]

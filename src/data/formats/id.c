@@ -79,3 +79,35 @@ const char *orr_id_join(char out[ORR_ID_TEXT_MAX + 1], size_t *n, const char *pa
     out[*n] = '\0';
     return NULL;
 }
+
+/* ---- ids together ---- */
+
+void orr_id_tally_integer(orr_id_tally *t, int64_t v)
+{
+    static const int64_t exact = (int64_t)1 << 53;
+
+    t->n_minus_one += v == -1;
+    if (v > -exact && v < exact) return;
+    t->n_long++;
+    t->n_zeros += v % 1000 == 0;
+}
+
+void orr_id_tally_add(orr_id_tally *t, const char *p, size_t n)
+{
+    int64_t v;
+
+    if (orr_id_integer(p, n, &v)) {
+        orr_id_tally_integer(t, v);
+        return;
+    }
+    if (n < 19) return; /* unsigned, beyond an int64 */
+    for (size_t i = 0; i < n; i++)
+        if (p[i] < '0' || p[i] > '9') return;
+    t->n_long++;
+    t->n_zeros += memcmp(p + n - 3, "000", 3) == 0;
+}
+
+int orr_id_tally_is_rounded(const orr_id_tally *t)
+{
+    return t->n_zeros >= 3 && 2 * t->n_zeros > t->n_long;
+}

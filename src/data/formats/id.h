@@ -43,6 +43,21 @@ const char *orr_id_real_fault(double v, int bits);
 const char *orr_id_join(char out[ORR_ID_TEXT_MAX + 1], size_t *n, const char *part,
                         size_t part_bytes);
 
+/* What the ids of a table look like when all are seen.  Whole numbers of 2^53 or more of which most
+ * end in 000 went through 15 to 17 decimal digits (a spreadsheet, JavaScript), though they are
+ * written in full: nobody can tell from one of them, as ids that do may be true.  -1 and 0 are what
+ * tables write where there is no id.  Counts: those of ranks are added. */
+typedef struct orr_id_tally {
+    int64_t n_long, n_zeros; /* whole numbers of 2^53 or more; of them, those that end in 000 */
+    int64_t n_minus_one;
+} orr_id_tally;
+
+void orr_id_tally_add(orr_id_tally *t, const char *p, size_t n);
+/* The same for a whole number. */
+void orr_id_tally_integer(orr_id_tally *t, int64_t v);
+/* Three or more, and the greater part, end in 000. */
+int orr_id_tally_is_rounded(const orr_id_tally *t);
+
 #ifdef __cplusplus
 }
 #endif

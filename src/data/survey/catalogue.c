@@ -232,9 +232,10 @@ static void take_number(orr_catalogue *c, const char *key, int64_t v)
     const struct {
         const char *key;
         int64_t *to;
-    } counts[] = { { "rows", &c->counts.rows },     { "objects", &c->counts.objects },
-                   { "merged", &c->counts.merged }, { "aside", &c->counts.aside },
-                   { "fields", &c->counts.fields }, { "parts", &c->counts.parts } };
+    } counts[] = { { "rows", &c->counts.rows },      { "objects", &c->counts.objects },
+                   { "merged", &c->counts.merged },  { "aside", &c->counts.aside },
+                   { "fields", &c->counts.fields },  { "parts", &c->counts.parts },
+                   { "rounded", &c->counts.rounded } };
     const struct {
         const char *key;
         int *to;

@@ -68,6 +68,7 @@ orr_strings orr_catalogue_bands(const orr_catalogue_opts *o);
 
 typedef struct orr_catalogue_counts {
     int64_t rows, objects, merged, aside, fields, parts;
+    int64_t rounded; /* ids of objects that end in 000, when the greater part does (id.h); else 0 */
 } orr_catalogue_counts;
 
 /* Writes the file (whole or not at all; one that is there is replaced; SQLite sorts in its

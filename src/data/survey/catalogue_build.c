@@ -48,6 +48,7 @@ typedef struct plan_build {
     orr_sha256 *sha;
     orr_catalogue_counts counts;
     int32_t max_label;
+    orr_id_tally ids;
     int text_ids, id_bytes; /* of the objects: is one a text? the longest */
     char first_reason[200]; /* of a row that was set aside */
 } plan_build;
@@ -543,6 +544,7 @@ static orr_status add_object(plan_build *b, layout *l, sqlite3_stmt *row)
     l->n++;
     id = strlen(o.id);
     if (!orr_id_integer(o.id, id, &number)) b->text_ids = 1;
+    orr_id_tally_add(&b->ids, o.id, id);
     if ((int)id > b->id_bytes) b->id_bytes = (int)id;
     if (o.label > b->max_label) b->max_label = o.label;
     sqlite3_bind_int64(b->st[BUILD_ADD_OBJECT], 1, b->counts.objects++);
@@ -663,12 +665,19 @@ static orr_status put_all_meta(plan_build *b)
     const struct {
         const char *key;
         int64_t value;
-    } numbers[] = { { "rows", b->counts.rows },     { "objects", b->counts.objects },
-                    { "merged", b->counts.merged }, { "aside", b->counts.aside },
-                    { "fields", b->counts.fields }, { "parts", b->counts.parts },
-                    { "targets", b->n_y },          { "aux", b->n_aux },
-                    { "classes", n_classes },       { "columns", b->n_fields },
-                    { "text_ids", b->text_ids },    { "id_bytes", b->id_bytes } };
+    } numbers[] = { { "rows", b->counts.rows },
+                    { "objects", b->counts.objects },
+                    { "merged", b->counts.merged },
+                    { "aside", b->counts.aside },
+                    { "fields", b->counts.fields },
+                    { "parts", b->counts.parts },
+                    { "targets", b->n_y },
+                    { "aux", b->n_aux },
+                    { "classes", n_classes },
+                    { "columns", b->n_fields },
+                    { "rounded", orr_id_tally_is_rounded(&b->ids) ? b->ids.n_zeros : 0 },
+                    { "text_ids", b->text_ids },
+                    { "id_bytes", b->id_bytes } };
     char identity[ORR_SHA256_HEX];
     orr_status st = ORR_OK;
 

@@ -52,6 +52,7 @@ typedef struct importer {
     int64_t *kept;  /* rows of the whole that make the set, rising; NULL: all */
     int64_t n_rows; /* of the set */
     orr_census *census;
+    orr_id_tally ids;
     int64_t rows_per_shard;
     int n_shards;
     orr_text job;
@@ -413,6 +414,20 @@ done:
 
 /* ---- writing ---- */
 
+static void tally_ids(importer *im, const orr_rows *rows)
+{
+    const orr_schema *s = &im->schema;
+
+    for (int64_t i = 0; !s->id_is_row && i < rows->n; i++) {
+        const char *text = (const char *)rows->id + (size_t)i * orr_schema_id_bytes(s);
+
+        if (s->id_type == ORR_ID_INT)
+            orr_id_tally_integer(&im->ids, ((const int64_t *)rows->id)[i]);
+        else
+            orr_id_tally_add(&im->ids, text, strnlen(text, (size_t)s->id_bytes));
+    }
+}
+
 static orr_status write_shards(importer *im, orr_counter *counter)
 {
     orr_provenance p = provenance(im);
@@ -433,6 +448,7 @@ static orr_status write_shards(importer *im, orr_counter *counter)
         buffer.n = rows - first < im->rows_per_shard ? rows - first : im->rows_per_shard;
         st = read_set_rows(im, first, buffer.n, &buffer);
         if (st == ORR_OK) st = orr_census_add(im->census, &buffer, first);
+        if (st == ORR_OK) tally_ids(im, &buffer);
         orr_timeline_span("read", span, shard);
         span = orr_timeline_now();
         if (st == ORR_OK) st = orr_shard_write(im->tmp, (int)shard, &im->schema, &buffer, &p, &so);
@@ -489,6 +505,7 @@ static orr_status say_notes(importer *im)
                                  .tables = im->tables,
                                  .n_tables = im->n_tables,
                                  .census = im->census,
+                                 .ids = im->ids,
                                  .id = id_of,
                                  .ctx = im };
 

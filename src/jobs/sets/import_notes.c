@@ -280,6 +280,25 @@ static orr_status look_for_doubles(const orr_import_notes *n)
     return st;
 }
 
+static orr_status say_ids(const orr_import_notes *n)
+{
+    int64_t sums[] = { n->ids.n_long, n->ids.n_zeros, n->ids.n_minus_one };
+    orr_id_tally all;
+
+    ORR_TRY(orr_comm_allreduce(n->context->world, sums, 3, ORR_I64, ORR_SUM));
+    all = (orr_id_tally){ .n_long = sums[0], .n_zeros = sums[1], .n_minus_one = sums[2] };
+    if (orr_id_tally_is_rounded(&all))
+        orr_log0(ORR_WARN, "import",
+                 "%lld of %lld long ids end in 000, as numbers do that were rounded (in a "
+                 "spreadsheet, say): they may be no other table's; get them again as texts "
+                 "(docs/formats.md)",
+                 (long long)all.n_zeros, (long long)all.n_long);
+    if (all.n_minus_one > 0)
+        orr_log0(ORR_WARN, "import", "%lld rows have the id -1, which often stands for none",
+                 (long long)all.n_minus_one);
+    return ORR_OK;
+}
+
 orr_status orr_import_say(const orr_import_notes *n)
 {
     orr_census *c = n->census;
@@ -287,6 +306,7 @@ orr_status orr_import_say(const orr_import_notes *n)
 
     ORR_TRY(orr_comm_allreduce(n->context->world, &c->rows, 1, ORR_I64, ORR_SUM));
     ORR_TRY(merge_columns(n));
+    ORR_TRY(say_ids(n));
     say_missing(n);
     say_sentinels(n);
     ORR_TRY(say_losses(n));

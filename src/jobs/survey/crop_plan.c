@@ -257,6 +257,11 @@ static orr_status open_plan(orr_crop *c, const char *plan)
     c->counts = orr_catalogue_count(c->catalogue);
     orr_catalogue_schema(c->catalogue, &c->schema);
     shape_samples(c);
+    if (c->counts.rounded)
+        orr_log0(ORR_WARN, "crop",
+                 "%" PRId64 " ids end in 000, as numbers do that were rounded (in a spreadsheet, "
+                 "say): different objects may share one; get them again as texts (docs/formats.md)",
+                 c->counts.rounded);
     if (c->counts.objects > 999999999)
         return orr_fail(ORR_ERR_FORMAT,
                         "%s: %" PRId64
