@@ -254,6 +254,29 @@ def forms(folder):
     check_refused(folder, "refused twice", twice, "CRVAL1 stands there twice")
 
 
+def planes(folder):
+    """Images with further axes of one pixel: the plane, and its place."""
+    image = (np.arange(N)[:, None] * 1000 + np.arange(N)).astype(np.float32)
+    for n, more in ((3, {}), (4, dict(CTYPE4="STOKES", CRVAL4=1.0, CRPIX4=1.0, CD4_4=1.0))):
+        h = header(CTYPE3="FREQ", CRVAL3=1e9, CRPIX3=1.0, CD3_3=1e6, EQUINOX=1950.0, **more)
+        shape = (1,) * (n - 2) + image.shape
+        for tiled in (False, True)[:5 - n]:  # astropy writes no tiles of four axes
+            hdu = fits.PrimaryHDU(image.reshape(shape), h)
+            hdus = [fits.PrimaryHDU(), fits.CompImageHDU(image.reshape(shape).astype(np.int32), h, compression_type="GZIP_1", tile_size=(N, 1) + (1,) * (n - 2))] if tiled else [hdu]
+            path = os.path.join(folder, f"plane{n}{tiled}.fits")
+            fits.HDUList(hdus).writeto(path, overwrite=True)
+            wcs = WCS(header(EQUINOX=1950.0))
+            x, y = pixels(N, n)
+            sky = SkyCoord(*wcs.all_pix2world(x, y, 0), unit="deg", frame=FK4()).icrs
+            got = places(folder, path, sky.ra.deg, sky.dec.deg)
+            assert not isinstance(got, str) and np.abs(got - [x, y]).max() < TOLERANCE, (n, tiled, got)
+            out = os.path.join(folder, "image")
+            subprocess.run([DUMP, "image", out, path], check=True)
+            raw = open(out, "rb").read()
+            assert np.array_equal(np.frombuffer(raw[8:], np.float32).reshape(N, N), image), (n, tiled)
+            print(f"{n} axes{', tiled' if tiled else ''}: the plane")
+
+
 def elsewhere(folder):
     """Positions at seams and poles, outside of the frame, and beyond a horizon."""
     rng = np.random.default_rng(5)
@@ -379,7 +402,7 @@ def borrowed(folder):
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        for part in (systems, distortions, forms, elsewhere, borrowed):
+        for part in (systems, distortions, forms, planes, elsewhere, borrowed):
             part(folder)
         if not os.path.isdir(DATA):
             print("skipped in part: no published frames (ORRERY_DATA or ../shared/data)")

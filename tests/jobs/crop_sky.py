@@ -193,6 +193,17 @@ archive: {{folder: {o.tmp('fetched')}, url: "http://127.0.0.1:9/{{n}}.fits", pat
             self.assertTrue(listed[i].startswith(f"{name}.fits: "), listed[i])
             self.assertIn(name, listed[i].split(": ", 1)[1])
 
+    def test_hours(self):
+        """Right ascensions in hours, and radians: nothing is cut, and what may be wrong is asked."""
+        rows = [r for r in self.rows if r[2] == "icrs" and r[3]]
+        for name, factor in (("hours", 1 / 15), ("radians", np.pi / 180)):
+            path = o.tmp(f"{name}.csv")
+            with open(path, "w", newline="") as f:
+                out = csv.writer(f)
+                out.writerow(("objID", "ra", "dec", "n", "z"))
+                out.writerows((i, sky.ra.deg * factor, sky.dec.deg * (1 if name == "hours" else factor), n, 0.5) for i, sky, n, _ in rows)
+            self.assertIn("are ra and dec decimal degrees, and ICRS (else catalogue.sky)?", o.orrery("crop", job(name, path), code=1, ranks=2).err)
+
     def test_said(self):
         """One system that is not today's is told; crop.sky says what the headers do not."""
         rows = [r for r in self.rows if r[2] == "equinox1950"]

@@ -18,6 +18,7 @@
 
 enum {
     BLOCK = 2880,         /* bytes of a FITS block */
+    AXES = 9,             /* looked at; of more an image is none */
     CACHE_ROWS = 64,      /* rows kept as float32 */
     CACHE_BYTES = 8 << 20 /* and at most so much of them */
 };
@@ -78,12 +79,21 @@ static int open_fits(orr_frame *f, size_t size)
     return status;
 }
 
+/* Two axes, or more whose others have one pixel each. */
+static int is_plane(int n_axes, const LONGLONG size[AXES])
+{
+    if (n_axes < 2 || n_axes > AXES) return 0;
+    for (int i = 2; i < n_axes; i++)
+        if (size[i] != 1) return 0;
+    return 1;
+}
+
 /* Walks the HDUs up to the image.  END_OF_FILE: *want bytes are needed for the next step.
  * *axes: those of the last image that was not it, -1 when there was none. */
 static int find_image(orr_frame *f, size_t *want, int *hdu, int *axes)
 {
     size_t ready = orr_unpack_ready(f->packed);
-    LONGLONG size[2] = { 0, 0 }, begin = 0;
+    LONGLONG size[AXES] = { 0 }, begin = 0;
     int status, type, n_axes = 0;
 
     *want = ready + 1;
@@ -92,9 +102,10 @@ static int find_image(orr_frame *f, size_t *want, int *hdu, int *axes)
     if ((status = open_fits(f, ready - ready % BLOCK))) return status;
     for (;;) {
         fits_get_hdu_type(f->fits, &type, &status);
-        if (type == IMAGE_HDU) fits_get_img_paramll(f->fits, 2, &f->bitpix, &n_axes, size, &status);
+        if (type == IMAGE_HDU)
+            fits_get_img_paramll(f->fits, AXES, &f->bitpix, &n_axes, size, &status);
         fits_get_hduaddrll(f->fits, &begin, &f->data, &f->end, &status);
-        if (status || (type == IMAGE_HDU && n_axes == 2)) break;
+        if (status || (type == IMAGE_HDU && is_plane(n_axes, size))) break;
         if (type == IMAGE_HDU && n_axes > 0) *axes = n_axes;
         if (f->end + BLOCK > (LONGLONG)ready) {
             *want = (size_t)f->end + BLOCK;
@@ -312,7 +323,7 @@ static orr_status load_row(orr_frame *f, int y, const float **out)
 {
     int slot = y % f->n_cache, blanks, status = 0;
     float *row = f->cache + (size_t)slot * (size_t)f->width, blank = NAN;
-    long first[2] = { 1, y + 1 };
+    long first[AXES] = { 1, y + 1, 1, 1, 1, 1, 1, 1, 1 };
 
     *out = row;
     if (f->row_of[slot] == y) return ORR_OK;

@@ -1,12 +1,12 @@
 /* data/survey/frame.h - one image of a survey: pixels, and where on the sky they lie.
  *
  * A frame is a FITS file in memory, plain or packed with bzip2 or gzip; its first HDU with a
- * two-dimensional image is the frame.  Opening unpacks no more than the header; pixels are
- * unpacked row after row, only as far as somebody asks (the bzip2 blocks behind the last row
- * wanted are never decoded).  No pixel of a bzip2 block is handed out before the block's
- * checksum was found right; gzip has one checksum at its end, so that a gzip frame is unpacked at
- * once, to the end of the member in which the image ends, and refused when that is cut or damaged.
- * CHECKSUM and DATASUM are not looked at: proof.h does that.
+ * two-dimensional image (further axes of one pixel each do not count) is the frame.  Opening
+ * unpacks no more than the header; pixels are unpacked row after row, only as far as somebody asks
+ * (the bzip2 blocks behind the last row wanted are never decoded).  No pixel of a bzip2 block is
+ * handed out before the block's checksum was found right; gzip has one checksum at its end, so that
+ * a gzip frame is unpacked at once, to the end of the member in which the image ends, and refused
+ * when that is cut or damaged. CHECKSUM and DATASUM are not looked at: proof.h does that.
  *
  * cfitsio reads the header and the pixels (BSCALE, BZERO and BLANK as it does, blank pixels being
  * NaN; tile-compressed images too, unpacked whole; result float32), wcs.h the world coordinates.

@@ -300,8 +300,11 @@ static orr_status check_counts(const orr_crop *c, const orr_crop_result *r)
 
 /* Rank 0.  Without a single cube there is no set; the list tells why, and the next start begins
  * anew. */
-static orr_status no_cubes(const orr_crop *c)
+static orr_status no_cubes(const orr_crop *c, const orr_crop_result *r)
 {
+    /* Not one of them in its own frame: more than a few wrong rows. */
+    int elsewhere = r->counts.objects > 0 && r->counts.aside[ORR_ASIDE_PLACE] == r->counts.objects;
+
     char from[ORR_PATH_MAX], to[ORR_PATH_MAX];
 
     ORR_TRY(orr_path_join(from, c->set, "quarantine.csv"));
@@ -312,8 +315,11 @@ static orr_status no_cubes(const orr_crop *c)
     ORR_TRY(orr_remove_dir(c->parts));
     ORR_TRY(orr_remove_dir(c->tmp));
     return orr_fail(ORR_ERR_FORMAT,
-                    "%s: none of its %" PRId64 " rows gave a cube; %s says why for each",
-                    c->o->catalogue.file, c->counts.rows, to);
+                    "%s: none of its %" PRId64 " rows gave a cube; %s says why for each%s",
+                    c->o->catalogue.file, c->counts.rows, to,
+                    elsewhere ? "; all lie outside their frames: are ra and dec decimal degrees, "
+                                "and ICRS (else catalogue.sky)?"
+                              : "");
 }
 
 static orr_status finish_set(assembly *a, int n_shards)
@@ -345,7 +351,7 @@ static orr_status begin(assembly *a)
     if (a->c->context->rank != 0) return ORR_OK;
     ORR_TRY(orr_set_create(a->c->set, 0));
     ORR_TRY(write_list(a->c));
-    return a->r->counts.cubes == 0 ? no_cubes(a->c) : ORR_OK;
+    return a->r->counts.cubes == 0 ? no_cubes(a->c, a->r) : ORR_OK;
 }
 
 orr_status orr_crop_assemble(orr_crop *c, const orr_crop_result *r)
