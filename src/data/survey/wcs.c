@@ -17,6 +17,7 @@
 #include <wcslib/wcshdr.h>
 #include <wcslib/wcslib.h>
 #include <wcslib/wcsmath.h>
+#include <wcslib/wcsunits.h>
 
 struct orr_wcs {
     char *name;
@@ -370,6 +371,18 @@ static orr_status cut_plane(orr_wcs *w, header *h)
     return ORR_OK;
 }
 
+/* wcsset would say it, and lose the memory of its words. */
+static orr_status check_units(const header *h)
+{
+    double scale, offset, power;
+
+    for (int i = 0; i < 2; i++)
+        if (*h->w->cunit[i] && wcsunits(h->w->cunit[i], "deg", &scale, &offset, &power) != 0)
+            return orr_fail(ORR_ERR_FORMAT, "CUNIT%d is '%.20s', which is no unit of angles", i + 1,
+                            h->w->cunit[i]);
+    return ORR_OK;
+}
+
 /* WCSLIB sees only a zero, not what rounding leaves of one.  A matrix that is the unit one is not
  * kept. */
 static int has_inverse(const double *m)
@@ -391,7 +404,11 @@ static orr_status set(orr_wcs *w, header *h)
         if (!(h->w->altlin & 2) && h->w->cdelt[i] == 0)
             return orr_fail(ORR_ERR_FORMAT, "CDELT%d is 0", i + 1);
     wcsfix(7, NULL, h->w, fixes); /* 7: all unit spellings; what it cannot mend, wcsset tells */
+    ORR_TRY(check_units(h));
+    /* Words cost memory, which WCSLIB loses when it fails twice on one struct: once is enough. */
+    wcserr_enable(1);
     status = wcsset(h->w);
+    wcserr_enable(0);
     if (status) return refusal(h, w->name, h->w, status);
     if (!has_inverse(h->w->lin.piximg)) return refusal(h, w->name, h->w, WCSERR_SINGULAR_MTX);
     if (h->w->lng < 0 || h->w->lat < 0)
@@ -489,10 +506,8 @@ orr_status orr_wcs_open(orr_wcs **out, const char *text, int n_cards, const orr_
         orr_free(w);
         return no_memory(name);
     }
-    wcserr_enable(1);
     st = copy_text(&h.text, text, n_cards, name);
     if (st == ORR_OK) st = read_header(w, &h, n_cards, sky);
-    wcserr_enable(0);
     orr_free(h.cards);
     orr_free(h.text);
     if (st == ORR_OK) {
