@@ -146,6 +146,16 @@ def check_labels(folder):
     build(plan, f"file={path}", "label=kind", "target_kind=redshift", "classes=[GALAXY, STAR]", fails="target_kind is redshift, which is said of one target; here are 0")
     build(plan, f"file={path}", "target=[]", "aux=[rra]", fails="no column \"rra\" for catalogue.aux; did you mean \"ra\"?")
     build(plan, f"file={path}", fails="no column \"z\" for catalogue.target")
+    two = os.path.join(folder, "two.csv")  # z of an SDSS table is a magnitude
+    pd.DataFrame([{"objID": 1, **base, **{b: 17.0 for b in "ugriz"}}]).to_csv(two, index=False)
+    build(plan, f"file={two}", fails="column z stands beside u, g, r and i, so it may be a magnitude; say catalogue.target: [z]")
+    pd.DataFrame([{"objID": 1, **base, "Z": 17.0, "Redshift": 0.1}]).to_csv(two, index=False)
+    build(plan, f"file={two}", fails="has columns z and Redshift: say which is the target, catalogue.target: [Redshift]")
+    build(plan, f"file={two}", "target=[Redshift]")
+    os.unlink(plan)
+    pd.DataFrame([{"objID": 1, **base, "z": 0.1}]).to_csv(two, index=False)
+    assert build(plan, f"file={two}")["object"], "a z alone is taken"
+    os.unlink(plan)
     build(plan, f"file={path}", "target=[]", "label=kind", "classes=[x]", fails="none of 6 rows can be used; the first, row 1, id \"1\": label \"STAR\" is not one of")
     build(plan, f"file={path}.none", fails="No such file")
     build(plan, f"file={path}", "target=[]", url="http://a/{nofield}/{band}", fails="no column \"nofield\" for the archive's templates")

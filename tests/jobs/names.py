@@ -211,6 +211,38 @@ class Names(unittest.TestCase):
         self.assertEqual(scores(o.tmp("cv-same"), other), scores(o.tmp("cv-same"), same))
         self.refused(["foreign"], "evaluate", o.tmp("cv-same"), wrong, o.KERNELS)
 
+    def test_stack_of_models_with_other_orders(self):
+        """Each model of a stack is asked in its own order of channels: its logistic regression by
+        hand, from what the cross-validations answer alone."""
+        two = Kind("two", list("ugr"), "[3]", classes=["no", "yes"])
+        orders = ["ugr", "rgu"]
+        for i, order in enumerate(orders):
+            data = store(two, f"stack-{order}", two.numbers(1, 60), features=list(order))
+            with open(two.job(data)) as f:
+                o.orrery("cv", o.write("stack-cv.yaml", f.read().replace("run: unset", f"run: {o.tmp(f'cv{i}')}") + "cv: {folds: 2}\n"))
+        o.orrery("stack", o.write("stack.yaml", f"run: {o.tmp('stack')}\noof: [{o.tmp('cv0')}, {o.tmp('cv1')}]\ngrid: {{from: 1, to: 0.1, count: 3}}\nruntime: {{progress: false}}\n"))
+        with open(o.tmp("stack/report.json")) as f:
+            report = json.load(f)
+        fit, runs = report["fit"], [os.path.basename(c["run"]) for c in report["columns"]]
+        numbers = two.numbers(7)
+        sets = [store(two, "asked-" + order, numbers, features=list(order)) for order in orders]
+        p = {f"cv{i}": answers(o.tmp(f"cv{i}"), sets[i])[0] for i in range(2)}
+        for data in sets:
+            got, _ = answers(o.tmp("stack"), data)
+            for i in numbers["id"]:
+                score = fit["intercepts"][0] + sum(w * p[run][str(i)][1] for w, run in zip(fit["coefficients"][0], runs))
+                self.assertAlmostEqual(got[str(i)][1], 1 / (1 + np.exp(-score)), places=9)
+
+    def test_cross_validation_on_a_set_that_changed(self):
+        kind = KINDS[0]
+        data = store(kind, "changing", kind.numbers(1))
+        with open(kind.job(data)) as f:
+            job = o.write("changing.yaml", f.read().replace("run: unset", "run: " + o.tmp("changing-cv")) + "cv: {folds: 2}\n")
+        o.orrery("cv", job)
+        o.orrery("cv", job)  # done already
+        store(kind, "changing", kind.numbers(1), classes=kind.classes[::-1])
+        self.refused(["another training set"], "cv", job)
+
     def test_without_names(self):
         kind = KINDS[1]
         numbers = kind.numbers(3)

@@ -1,4 +1,6 @@
 /* jobs/ensemble/cv_work.c - the tasks: which are done, how long each takes, and training them. */
+#include "core/file.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "jobs/context/phase.h"
@@ -84,6 +86,48 @@ static orr_status is_done(const orr_cv *cv, int i, int *done)
     return ORR_OK;
 }
 
+/* The rows that task i is trained with and without. */
+static orr_fold_rows rows_of(const orr_cv *cv, const orr_cv_task *t)
+{
+    return (orr_fold_rows){ .train = &cv->train,
+                            .test = cv->test.set ? &cv->test : NULL,
+                            .fold = cv->fold + (int64_t)t->repeat * cv->n,
+                            .groups = cv->groups,
+                            .held_out = t->fold,
+                            .validates = strcmp(cv->job->cv.validate, "fold") == 0,
+                            .identity = cv->identity };
+}
+
+/* A training that is done was done on this set with these folds, or its answers are of other
+ * samples: what its report says of them against what they are now. */
+static orr_status check_done(const orr_cv *cv, int i)
+{
+    orr_cv_task t = orr_cv_task_of(cv, i);
+    const orr_fold_rows rows = rows_of(cv, &t);
+    char path[ORR_PATH_MAX], *text = NULL;
+    cJSON *report = NULL;
+    orr_splits parts;
+    size_t bytes;
+    orr_status st;
+
+    ORR_TRY(orr_cv_task_path(cv, i, "report.json", path));
+    if (!orr_path_exists(path)) return ORR_OK;
+    ORR_TRY(orr_splits_of_fold(&parts, &rows, &cv->job->c[t.configuration].job.data));
+    st = orr_read_file(&text, &bytes, path, (size_t)64 << 20);
+    if (st == ORR_OK) report = cJSON_Parse(text);
+    if (report &&
+        strcmp(orr_json_text(report, "training_data", parts.identity), parts.identity) != 0)
+        st =
+            orr_fail(ORR_ERR_EXISTS,
+                     "%s: this training was done on another training set or on other folds; remove "
+                     "its folder, or give this cross-validation a run of its own",
+                     path);
+    cJSON_Delete(report);
+    orr_free(text);
+    orr_splits_close(&parts);
+    return st;
+}
+
 /* Multiply-adds of a training step's worth of each configuration. */
 static orr_status weigh(const orr_cv *cv, double *cost)
 {
@@ -107,8 +151,10 @@ static orr_status look_at_all(ledger *l, double *cost, int32_t *done)
     if (!done || !cost || !l->task || !l->cost)
         return orr_fail(ORR_ERR_NOMEM, "out of memory: %d tasks", cv->n_tasks);
     ORR_TRY(weigh(cv, cost));
-    for (int i = 0; cv->context->rank == 0 && i < cv->n_tasks; i++)
+    for (int i = 0; cv->context->rank == 0 && i < cv->n_tasks; i++) {
         ORR_TRY(is_done(cv, i, &done[i]));
+        if (done[i]) ORR_TRY(check_done(cv, i));
+    }
     return ORR_OK;
 }
 
@@ -152,13 +198,7 @@ static orr_status train_fold(void *ctx, orr_context *group, int i)
     const ledger *l = ctx;
     orr_cv *cv = l->cv;
     orr_cv_task t = orr_cv_task_of(cv, l->task[i]);
-    orr_fold_rows rows = { .train = &cv->train,
-                           .test = cv->test.set ? &cv->test : NULL,
-                           .fold = cv->fold + (int64_t)t.repeat * cv->n,
-                           .groups = cv->groups,
-                           .held_out = t.fold,
-                           .validates = strcmp(cv->job->cv.validate, "fold") == 0,
-                           .identity = cv->identity };
+    orr_fold_rows rows = rows_of(cv, &t);
     orr_train_job job = cv->job->c[t.configuration].job;
     char run[ORR_PATH_MAX];
     orr_splits parts;

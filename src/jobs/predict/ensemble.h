@@ -77,7 +77,7 @@ typedef struct orr_ensemble_task {
     orr_context *context;
     orr_model *first; /* of orr_ensemble_first; its weights are gone afterwards */
     const char *kernels;
-    const orr_samples *samples;
+    orr_samples *samples; /* put into each model's order before its turn */
     const int64_t *rows;
     int64_t n;
     /* Two classes; the threshold of all of them.  -1: the models', which must be the same. */

@@ -34,6 +34,14 @@ static orr_status same_answers(const orr_model *a, const orr_model *b, const cha
                    orr_class_name(&b->schema, i, name[1], sizeof name[1])) != 0)
             return orr_fail(ORR_ERR_SHAPE, "class %d is \"%s\" for %s and \"%s\" for %s", i,
                             name[0], pa, name[1], pb);
+    for (int i = 0; ka != ORR_OUTPUT_CLASSES && i < ORR_MAX_TARGET_NAMES; i++) {
+        const char *u_name = a->schema.y_names[i], *v_name = b->schema.y_names[i];
+        if (*u_name && *v_name && strcmp(u_name, v_name) != 0)
+            return orr_fail(
+                ORR_ERR_SHAPE,
+                "target %d is \"%s\" for %s and \"%s\" for %s: there is no mean of them", i, u_name,
+                pa, v_name, pb);
+    }
     if (ka == ORR_OUTPUT_DENSITY && (u->count != v->count || u->min != v->min || u->max != v->max))
         return orr_fail(ORR_ERR_SHAPE,
                         "%s has %d bins from %g to %g and %s %d from %g to %g: there is no mean "
@@ -165,9 +173,11 @@ static orr_status score_model(work *w, orr_model *m, orr_scores *out)
     orr_net *net = NULL;
     orr_predictor *predictor = NULL;
     orr_real *logits = orr_alloc((size_t)t->n * (size_t)m->outputs + 1, sizeof *logits);
+    const orr_schema_side want = orr_model_side(m, "the model");
     int64_t span = orr_timeline_now();
     orr_status st;
 
+    ORR_TRY_GOTO(st, done, orr_samples_arrange(t->samples, context, &want));
     ORR_TRY_GOTO(st, done,
                  orr_phase(context, NULL,
                            logits

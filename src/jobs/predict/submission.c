@@ -200,7 +200,8 @@ static orr_status take_in_order(orr_submission *s, const orr_model *m, int n)
         if (name[0] && used < sizeof list)
             used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", name);
     }
-    orr_log0(ORR_INFO, "predict", "%s: its columns are taken in the order of the %s%s%s", s->path,
+    orr_log0(list[0] ? ORR_WARN : ORR_INFO, "predict",
+             "%s: its columns are taken in the order of the %s%s%s", s->path,
              orr_model_n_classes(m) ? "classes" : "targets", list[0] ? ": " : "", list);
     return ORR_OK;
 }
