@@ -229,8 +229,8 @@ static const char *const x_names[] = { "float32", "float16", "uint8" };
 static const char *const y_kinds[] = { "none", "class", "value" };
 static const char *const id_names[] = { "integers", "text" };
 
-/* {"program": "orrery", "version": ..., "command": ..., "job": ..., "inputs": [{"file": ...,
- * "sha256": ...}]} */
+/* {"program": "orrery", "version": ..., "command": ..., "job": ..., "features": ..., "inputs":
+ * [{"file": ..., "sha256": ...}]} */
 static orr_status put_provenance(orr_store_writer *w, const orr_provenance *p)
 {
     orr_status st = ORR_ERR_NOMEM;
@@ -243,6 +243,7 @@ static orr_status put_provenance(orr_store_writer *w, const orr_provenance *p)
         goto done;
     if (p && p->command && !cJSON_AddStringToObject(root, "command", p->command)) goto done;
     if (p && p->job && !cJSON_AddStringToObject(root, "job", p->job)) goto done;
+    if (p && p->features && !cJSON_AddStringToObject(root, "features", p->features)) goto done;
     for (int i = 0; p && i < p->n_inputs; i++) {
         cJSON *in = cJSON_CreateObject();
         if (!cJSON_AddItemToArray(inputs, in) ||

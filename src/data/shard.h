@@ -100,6 +100,7 @@ typedef struct orr_provenance {
     int n_inputs;
     const char *const *inputs;       /* file names */
     const char *const *input_sha256; /* hex */
+    const char *features;            /* columns that nobody named one by one; NULL: all were */
 } orr_provenance;
 
 typedef struct orr_shard_opts {

@@ -137,7 +137,7 @@ static inline orr_provenance a_provenance(void)
 {
     static const char *const inputs[] = { "exoTrain.csv" }, *const sha[] = { "00ff" };
 
-    return (orr_provenance){ "import", "name: test\n", 1, inputs, sha };
+    return (orr_provenance){ "import", "name: test\n", 1, inputs, sha, NULL };
 }
 
 /* A whole set of n rows in dir (made anew), `per` rows a shard. */

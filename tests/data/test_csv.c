@@ -86,6 +86,8 @@ static void test_good(void **state)
         orr_table_opts o = csv(g->text, g->label, g->features);
         size_t length = strlen(g->text);
 
+        o.classes = (orr_strings){ 1, { "numbers" } };
+
         for (size_t part = 1; part <= length + 1; part++) {
             case_rows r;
             orr_status st = case_read(&r, &o, part, 1 + (int64_t)(part % 3), 1 + (int)(part % 2));
@@ -187,6 +189,8 @@ static void test_bad(void **state)
     for (size_t i = 0; i < sizeof bads / sizeof *bads; i++) {
         const bad *b = &bads[i];
         orr_table_opts o = csv(b->text, b->label, b->features);
+
+        o.classes = (orr_strings){ 1, { "numbers" } };
 
         for (size_t part = 1; part <= 8; part += 7) {
             case_rows r;

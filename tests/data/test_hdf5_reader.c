@@ -97,6 +97,8 @@ static void test_bad(void **state)
                 "@/a.h5: no dataset x; it holds: g, id, y");
     o.features = "g/x";
     o.label = "id";
+    case_expect(case_read(&r, &o, 1, 3, 1), ORR_ERR_OPTION, "different values in");
+    o.classes = (orr_strings){ 1, { "numbers" } };
     assert_int_equal(case_read(&r, &o, 1, 3, 1), ORR_OK);
     case_free(&r);
     o.classes = (orr_strings){ 1, { "100" } };

@@ -101,6 +101,132 @@ class Importing(unittest.TestCase):
             self.refused("no column \"objID\" for input.id; the columns are \"" + top.split(",")[0].replace('"', ""),
                          line=["input.files=" + self.file("t.csv", top + "\n" + rows), "input.id=objID", "input.target=z"])
 
+    # ---- what rest takes ----
+
+    def forms(self, table):
+        """The same columns in every form: csv, packed csv, FITS, npy of a structured type."""
+        table.write(self.path("t.csv"), overwrite=True)
+        with open(self.path("t.csv"), "rb") as f, gzip.open(self.path("t.tsv.gz"), "wb") as g:
+            g.write(f.read().replace(b",", b"\t"))
+        fits.BinTableHDU(table).writeto(self.path("t.fits"), overwrite=True)
+        np.save(self.path("t.npy"), table.as_array())
+        for name in ("t.csv", "t.tsv.gz", "t.fits", "t.npy"):
+            yield ["input.files=" + self.path(name), "input.delimiter=" + ("\\t" if "tsv" in name else ",")]
+
+    def test_id_among_the_rest(self):
+        r, n = np.random.default_rng(3), 60
+        y, a, b = np.arange(n) % 2, r.normal(size=n), r.integers(0, 9, n)
+        ids = 1237648704577142785 + np.arange(n) * 7
+        cases = {"step": (np.arange(n), "column 1 (step) counts the rows"), "star": (100 + r.permutation(n), "column 1 (star) holds whole numbers, each once"),
+                 "big": (ids, "column 1 (big) holds whole numbers, each once"), "objID": (ids // 1000, "column 1 (objID) looks like an id"),
+                 "source_id": (b, "column 1 (source_id) looks like an id"), "float": (100.0 + r.permutation(n), "column 1 (float) holds whole numbers, each once")}
+        for name, (values, why) in cases.items():
+            for line in self.forms(Table({name: values, "y": y, "a": a, "b": b})):
+                self.refused(why, "features are the rest", line=line + ["input.label=y"], ranks=(0, 2) if name == "step" else (0,))
+                self.refused(why, line=line + ["input.label=y", "input.shape=[3]"])
+                for features in ("1,3,4", "a,b," + name, "3-", "a,b"):  # named: taken or left out
+                    s = self.imported(*line, "input.label=y", "input.features=" + features, ranks=(0,))
+                    self.assertEqual(s["x"].shape[1], len(features.split(",")) if "-" not in features else 2)
+                s = self.imported(*line, "input.label=y", "input.id=1", ranks=(0,)) if len(set(values)) == n and values.dtype.kind == "i" else None
+                if s:
+                    self.assertEqual(s["id"].tolist(), values.tolist())
+        for name in ("centroid", "grid", "asteroid", "void"):  # no ids
+            for line in self.forms(Table({name: b, "y": y, "a": a})):
+                self.imported(*line, "input.label=y", ranks=(0,))
+
+    def test_columns_without_names(self):
+        for name in ("", "Unnamed: 0", "Unnamed: 0.1"):
+            line = ["input.files=" + self.file("t.csv", f"{name},y,a\n0.5,0,1.5\n0.5,0,2.5\n7.25,1,1.75\n"), "input.label=y"]
+            self.refused("column 1 has no name", "input.features", line=line)
+            self.refused("column 1 has no name", line=line + ["input.shape=[2]"])
+            self.assertEqual(self.imported(*line, "input.features=3", ranks=(0,))["x"].tolist(), [[1.5], [2.5], [1.75]])
+            self.assertEqual(self.imported(*line, "input.features=1,3", ranks=(0,))["x"].tolist(), [[0.5, 1.5], [0.5, 2.5], [7.25, 1.75]])
+        names = Table({"a": [0.5, 1.5, 2.5], "y": [0, 1, 0]})
+        fits.BinTableHDU(names).writeto(self.path("t.fits"), overwrite=True)
+        with open(self.path("t.fits"), "rb+") as f:
+            data = f.read()
+            self.assertEqual(data.count(b"TTYPE1  = 'a "), 1)
+            f.seek(0)
+            f.write(data.replace(b"TTYPE1  = 'a ", b"TTYPE1  = '  "))
+        self.refused("column 1 has no name", line=["input.files=" + self.path("t.fits"), "input.label=y"])
+
+    def test_whole_numbers_everywhere(self):
+        """Where most columns look so, it is said: they may well be measurements."""
+        line = ["input.files=" + self.file("t.csv", "y,a,b\n" + "".join(f"{i % 2},{i * i + 3},{7 * i}\n" for i in range(30))), "input.label=y"]
+        self.imported(*line, says=["warn", "column 2 (a), column 3 (b): whole numbers, each once"])
+        self.imported("input.files=" + self.file("t.csv", "y,a\n0,1\n1,2\n"), "input.label=y", ranks=(0,))
+
+    def test_rest_says_what_it_took(self):
+        r = np.random.default_rng(1)
+        t = Table({"y": np.arange(20) % 2, **{f"flux{i}": r.normal(size=20) for i in range(200)}})
+        for line in self.forms(t):
+            s = self.imported(*line, "input.label=y", says=["features are the rest of the columns: flux0 to flux199 (columns 2-201)"])
+            self.assertEqual(s["provenance"]["features"], "flux0 to flux199 (columns 2-201)")
+            s = self.imported(*line, "input.label=y", "input.aux=[flux3, flux198]", "input.target=[]", ranks=(0,),
+                              says=["flux0, flux1, flux2, flux4 to flux197 (columns 6-199), flux199"])
+            s = self.imported(*line, "input.label=y", "input.features=flux3", ranks=(0,))
+            self.assertNotIn("features", s["provenance"])
+        t = Table({f"a{i}": r.normal(size=5) for i in range(900)})
+        line = next(self.forms(t)) + ["input.aux=[" + ",".join(f"a{i}" for i in range(1, 100, 2)) + "]"]
+        took = [x for x in self.run_import(*line).err.splitlines() if "rest of the columns" in x]
+        self.assertTrue(len(took) == 1 and len(took[0]) < 300 and "more columns" in took[0], took)
+
+    # ---- classes that nobody listed ----
+
+    def labels(self, values):
+        """The labels in every form: columns, and arrays beside others."""
+        v, n = np.asarray(values), len(values)
+        a = np.random.default_rng(2).normal(size=n)
+        yield from ((line + ["input.label=y", "input.features=a"], a) for line in self.forms(Table({"y": v, "a": a})))
+        np.save(self.path("x.npy"), a)
+        np.save(self.path("y.npy"), v)
+        yield ["input.files=" + self.path("x.npy"), "input.label=" + self.path("y.npy")], a
+        np.savez(self.path("t.npz"), x=a, y=v)
+        yield ["input.files=" + self.path("t.npz"), "input.label=y"], a
+        with h5py.File(self.path("t.h5"), "w") as f:
+            f["x"], f["y"] = a, v.astype("S") if v.dtype.kind == "U" else v
+        yield ["input.files=" + self.path("t.h5"), "input.label=y"], a
+
+    def test_labels_without_classes(self):
+        for given, names in (([1, 2], ["1", "2"]), ([-1, 1], ["-1", "1"]), ([0, 2], ["0", "2"]), ([1.0, 2.0], ["1", "2"]), ([10, 9, 100], ["9", "10", "100"]),
+                             ([1237648704577142785, 1237648704577142786], None), (["STAR", "QSO"], ["QSO", "STAR"]), (["b", "10", "9"], ["9", "10", "b"]),
+                             ([0, 1], []), ([0, 1, 2], []), ([1, 0], []), ([0.0, 1.0], []), (["0", "1"], []), ([False, True], [])):
+            values = np.array([given[i % len(given)] for i in range(24)])
+            names = [str(g) for g in given] if names is None else names
+            order = names or sorted({str(int(float(g))) if g not in (False, True) else str(int(g)) for g in given})
+            for line, a in self.labels(values):
+                if values.dtype.kind == "b" and line[0].endswith(("csv", "gz")):
+                    continue  # texts there
+                s = self.imported(*line, ranks=(0, 3) if given == [1, 2] else (0,), says=["warn", f"{names[0]} is class 0, {names[1]} is class 1"] if names else [])
+                self.assertEqual((s["n_classes"], s["classes"] if any(s["classes"]) else []), (len(given), names), (given, line))
+                text = [str(int(float(v))) if isinstance(v, (int, float, bool)) and not abs(v) > 2 ** 53 else str(v) for v in values.tolist()]
+                self.assertEqual(s["y"].tolist(), [order.index(v) for v in text])
+                self.assertTrue(np.array_equal(s["x"].reshape(-1), a.astype("f4")))
+
+    def test_labels_that_are_no_classes(self):
+        r = np.random.default_rng(4)
+        for values, why in ((np.arange(24), "24 different values in 24 rows"), (r.permutation(24) + 1000, "24 different values in 24 rows"),
+                            (r.normal(size=24), "is no whole number"), ([f"star{i}" for i in range(24)], "24 different values in 24 rows"),
+                            (np.arange(24) // 2 * 2 % 22 + np.arange(24) % 2 * 100, "different values in 24 rows")):
+            for line, _ in self.labels(values):
+                self.refused("input.label", why, "target", line=line, ranks=(0, 2) if why.startswith("24") and line[0].endswith("csv") else (0,))
+        for line, _ in self.labels(np.arange(24)):
+            self.assertEqual(self.imported(*line, "input.classes=numbers", ranks=(0,))["n_classes"], 24)
+        for line, _ in self.labels(np.arange(24) % 2 * 2):
+            s = self.imported(*line, "input.classes=numbers", ranks=(0,))
+            self.assertEqual((s["n_classes"], set(s["y"].tolist()), [c for c in s["classes"] if c]), (3, {0, 2}, []))
+            s = self.imported(*line, "input.class_names=[a, b, c]", ranks=(0,))
+            self.assertEqual((s["n_classes"], set(s["y"].tolist()), s["classes"]), (3, {0, 2}, ["a", "b", "c"]))
+
+    def test_classes_of_several_tables(self):
+        a = self.file("a.csv", "y,u\n" + "".join(f"{1 + i % 2},{i / 4}\n" for i in range(20)))
+        b = self.file("b.csv", "y,u\n" + "".join(f"{2 + i % 2},{i / 4}\n" for i in range(20)))
+        one = [f"inputs=[{{files: {a}, label: y}}, {{files: {b}, label: y}}]"]
+        s = self.imported(*one, says=["1 is class 0, 2 is class 1, 3 is class 2"])
+        self.assertEqual(s["y"].tolist(), [i % 2 for i in range(20)] + [1 + i % 2 for i in range(20)])
+        self.refused("its classes are \"3\", \"2\"", line=[f"inputs=[{{files: {a}, label: y, classes: [1, 2]}}, {{files: {b}, label: y, classes: [3, 2]}}]"])
+        self.refused("classes of", "order", line=[f"inputs=[{{files: {a}, label: y, classes: [1, 2]}}, {{files: {a}, label: y, classes: [2, 1]}}]"])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -248,25 +248,48 @@ static const orr_array *at_row(const column *c, int64_t *row)
     return &c->arrays[i];
 }
 
+/* Elements of an array as a field of records is read: each is a record. */
+static orr_field field_of(const orr_array *a)
+{
+    return (orr_field){ .kind = a->elem != ORR_ELEM_TEXT ? ORR_FIELD_NUMBER
+                                : a->is_ucs4             ? ORR_FIELD_UCS4
+                                                         : ORR_FIELD_TEXT8,
+                        .elem = a->elem,
+                        .swap = a->swap,
+                        .bytes = a->elem_bytes,
+                        .bits = a->bits,
+                        .count = 1,
+                        .scale = 1 };
+}
+
+/* A label as a text; its length. */
+static size_t label_text(const orr_array *a, int64_t row, char text[ORR_FIELD_TEXT])
+{
+    const orr_field f = field_of(a);
+    size_t n = orr_field_text(&f, a->data + (size_t)(row * a->strides[0]) * a->elem_bytes, 0, text);
+
+    return n < ORR_FIELD_TEXT ? n : ORR_FIELD_TEXT - 1;
+}
+
+/* As in record_table.c. */
 static orr_status read_class(const array_table *s, int64_t row, int32_t *out, int *gaps)
 {
     const orr_array *a = at_row(&s->y, &row);
-    double v = orr_array_number(a, row, 0);
-    char why[256];
+    char text[ORR_FIELD_TEXT], why[256];
+    size_t n = label_text(a, row, text);
 
-    *out = orr_is_missing(&s->base.label_missing, v)
-               ? -1
-               : orr_classes_label_number(&s->base.classes, v);
-    if (*out >= 0) return ORR_OK;
-    if (orr_is_missing(&s->base.label_missing, v)) {
-        ++*gaps;
-        if (orr_table_policy(&s->base) == ORR_MISSING_DROP) return ORR_OK;
+    if (n == 0 || orr_is_missing_text(&s->base.label_missing, text, n)) {
+        *out = orr_classes_find(&s->base.classes, text, n);
+        *gaps += *out < 0;
+        if (*out >= 0 || orr_table_policy(&s->base) == ORR_MISSING_DROP) return ORR_OK;
         return orr_fail(ORR_ERR_FORMAT,
-                        "%s[%lld]: label %g is none; fix the file, or set nan: drop", a->what,
-                        (long long)row, v);
+                        "%s[%lld]: label %.60s is none; fix the file, or set nan: drop", a->what,
+                        (long long)row, n ? text : "nan");
     }
+    *out = orr_classes_label(&s->base.classes, text, n);
+    if (*out >= 0) return ORR_OK;
     orr_classes_fault(&s->base.classes, why, sizeof why);
-    return orr_fail(ORR_ERR_FORMAT, "%s[%lld]: label %g %s", a->what, (long long)row, v, why);
+    return orr_fail(ORR_ERR_FORMAT, "%s[%lld]: label %.60s %s", a->what, (long long)row, text, why);
 }
 
 /* A row of targets or aux numbers. */
@@ -285,20 +308,6 @@ static orr_status read_floats(const array_table *s, const column *c, orr_values_
     if (bad == n) return ORR_OK;
     orr_values_fault(why, sizeof why, ORR_X_F32, v[bad]);
     return orr_fail(ORR_ERR_FORMAT, "%s[%lld, %zu] %s", a->what, (long long)row, bad, why);
-}
-
-/* Elements of an array as a field of records is read: each is a record. */
-static orr_field field_of(const orr_array *a)
-{
-    return (orr_field){ .kind = a->elem != ORR_ELEM_TEXT ? ORR_FIELD_NUMBER
-                                : a->is_ucs4             ? ORR_FIELD_UCS4
-                                                         : ORR_FIELD_TEXT8,
-                        .elem = a->elem,
-                        .swap = a->swap,
-                        .bytes = a->elem_bytes,
-                        .bits = a->bits,
-                        .count = 1,
-                        .scale = 1 };
 }
 
 /* The id as a text of 1 to ORR_ID_TEXT_MAX bytes. */
@@ -420,6 +429,22 @@ static orr_status label_range(const orr_table *t, int64_t first, int64_t n, int3
     return ORR_OK;
 }
 
+static orr_status learn(const orr_table *t, int64_t first, int64_t n, orr_classes *values)
+{
+    const array_table *s = (const array_table *)t;
+
+    for (int64_t i = first; i < first + n; i++) {
+        char text[ORR_FIELD_TEXT];
+        int64_t row = i;
+        const orr_array *a = at_row(&s->y, &row);
+        size_t bytes = label_text(a, row, text);
+
+        if (bytes > 0 && !orr_is_missing_text(&s->base.label_missing, text, bytes))
+            ORR_TRY(orr_classes_add(values, text, bytes));
+    }
+    return ORR_OK;
+}
+
 /* ---- opening ---- */
 
 static void close_column(column *c)
@@ -512,7 +537,7 @@ static orr_status check_label_types(const array_table *s, int64_t width)
     for (int i = 0; i < s->y.n; i++) {
         const orr_array *a = &s->y.arrays[i];
 
-        if (a->elem == ORR_ELEM_TEXT)
+        if (a->elem == ORR_ELEM_TEXT && s->base.schema.y_type != ORR_Y_CLASS)
             return orr_fail(ORR_ERR_UNSUPPORTED, "%s: labels are text; save them as numbers",
                             a->what);
         if (orr_array_row_values(a) != width)
@@ -730,7 +755,8 @@ static const orr_table_ops arrays_ops = { .name = "arrays",
                                           .read = read_rows,
                                           .label_range = label_range,
                                           .destroy = arrays_destroy,
-                                          .column_name = column_name };
+                                          .column_name = column_name,
+                                          .learn = learn };
 
 orr_status orr_array_table_open(orr_table **out, const orr_table_opts *o, const char *dir,
                                 const orr_format *f)

@@ -218,6 +218,24 @@ static orr_status add_feature(void *ctx, const char *word)
     return ORR_OK;
 }
 
+/* "", and what pandas calls a column that had no name: "Unnamed: 0". */
+static int is_nameless(const char *name)
+{
+    return !*name || !strncmp(name, "Unnamed: ", 9);
+}
+
+static orr_status refuse_nameless(const chooser *s, int column)
+{
+    return orr_fail(
+        ORR_ERR_OPTION,
+        "%s: column %d has no name%s%s%s, and features are the rest of the columns: row "
+        "numbers, as pandas writes them?  List the features (input.features: names or "
+        "numbers, with %d or without), or make it the id (input.id: %d)",
+        s->from->names.what, column + 1, *s->from->names.list[column] ? " (" : "",
+        s->from->names.list[column], *s->from->names.list[column] ? ")" : "", column + 1,
+        column + 1);
+}
+
 /* All columns of numbers that are nothing else. */
 static orr_status add_rest(chooser *s)
 {
@@ -226,6 +244,8 @@ static orr_status add_rest(chooser *s)
         const orr_pick k = { .column = i, .n = count_of(s, i) };
 
         if (s->used[i] || k.n < 1 || (f && f->kind == ORR_FIELD_OTHER)) continue;
+        if (s->from->names.list && is_nameless(s->from->names.list[i]))
+            return refuse_nameless(s, i);
         if (is_text(s, i))
             return orr_fail(ORR_ERR_OPTION,
                             "%s: column %s is text, and features are the rest of the columns; list "
@@ -292,7 +312,8 @@ static orr_status choose(chooser *s, const orr_table_opts *o)
     ORR_TRY(add_label_and_id(s, o));
     ORR_TRY(add_words(s, &c->y, &o->target, TARGET, "input.target"));
     ORR_TRY(add_words(s, &c->aux, &o->aux, AUX, "input.aux"));
-    ORR_TRY(strcmp(features, "rest") ? orr_table_each_word(features, add_feature, s) : add_rest(s));
+    c->is_rest = !strcmp(features, "rest");
+    ORR_TRY(!c->is_rest ? orr_table_each_word(features, add_feature, s) : add_rest(s));
     ORR_TRY(find_where(s));
     if (c->x.values == 0)
         return orr_fail(ORR_ERR_OPTION, "%s: no column is left for features", what);
@@ -439,7 +460,8 @@ orr_status orr_choice_make(orr_choice *c, orr_table *t, const orr_choice_from *f
     chooser s = { .c = c, .t = t, .from = from };
     orr_status st = ORR_OK;
 
-    *c = (orr_choice){ 0 };
+    *c = (orr_choice){ .names = from->names };
+    t->choice = c;
     if (!(s.used = orr_alloc((size_t)from->names.n, 1)))
         return orr_fail(ORR_ERR_NOMEM, "out of memory: %d columns", from->names.n);
     ORR_TRY_GOTO(st, done, choose(&s, o));

@@ -3,7 +3,8 @@
  * A column is a feature, a target, the label or (a part of) the id, and nothing else beside; any
  * but the id may be an aux number, too, which is then a copy.  Words name columns as names.h says;
  * where a column holds several values a row (records), its name means all of them and "NAME[3]"
- * one.  "rest" are the columns that nothing else took.
+ * one.  "rest" are the columns that nothing else took; one without a name (a table of pandas has
+ * its row numbers in such a one) must be named or numbered to be a feature.
  *
  * A pick is a run of values of one column, and a row of samples is its picks one after the other:
  * place 0 is the first value of the first pick.  Values that are none (values.h) are told by
@@ -39,15 +40,17 @@ typedef struct orr_choice_from {
     const orr_records *records; /* NULL: a text, one value a column, whose kind nobody knows yet */
 } orr_choice_from;
 
-typedef struct orr_choice {
+struct orr_choice {
     orr_picks x, y, aux;
     orr_pick label;            /* when the table has_label */
     orr_pick id[ORR_ID_PARTS]; /* n_id of them, when it has_id: joined, they are the id */
     int n_id;
-} orr_choice;
+    orr_names names; /* of the first file, which they live as long as */
+    int is_rest;     /* nobody named the features */
+};
 
 /* Chooses as o says: fills c, has_label, has_id, the columns of where and the rules in t, and t's
- * schema (kind of y, names, dimensions of a sample).  Whatever happens, c is freed by
+ * schema (kind of y, names, dimensions of a sample); t keeps c.  Whatever happens, c is freed by
  * orr_choice_free. */
 orr_status orr_choice_make(orr_choice *c, orr_table *t, const orr_choice_from *from,
                            const orr_table_opts *o);

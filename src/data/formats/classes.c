@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void orr_classes_free(orr_classes *c)
@@ -94,6 +95,55 @@ int32_t orr_classes_label_number(const orr_classes *c, double v)
     for (int i = 0; i < c->n; i++)
         if (c->list[i].is_number && c->list[i].number == v) return i;
     return -1;
+}
+
+orr_status orr_classes_add(orr_classes *c, const char *text, size_t n)
+{
+    enum { MOST = ORR_MAX_CLASSES + 1 };
+    orr_class v = read_value(text, n);
+    int whole = v.is_number && v.number == floor(v.number) && fabs(v.number) < 9007199254740992.0;
+
+    if (c->n == MOST || orr_classes_find(c, text, n) >= 0) return ORR_OK;
+    if (!c->list && !(c->list = orr_alloc(MOST, sizeof *c->list)))
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: %d classes", MOST);
+    if (n >= sizeof v.text)
+        return orr_fail(ORR_ERR_FORMAT, "label \"%.*s...\" is longer than %d bytes", 40, text,
+                        ORR_DATA_NAME_MAX - 1);
+    memcpy(v.text, text, n);
+    if (whole && !v.is_integer) {
+        v.integer = (int64_t)v.number;
+        v.is_integer = 1;
+    }
+    if (v.is_integer) snprintf(v.text, sizeof v.text, "%lld", (long long)v.integer);
+    c->list[c->n++] = v;
+    return ORR_OK;
+}
+
+static int in_order(const void *a, const void *b)
+{
+    const orr_class *x = a, *y = b;
+
+    if (x->is_number != y->is_number) return y->is_number - x->is_number;
+    if (x->is_integer && y->is_integer)
+        return (x->integer > y->integer) - (x->integer < y->integer);
+    if (x->is_number) return (x->number > y->number) - (x->number < y->number);
+    return strcmp(x->text, y->text);
+}
+
+void orr_classes_sort(orr_classes *c)
+{
+    if (c->n) qsort(c->list, (size_t)c->n, sizeof *c->list, in_order);
+}
+
+orr_status orr_classes_copy(orr_classes *out, const orr_classes *c)
+{
+    orr_class *list = orr_alloc((size_t)c->n + 1, sizeof *list);
+
+    if (!list) return orr_fail(ORR_ERR_NOMEM, "out of memory: %d classes", c->n);
+    if (c->n) memcpy(list, c->list, (size_t)c->n * sizeof *list);
+    orr_classes_free(out);
+    *out = (orr_classes){ .list = list, .n = c->n };
+    return ORR_OK;
 }
 
 void orr_classes_fault(const orr_classes *c, char *buf, size_t bytes)

@@ -29,6 +29,12 @@ typedef struct orr_classes {
  * On failure nothing is held. */
 orr_status orr_classes_init(orr_classes *c, const orr_strings *values, const char *option);
 void orr_classes_free(orr_classes *c);
+/* Another value, unless it is there or ORR_MAX_CLASSES + 1 are.  Its text is the same however it
+ * was written ("1.0": "1"); one that is too long for a class is ORR_ERR_FORMAT. */
+orr_status orr_classes_add(orr_classes *c, const char *text, size_t n);
+/* Numbers by size, then texts byte by byte. */
+void orr_classes_sort(orr_classes *c);
+orr_status orr_classes_copy(orr_classes *out, const orr_classes *c);
 /* The place of a value in the list, -1 when it is not there. */
 int orr_classes_find(const orr_classes *c, const char *text, size_t n);
 /* The class of a label: its place in the list, or, without one, the class number that it is; -1. */

@@ -130,6 +130,7 @@ typedef struct {
     double *x, *target, *aux; /* as read */
     int32_t label;
     double label_number; /* when it is an aux number, too */
+    orr_classes *learn;  /* labels are added to it and mean nothing yet; NULL: they are classes */
     orr_csv_field id;
     char part[ORR_ID_PARTS][ORR_ID_TEXT_MAX + 1]; /* of an id of several columns */
     int gaps;                                     /* values that are none */
@@ -226,6 +227,11 @@ static orr_status read_label(reader *r, int column)
     char why[256];
 
     ORR_TRY(next_field(r, column, &f));
+    if (r->learn)
+        return orr_text_is_null(f.p, orr_csv_field_bytes(&f)) ||
+                       orr_is_missing_text(&t->label_missing, f.p, orr_csv_field_bytes(&f))
+                   ? ORR_OK
+                   : orr_classes_add(r->learn, f.p, orr_csv_field_bytes(&f));
     if (orr_text_is_null(f.p, orr_csv_field_bytes(&f)) ||
         orr_is_missing_text(&t->label_missing, f.p, orr_csv_field_bytes(&f))) {
         r->label = orr_classes_find(&t->classes, f.p, orr_csv_field_bytes(&f));
@@ -286,9 +292,9 @@ static orr_status join_id(reader *r)
     return ORR_OK;
 }
 
-/* Reads the first n_runs runs; all of them also checks that the row ends there. */
-static orr_status read_row(reader *r, const orr_csv_table *c, const orr_csv_row *row, int n_runs)
+static void begin_row(reader *r, const orr_csv_row *row)
 {
+    const orr_csv_table *c = r->c;
     int file = 0;
 
     while (file + 1 < c->base.n_inputs && row->number >= c->spans[file + 1].first_row)
@@ -296,6 +302,12 @@ static orr_status read_row(reader *r, const orr_csv_table *c, const orr_csv_row 
     r->f = &c->files[file];
     r->row = row->p;
     r->at = (orr_cursor){ .p = row->p, .end = r->f->end };
+}
+
+/* Reads the first n_runs runs; all of them also checks that the row ends there. */
+static orr_status read_row(reader *r, const orr_csv_table *c, const orr_csv_row *row, int n_runs)
+{
+    begin_row(r, row);
     for (int i = 0; i < n_runs; i++) {
         const orr_csv_run *run = &c->runs[i];
 
@@ -546,6 +558,63 @@ done:
     return st;
 }
 
+static orr_status learn(const orr_table *t, int64_t first, int64_t n, orr_classes *values)
+{
+    const orr_csv_table *c = (const orr_csv_table *)t;
+    reader r = { .c = c, .learn = values };
+    orr_csv_row *rows = orr_alloc((size_t)n, sizeof *rows);
+    orr_status st = ORR_OK;
+
+    if (!rows) return orr_fail(ORR_ERR_NOMEM, "out of memory: %lld rows of csv", (long long)n);
+    ORR_TRY_GOTO(st, done, orr_csv_locate(c, first, n, rows, 1));
+    for (int64_t i = 0; i < n; i++)
+        ORR_TRY_GOTO(st, done, read_row(&r, c, &rows[i], c->n_label_runs));
+done:
+    orr_free(rows);
+    return st;
+}
+
+/* The whole numbers among the features of one row. */
+static orr_status whole_row(reader *r, const char *wanted, int64_t *values, char *is_whole)
+{
+    const orr_csv_table *c = r->c;
+    orr_csv_field f;
+
+    for (int i = 0; i < c->n_runs; i++) {
+        const orr_csv_run *run = &c->runs[i];
+
+        for (int k = 0; k < run->n; k++) {
+            int place = run->place + k;
+
+            ORR_TRY(next_field(r, run->column + k, &f));
+            if (run->role == ORR_COL_FEATURE && wanted[place])
+                is_whole[place] = !orr_integer_parse(f.p, orr_csv_field_bytes(&f), &values[place]);
+        }
+    }
+    return ORR_OK;
+}
+
+static orr_status whole(const orr_table *t, int64_t first, int64_t n, const char *wanted,
+                        int64_t *values, char *is_whole)
+{
+    const orr_csv_table *c = (const orr_csv_table *)t;
+    reader r = { .c = c };
+    orr_csv_row *rows = orr_alloc((size_t)n, sizeof *rows);
+    orr_status st = ORR_OK;
+
+    if (!rows) return orr_fail(ORR_ERR_NOMEM, "out of memory: %lld rows of csv", (long long)n);
+    ORR_TRY_GOTO(st, done, orr_csv_locate(c, first, n, rows, 1));
+    for (int64_t i = 0; i < n; i++) {
+        begin_row(&r, &rows[i]);
+        ORR_TRY_GOTO(
+            st, done,
+            whole_row(&r, wanted, values + i * c->n_features, is_whole + i * c->n_features));
+    }
+done:
+    orr_free(rows);
+    return st;
+}
+
 /* ---- opening ---- */
 
 static void csv_destroy(orr_table *t)
@@ -569,6 +638,8 @@ static const orr_table_ops csv_ops = { .name = "csv",
                                        .label_range = label_range,
                                        .destroy = csv_destroy,
                                        .column_name = column_name,
+                                       .learn = learn,
+                                       .whole = whole,
                                        .scan_part = orr_csv_scan_part,
                                        .scan_end = orr_csv_scan_end };
 

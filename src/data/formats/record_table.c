@@ -264,6 +264,47 @@ static orr_status label_range(const orr_table *t, int64_t first, int64_t n, int3
     return ORR_OK;
 }
 
+static orr_status learn(const orr_table *t, int64_t first, int64_t n, orr_classes *values)
+{
+    const record_table *s = (const record_table *)t;
+
+    for (int64_t i = first; i < first + n; i++) {
+        char text[ORR_FIELD_TEXT];
+        int64_t row = i;
+        const orr_records *r;
+        size_t bytes;
+
+        if (t->where.n) orr_selection_rows(&s->selection, i, 1, &row);
+        r = file_of(s, &row);
+        bytes = orr_field_text(&r->fields[s->choice.label.column], orr_record(r, row),
+                               s->choice.label.element, text);
+        if (bytes >= sizeof text) bytes = sizeof text - 1;
+        if (bytes > 0 && !orr_is_missing_text(&s->base.label_missing, text, bytes))
+            ORR_TRY(orr_classes_add(values, text, bytes));
+    }
+    return ORR_OK;
+}
+
+static orr_status whole(const orr_table *t, int64_t first, int64_t n, const char *wanted,
+                        int64_t *values, char *is_whole)
+{
+    const record_table *s = (const record_table *)t;
+    const orr_picks *x = &s->choice.x;
+
+    for (int64_t i = first; i < first + n; i++, values += x->values, is_whole += x->values) {
+        int64_t row = i, place = 0;
+        const orr_records *r;
+
+        if (t->where.n) orr_selection_rows(&s->selection, i, 1, &row);
+        r = file_of(s, &row);
+        for (int k = 0; k < x->n; place += x->list[k++].n)
+            if (wanted[place])
+                is_whole[place] = !orr_field_int(&r->fields[x->list[k].column], orr_record(r, row),
+                                                 x->list[k].element, &values[place]);
+    }
+    return ORR_OK;
+}
+
 /* ---- filter ---- */
 
 static int passes(const record_table *s, const orr_records *r, int64_t row)
@@ -377,7 +418,9 @@ static const orr_table_ops record_ops = { .name = "records",
                                           .read = read_rows,
                                           .label_range = label_range,
                                           .destroy = destroy,
-                                          .column_name = column_name };
+                                          .column_name = column_name,
+                                          .learn = learn,
+                                          .whole = whole };
 
 orr_status orr_record_table_open(orr_table **out, const orr_table_opts *o, const char *dir,
                                  const orr_format *f)

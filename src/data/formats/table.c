@@ -34,7 +34,8 @@ const orr_option orr_table_options[] = {
                        "colon: [run, rerun, camcol, field, id]; none: row numbers from id_start"),
     ORR_OPTION_STRING(
         T, features, "rest",
-        "columns: rest, or names, numbers and ranges (\"5-\", \"2-3198\", \"u,g,r\"); "
+        "columns: rest (said; ids and columns without a name are refused), or names, numbers and "
+        "ranges (\"5-\", \"2-3198\", \"u,g,r\"); "
         "arrays that have names: that of x"),
     ORR_OPTION_STRINGS(
         T, target, "[]",
@@ -51,9 +52,10 @@ const orr_option orr_table_options[] = {
     ORR_OPTION_INT64(T, skip_rows, "0", 0, INFINITY,
                      "rows to leave out at the beginning, of those that pass where"),
     ORR_OPTION_INT64(T, max_rows, "0", 0, INFINITY, "rows to take after that; 0 = all"),
-    ORR_OPTION_STRINGS(
-        T, classes, "[]",
-        "values of the label that become class 0, 1, ...; none: labels are class numbers"),
+    ORR_OPTION_STRINGS(T, classes, "[]",
+                       "values of the label that become class 0, 1, ...; none: those that it has "
+                       "(numbers by size, then "
+                       "texts; said); numbers: labels are class numbers"),
     ORR_OPTION_STRINGS(T, class_names, "[]", "names of the classes; none: the values in classes"),
     ORR_OPTION_CHOICE(T, type, "auto", "float32|float16|uint8|auto",
                       "how samples are stored; auto: uint8 arrays stay, all else float32"),
@@ -226,6 +228,7 @@ orr_status orr_table_scan_end(orr_table *t, const orr_scan *parts)
 orr_status orr_table_scan(orr_table *t)
 {
     orr_scan *parts = orr_alloc((size_t)t->n_parts, sizeof *parts);
+    orr_classes values = { 0 };
     orr_status st = ORR_OK;
 
     if (!parts) return orr_fail(ORR_ERR_NOMEM, "out of memory: scan of %d parts", t->n_parts);
@@ -236,11 +239,16 @@ orr_status orr_table_scan(orr_table *t)
         int32_t max_label;
         int max_id_bytes;
 
+        if (orr_table_learns(t)) {
+            ORR_TRY_GOTO(st, done, orr_table_learn(t, 0, t->rows, &values));
+            ORR_TRY_GOTO(st, done, orr_table_set_classes(t, &values, t->rows));
+        }
         ORR_TRY_GOTO(st, done, orr_table_label_range(t, 0, t->rows, &max_label, &max_id_bytes));
         ORR_TRY_GOTO(st, done, orr_table_set_label_range(t, max_label, max_id_bytes));
     }
 done:
     orr_free(parts);
+    orr_classes_free(&values);
     return st;
 }
 

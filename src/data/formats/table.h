@@ -18,8 +18,9 @@
  *
  * Ids: from the id columns (several are joined: id.h) or array, else row numbers from id_start.
  * Labels: class numbers through `classes` (a list of the values that may stand in the label column,
- * in class order: [1, 2] makes 1 class 0 and 2 class 1; absent: the values are class numbers 0..K-1
- * already, K = largest + 1), or float targets.
+ * in class order: [1, 2] makes 1 class 0 and 2 class 1; absent: those that the labels have, see
+ * orr_table_learn; "numbers" or class_names alone: the values are class numbers 0..K-1, K = largest
+ * + 1), or float targets.
  *
  * Labels compare as numbers when both are ("2" is "2.0"; whole ones exactly), else as texts.  What
  * an id is, id.h says: integers, or all texts when one of them is none.  Row numbers count from the
@@ -43,6 +44,8 @@
 #include "core/config.h"
 #include "core/options.h"
 #include "core/status.h"
+#include "core/text.h"
+#include "data/formats/classes.h"
 #include "data/formats/values.h"
 #include "data/shard.h"
 
@@ -109,7 +112,8 @@ typedef struct {
 int orr_table_n_parts(const orr_table *t);
 orr_status orr_table_scan_part(const orr_table *t, int part, orr_scan *out);
 orr_status orr_table_scan_end(orr_table *t, const orr_scan *parts);
-/* All of it in one process: every part, scan_end, the labels of all rows, set_label_range. */
+/* All of it in one process: every part, scan_end, classes, the labels of all rows,
+ * set_label_range. */
 orr_status orr_table_scan(orr_table *t);
 
 int64_t orr_table_rows(const orr_table *t);
@@ -126,6 +130,24 @@ orr_status orr_table_set_label_range(orr_table *t, int32_t max_label, int max_id
 const orr_schema *orr_table_schema(const orr_table *t); /* complete after the calls above */
 int orr_table_n_inputs(const orr_table *t);
 const char *orr_table_input(const orr_table *t, int i); /* path, for provenance */
+/* Columns that `rest` took though they look like ids or row numbers (by their name; whole numbers,
+ * each once, in the first 65,536 rows): ORR_ERR_OPTION; where most columns look so, a sentence is
+ * appended to said instead.  Once rows are known. */
+orr_status orr_table_check_columns(const orr_table *t, orr_text *said);
+/* The columns that `rest` took, about `most` bytes of them; nothing when features were named. */
+void orr_table_say_features(const orr_table *t, size_t most, orr_text *out);
+
+/* Where classes are learned from labels: the values of all rows (merged over ranks and tables; none
+ * to begin with) are set as classes before labels are looked at.  Numbers come first, by size, then
+ * texts, byte by byte; labels that are 0, 1, ... K-1 keep their numbers as names.  Refused: values
+ * that are no whole numbers, and nearly as many as there are rows.  values is sorted, and stays the
+ * caller's. */
+int orr_table_learns(const orr_table *t);
+orr_status orr_table_learn(const orr_table *t, int64_t first, int64_t n, orr_classes *values);
+orr_status orr_table_set_classes(orr_table *t, orr_classes *values, int64_t rows);
+/* "QSO is class 0, STAR is class 1"; nothing when they are numbers. */
+void orr_table_say_classes(const orr_table *t, orr_text *out);
+
 /* Rows [first, first + n) into rows->x, y, id, aux (the caller's, big enough; NULL = not wanted),
  * sets rows->n; rows->gaps says which rows have a value that is none.  Uses `threads` OpenMP
  * threads.  Thread-safe.  Large n pays: a call has to find its first row. */

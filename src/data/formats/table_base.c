@@ -52,15 +52,17 @@ int orr_table_wants_id(const orr_table_opts *o)
 
 static orr_status init_classes(orr_table *t, const orr_strings *classes, const orr_strings *names)
 {
-    const orr_strings *shown = names->n ? names : classes;
+    int are_numbers = classes->n == 1 && !strcmp(classes->v[0], "numbers");
+    const orr_strings *shown = names->n || are_numbers ? names : classes;
 
-    if (names->n && classes->n && names->n != classes->n)
+    if (names->n && classes->n && !are_numbers && names->n != classes->n)
         return orr_fail(ORR_ERR_OPTION, "input.class_names: %d names for %d classes", names->n,
                         classes->n);
     t->n_names = names->n;
+    t->learns = classes->n == 0 && names->n == 0;
     for (int i = 0; i < shown->n; i++)
         snprintf(t->schema.class_names[i], ORR_DATA_NAME_MAX, "%s", shown->v[i]);
-    return orr_classes_init(&t->classes, classes, "input.classes");
+    return are_numbers ? ORR_OK : orr_classes_init(&t->classes, classes, "input.classes");
 }
 
 /* ---- values that are none, and origins ---- */

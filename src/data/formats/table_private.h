@@ -11,6 +11,8 @@
 extern "C" {
 #endif
 
+typedef struct orr_choice orr_choice;
+
 /* One kind of table.  Rows here count from the first of the files: the table has added skip_rows.
  */
 typedef struct orr_table_ops {
@@ -21,6 +23,12 @@ typedef struct orr_table_ops {
     void (*destroy)(orr_table *t); /* also frees t */
     void (*column_name)(const orr_table *t, orr_values_kind kind, size_t column, char *buf,
                         size_t bytes);
+    /* Adds the labels of the rows, those that are none aside, to values. */
+    orr_status (*learn)(const orr_table *t, int64_t first, int64_t n, orr_classes *values);
+    /* Columns only: of the features' values [n][n_x] those that are whole numbers; wanted[n_x]: for
+     * which it is asked. */
+    orr_status (*whole)(const orr_table *t, int64_t first, int64_t n, const char *wanted,
+                        int64_t *values, char *is_whole);
     /* text only */
     orr_status (*scan_part)(const orr_table *t, int part, orr_scan *out);
     orr_status (*scan_end)(orr_table *t, const orr_scan *parts);
@@ -42,8 +50,10 @@ struct orr_table {
     int text_id; /* ... and at least one of them is no integer */
     int has_label;
     int zscore, names_features;
-    int n_names;         /* class_names given */
-    orr_classes classes; /* given; none: labels are class numbers */
+    int learns;               /* classes are what the labels are: nobody listed them */
+    const orr_choice *choice; /* of columns; NULL: arrays */
+    int n_names;              /* class_names given */
+    orr_classes classes;      /* given; none: labels are class numbers */
     orr_where where; /* what rows must be like; with it, rows are those that pass, and the format
                             says which ids row numbers make */
     orr_missing_lists missing;

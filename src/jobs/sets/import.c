@@ -55,7 +55,7 @@ typedef struct importer {
     orr_id_tally ids;
     int64_t rows_per_shard;
     int n_shards;
-    orr_text job;
+    orr_text job, features; /* features: that rest took */
     int n_inputs;
     const char *inputs[ORR_LIST_MAX * 2];
     char sums[ORR_LIST_MAX * 2][ORR_SHA256_HEX];
@@ -138,6 +138,123 @@ static orr_status look_at_labels(importer *im, const orr_table *t, int64_t most[
     if (label > most[0]) most[0] = label;
     if (id_bytes > most[1]) most[1] = id_bytes;
     return orr_comm_allreduce(im->context->world, most, 2, ORR_I64, ORR_MAX);
+}
+
+/* What the ranks' rows say, put together: a rank's values travel as fixed texts. */
+static orr_status gather_values(importer *im, orr_classes *values)
+{
+    enum { MOST = ORR_MAX_CLASSES + 1 };
+    typedef struct {
+        int64_t n;
+        char text[MOST][ORR_DATA_NAME_MAX];
+    } list;
+    size_t size = (size_t)im->context->size;
+    list *mine = orr_alloc(1, sizeof *mine), *all = orr_alloc(size, sizeof *all);
+    size_t *bytes = orr_alloc(size, sizeof *bytes);
+    orr_status st;
+
+    ORR_TRY_GOTO(
+        st, done,
+        orr_phase(im->context, NULL,
+                  mine && all && bytes
+                      ? ORR_OK
+                      : orr_fail(ORR_ERR_NOMEM, "out of memory: classes of %zu ranks", size)));
+    mine->n = values->n;
+    for (int i = 0; i < values->n; i++)
+        memcpy(mine->text[i], values->list[i].text, sizeof mine->text[i]);
+    for (size_t r = 0; r < size; r++)
+        bytes[r] = sizeof *all;
+    ORR_TRY_GOTO(st, done, orr_comm_allgather(im->context->world, mine, all, bytes));
+    for (size_t r = 0; r < size; r++)
+        for (int64_t i = 0; st == ORR_OK && i < all[r].n; i++)
+            st = orr_classes_add(values, all[r].text[i], strlen(all[r].text[i]));
+    st = orr_phase(im->context, NULL, st);
+done:
+    orr_free(mine);
+    orr_free(all);
+    orr_free(bytes);
+    return st;
+}
+
+static orr_status learn_own(importer *im, orr_classes *values)
+{
+    for (int i = 0; i < im->n_tables; i++) {
+        int64_t rows = orr_table_rows(im->tables[i]),
+                first = rows * im->context->rank / im->context->size,
+                last = rows * (im->context->rank + 1) / im->context->size;
+
+        if (orr_table_learns(im->tables[i]))
+            ORR_TRY(orr_table_learn(im->tables[i], first, last - first, values));
+    }
+    return ORR_OK;
+}
+
+static orr_status set_classes(importer *im, orr_classes *values)
+{
+    int64_t rows = 0;
+
+    for (int i = 0; i < im->n_tables; i++)
+        if (orr_table_learns(im->tables[i])) rows += orr_table_rows(im->tables[i]);
+    for (int i = 0; i < im->n_tables; i++)
+        if (orr_table_learns(im->tables[i]))
+            ORR_TRY(orr_table_set_classes(im->tables[i], values, rows));
+    return ORR_OK;
+}
+
+/* Classes that nobody listed are those that the labels of all tables have. */
+static orr_status learn_classes(importer *im)
+{
+    orr_classes values = { 0 };
+    orr_text said = { .max = 400 };
+    int learns = -1;
+    orr_status st = ORR_OK;
+
+    for (int i = im->n_tables - 1; i >= 0; i--)
+        if (orr_table_learns(im->tables[i])) learns = i;
+    if (learns < 0) return ORR_OK;
+    ORR_TRY_GOTO(st, done, orr_phase(im->context, "classes", learn_own(im, &values)));
+    ORR_TRY_GOTO(st, done, gather_values(im, &values));
+    ORR_TRY_GOTO(st, done, orr_phase(im->context, NULL, set_classes(im, &values)));
+    orr_table_say_classes(im->tables[learns], &said);
+    if (said.len)
+        orr_log0(ORR_WARN, "import",
+                 "classes are those that the labels have: %s (input.classes lists them in another "
+                 "order)",
+                 said.s);
+done:
+    orr_text_free(&said);
+    orr_classes_free(&values);
+    return st;
+}
+
+/* ---- features that nobody named ---- */
+
+static orr_status check_columns(importer *im)
+{
+    for (int i = 0; i < im->n_tables; i++) {
+        orr_text said = { .max = 400 };
+        orr_status st = orr_table_check_columns(im->tables[i], &said);
+
+        if (st == ORR_OK && said.len)
+            orr_log0(ORR_WARN, "import", "%s: %s", orr_table_input(im->tables[i], 0), said.s);
+        orr_text_free(&said);
+        ORR_TRY(st);
+    }
+    return ORR_OK;
+}
+
+static orr_status say_features(importer *im)
+{
+    enum { SHOWN = 100, KEPT = 16384 };
+    orr_text shown = { .max = 600 };
+
+    for (int i = 0; i < im->n_tables && im->features.len < KEPT; i++)
+        orr_table_say_features(im->tables[i], KEPT, &im->features);
+    orr_table_say_features(im->tables[0], SHOWN, &shown);
+    if (shown.len)
+        orr_log0(ORR_INFO, "import", "features are the rest of the columns: %s", shown.s);
+    orr_text_free(&shown);
+    return orr_text_status(&im->features);
 }
 
 /* Lines that matching had to say. */
@@ -259,6 +376,7 @@ static orr_provenance provenance(const importer *im)
 {
     return (orr_provenance){ .command = "import",
                              .job = im->job.s ? im->job.s : "",
+                             .features = im->features.s,
                              .n_inputs = im->n_inputs,
                              .inputs = im->inputs,
                              .input_sha256 = im->sum_texts };
@@ -557,8 +675,12 @@ static orr_status make_set(importer *im)
     ORR_TRY(orr_phase(im->context, NULL, describe_job(im)));
     for (int i = 0; i < im->n_tables; i++) {
         ORR_TRY(scan_table(im, im->tables[i]));
-        ORR_TRY(look_at_labels(im, im->tables[i], most));
     }
+    ORR_TRY(orr_phase_root(im->context, "columns", check_columns(im)));
+    ORR_TRY(orr_phase(im->context, NULL, say_features(im)));
+    ORR_TRY(learn_classes(im));
+    for (int i = 0; i < im->n_tables; i++)
+        ORR_TRY(look_at_labels(im, im->tables[i], most));
     for (int i = 0; i < im->n_tables; i++)
         ORR_TRY(
             orr_phase(im->context, NULL,
@@ -598,6 +720,7 @@ orr_status orr_import(orr_context *context, const orr_import_opts *o, const orr_
     orr_census_destroy(im->census);
     orr_free(im->kept);
     orr_text_free(&im->job);
+    orr_text_free(&im->features);
     orr_free(im);
     return st;
 }

@@ -235,7 +235,7 @@ static void test_foreign_folder(void **state)
 static void put_set(const job *made, const char *command)
 {
     const char *input = "catalogue.csv", *sha = made->crop.catalogue_sha;
-    orr_provenance p = { command, made->crop.job.s, 1, &input, &sha };
+    orr_provenance p = { command, made->crop.job.s, 1, &input, &sha, NULL };
     orr_schema s = made->crop.schema;
     orr_rows rows;
 
