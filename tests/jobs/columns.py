@@ -150,6 +150,11 @@ class Importing(unittest.TestCase):
             f.write(data.replace(b"TTYPE1  = 'a ", b"TTYPE1  = '  "))
         self.refused("column 1 has no name", line=["input.files=" + self.path("t.fits"), "input.label=y"])
 
+    def test_few_rows_are_said(self):
+        for line in self.forms(Table({"n": [4, 7, 5, 6], "y": [0, 1, 0, 1], "a": [0.5, 0.25, 2, 1]})):
+            self.imported(*line, "input.label=y", says=["warn", "column 1 (n): whole numbers, each once"], ranks=(0,))
+            self.imported(*line, "input.label=y", "input.features=n,a", ranks=(0,))
+
     def test_whole_numbers_everywhere(self):
         """Where most columns look so, it is said: they may well be measurements."""
         line = ["input.files=" + self.file("t.csv", "y,a,b\n" + "".join(f"{i % 2},{i * i + 3},{7 * i}\n" for i in range(30))), "input.label=y"]
@@ -225,7 +230,7 @@ class Importing(unittest.TestCase):
         s = self.imported(*one, says=["1 is class 0, 2 is class 1, 3 is class 2"])
         self.assertEqual(s["y"].tolist(), [i % 2 for i in range(20)] + [1 + i % 2 for i in range(20)])
         self.refused("its classes are \"3\", \"2\"", line=[f"inputs=[{{files: {a}, label: y, classes: [1, 2]}}, {{files: {b}, label: y, classes: [3, 2]}}]"])
-        self.refused("classes of", "order", line=[f"inputs=[{{files: {a}, label: y, classes: [1, 2]}}, {{files: {a}, label: y, classes: [2, 1]}}]"])
+        self.refused("its classes \"2\", \"1\" stand in another order", line=[f"inputs=[{{files: {a}, label: y, classes: [1, 2]}}, {{files: {a}, label: y, classes: [2, 1]}}]"])
 
 
 if __name__ == "__main__":

@@ -142,10 +142,10 @@ class Values(unittest.TestCase):
 
     def test_labels_that_are_none(self):
         path = o.write("l.csv", "a,b,l\n" + "".join("%d,2,%s\n" % (i, "" if i == 7 else i % 2) for i in range(20)))
-        self.assertIn("the label is empty", o.orrery("import", "input.files=[" + path + "]", "input.label=l",
+        self.assertIn("the label is empty", o.orrery("import", "input.files=[" + path + "]", "input.label=l", "input.features=a,b",
                                                      "out=" + o.tmp("no"), code=None).err)
         for ranks in (0, 2):
-            gx, gy, gid, _ = load(path, ["input.label=l", "input.nan=drop"], ranks=ranks)
+            gx, gy, gid, _ = load(path, ["input.label=l", "input.features=a,b", "input.nan=drop"], ranks=ranks)
             np.testing.assert_array_equal(gid, [i for i in range(20) if i != 7])
         y = np.arange(20.0)
         y[3] = np.nan
@@ -175,9 +175,9 @@ class Values(unittest.TestCase):
         t = 2454833.12 + np.round(np.arange(200) * 0.0213, 4)
         rows = "".join("%.5f,%d,%d\n" % (v, i, i % 2) for i, v in enumerate(t))
         path = o.write("t.csv", "BJD,b,l\n" + rows)
-        gx, _, _, err = load(path, ["input.label=l"])
+        gx, _, _, err = load(path, ["input.label=l", "input.features=BJD,b"])
         self.assertRegex(err, r"digits are lost that float32 does not hold: BJD \(24548\d\d\.\d+ becomes 24548\d\d(\.\d+)?, 0\.1\d off\)")
-        gx, _, _, err = load(path, ["input.label=l", "input.shift={BJD: 2454833}", "input.shape=[2]"])
+        gx, _, _, err = load(path, ["input.label=l", "input.features=BJD,b", "input.shift={BJD: 2454833}", "input.shape=[2]"])
         self.assertNotIn("digits", err)
         np.testing.assert_array_equal(gx[:, 0], (np.round(t, 5) - 2454833).astype("f4"))
         with h5py.File(o.tmp("set") + "/index.h5") as f:

@@ -14,6 +14,7 @@
 
 /* ---- features that may be ids ---- */
 
+/* FEW_ROWS: fewer say nothing.  SOME_ROWS: from here on whole numbers that differ are no chance. */
 enum { LOOK_ROWS = 65536, BLOCK_ROWS = 256, FEW_ROWS = 3, SOME_ROWS = 10 };
 
 /* The whole numbers of one column, as far as it was read. */
@@ -209,7 +210,7 @@ static orr_status judge_all(const orr_table *t, const suspects *s, orr_text *sai
         const suspect *one = &s->list[i];
 
         if (has_id_name(t, one)) return refuse(t, one, "looks like an id");
-        if (one->each_once && s->rows >= FEW_ROWS && 2 * once <= left)
+        if (one->each_once && s->rows >= SOME_ROWS && 2 * once <= left)
             return refuse(t, one,
                           one->counts ? "counts the rows"
                                       : "holds whole numbers, each once, as an "
