@@ -134,6 +134,11 @@ class Importing(unittest.TestCase):
             for line in self.forms(Table({name: b, "y": y, "a": a})):
                 self.imported(*line, "input.label=y", ranks=(0,))
 
+    def test_further_columns_are_said(self):
+        n = np.arange(30)
+        for line in self.forms(Table({"a": n / 7, "y": n % 2, "step": n * 3})):
+            self.imported(*line, "input.label=y", says=["warn", "column 3 (step): whole numbers, each once"], ranks=(0,))
+
     def test_columns_without_names(self):
         for name in ("", "Unnamed: 0", "Unnamed: 0.1"):
             line = ["input.files=" + self.file("t.csv", f"{name},y,a\n0.5,0,1.5\n0.5,0,2.5\n7.25,1,1.75\n"), "input.label=y"]

@@ -151,7 +151,7 @@ class Values(unittest.TestCase):
         y[3] = np.nan
         np.save(o.tmp("lx.npy"), np.zeros((20, 2), "f4") + np.arange(20)[:, None])
         np.save(o.tmp("ly.npy"), y)
-        gx, gy, *_ = load(o.tmp("lx.npy"), ["input.label=" + o.tmp("ly.npy"), "input.nan=drop"])
+        gx, gy, *_ = load(o.tmp("lx.npy"), ["input.label=" + o.tmp("ly.npy"), "input.nan=drop", "input.classes=numbers"])
         np.testing.assert_array_equal(gy, np.delete(np.arange(20), 3))
 
     def test_what_a_type_cannot_hold(self):

@@ -197,27 +197,31 @@ static int has_id_name(const orr_table *t, const suspect *s)
                t->choice->names.list[orr_picks_at(&t->choice->x, s->place, &element)->column]);
 }
 
-static orr_status judge_all(const orr_table *t, const suspects *s, orr_text *said)
+/* An index stands first, and beside columns that are no such. */
+static orr_status judge_first(const orr_table *t, const suspects *s)
 {
-    int64_t once = 0, counts = 0, left = t->choice->x.n;
-    char name[96];
+    int64_t once = 0, counts = 0, left = t->choice->x.n, element;
+    const suspect *one = &s->list[0];
 
     for (int64_t i = 0; i < s->n; i++) {
         once += s->list[i].each_once;
         counts += s->list[i].counts;
     }
-    for (int64_t i = 0; i < s->n; i++) {
-        const suspect *one = &s->list[i];
+    if (s->rows < SOME_ROWS || orr_picks_at(&t->choice->x, one->place, &element)->column != 0)
+        return ORR_OK;
+    if (one->counts && 2 * counts <= left) return refuse(t, one, "counts the rows");
+    if (one->each_once && 2 * once <= left)
+        return refuse(t, one, "holds whole numbers, each once, as an id or an index does");
+    return ORR_OK;
+}
 
-        if (has_id_name(t, one)) return refuse(t, one, "looks like an id");
-        if (one->each_once && s->rows >= SOME_ROWS && 2 * once <= left)
-            return refuse(t, one,
-                          one->counts ? "counts the rows"
-                                      : "holds whole numbers, each once, as an "
-                                        "id or an index does");
-        if (one->counts && s->rows >= SOME_ROWS && 2 * counts <= left)
-            return refuse(t, one, "counts the rows");
-    }
+static orr_status judge_all(const orr_table *t, const suspects *s, orr_text *said)
+{
+    char name[96];
+
+    for (int64_t i = 0; i < s->n; i++)
+        if (has_id_name(t, &s->list[i])) return refuse(t, &s->list[i], "looks like an id");
+    if (s->n) ORR_TRY(judge_first(t, s));
     if (s->rows < FEW_ROWS) return ORR_OK;
     for (int64_t i = 0; i < s->n; i++)
         if (s->list[i].each_once)

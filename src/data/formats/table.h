@@ -130,10 +130,10 @@ orr_status orr_table_set_label_range(orr_table *t, int32_t max_label, int max_id
 const orr_schema *orr_table_schema(const orr_table *t); /* complete after the calls above */
 int orr_table_n_inputs(const orr_table *t);
 const char *orr_table_input(const orr_table *t, int i); /* path, for provenance */
-/* Columns that `rest` took though they look like ids or row numbers: those that are called so, and
- * those with whole numbers alone, each once in the first 65,536 rows.  ORR_ERR_OPTION; where most
- * columns or fewer than ten rows look so, a sentence is appended to said instead.  Once rows are
- * known. */
+/* Columns that `rest` took though they look like ids or row numbers.  ORR_ERR_OPTION: those that
+ * are called so, and the first of the table when it alone of most holds whole numbers, each once in
+ * the first 65,536 rows (ten at least).  Others that hold such numbers are appended to said, as a
+ * sentence.  Once rows are known. */
 orr_status orr_table_check_columns(const orr_table *t, orr_text *said);
 /* The columns that `rest` took, about `most` bytes of them; nothing when features were named. */
 void orr_table_say_features(const orr_table *t, size_t most, orr_text *out);
