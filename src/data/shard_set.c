@@ -282,7 +282,8 @@ static orr_status twice(const manifest *m, const id_table *t, int64_t a, int64_t
         snprintf(id, sizeof id, "%" PRId64, (int64_t)id_prefix(t, a));
     return orr_fail(ORR_ERR_FORMAT,
                     "id %s stands twice in the set: rows %" PRId64 " (%s, row %" PRId64
-                    ") and %" PRId64 " (%s, row %" PRId64 "); ids must be unique",
+                    ") and %" PRId64 " (%s, row %" PRId64 "); ids must be unique: leave one of "
+                    "the rows out, or let further columns be part of the id",
                     id, a, m->file[sa], a - m->first[sa], b, m->file[sb], b - m->first[sb]);
 }
 

@@ -101,6 +101,22 @@ runtime: {{progress: false, threads: 1}}
         self.assertEqual([r[0] for r in read_csv(o.tmp("stack/test.csv"))[1:]], want)
 
 
+class Shared(unittest.TestCase):
+    """Inputs of several files and tables: one id in two of them is refused; kinds of ids agree."""
+
+    def test_inputs(self):
+        for name, rows in (("s1", [[1, 1], [2, 2]]), ("s2", [["x", 3], [2, 4]]), ("s3", [["z", 3], ["10255738055396171776", 4]])):
+            write_csv(name + ".csv", [["id", "a"]] + rows)
+
+        def tables(*names):
+            return "inputs=[" + ", ".join(f"{{files: {o.tmp(n + '.csv')}, id: id}}" for n in names) + "]"
+
+        for how in (["input.files=[" + o.tmp("s1.csv") + ", " + o.tmp("s2.csv") + "]", "input.id=id"], [tables("s1", "s2")]):
+            self.assertIn("id 2 stands twice in the set", o.orrery("import", *how, "out=" + o.tmp("no4"), QUIET, code=None, ranks=2).err)
+        o.orrery("import", tables("s1", "s3"), "out=" + o.tmp("s13"), QUIET)
+        self.assertEqual(ids_of(o.tmp("s13")), ["1", "2", "z", "10255738055396171776"])
+
+
 class Overlap(unittest.TestCase):
     def test_other_types(self):
         """An id in two sets is the same whether they hold integers or, for another id's sake,
@@ -254,6 +270,7 @@ runtime: {{progress: false, threads: 1}}
         self.assertIn("part.csv:3: column 2 (q): the id is empty", err([[1, 2, 3], [1, "", 3]], "input.id=[p, q]"))
         self.assertIn('column 1 (p): the id "1:2" has a : in it', err([["1:2", 2, 3]], "input.id=[p, q]"))
         self.assertIn("has a decimal point", err([["1237645876861337601.0", 2, 3]], "input.id=[p, q]"))
+        self.assertIn("further columns be part of the id", err([[1, 2, 3], [1, 5, 4]], "input.id=p"))
         self.assertIn("id 1:2 stands twice", err([[1, 2, 3], [1, 2, 4]], "input.id=[p, q]"))
         self.assertIn("stands twice", err([[1, 2, 3]], "input.id=[p, p]"))
         self.assertIn('no column "r"', err([[1, 2, 3]], "input.id=[p, r]"))
