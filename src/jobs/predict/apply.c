@@ -127,15 +127,15 @@ static orr_status predict(orr_applied *a, orr_context *context, const orr_args *
     span = orr_timeline_now();
     ORR_TRY_GOTO(st, done, orr_phase(context, NULL, make_marks(a, &t)));
     ORR_TRY_GOTO(st, done, orr_ensemble_check(&e, &t));
-    if (t.seen) {
-        count_seen(a, &t);
-        tell_seen(a, &e, &t);
-    }
     orr_timeline_span("check models", span, e.n_models);
     span = orr_timeline_now();
     ORR_TRY_GOTO(st, done, orr_phase_root(context, NULL, c->prepare ? c->prepare(o, a) : ORR_OK));
     if (c->prepare) orr_timeline_span("prepare", span, -1);
     tell(&e);
+    if (t.seen) {
+        count_seen(a, &t);
+        tell_seen(a, &e, &t);
+    }
     st = orr_ensemble_scores(&e, &t, &a->scores);
 done:
     orr_free(t.seen);
