@@ -237,6 +237,43 @@ class Importing(unittest.TestCase):
         self.refused("its classes are \"3\", \"2\"", line=[f"inputs=[{{files: {a}, label: y, classes: [1, 2]}}, {{files: {b}, label: y, classes: [3, 2]}}]"])
         self.refused("its classes \"2\", \"1\" stand in another order", line=[f"inputs=[{{files: {a}, label: y, classes: [1, 2]}}, {{files: {a}, label: y, classes: [2, 1]}}]"])
 
+    # ---- axes ----
+
+    def arrays(self, x):
+        """The same array in every form; idx holds bytes."""
+        np.save(self.path("c.npy"), x)
+        np.save(self.path("f.npy"), np.asfortranarray(x))
+        np.savez(self.path("a.npz"), x=x)
+        with h5py.File(self.path("a.h5"), "w") as f:
+            f["x"] = x
+        with open(self.path("a.idx"), "wb") as f:
+            f.write(bytes([0, 0, 8, x.ndim]) + np.array(x.shape, ">u4").tobytes() + x.tobytes())
+        return ["input.files=" + self.path(n) for n in ("c.npy", "f.npy", "a.npz", "a.h5", "a.idx")]
+
+    def test_shape_goes_along_the_axes(self):
+        x = np.random.default_rng(7).integers(0, 255, (5, 3, 8, 6), dtype="u1")
+        for file in self.arrays(x):
+            for shape in ("[3,8,6]", "[6,8,3]", "[8,3,6]", "[9,16]"):
+                self.refused("does not go along the axes", "3 x 8 x 6 in the file and 8 x 6 x 3 as it is stored",
+                             line=[file, "input.axes=chw", "input.shape=" + shape])
+            self.refused("does not go along the axes", line=[file, "input.shape=[8,6,3]"])
+            for shape in ("[8,6,3]", "[48,3]", "[144]"):
+                s = self.imported(file, "input.axes=chw", "input.shape=" + shape, ranks=(0,))
+                self.assertTrue(np.array_equal(s["x"].reshape(5, -1), x.transpose(0, 2, 3, 1).reshape(5, -1)))
+            s = self.imported(file, "input.shape=[3,8,6]", ranks=(0,))
+            self.assertTrue(np.array_equal(s["x"].reshape(5, -1), x.reshape(5, -1)))
+
+    def test_axes_nobody_gave_are_said(self):
+        x = np.random.default_rng(7).integers(0, 255, (6, 27, 25), dtype="u1")
+        for name in ("a", "b"):
+            np.save(self.path(name + ".npy"), x)
+        files = f"input.files=[{self.path('a.npy')}, {self.path('b.npy')}]"
+        self.imported(files, says=["warn", "6 x 27 x 25, the first of several, is read as 12 samples of 27 x 25 (width x channels)"])
+        r = self.run_import(files, "input.shape=[27, 25, 1]")
+        self.assertNotIn("is read as", r.err)
+        np.save(self.path("c.npy"), np.zeros((4, 3, 8, 8), "f4") + np.arange(4).reshape(4, 1, 1, 1))
+        self.assertIn("is read as 4 samples of 3 x 8 x 8 (height x width x channels)", self.run_import("input.files=" + self.path("c.npy")).err)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -647,6 +647,84 @@ static orr_status set_axes(array_table *s, const char *axes, const orr_array *a)
     return ORR_OK;
 }
 
+/* Sizes as "3 x 64 x 64". */
+static void print_sizes(char *buf, size_t bytes, const int64_t *dims, int n)
+{
+    size_t used = 0;
+
+    *buf = '\0';
+    for (int i = 0; i < n && used < bytes; i++)
+        used += (size_t)snprintf(buf + used, bytes - used, "%s%lld", i ? " x " : "",
+                                 (long long)dims[i]);
+}
+
+/* Does each axis of one list stand for a run of axes of the other?  Otherwise values that were
+ * neighbours along an axis would come apart.  The products agree. */
+static int along_axes(const int64_t *a, int n, const int64_t *b, int m)
+{
+    int i = 0, k = 0;
+
+    while (i < n || k < m) {
+        int64_t x = 1, y = 1;
+        int from[2] = { 0 }; /* axes that are more than one long */
+
+        do {
+            int left = i < n && (x <= y || k == m);
+
+            if (!left && k == m) return 0;
+            from[left ? 0 : 1] += (left ? a[i] : b[k]) > 1;
+            if (left)
+                x *= a[i++];
+            else
+                y *= b[k++];
+        } while (x != y);
+        if (from[0] > 1 && from[1] > 1) return 0;
+    }
+    return 1;
+}
+
+/* shape says what a sample is as it is stored, after axes. */
+static orr_status check_shape(const array_table *s, const orr_reals *shape)
+{
+    const orr_array *a = &s->x.arrays[0];
+    int64_t stored[ORR_ARRAY_DIMS] = { 0 }, asked[ORR_LIST_MAX] = { 0 };
+    char text[3][96];
+
+    for (int i = 0; i < s->n_axes; i++)
+        stored[i] = a->dims[s->axis[i]];
+    for (int i = 0; i < shape->n; i++)
+        asked[i] = (int64_t)shape->v[i];
+    if (s->n_axes < 1 || along_axes(stored, s->n_axes, asked, shape->n)) return ORR_OK;
+    print_sizes(text[0], sizeof text[0], asked, shape->n);
+    print_sizes(text[1], sizeof text[1], a->dims + 1, s->n_axes);
+    print_sizes(text[2], sizeof text[2], stored, s->n_axes);
+    return orr_fail(ORR_ERR_SHAPE,
+                    "%s: input.shape %s does not go along the axes of a sample, which is %s in the "
+                    "file and %s as it is stored (input.axes); shape is in the stored order, "
+                    "channels last",
+                    a->what, text[0], text[1], text[2]);
+}
+
+/* Where nobody said which axis is which, and the last one looks like no channels. */
+static void say_axes(array_table *s, const orr_table_opts *o, int is_images)
+{
+    const orr_array *a = &s->x.arrays[0];
+    const int64_t *d = a->dims + 1;
+    int64_t c = s->n_axes > 0 ? d[s->n_axes - 1] : 0;
+    char all[96], text[96];
+
+    if (o->shape.n || strcmp(orr_or(o->axes, "auto"), "auto") != 0 || s->n_axes < 2 || is_images)
+        return;
+    if (s->n_axes == 2 ? c <= 16 : c <= d[0]) return;
+    print_sizes(all, sizeof all, a->dims, a->n_dims);
+    print_sizes(text, sizeof text, d, s->n_axes);
+    snprintf(s->base.axes_said, sizeof s->base.axes_said,
+             "an array of %s%s is read as %lld samples of %s (%s): is that meant?  input.axes and "
+             "input.shape say otherwise",
+             all, s->x.n > 1 ? ", the first of several," : "", (long long)s->x.rows, text,
+             s->n_axes == 2 ? "width x channels" : "height x width x channels");
+}
+
 static orr_status set_sample(array_table *s, const orr_table_opts *o, int is_images)
 {
     const orr_array *a = &s->x.arrays[0];
@@ -664,8 +742,11 @@ static orr_status set_sample(array_table *s, const orr_table_opts *o, int is_ima
                             a->what);
     }
     ORR_TRY(set_axes(s, orr_or(o->axes, "auto"), a));
-    if (o->shape.n)
-        return orr_table_set_shape(&s->base, &o->shape, orr_array_row_values(a), a->what);
+    say_axes(s, o, is_images);
+    if (o->shape.n) {
+        ORR_TRY(orr_table_set_shape(&s->base, &o->shape, orr_array_row_values(a), a->what));
+        return check_shape(s, &o->shape);
+    }
     for (int i = 0; i < s->n_axes; i++)
         dims[i] = a->dims[s->axis[i]];
     if (s->n_axes == 0) return orr_table_set_dims(&s->base, (int64_t[]){ 1 }, 1, a->what);

@@ -237,6 +237,7 @@ orr_status orr_table_check_columns(const orr_table *t, orr_text *said)
     suspects s = { 0 };
     orr_status st;
 
+    orr_text_add(said, t->axes_said);
     if (!t->choice || !t->choice->is_rest || !t->ops->whole) return ORR_OK;
     st = find_suspects(t, &s);
     if (st == ORR_OK) st = judge_all(t, &s, said);

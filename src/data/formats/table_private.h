@@ -52,6 +52,7 @@ struct orr_table {
     int zscore, names_features;
     int learns;               /* classes are what the labels are: nobody listed them */
     const orr_choice *choice; /* of columns; NULL: arrays */
+    char axes_said[400];      /* of arrays: what was taken for what, where that may be wrong */
     int n_names;              /* class_names given */
     orr_classes classes;      /* given; none: labels are class numbers */
     orr_where where; /* what rows must be like; with it, rows are those that pass, and the format
