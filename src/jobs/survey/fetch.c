@@ -571,7 +571,9 @@ static orr_status tell_plan(fetch *f)
 
     if (n.aside > 0) ORR_TRY(orr_catalogue_aside(f->catalogue, tell_aside, &told));
     if (told > ASIDE_TOLD)
-        orr_log(ORR_WARN, "fetch", "%d more rows are set aside", told - ASIDE_TOLD);
+        orr_log(ORR_WARN, "fetch",
+                "%d more rows are set aside; orrery crop lists all of them in quarantine.csv",
+                told - ASIDE_TOLD);
     if (n.rounded)
         orr_log(ORR_WARN, "fetch",
                 "%lld ids end in 000, as numbers do that were rounded (in a spreadsheet, say): "
