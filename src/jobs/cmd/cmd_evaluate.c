@@ -53,6 +53,11 @@ static orr_status output(orr_context *context, const orr_apply_opts *o, const or
     if (!orr_has_truth(&a->model, &a->samples))
         return orr_fail(ORR_ERR_FORMAT,
                         "%s has no labels to compare with; orrery predict needs none", data);
+    if (!a->scores.has_truth)
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: some of its targets are none (NaN or infinite); import it again with "
+                        "input.nan: drop; orrery predict needs none",
+                        data);
     orr_model_tell_target(&a->model, "evaluate", "target_kind");
     ORR_TRY(orr_groupings_create(&groups, &a->scores, &a->samples, a->rows, &o->by, o->groups,
                                  o->outlier));

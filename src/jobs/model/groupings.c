@@ -25,9 +25,15 @@ static orr_status take_numbers(double *by, const char *name, const orr_scores *s
                         "by: %s has no aux number \"%s\"; give target, or one of those that orrery "
                         "info shows",
                         orr_dataset_path(samples->set), name);
-    for (int64_t i = 0; i < s->n; i++)
+    for (int64_t i = 0; i < s->n; i++) {
         by[i] =
             column < 0 ? (double)s->truth[i] : (double)orr_samples_aux(samples, rows[i])[column];
+        if (!isfinite(by[i]))
+            return orr_fail(ORR_ERR_FORMAT,
+                            "by: %s: \"%s\" is none (NaN or infinite) for some samples; import the "
+                            "table again with input.nan: drop",
+                            orr_dataset_path(samples->set), name);
+    }
     return ORR_OK;
 }
 

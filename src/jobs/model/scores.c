@@ -99,6 +99,14 @@ static orr_status judge_values(orr_scores *s, const orr_model *m)
     return ORR_OK;
 }
 
+/* Targets that are none (NaN) make no score: of such samples as a whole there is no truth. */
+static int is_known(const float *truth, size_t n)
+{
+    for (size_t i = 0; truth && i < n; i++)
+        if (!isfinite(truth[i])) return 0;
+    return 1;
+}
+
 /* logits NULL: the loss is not known. */
 static orr_status judge(orr_scores *s, const orr_model *m, const orr_samples *samples,
                         const int64_t *rows, const orr_real *logits, double threshold)
@@ -114,6 +122,7 @@ static orr_status judge(orr_scores *s, const orr_model *m, const orr_samples *sa
     if (!labels && !s->truth)
         return orr_fail(ORR_ERR_NOMEM, "out of memory: labels of %zu samples", n);
     gather_truth(m, samples, rows, s->n, labels, s->truth);
+    if (!is_known(s->truth, n * truth_width(m))) return ORR_OK;
     if (logits) s->loss = mean_loss(m, s->n, logits, labels, s->truth);
     s->has_truth = 1;
     st = labels ? orr_classification_create(&s->classification, labels, s->p, s->n, s->n_classes,
