@@ -154,6 +154,19 @@ class Values(unittest.TestCase):
         gx, gy, *_ = load(o.tmp("lx.npy"), ["input.label=" + o.tmp("ly.npy"), "input.nan=drop", "input.classes=numbers"])
         np.testing.assert_array_equal(gy, np.delete(np.arange(20), 3))
 
+    def test_netcdf_says_what_is_none(self):
+        x = table()
+        x[[3, 9], 1], x[5, 0] = -32767, 1e36
+        with h5py.File(o.tmp("nc.h5"), "w") as f:
+            d = f.create_dataset("x", data=x)
+            d.attrs["_FillValue"], d.attrs["missing_value"] = np.float32(-32767), np.array([1e36], "f4")
+            f.create_dataset("y", data=np.where(np.arange(300) == 7, -1, np.arange(300) % 2)).attrs["_FillValue"] = -1
+        self.assertIn("is nan", o.orrery("import", "input.files=[" + o.tmp("nc.h5") + "]", "out=" + o.tmp("no"), code=None).err)
+        gx, *_ = load(o.tmp("nc.h5"), ["input.nan=keep"])
+        np.testing.assert_array_equal(gx, np.where((x == -32767) | (x == np.float32(1e36)), np.nan, x))
+        gx, gy, gid, _ = load(o.tmp("nc.h5"), ["input.nan=drop", "input.label=y"])
+        np.testing.assert_array_equal(gid, [i for i in range(300) if i not in (3, 5, 7, 9)])
+
     def test_what_a_type_cannot_hold(self):
         for dtype, value in ((np.float64, 1e300), (np.float16, np.inf)):
             x = np.ones((4, 2), dtype)

@@ -3,6 +3,7 @@
 #include "core/memory.h"
 #include "data/half.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -144,11 +145,19 @@ static const char *element(const orr_array *a, int64_t row, int64_t flat)
     return a->data + (size_t)at * a->elem_bytes;
 }
 
+void orr_array_mark_nulls(const orr_array *a, double *v, size_t n)
+{
+    for (int k = 0; k < a->n_nulls; k++)
+        for (size_t i = 0; i < n; i++)
+            if (v[i] == a->nulls[k]) v[i] = NAN;
+}
+
 double orr_array_number(const orr_array *a, int64_t row, int64_t flat)
 {
     double v;
 
     orr_elem_load(&v, a, element(a, row, flat), 1, 1);
+    orr_array_mark_nulls(a, &v, 1);
     return v;
 }
 

@@ -50,9 +50,11 @@ struct orr_array {
     char *what; /* for messages: "koi.npz: X" */
     orr_elem elem;
     size_t elem_bytes;
-    int swap;    /* bytes in the other order than this machine's */
-    int is_ucs4; /* of a text */
-    int bits;    /* of a float: as of orr_field (records.h) */
+    int swap;        /* bytes in the other order than this machine's */
+    int is_ucs4;     /* of a text */
+    int bits;        /* of a float: as of orr_field (records.h) */
+    double nulls[2]; /* numbers that its file says stand for no value */
+    int n_nulls;
     int n_dims;
     int64_t dims[ORR_ARRAY_DIMS];
     int64_t strides[ORR_ARRAY_DIMS]; /* in elements: C order or Fortran's */
@@ -80,6 +82,8 @@ orr_status orr_array_layout(orr_array *a, int fortran, size_t n_bytes);
 orr_status orr_array_load(orr_array *a);
 
 /* Values of an array in memory.  flat: index within the row, C order. */
+/* Which of v[n], values of a, its file says are none become NaN. */
+void orr_array_mark_nulls(const orr_array *a, double *v, size_t n);
 double orr_array_number(const orr_array *a, int64_t row, int64_t flat);
 /* 0 when it does not fit (uint64 beyond int64) or is not of an integer type. */
 int orr_array_integer(const orr_array *a, int64_t row, int64_t *out);

@@ -88,7 +88,8 @@ static int is_plain(const array_table *s, const span *w)
 {
     int64_t stride = 1;
 
-    if (s->base.zscore || w->a->swap || !orr_value_rule_is_plain(&s->base.rule[ORR_VALUES_X]))
+    if (s->base.zscore || w->a->swap || w->a->n_nulls ||
+        !orr_value_rule_is_plain(&s->base.rule[ORR_VALUES_X]))
         return 0;
     if (!(w->a->elem == ORR_ELEM_U1 && s->base.schema.x_type == ORR_X_U8) &&
         !(w->a->elem == ORR_ELEM_F4 && s->base.schema.x_type == ORR_X_F32))
@@ -151,6 +152,7 @@ static orr_status do_sample(const job *j, const span *w, int64_t i, double *v)
         if (s->base.schema.x_type == ORR_X_U8 || all_finite(dst, j->values)) return ORR_OK;
     }
     gather(s, w, p, v);
+    orr_array_mark_nulls(w->a, v, j->values);
     ORR_TRY(check(j, w, i, orr_values_clean(rule, v, j->values, &gaps), v));
     if (gaps && j->out->gaps) j->out->gaps[w->to + i] = 1;
     if (s->base.zscore) orr_values_zscore(v, j->values);

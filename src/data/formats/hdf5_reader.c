@@ -803,6 +803,30 @@ static orr_status read_rows(const orr_array *a, int64_t first, int64_t n, void *
 
 static const orr_array_ops ops = { .read = read_rows, .close = close_source };
 
+/* netCDF's way to say that a number stands for none. */
+static void find_nulls(orr_array *a, hid_t dataset)
+{
+    static const char *const names[] = { "_FillValue", "missing_value" };
+
+    for (int i = 0; i < 2; i++) {
+        hid_t attr, space = -1, type = -1;
+        double v;
+
+        if (H5Aexists(dataset, names[i]) <= 0 ||
+            (attr = H5Aopen(dataset, names[i], H5P_DEFAULT)) < 0)
+            continue;
+        space = H5Aget_space(attr);
+        type = H5Aget_type(attr);
+        if (space >= 0 && type >= 0 && H5Sget_simple_extent_npoints(space) == 1 &&
+            (H5Tget_class(type) == H5T_INTEGER || H5Tget_class(type) == H5T_FLOAT) &&
+            H5Aread(attr, H5T_NATIVE_DOUBLE, &v) >= 0)
+            a->nulls[a->n_nulls++] = v;
+        if (type >= 0) H5Tclose(type);
+        if (space >= 0) H5Sclose(space);
+        H5Aclose(attr);
+    }
+}
+
 static orr_status open_dataset(orr_array *a, const char *path, const char *dataset)
 {
     source *s = orr_alloc(1, sizeof *s);
@@ -817,6 +841,7 @@ static orr_status open_dataset(orr_array *a, const char *path, const char *datas
     ORR_TRY(set_type(a, s));
     ORR_TRY(check_written(
         &(place){ .file = s->file.id, .set = s->dataset, .path = path, .dataset = dataset }));
+    find_nulls(a, s->dataset);
     return a->elem_bytes ? set_dims(a, s) : load_text(a, s);
 }
 
