@@ -80,7 +80,8 @@ static void standardise_fit_row(const orr_step *s, int pass, const double *v, do
 
 static orr_status standardise_fit_end(orr_step *s, int pass, const double *total, int64_t rows)
 {
-    const double each = (double)(orr_sample_elements(s->in) / s->n_stats), n = (double)rows * each;
+    const size_t each = orr_sample_elements(s->in) / s->n_stats; /* numbers of a row */
+    const double n = (double)rows * (double)each;
     double *mean = s->stats, *dev = s->stats + s->n_stats;
 
     char name[96];
