@@ -222,23 +222,46 @@ static int is_usual(float v)
     return nines >= 2 && others == 0;
 }
 
+/* What a column is without those that may be sentinels. */
+typedef struct {
+    double least, greatest;
+    int has_third, small_counts; /* a third value between them; whole numbers less than ten apart */
+} rest;
+
+static int rest_of(rest *r, const orr_census_column *c, const int n[2])
+{
+    r->greatest = c->end[0][n[0]];
+    r->least = -(double)c->end[1][n[1]];
+    if (!c->n_end[0][n[0]] || !c->n_end[1][n[1]] || !(r->greatest > r->least)) return 0;
+    r->has_third = 0;
+    for (int i = n[0]; i < ORR_CENSUS_ENDS; i++)
+        r->has_third |=
+            c->n_end[0][i] && c->end[0][i] < r->greatest && (double)c->end[0][i] > r->least;
+    r->small_counts = r->greatest - r->least < 10 && r->greatest == floor(r->greatest) &&
+                      r->least == floor(r->least);
+    return 1;
+}
+
+static int stands_out(const rest *r, double v, double gap, int64_t times)
+{
+    double spread = r->greatest - r->least;
+
+    if (gap > spread && is_usual((float)v)) return 1;
+    if (!r->has_third) return 0;
+    return (gap > 10 * spread && times >= 2) || (gap > spread && times >= 3 && !r->small_counts);
+}
+
 /* Whether the first n[0] of the greatest and the first n[1] of the least lie far enough outside. */
 static int far_outside(const orr_census_column *c, const int n[2])
 {
-    double greatest = c->end[0][n[0]], least = -(double)c->end[1][n[1]], spread = greatest - least;
+    rest r;
 
-    if (!c->n_end[0][n[0]] || !c->n_end[1][n[1]] || !(spread > 0)) return 0;
-    for (int i = n[0]; i < ORR_CENSUS_ENDS; i++) /* a third value between them */
-        if (c->n_end[0][i] && c->end[0][i] < greatest && c->end[0][i] > least) goto different;
-    return 0;
-different:
+    if (!rest_of(&r, c, n)) return 0;
     for (int e = 0; e < 2; e++)
         for (int i = 0; i < n[e]; i++) {
-            double gap = (double)c->end[e][i] - (e ? -least : greatest);
+            double gap = (double)c->end[e][i] - (e ? -r.least : r.greatest);
 
-            if (!(gap > 10 * spread && c->n_end[e][i] >= 2) &&
-                !(gap > spread && is_usual(c->end[e][i])))
-                return 0;
+            if (!stands_out(&r, c->end[e][i], gap, c->n_end[e][i])) return 0;
         }
     return 1;
 }

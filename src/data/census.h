@@ -5,11 +5,13 @@
  * aux numbers, in that order.  uint8 samples have no columns.
  *
  * A sentinel is a number that stands for no value (-9999, 99.99, 1e20).  A column's least or
- * greatest values look like sentinels when they lie far outside of the rest of it (the rest has
- * three or more different values; its spread is greatest minus least):
+ * greatest values look like sentinels when they lie far outside of the rest of it, whose spread is
+ * greatest minus least, and not 0:
  *   - written with two or more nines alone, or a power of ten from 1e10 on, of either sign (99,
  *     -9999, 99.9, 1e20): by more than the spread of the rest, be it met once;
- *   - any other number: by more than ten times that spread, and met twice or more.
+ *   - any other number, where the rest has three different values: by more than that spread and met
+ *     three times or more (where the rest are not whole numbers less than ten apart: small counts),
+ *     or by more than ten times that spread and met twice.
  * Up to ORR_CENSUS_ENDS of them are found at each end.  Rules go by counts and extremes alone, so
  * neither the order of rows nor the number of ranks matters: censuses of parts are merged.
  *

@@ -26,9 +26,10 @@ static const char *said(char buf[256], double low, double high, double step, int
 
     for (int i = 0; i < ROWS; i++) {
         seed = seed * 1103515245u + 12345u;
-        x[i] = i < n ? (float)v[i]
-                     : (float)(low + floor((high - low) * ((seed >> 8) & 0xffff) / 65536 / step) *
-                                         step);
+        x[i] =
+            i < n
+                ? (float)v[i]
+                : (float)(low + floor((high - low) * ((seed >> 8) & 0xffff) / 65536 / step) * step);
     }
     for (int k = 0; k < 2; k++) {
         orr_rows rows = { .n = ROWS / 2, .x = x + k * (ROWS / 2) };
@@ -43,8 +44,8 @@ static const char *said(char buf[256], double low, double high, double step, int
     return buf;
 }
 
-#define SAID(low, high, step, ...)                                                     \
-    said(buf, low, high, step, sizeof((double[]){ __VA_ARGS__ }) / sizeof(double),     \
+#define SAID(low, high, step, ...)                                                                 \
+    said(buf, low, high, step, sizeof((double[]){ __VA_ARGS__ }) / sizeof(double),                 \
          (double[]){ __VA_ARGS__ })
 
 static void test_sentinels(void **state)
@@ -59,6 +60,9 @@ static void test_sentinels(void **state)
     assert_string_equal(SAID(-2, 2, 1e-3, 99, -99), "u -99 1 time, 99 1 time");
     assert_string_equal(SAID(0, 1, 1e-3, 1e20, 1e30), "u 1e+30 1 time, 1e+20 1 time");
     assert_string_equal(SAID(0, 3, 1e-3, -77, -77), "u -77 2 times");
+    assert_string_equal(SAID(15, 25, 1e-3, -1, -1, -1), "u -1 3 times");
+    assert_string_equal(SAID(15, 25, 1e-3, 0, 0, 0), "u 0 3 times");
+    assert_string_equal(SAID(0, 2, 1, -9999), "u -9999 1 time"); /* beside two values */
     assert_string_equal(SAID(2454833, 2456000, 1, 0, 0), "u 0 2 times");
 }
 
@@ -68,7 +72,8 @@ static void test_no_sentinels(void **state)
 
     (void)state;
     assert_string_equal(SAID(15, 25, 1e-3, 26, 26), "");
-    assert_string_equal(SAID(0, 3, 1e-3, -77), "");      /* once, and not of nines */
+    assert_string_equal(SAID(15, 25, 1e-3, -1, -1), "");
+    assert_string_equal(SAID(0, 3, 1e-3, -77), "");       /* once, and not of nines */
     assert_string_equal(SAID(0, 120, 1, 99, 99, 99), ""); /* within the rest */
     assert_string_equal(SAID(0, 95, 1, 99, 99), "");
     assert_string_equal(SAID(0, 2, 1, 1, 0, 1), ""); /* two values */
@@ -79,8 +84,7 @@ static void test_no_sentinels(void **state)
 static void test_rows(void **state)
 {
     orr_schema s = { .x_type = ORR_X_F32, .n_dims = 1, .h = 1, .w = 1, .c = 2, .n_aux = 1 };
-    float x[] = { 1, 2, 0, 0, NAN, NAN, 7, 7, 1, 2, -0.0f, -0.0f },
-          aux[] = { 1, NAN, 3, 4, 5, 6 };
+    float x[] = { 1, 2, 0, 0, NAN, NAN, 7, 7, 1, 2, -0.0f, -0.0f }, aux[] = { 1, NAN, 3, 4, 5, 6 };
     orr_rows rows = { .n = 6, .x = x, .aux = aux };
     int64_t first, second;
     orr_census *c;

@@ -140,6 +140,24 @@ class Values(unittest.TestCase):
         self.assertRegex(o.orrery("import", "input.files=[" + path + "]", "input.missing={d: 1}", "input.label=l",
                                   "out=" + o.tmp("no"), code=None).err, "d")
 
+    def test_tables_have_rules_of_their_own(self):
+        a, b = o.write("k1.csv", "a,b\n1,2\n,3\n"), o.write("k2.csv", "a,b\n4,\n5,-9\n6,7\n")
+        job = o.write("k.yaml", f"out: {o.tmp('k')}\ninputs:\n  - {{files: [{a}], nan: keep}}\n  - {{files: [{b}], nan: drop, missing: -9}}\n")
+        o.orrery("import", job)
+        np.testing.assert_array_equal(read(o.tmp("k"))[0], np.array([[1, 2], [np.nan, 3], [6, 7]]))
+
+    def test_images_and_integers(self):
+        x = np.random.default_rng(1).normal(100, 5, (40, 6, 6, 2)).astype("f4")
+        x[3, 2, 2, 1] = x[9, 0, 0, 1] = -9999
+        np.save(o.tmp("im.npy"), x)
+        *_, err = load(o.tmp("im.npy"), [])
+        self.assertIn("channel 1 -9999 2 times;", err)
+        x = np.random.default_rng(1).integers(10, 500, (60, 3)).astype("i4")
+        x[[1, 2, 3], 0] = -999
+        np.save(o.tmp("in.npy"), x)
+        *_, err = load(o.tmp("in.npy"), [])
+        self.assertIn("value 0 -999 3 times;", err)
+
     def test_labels_that_are_none(self):
         path = o.write("l.csv", "a,b,l\n" + "".join("%d,2,%s\n" % (i, "" if i == 7 else i % 2) for i in range(20)))
         self.assertIn("the label is empty", o.orrery("import", "input.files=[" + path + "]", "input.label=l", "input.features=a,b",

@@ -327,7 +327,9 @@ orr_status orr_table_read(const orr_table *t, int64_t first, int64_t n, orr_rows
         for (int64_t i = 0; i < n; i++)
             ((int64_t *)rows->id)[i] = t->id_start + t->skip + first + i;
     if (n == 0) return ORR_OK;
-    return t->ops->read(t, t->skip + first, n, rows, threads > 0 ? threads : 1);
+    ORR_TRY(t->ops->read(t, t->skip + first, n, rows, threads > 0 ? threads : 1));
+    if (rows->gaps && orr_table_policy(t) != ORR_MISSING_DROP) memset(rows->gaps, 0, (size_t)n);
+    return ORR_OK;
 }
 
 /* ---- columns ---- */

@@ -150,8 +150,8 @@ orr_status orr_table_set_classes(orr_table *t, orr_classes *values, int64_t rows
 void orr_table_say_classes(const orr_table *t, orr_text *out);
 
 /* Rows [first, first + n) into rows->x, y, id, aux (the caller's, big enough; NULL = not wanted),
- * sets rows->n; rows->gaps says which rows have a value that is none.  Uses `threads` OpenMP
- * threads.  Thread-safe.  Large n pays: a call has to find its first row. */
+ * sets rows->n; rows->gaps says which rows have a value that is none and are to be dropped.  Uses
+ * `threads` OpenMP threads.  Thread-safe.  Large n pays: a call has to find its first row. */
 orr_status orr_table_read(const orr_table *t, int64_t first, int64_t n, orr_rows *rows,
                           int threads);
 

@@ -119,7 +119,7 @@ size_t orr_values_clean(const orr_value_rule *r, double *v, size_t n, int *gaps)
 struct orr_value_losses {
     pthread_mutex_t lock;
     size_t n;
-    _Atomic double *worst; /* error of each, to be looked at without the lock */
+    _Atomic double *worst, *value; /* of each, to be looked at without the lock */
     orr_value_loss *list;
 };
 
@@ -133,6 +133,7 @@ orr_status orr_value_losses_create(orr_value_losses **out, size_t n)
         return orr_fail(ORR_ERR_INTERNAL, "values: no mutex");
     }
     if (!l || !(l->worst = orr_alloc(n + 1, sizeof *l->worst)) ||
+        !(l->value = orr_alloc(n + 1, sizeof *l->value)) ||
         !(l->list = orr_alloc(n + 1, sizeof *l->list))) {
         orr_value_losses_destroy(l);
         return orr_fail(ORR_ERR_NOMEM, "out of memory: %zu columns", n);
@@ -147,6 +148,7 @@ void orr_value_losses_destroy(orr_value_losses *l)
     if (!l) return;
     pthread_mutex_destroy(&l->lock);
     orr_free(l->worst);
+    orr_free(l->value);
     orr_free(l->list);
     orr_free(l);
 }
@@ -170,15 +172,18 @@ static void note(orr_value_losses *l, size_t k, double error, double value)
     pthread_mutex_lock(&l->lock);
     orr_value_loss_merge(&l->list[k], &now);
     atomic_store_explicit(&l->worst[k], l->list[k].error, memory_order_relaxed);
+    atomic_store_explicit(&l->value[k], l->list[k].value, memory_order_relaxed);
     pthread_mutex_unlock(&l->lock);
 }
 
 static void note_losses(orr_value_losses *l, const double *v, size_t n)
 {
     for (size_t i = 0, k = 0; i < n; i++, k = k + 1 == l->n ? 0 : k + 1) {
-        double error = fabs(v[i] - (double)(float)v[i]);
+        double error = fabs(v[i] - (double)(float)v[i]),
+               worst = atomic_load_explicit(&l->worst[k], memory_order_relaxed);
 
-        if (error > 0 && error >= atomic_load_explicit(&l->worst[k], memory_order_relaxed))
+        if (!(error > 0) || error < worst) continue;
+        if (error > worst || v[i] < atomic_load_explicit(&l->value[k], memory_order_relaxed))
             note(l, k, error, v[i]);
     }
 }
