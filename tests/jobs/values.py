@@ -1,6 +1,6 @@
 """Numbers that are no values, in every kind of file: what import refuses, drops, keeps and says;
 against numpy."""
-import gzip
+import os
 import struct
 import unittest
 
@@ -289,6 +289,21 @@ class Filled(unittest.TestCase):
         p = o.orrery("predict", o.tmp("own-median-0"), o.tmp("dirty"), "out=" + o.tmp("p.csv"))
         with open(o.tmp("p.csv")) as f:
             self.assertNotIn("nan", f.read())
+
+    def test_each_fold_learns_its_own(self):
+        shared = train_job("fold-job", o.tmp("dirty"), "[nan: {fill: median}, standardise: {per: feature}]")
+        for ranks in (0, 3):
+            o.orrery("cv", o.write("fold-cv.yaml", f"run: {o.tmp('folds%d' % ranks)}\njob: {shared}\ncv: {{folds: 3}}\n"
+                                   "runtime: {threads: 1, progress: false}\n"), ranks=ranks)
+        self.assertEqual(o.sha(o.tmp("folds0/oof.h5")), o.sha(o.tmp("folds3/oof.h5")))
+        with h5py.File(o.tmp("folds0/oof.h5")) as f:
+            fold = np.ravel(f["fold"][:])
+        for k, task in enumerate(sorted(os.listdir(o.tmp("folds0/tasks")))):
+            rows = np.flatnonzero(fold != k)
+            rows = train_test_split(rows, test_size=0.2, random_state=1, stratify=self.y[rows])[0]
+            want = SimpleImputer(strategy="median").fit(self.dirty[rows].astype(np.float64)).statistics_.astype("f4")
+            with h5py.File(o.tmp("folds0/tasks/" + task + "/model.h5")) as f:
+                np.testing.assert_array_equal(f["transform_numbers"][:3].astype("f4"), want)
 
     def test_nan_never_reaches_a_net(self):
         r = o.orrery("train", train_job("no-1", o.tmp("dirty"), "[]"), code=None)
