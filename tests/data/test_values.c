@@ -31,6 +31,7 @@ static void test_is_missing(void **state)
     assert_true(orr_is_missing(&none, INFINITY) && orr_is_missing(&none, NAN));
     assert_false(orr_is_missing(&none, 1e300) || orr_is_missing(&none, -9999));
     assert_true(orr_is_missing_text(&m, "N/A", 3) && orr_is_missing_text(&m, "-9999.0", 7));
+    assert_true(orr_is_missing_text(&none, "", 0) && orr_is_missing_text(&none, "-Inf", 4));
     assert_false(orr_is_missing_text(&m, "NA", 2) || orr_is_missing_text(&none, "N/A", 3));
     orr_classes_free(&all);
     orr_classes_free(&own);
@@ -113,12 +114,9 @@ static void test_zscore_leaves_nan_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_is_missing),
-        cmocka_unit_test(test_near_is_not_missing),
-        cmocka_unit_test(test_clean),
-        cmocka_unit_test(test_store),
-        cmocka_unit_test(test_losses),
-        cmocka_unit_test(test_zscore_leaves_nan_out),
+        cmocka_unit_test(test_is_missing), cmocka_unit_test(test_near_is_not_missing),
+        cmocka_unit_test(test_clean),      cmocka_unit_test(test_store),
+        cmocka_unit_test(test_losses),     cmocka_unit_test(test_zscore_leaves_nan_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

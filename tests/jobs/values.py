@@ -165,12 +165,17 @@ class Values(unittest.TestCase):
         for ranks in (0, 2):
             gx, gy, gid, _ = load(path, ["input.label=l", "input.features=a,b", "input.nan=drop"], ranks=ranks)
             np.testing.assert_array_equal(gid, [i for i in range(20) if i != 7])
-        y = np.arange(20.0)
+        y = np.arange(20.0) % 3
+        y[3] = np.inf
+        np.save(o.tmp("lx.npy"), np.zeros((20, 2), "f4") + np.arange(20)[:, None])
+        np.save(o.tmp("ly.npy"), y)
+        self.assertIn("is none; fix", o.orrery("import", "input.files=[" + o.tmp("lx.npy") + "]", "input.label=" + o.tmp("ly.npy"),
+                                               "input.nan=keep", "out=" + o.tmp("no"), code=None).err)
         y[3] = np.nan
         np.save(o.tmp("lx.npy"), np.zeros((20, 2), "f4") + np.arange(20)[:, None])
         np.save(o.tmp("ly.npy"), y)
         gx, gy, *_ = load(o.tmp("lx.npy"), ["input.label=" + o.tmp("ly.npy"), "input.nan=drop", "input.classes=numbers"])
-        np.testing.assert_array_equal(gy, np.delete(np.arange(20), 3))
+        np.testing.assert_array_equal(gy, np.delete(np.arange(20) % 3, 3))
 
     def test_netcdf_says_what_is_none(self):
         x = table()

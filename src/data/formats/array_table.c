@@ -6,6 +6,7 @@
 #include "data/formats/tables_private.h"
 #include "data/formats/values.h"
 
+#include <math.h>
 #include <omp.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -268,7 +269,10 @@ static orr_field field_of(const orr_array *a)
 static size_t label_text(const orr_array *a, int64_t row, char text[ORR_FIELD_TEXT])
 {
     const orr_field f = field_of(a);
-    size_t n = orr_field_text(&f, a->data + (size_t)(row * a->strides[0]) * a->elem_bytes, 0, text);
+    size_t n;
+
+    if (a->n_nulls && isnan(orr_array_number(a, row, 0))) return 0;
+    n = orr_field_text(&f, a->data + (size_t)(row * a->strides[0]) * a->elem_bytes, 0, text);
 
     return n < ORR_FIELD_TEXT ? n : ORR_FIELD_TEXT - 1;
 }

@@ -1,6 +1,8 @@
 /* data/formats/values.c - what is no value, rounding, checks and row scaling. */
 #include "data/formats/values.h"
 #include "core/memory.h"
+#include "data/formats/number.h"
+#include "data/formats/text_value.h"
 #include "data/half.h"
 
 #include <float.h>
@@ -81,6 +83,10 @@ int orr_is_missing(const orr_missing *m, double v)
 
 int orr_is_missing_text(const orr_missing *m, const char *text, size_t n)
 {
+    double v;
+
+    if (orr_text_is_null(text, n) || (orr_number_parse(text, text + n, &v) && !isfinite(v)))
+        return 1;
     return (m->all && orr_classes_find(m->all, text, n) >= 0) ||
            (m->own && orr_classes_find(m->own, text, n) >= 0);
 }

@@ -52,6 +52,7 @@ void orr_missing_lists_free(orr_missing_lists *l);
 /* Those of the column of that name. */
 orr_missing orr_missing_named(const orr_missing_lists *l, const char *name);
 int orr_is_missing(const orr_missing *m, double v);
+/* The same of a field or a label: a null, a number that is not finite, or what is listed. */
 int orr_is_missing_text(const orr_missing *m, const char *text, size_t n);
 
 /* The worst that rounding to float32 did to a column: `value` became one that is `error` away.
