@@ -530,7 +530,6 @@ int main(void)
         cmocka_unit_test(test_ranks),
         cmocka_unit_test(test_resume),
         cmocka_unit_test(test_ranks_with_joined_leaves),
-        cmocka_unit_test(test_resume),
         cmocka_unit_test(test_drop_last),
         cmocka_unit_test(test_balanced),
         cmocka_unit_test(test_values),
