@@ -156,16 +156,6 @@ static orr_status check_batch(const orr_train_job *job, const orr_model *m, int6
 }
 
 /* ---- classes and targets ---- */
-static int64_t count_class(const orr_split *p, int class)
-{
-    const int32_t *labels = orr_dataset_labels(p->samples->set);
-    int64_t n = 0;
-
-    for (int64_t i = 0; i < p->n; i++)
-        n += labels[p->rows[i]] == class;
-    return n;
-}
-
 enum { NAMED = 5 };
 
 /* "the training split (96 samples) has none of class b, c" */
@@ -173,11 +163,13 @@ static void find_classes(const orr_model *m, const orr_split *p, orr_text *out)
 {
     int n_classes = orr_model_n_classes(m), missing = 0;
     int is_train = strcmp(p->name, "train") == 0;
+    int64_t *counts = orr_alloc((size_t)n_classes, sizeof *counts);
     orr_text list = ORR_TEXT_INIT;
     char name[ORR_DATA_NAME_MAX];
 
-    for (int c = 0; c < n_classes; c++) {
-        if (count_class(p, c)) continue;
+    if (counts) orr_split_count_classes(p, n_classes, counts);
+    for (int c = 0; counts && c < n_classes; c++) {
+        if (counts[c]) continue;
         if (missing++ < NAMED)
             orr_text_printf(&list, "%s%s", missing > 1 ? ", " : "",
                             orr_class_name(&m->schema, c, name, sizeof name));
@@ -190,6 +182,8 @@ static void find_classes(const orr_model *m, const orr_split *p, orr_text *out)
                         : missing >= n_classes - 1
                             ? "with one class alone no AUC and no average precision can be told"
                             : "its metrics are of the other classes");
+    if (!counts) out->status = orr_fail(ORR_ERR_NOMEM, "out of memory: %d classes", n_classes);
+    orr_free(counts);
     orr_text_free(&list);
 }
 
@@ -314,6 +308,10 @@ orr_status orr_cautions_parts(const orr_train_job *job, const orr_model *m, cons
     const orr_split *validation = &parts->part[ORR_VALIDATION], *fold = &parts->part[ORR_FOLD];
     int64_t length = epoch_length(job, parts);
 
+    for (int i = 1; i < ORR_N_SPLITS; i++)
+        if (parts->part[i].n)
+            ORR_TRY(orr_model_accepts(m, orr_dataset_schema(parts->part[i].samples->set),
+                                      parts->part[i].name));
     ORR_TRY(check_batch(job, m, length));
     say_noisy(job, m, length < job->train.batch ? length : job->train.batch, out);
     ORR_TRY(check_select(job, m, validation));

@@ -317,6 +317,16 @@ orr_status orr_splits_check_targets(const orr_splits *p, const orr_bins *bins)
     return ORR_OK;
 }
 
+void orr_split_count_classes(const orr_split *p, int n_classes, int64_t *counts)
+{
+    const int32_t *labels = orr_dataset_labels(p->samples->set);
+
+    for (int c = 0; c < n_classes; c++)
+        counts[c] = 0;
+    for (int64_t i = 0; labels && i < p->n; i++)
+        if (labels[p->rows[i]] >= 0 && labels[p->rows[i]] < n_classes) counts[labels[p->rows[i]]]++;
+}
+
 int64_t orr_splits_most(const orr_splits *p)
 {
     int64_t most = 0;

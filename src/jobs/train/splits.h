@@ -49,6 +49,8 @@ orr_status orr_set_identity(char out[128], const char *path);
 /* ORR_ERR_FORMAT when a target of any part lies outside the bins: how many, and which.  Not
  * collective. */
 orr_status orr_splits_check_targets(const orr_splits *p, const orr_bins *bins);
+/* counts[c] = samples of class c; 0 of all where the set has values.  Not collective. */
+void orr_split_count_classes(const orr_split *p, int n_classes, int64_t *counts);
 /* Samples of the largest part beside training. */
 int64_t orr_splits_most(const orr_splits *p);
 

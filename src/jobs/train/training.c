@@ -78,10 +78,6 @@ static orr_status check_sets(orr_training *t)
     orr_split used[ORR_N_SPLITS];
     int n_used = 0;
 
-    for (int i = 1; i < ORR_N_SPLITS; i++)
-        if (t->parts->part[i].n)
-            ORR_TRY(orr_model_accepts(&t->model, orr_dataset_schema(t->parts->part[i].samples->set),
-                                      t->parts->part[i].name));
     for (int i = 0; i < ORR_N_SPLITS; i++)
         if (t->parts->part[i].n &&
             (i != ORR_FOLD || t->parts->part[i].rows != t->parts->part[ORR_VALIDATION].rows))
@@ -261,16 +257,12 @@ static orr_status make_stepper(orr_training *t)
 /* What the loss must learn of the training rows. */
 static orr_status fit_loss(orr_training *t)
 {
-    const orr_split *train = &t->parts->part[ORR_TRAIN];
-    const int32_t *labels = orr_dataset_labels(train->samples->set);
     int n = orr_model_n_classes(&t->model);
     int64_t *counts = orr_alloc((size_t)n + 1, sizeof *counts);
     orr_status st;
 
     if (!counts) return orr_fail(ORR_ERR_NOMEM, "out of memory: counts of %d classes", n);
-    for (int64_t i = 0; n && labels && i < train->n; i++)
-        if (labels[train->rows[i]] >= 0 && labels[train->rows[i]] < n)
-            counts[labels[train->rows[i]]]++;
+    orr_split_count_classes(&t->parts->part[ORR_TRAIN], n, counts);
     st = orr_loss_fit(&t->model.loss, n ? counts : NULL);
     orr_free(counts);
     return st;
