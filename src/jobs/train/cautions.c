@@ -26,15 +26,15 @@ static void say_noisy(const orr_train_job *job, const orr_model *m, int64_t n, o
     const orr_layer *l;
     int values = orr_graph_leaf_values(m->graph, &l);
     int filled = orr_leaves_filled(n, job->train.leaves, orr_fewest_samples(values));
-    int64_t least = filled > 0 ? n / filled : 0;
+    int64_t least = filled > 0 ? n / filled : 0, each = least * values;
 
-    if (l && least > 0 && least * values < few)
+    if (l && least > 0 && each < few)
         orr_text_printf(out,
                         "layer %s (%s) takes its statistics of leaves of %lld sample%s, %lld "
                         "values a channel (%lld samples a batch in train.leaves %d): fewer leaves, "
                         "or over: batch, make them less noisy\n",
                         l->name, l->kind->kind, (long long)least, least > 1 ? "s" : "",
-                        (long long)(least * values), (long long)n, job->train.leaves);
+                        (long long)each, (long long)n, job->train.leaves);
 }
 
 static orr_status check_leaves(const orr_train_job *job, const orr_model *m)
