@@ -16,7 +16,8 @@
 /* Of the model alone: bounded outputs, statistics of a leaf or of one number of a sample. */
 orr_status orr_cautions_model(const orr_train_job *job, const orr_model *m, orr_text *out);
 /* Of the splits that it meets: samples that are not the model's (orr_model_accepts), last batches,
- * samples that do not vary, classes and targets, a metric that the validation split does not define.
+ * samples that do not vary, classes and targets, a metric that the validation split does not
+ * define.
  */
 orr_status orr_cautions_parts(const orr_train_job *job, const orr_model *m, const orr_splits *parts,
                               orr_text *out);
