@@ -194,7 +194,8 @@ archive: {{folder: {o.tmp('fetched')}, url: "http://127.0.0.1:9/{{n}}.fits", pat
             self.assertIn(name, listed[i].split(": ", 1)[1])
 
     def test_hours(self):
-        """Right ascensions in hours, and radians: nothing is cut, and what may be wrong is asked."""
+        """Right ascensions in hours, and radians: nothing is cut, and what may be wrong is
+        asked."""
         rows = [r for r in self.rows if r[2] == "icrs" and r[3]]
         for name, factor in (("hours", 1 / 15), ("radians", np.pi / 180)):
             path = o.tmp(f"{name}.csv")

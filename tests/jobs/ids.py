@@ -172,7 +172,8 @@ class Rounded(unittest.TestCase):
         """Whole numbers that a spreadsheet rounded are kept, and said; so is -1."""
         exact = [1237648704577142785 + 37 * i for i in range(30)]
         rounded = [int(f"{i:.14e}".replace("e+18", "").replace(".", "").ljust(19, "0")) for i in (float(e + 10 ** 6 * k) for k, e in enumerate(exact))]
-        spec = [299489677444933632 + 1024 * i for i in range(30)]  # specObjID: ten bits of zero, nothing lost
+        # specObjID: ten bits of zero, nothing lost
+        spec = [299489677444933632 + 1024 * i for i in range(30)]
         for name, ids, said in (("exact", exact, False), ("rounded", rounded, True), ("spec", spec, False)):
             path = write_csv(f"said-{name}.csv", [["objID", "ra", "dec", "run", "camcol", "field", "rerun", "z"]] + [[i, 10 + k, 1, 1, 1, 1, 1, 0.1 * k] for k, i in enumerate(ids)])
             err = o.orrery("import", f"input.files={path}", "input.id=objID", "input.features='ra,dec'", "out=" + o.tmp("said-" + name), QUIET, ranks=2).err

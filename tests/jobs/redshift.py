@@ -1,5 +1,5 @@
-"""What a target is, is said by a key and by nothing else: in every form of file, with names and without,
-scores of dz come with target_kind redshift, and with no name."""
+"""What a target is, is said by a key and by nothing else: in every form of file, with names and
+without, scores of dz come with target_kind redshift, and with no name."""
 import json
 import os
 import unittest

@@ -1,5 +1,6 @@
 """Scores on samples that made the model are said to be too good: counted by id or by content,
-whole sets and parts of them, one model, a cross-validation, a stack; an honest set is left alone."""
+whole sets and parts of them, one model, a cross-validation, a stack; an honest set is left
+alone."""
 import json
 import unittest
 

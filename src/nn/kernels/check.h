@@ -1,4 +1,4 @@
-/* nn/kernels/check.h - the functions behind the check table, one file a family; kernels.h has their
+/* nn/kernels/check.h - the functions behind the check table, one file a family; backend.h has their
  * contracts. Plain loops that say the formula; sums are kept in double and rounded once, so that in
  * the float build they are the better of two answers. */
 #ifndef ORR_NN_KERNELS_CHECK_H
