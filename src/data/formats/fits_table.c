@@ -1,7 +1,9 @@
 /* data/formats/fits_table.c - FITS binary tables: cfitsio reads the header, rows are read where
  * they lie.  Source: FITS standard 4.0, section 7.3. */
+#include "core/log.h"
 #include "core/memory.h"
 #include "core/text.h"
+#include "data/formats/fits_file.h"
 #include "data/formats/format.h"
 #include "data/formats/text_value.h"
 
@@ -63,23 +65,23 @@ static int is_table(fitsfile *f, int type)
 }
 
 /* What there is, for the sentence that says the table asked for is not. */
-static orr_status fail_no_table(fitsfile *f, const char *path, const char *table)
+static orr_status fail_no_table(orr_fits_file *f, const char *path, const char *table)
 {
     orr_text tables = { .max = 600 }, others = { .max = 600 };
     char name[FLEN_VALUE], what[160];
     orr_status st;
 
-    for (int i = 1, type, status = 0; !fits_movabs_hdu(f, i, &type, &status); i++) {
-        int packed = type == BINARY_TBL && !is_table(f, type);
-        orr_text *list = type == BINARY_TBL && !packed ? &tables : &others;
+    for (int status = orr_fits_first(f); !status; status = orr_fits_next(f)) {
+        int packed = f->type == BINARY_TBL && !is_table(f->hdu, f->type);
+        orr_text *list = f->type == BINARY_TBL && !packed ? &tables : &others;
 
-        say_what(f, type, what, sizeof what);
+        say_what(f->hdu, f->type, what, sizeof what);
         if (packed) snprintf(what, sizeof what, "an image in tiles");
-        name_of(f, name);
+        name_of(f->hdu, name);
         if (list == &others && !*what) continue;
         orr_text_printf(list, "%s%s%s%d%s%s%s", list->len ? ", " : "", list == &others ? what : "",
-                        list == &others ? " in extension " : "", i - 1, *name ? " (" : "", name,
-                        *name ? ")" : "");
+                        list == &others ? " in extension " : "", f->number - 1, *name ? " (" : "",
+                        name, *name ? ")" : "");
     }
     fits_clear_errmsg();
     if (tables.len == 0)
@@ -95,19 +97,19 @@ static orr_status fail_no_table(fitsfile *f, const char *path, const char *table
 }
 
 /* Moves to the table that was asked for. */
-static orr_status find_table(fitsfile *f, const char *path, const char *table)
+static orr_status find_table(orr_fits_file *f, const char *path, const char *table)
 {
-    int type = 0, status = 0, wanted = 0;
+    int wanted = 0;
     int64_t number;
 
     if (*table && !orr_integer_parse(table, strlen(table), &number))
         wanted = number > 0 && number < 100000 ? (int)number + 1 : -1;
-    for (int i = 2; !fits_movabs_hdu(f, i, &type, &status); i++) {
+    for (int status = orr_fits_next(f); !status; status = orr_fits_next(f)) {
         char name[FLEN_VALUE];
 
-        if (!is_table(f, type)) continue;
-        name_of(f, name);
-        if (!*table || i == wanted || (*name && !strcasecmp(name, table))) return ORR_OK;
+        if (!is_table(f->hdu, f->type)) continue;
+        name_of(f->hdu, name);
+        if (!*table || f->number == wanted || (*name && !strcasecmp(name, table))) return ORR_OK;
     }
     fits_clear_errmsg();
     return fail_no_table(f, path, table);
@@ -213,16 +215,35 @@ static orr_status read_column(fitsfile *f, const char *path, int i, LONGLONG row
     return ORR_OK;
 }
 
-static orr_status read_table(orr_records *r, fitsfile *f, const char *path)
+/* The sums that the table notes, over rows and heap.  Programs that edit a file often leave them as
+ * they were, so that a wrong one is said and no more. */
+static void check_sums(const orr_fits_file *f, const char *path)
 {
-    LONGLONG rows = 0, row_bytes = 0, start = 0;
+    orr_fits_sums sums = orr_fits_check_sums(f);
+
+    if (sums.data < 0 || (sums.hdu < 0 && sums.data == 0))
+        orr_log0(ORR_WARN, "data",
+                 "%s: its table in extension %d does not have the %s it notes: it is damaged, or "
+                 "was edited since; fetch the file again if it should be as it was made",
+                 path, f->number - 1, sums.data < 0 ? "DATASUM" : "CHECKSUM");
+    else if (sums.hdu < 0)
+        orr_log0(ORR_WARN, "data",
+                 "%s: the header of the table in extension %d was edited since its CHECKSUM was "
+                 "noted (its DATASUM is right)",
+                 path, f->number - 1);
+}
+
+static orr_status read_table(orr_records *r, const orr_fits_file *file, const char *path)
+{
+    fitsfile *f = file->hdu;
+    LONGLONG rows = 0, row_bytes = 0;
+    int64_t start = file->data;
     int status = 0, n = 0, cap = 0, packed = 0;
     size_t at = 0;
 
     fits_get_num_rowsll(f, &rows, &status);
     fits_get_num_cols(f, &n, &status);
     fits_read_key(f, TLONGLONG, "NAXIS1", &row_bytes, NULL, &status);
-    fits_get_hduaddrll(f, NULL, &start, NULL, &status);
     if (status) return fail_fits(path, "the header of the table", status);
     fits_read_key(f, TLOGICAL, "ZTABLE", &packed, NULL, &status);
     fits_clear_errmsg();
@@ -253,6 +274,7 @@ static orr_status read_table(orr_records *r, fitsfile *f, const char *path)
             "%s: truncated: %zu bytes, and the table's %lld rows end behind them; fetch "
             "the file again",
             path, r->bytes.n, (long long)rows);
+    check_sums(file, path);
     r->data = r->bytes.p + start;
     r->stride = at;
     r->rows = rows;
@@ -261,18 +283,14 @@ static orr_status read_table(orr_records *r, fitsfile *f, const char *path)
 
 static orr_status read_header(orr_records *r, const char *path, const char *table)
 {
-    void *bytes = (void *)r->bytes.p; /* opened for reading alone */
-    size_t n = r->bytes.n;
-    fitsfile *f = NULL;
-    int status = 0;
+    orr_fits_file f = { .bytes = r->bytes.p, .n = r->bytes.n };
+    int status = orr_fits_first(&f);
     orr_status st;
 
-    if (fits_open_memfile(&f, "table.fits", READONLY, &bytes, &n, 0, NULL, &status))
-        return fail_fits(path, "not a FITS file that can be read", status);
-    st = find_table(f, path, table);
-    if (st == ORR_OK) st = read_table(r, f, path);
-    status = 0;
-    fits_close_file(f, &status);
+    if (status) return fail_fits(path, "not a FITS file that can be read", status);
+    st = find_table(&f, path, table);
+    if (st == ORR_OK) st = read_table(r, &f, path);
+    orr_fits_close(&f);
     fits_clear_errmsg();
     return st;
 }

@@ -5,7 +5,9 @@
 #include "data/survey/frame.h"
 #include "data/survey/fits_lock_private.h"
 
+#include "core/log.h"
 #include "core/memory.h"
+#include "data/formats/fits_file.h"
 #include "data/survey/unpack.h"
 #include "data/survey/wcs.h"
 
@@ -17,7 +19,6 @@
 #include <string.h>
 
 enum {
-    BLOCK = 2880,         /* bytes of a FITS block */
     AXES = 9,             /* looked at; of more an image is none */
     CACHE_ROWS = 64,      /* rows kept as float32 */
     CACHE_BYTES = 8 << 20 /* and at most so much of them */
@@ -27,13 +28,10 @@ static const LONGLONG HEADER_MAX = 16 << 20, PIXELS_MAX = (LONGLONG)1 << 40;
 struct orr_frame {
     char *name;
     orr_unpack *packed;
-    void *base;  /* cfitsio's memory file, of */
-    size_t size; /* so many bytes */
-    fitsfile *fits;
+    orr_fits_file file; /* of what is unpacked */
     orr_wcs *wcs;
-    int width, height, bitpix, tiled;
-    LONGLONG data, end; /* first byte of the image, first one behind it (a multiple of BLOCK) */
-    float *cache;       /* row r, if at all, in slot r % n_cache */
+    int width, height, bitpix;
+    float *cache; /* row r, if at all, in slot r % n_cache */
     int *row_of, n_cache;
 };
 
@@ -58,27 +56,6 @@ static orr_status fits_trouble(const orr_frame *f, int status, const char *what)
     return orr_fail(ORR_ERR_FORMAT, "%s: %s: %s (cfitsio %d)", f->name, what, text, status);
 }
 
-static void close_fits(orr_frame *f)
-{
-    int status = 0;
-
-    if (f->fits) fits_close_file(f->fits, &status);
-    f->fits = NULL;
-}
-
-/* cfitsio on the first `size` bytes. */
-static int open_fits(orr_frame *f, size_t size)
-{
-    int status = 0;
-
-    close_fits(f);
-    f->base = (void *)(size_t)orr_unpack_bytes(f->packed);
-    f->size = size;
-    fits_open_memfile(&f->fits, "frame.fits", READONLY, &f->base, &f->size, 0, NULL, &status);
-    if (status) f->fits = NULL;
-    return status;
-}
-
 /* Two axes, or more whose others have one pixel each. */
 static int is_plane(int n_axes, const LONGLONG size[AXES])
 {
@@ -90,29 +67,25 @@ static int is_plane(int n_axes, const LONGLONG size[AXES])
 
 /* Walks the HDUs up to the image.  END_OF_FILE: *want bytes are needed for the next step.
  * *axes: those of the last image that was not it, -1 when there was none. */
-static int find_image(orr_frame *f, size_t *want, int *hdu, int *axes)
+static int find_image(orr_frame *f, size_t *want, int *axes)
 {
     size_t ready = orr_unpack_ready(f->packed);
-    LONGLONG size[AXES] = { 0 }, begin = 0;
-    int status, type, n_axes = 0;
+    LONGLONG size[AXES] = { 0 };
+    int status, n_axes = 0;
 
     *want = ready + 1;
-    *hdu = 1;
     *axes = -1;
-    if ((status = open_fits(f, ready - ready % BLOCK))) return status;
-    for (;;) {
-        fits_get_hdu_type(f->fits, &type, &status);
-        if (type == IMAGE_HDU)
-            fits_get_img_paramll(f->fits, AXES, &f->bitpix, &n_axes, size, &status);
-        fits_get_hduaddrll(f->fits, &begin, &f->data, &f->end, &status);
-        if (status || (type == IMAGE_HDU && is_plane(n_axes, size))) break;
-        if (type == IMAGE_HDU && n_axes > 0) *axes = n_axes;
-        if (f->end + BLOCK > (LONGLONG)ready) {
-            *want = (size_t)f->end + BLOCK;
+    f->file.bytes = orr_unpack_bytes(f->packed);
+    f->file.n = ready - ready % ORR_FITS_BLOCK;
+    for (status = orr_fits_first(&f->file); !status; status = orr_fits_next(&f->file)) {
+        if (f->file.type == IMAGE_HDU)
+            fits_get_img_paramll(f->file.hdu, AXES, &f->bitpix, &n_axes, size, &status);
+        if (status || (f->file.type == IMAGE_HDU && is_plane(n_axes, size))) break;
+        if (f->file.type == IMAGE_HDU && n_axes > 0) *axes = n_axes;
+        if (f->file.end + ORR_FITS_BLOCK > (LONGLONG)ready) {
+            *want = (size_t)f->file.end + ORR_FITS_BLOCK;
             return END_OF_FILE;
         }
-        if (fits_movrel_hdu(f->fits, 1, &type, &status)) return status;
-        ++*hdu;
     }
     if (status) return status;
     if (size[0] < 1 || size[1] < 1 || size[0] > INT_MAX || size[1] > INT_MAX ||
@@ -120,16 +93,17 @@ static int find_image(orr_frame *f, size_t *want, int *hdu, int *axes)
         return BAD_NAXES;
     f->width = (int)size[0];
     f->height = (int)size[1];
-    f->tiled = fits_is_compressed_image(f->fits, &status);
-    return status;
+    return 0;
 }
 
 /* The content ended before there was an image. */
-static orr_status no_image(const orr_frame *f, int hdu, int axes)
+static orr_status no_image(const orr_frame *f, int axes)
 {
     const char *why = orr_unpack_why(f->packed);
+    int hdu = f->file.number;
 
-    if (!f->fits) return orr_fail(ORR_ERR_FORMAT, "%s: its header is cut short: %s", f->name, why);
+    if (!f->file.hdu)
+        return orr_fail(ORR_ERR_FORMAT, "%s: its header is cut short: %s", f->name, why);
     if (axes < 0)
         return orr_fail(ORR_ERR_FORMAT, "%s: no image in its %d HDUs: %s", f->name, hdu, why);
     return orr_fail(ORR_ERR_FORMAT,
@@ -150,9 +124,9 @@ static orr_status check_fits(const orr_frame *f)
 }
 
 /* Unpacks until the header of the image is there, and no more. */
-static orr_status seek_image(orr_frame *f, int *hdu)
+static orr_status seek_image(orr_frame *f)
 {
-    size_t want = BLOCK;
+    size_t want = ORR_FITS_BLOCK;
     int status, axes = -1;
 
     for (;;) {
@@ -160,14 +134,14 @@ static orr_status seek_image(orr_frame *f, int *hdu)
 
         if (st != ORR_OK && st != ORR_ERR_FORMAT) return st;
         ORR_TRY(check_fits(f));
-        if (st != ORR_OK) return no_image(f, *hdu, axes);
-        status = find_image(f, &want, hdu, &axes);
+        if (st != ORR_OK) return no_image(f, axes);
+        status = find_image(f, &want, &axes);
         if (status == 0) return ORR_OK;
         if (status == BAD_NAXES)
             return orr_fail(ORR_ERR_FORMAT, "%s: HDU %d is an image of a size that cannot be",
-                            f->name, *hdu);
+                            f->name, f->file.number);
         if (status != END_OF_FILE) return fits_trouble(f, status, "header");
-        if (!f->fits && want > (size_t)HEADER_MAX)
+        if (!f->file.hdu && want > (size_t)HEADER_MAX)
             return orr_fail(ORR_ERR_FORMAT, "%s: its header has no END in %lld MiB", f->name,
                             HEADER_MAX >> 20);
     }
@@ -175,14 +149,15 @@ static orr_status seek_image(orr_frame *f, int *hdu)
 
 static orr_status open_image(orr_frame *f)
 {
-    int hdu = 1, status;
+    size_t end;
+    int status;
 
-    ORR_TRY(seek_image(f, &hdu));
-    close_fits(f);
-    ORR_TRY(orr_unpack_limit(f->packed, (size_t)f->end));
-    ORR_TRY(orr_unpack_prove(f->packed, (size_t)f->end));
-    status = open_fits(f, (size_t)f->end);
-    fits_movabs_hdu(f->fits, hdu, NULL, &status);
+    ORR_TRY(seek_image(f));
+    end = (size_t)f->file.end;
+    orr_fits_close(&f->file);
+    ORR_TRY(orr_unpack_limit(f->packed, end));
+    ORR_TRY(orr_unpack_prove(f->packed, end));
+    status = orr_fits_again(&f->file, orr_unpack_bytes(f->packed), end);
     if (status) return fits_trouble(f, status, "header");
     return ORR_OK;
 }
@@ -193,10 +168,9 @@ static orr_status read_wcs(orr_frame *f, const orr_sky *sky)
     int status = 0, ignored = 0, n_cards = 0;
     orr_status st;
 
-    if (f->tiled)
-        fits_convert_hdr2str(f->fits, 1, NULL, 0, &text, &n_cards, &status);
-    else
-        fits_hdr2str(f->fits, 1, NULL, 0, &text, &n_cards, &status);
+    /* Of tiles, too, as it stands: the image's world coordinates have their own names in it, and
+     * cfitsio's translation wants the cards in fpack's order. */
+    fits_hdr2str(f->file.hdu, 1, NULL, 0, &text, &n_cards, &status);
     if (status) return fits_trouble(f, status, "header");
     st = orr_wcs_open(&f->wcs, text, n_cards, sky, f->name);
     fits_free_memory(text, &ignored);
@@ -245,7 +219,7 @@ void orr_frame_close(orr_frame *f)
 {
     if (!f) return;
     orr_fits_lock(0);
-    close_fits(f);
+    orr_fits_close(&f->file);
     orr_fits_unlock(0);
     orr_wcs_close(f->wcs);
     orr_unpack_close(f->packed);
@@ -283,7 +257,7 @@ void orr_frame_keyword(const orr_frame *f, const char *key, char *buf, size_t by
     size_t n;
 
     orr_fits_lock(0);
-    fits_read_key(f->fits, TSTRING, key, value, NULL, &status);
+    fits_read_key(f->file.hdu, TSTRING, key, value, NULL, &status);
     orr_fits_unlock(0);
     if (status) value[0] = 0;
     p += strspn(p, " ");
@@ -301,22 +275,49 @@ orr_status orr_frame_to_pixel(const orr_frame *f, int n, const double *ra, const
 /* Sees that the bytes of rows up to y are there, in whole FITS blocks. */
 static orr_status unpack_rows(orr_frame *f, int y)
 {
-    LONGLONG pixel = f->bitpix < 0 ? -f->bitpix / 8 : f->bitpix / 8;
-    LONGLONG row = f->width * pixel, need = f->tiled ? f->end : f->data + (y + 1) * row, whole;
+    LONGLONG pixel = f->bitpix < 0 ? -f->bitpix / 8 : f->bitpix / 8, row = f->width * pixel;
+    LONGLONG need = f->file.tiled ? f->file.used : f->file.data + (y + 1) * row, whole;
     orr_status st;
 
-    whole = (need + BLOCK - 1) / BLOCK * BLOCK;
-    if (whole > f->end) whole = f->end;
+    whole = (need + ORR_FITS_BLOCK - 1) / ORR_FITS_BLOCK * ORR_FITS_BLOCK;
+    if (whole > f->file.end) whole = f->file.end;
     st = orr_unpack_to(f->packed, (size_t)whole);
     if (st == ORR_ERR_FORMAT && (LONGLONG)orr_unpack_ready(f->packed) >= need)
         st = orr_unpack_pad(f->packed, (size_t)whole);
-    f->base = (void *)(size_t)orr_unpack_bytes(f->packed);
+    f->file.bytes = orr_unpack_bytes(f->packed);
+    f->file.base = (void *)(size_t)(f->file.bytes + f->file.start);
     if (st != ORR_ERR_FORMAT) return st;
-    need = (LONGLONG)orr_unpack_ready(f->packed) - f->data;
-    if (f->tiled)
+    need = (LONGLONG)orr_unpack_ready(f->packed) - f->file.data;
+    if (f->file.tiled)
         return orr_fail(st, "%s: its image is not whole: %s", f->name, orr_unpack_why(f->packed));
     return orr_fail(st, "%s: only %lld of its %d rows are there: %s", f->name,
                     need > 0 ? need / row : 0, f->height, orr_unpack_why(f->packed));
+}
+
+orr_status orr_frame_check_sums(orr_frame *f)
+{
+    orr_fits_sums sums;
+    int has;
+
+    orr_fits_lock(0);
+    has = orr_fits_has_sums(&f->file);
+    orr_fits_unlock(0);
+    if (!has) return ORR_OK;
+    ORR_TRY(unpack_rows(f, f->height - 1));
+    orr_fits_lock(0);
+    sums = orr_fits_check_sums(&f->file);
+    orr_fits_unlock(0);
+    if (sums.data < 0 || (sums.hdu < 0 && sums.data == 0))
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: damaged, or edited since: HDU %d does not have the %s it notes; fetch "
+                        "the file again (archive.proof: structure takes it as it is)",
+                        f->name, f->file.number, sums.data < 0 ? "DATASUM" : "CHECKSUM");
+    if (sums.hdu < 0)
+        orr_log(ORR_WARN, "frame",
+                "%s: the header of HDU %d was edited since its CHECKSUM was noted (its DATASUM is "
+                "right)",
+                f->name, f->file.number);
+    return ORR_OK;
 }
 
 static orr_status load_row(orr_frame *f, int y, const float **out)
@@ -331,8 +332,8 @@ static orr_status load_row(orr_frame *f, int y, const float **out)
     orr_fits_lock(0);
     /* No blanks among floating-point pixels: looking for them would make zeros of denormal
      * numbers. */
-    fits_read_pix(f->fits, TFLOAT, first, f->width, f->bitpix < 0 && !f->tiled ? NULL : &blank, row,
-                  &blanks, &status);
+    fits_read_pix(f->file.hdu, TFLOAT, first, f->width,
+                  f->bitpix < 0 && !f->file.tiled ? NULL : &blank, row, &blanks, &status);
     orr_fits_unlock(0);
     if (status == NUM_OVERFLOW)
         return orr_fail(ORR_ERR_FORMAT, "%s: row %d has a value that float32 cannot hold", f->name,

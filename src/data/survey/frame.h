@@ -6,7 +6,7 @@
  * (the bzip2 blocks behind the last row wanted are never decoded).  No pixel of a bzip2 block is
  * handed out before the block's checksum was found right; gzip has one checksum at its end, so that
  * a gzip frame is unpacked at once, to the end of the member in which the image ends, and refused
- * when that is cut or damaged. CHECKSUM and DATASUM are not looked at: proof.h does that.
+ * when that is cut or damaged. CHECKSUM and DATASUM are looked at by orr_frame_check_sums.
  *
  * cfitsio reads the header and the pixels (BSCALE, BZERO and BLANK as it does, blank pixels being
  * NaN; tile-compressed images too, unpacked whole; result float32), wcs.h the world coordinates.
@@ -37,6 +37,9 @@ typedef struct orr_frame orr_frame;
 orr_status orr_frame_open(orr_frame **out, const void *bytes, size_t n, const orr_sky *sky,
                           const char *name);
 void orr_frame_close(orr_frame *f);
+/* Unpacks all of the image, when its HDU notes sums.  ORR_ERR_FORMAT when DATASUM is not that of
+ * its data; a header that was edited since (CHECKSUM alone is wrong) is said as a warning. */
+orr_status orr_frame_check_sums(orr_frame *f);
 int orr_frame_width(const orr_frame *f);  /* NAXIS1 */
 int orr_frame_height(const orr_frame *f); /* NAXIS2 */
 /* The system of the frame's own coordinates. */

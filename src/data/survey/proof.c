@@ -3,6 +3,7 @@
 #include "data/survey/proof.h"
 #include "core/file.h"
 #include "core/memory.h"
+#include "data/formats/fits_file.h"
 #include "data/survey/fits_lock_private.h"
 #include "data/survey/proof_bzip2.h"
 #include "data/survey/unpack.h"
@@ -90,46 +91,34 @@ static orr_status refused_by_cfitsio(int status, const char *name, int hdu)
     return orr_fail(ORR_ERR_FORMAT, "%s: damaged FITS: HDU %d: %s", name, hdu, words);
 }
 
-static orr_status check_hdu(fitsfile *f, size_t n, int sums, int hdu, const char *name)
+static orr_status check_hdu(const orr_fits_file *f, int sums, const char *name)
 {
-    LONGLONG head, data, end;
-    int status = 0, data_ok = 0, hdu_ok = 0;
+    orr_fits_sums found;
 
-    if (fits_get_hduaddrll(f, &head, &data, &end, &status))
-        return refused_by_cfitsio(status, name, hdu);
-    if (end < 0 || (uint64_t)end > n)
+    if ((uint64_t)f->end > f->n)
         return orr_fail(ORR_ERR_FORMAT,
-                        "%s: cut off: HDU %d goes to byte %lld, the file to byte %zu", name, hdu,
-                        (long long)end, n);
+                        "%s: cut off: HDU %d goes to byte %lld, the file to byte %zu", name,
+                        f->number, (long long)f->end, f->n);
     if (!sums) return ORR_OK;
-    if (fits_verify_chksum(f, &data_ok, &hdu_ok, &status))
-        return refused_by_cfitsio(status, name, hdu);
-    if (data_ok < 0 || hdu_ok < 0)
+    found = orr_fits_check_sums(f);
+    if (found.data < 0 || found.hdu < 0)
         return orr_fail(ORR_ERR_FORMAT, "%s: damaged: HDU %d does not have the %s it notes", name,
-                        hdu, data_ok < 0 ? "DATASUM" : "CHECKSUM");
+                        f->number, found.data < 0 ? "DATASUM" : "CHECKSUM");
     return ORR_OK;
 }
 
 /* Every HDU to its end. */
 static orr_status walk(const char *bytes, size_t n, int sums, const char *name)
 {
-    fitsfile *f = NULL;
-    void *p = (void *)(uintptr_t)bytes; /* read only, says the mode */
+    orr_fits_file f = { .bytes = bytes, .n = n };
     orr_status st = ORR_OK;
-    int status = 0, ignored = 0, hdu = 1;
+    int status;
 
     orr_fits_lock(0);
-    if (fits_open_memfile(&f, "frame", READONLY, &p, &n, 0, NULL, &status))
-        st = refused_by_cfitsio(status, name, 1);
-    while (st == ORR_OK) {
-        st = check_hdu(f, n, sums, hdu, name);
-        if (st == ORR_OK && fits_movrel_hdu(f, 1, NULL, &status)) {
-            if (status != END_OF_FILE) st = refused_by_cfitsio(status, name, hdu + 1);
-            break;
-        }
-        hdu++;
-    }
-    if (f) fits_close_file(f, &ignored);
+    for (status = orr_fits_first(&f); !status && st == ORR_OK; status = orr_fits_next(&f))
+        if ((st = check_hdu(&f, sums, name)) != ORR_OK) break;
+    if (status && status != END_OF_FILE) st = refused_by_cfitsio(status, name, f.number);
+    orr_fits_close(&f);
     fits_clear_errmsg();
     orr_fits_unlock(0);
     return st;

@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "core/progress.h"
 #include "core/timeline.h"
+#include "data/survey/proof.h"
 #include "jobs/context/meeting.h"
 #include "jobs/context/phase.h"
 #include "jobs/context/signals.h"
@@ -356,11 +357,14 @@ static orr_status start_stream(worker *w)
 static orr_status begin(worker *w)
 {
     orr_context *context = w->c->context;
+    orr_proof level = ORR_PROOF_STRUCTURE;
 
     ORR_TRY(orr_phase_joint(context, orr_counter_create(&w->parts, context->world)));
     ORR_TRY(orr_phase_joint(context, orr_counter_create(&w->frames, context->world)));
     ORR_TRY(orr_phase_joint(context, orr_counter_create(&w->aside, context->world)));
     ORR_TRY(orr_meeting_create(&w->meeting, context));
+    ORR_TRY(orr_proof_from_name(&level, w->c->o->archive.download.proof));
+    w->cropper.sums = level == ORR_PROOF_FULL;
     return orr_phase(context, NULL, w->c->o->stream ? start_stream(w) : ORR_OK);
 }
 

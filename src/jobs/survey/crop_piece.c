@@ -99,6 +99,7 @@ static orr_status open_bytes(piece *p, open_frame *f)
 
     ORR_TRY(orr_frame_open(&f->frame, f->packed.bytes, f->packed.n,
                            *c->o->crop.sky ? &c->frame_sky : NULL, f->packed.name));
+    if (p->k->sums) ORR_TRY(orr_frame_check_sums(f->frame));
     return p->kept ? unpack_all(f->frame) : ORR_OK;
 }
 

@@ -17,6 +17,7 @@ typedef struct orr_cropper {
     orr_crop *c;
     orr_crop_stream *stream; /* NULL: frames are on disk */
     int threads;
+    int sums;         /* compare the CHECKSUM and DATASUM that frames note */
     int frames;       /* done and not yet told to anybody */
     int stop;         /* leave off: a signal, a failure here or on another rank */
     orr_error failed; /* the first failure of any thread */
