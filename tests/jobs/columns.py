@@ -75,6 +75,24 @@ class Importing(unittest.TestCase):
         self.assertEqual(self.imported("input.files=" + self.path("d.fits"))["x"].tolist(), [[0.5, 3], [2, 4.5]])
         self.refused("no binary table \"0\"; there are: 1; and an image of 30 x 20 in extension 0", line=["input.files=" + self.path("d.fits"), "input.table=0"])
 
+    def test_sums_of_a_fits_table(self):
+        """A table that has not the sums it notes is read, and said."""
+        table = fits.BinTableHDU(Table({"a": [0.5, 2, 7], "b": [3, 4.5, 9]}))
+        heap = fits.BinTableHDU.from_columns([fits.Column("v", "PE()", array=np.array([np.arange(3.0), np.arange(5.0)], dtype=object))], name="OTHER")
+        fits.HDUList([fits.PrimaryHDU(), heap, table]).writeto(self.path("t.fits"), overwrite=True, checksum=True)
+        with open(self.path("t.fits"), "rb") as f:
+            raw = f.read()
+        at = raw.rindex(np.array([0.5], ">f8").tobytes())
+        variants = {"": raw, "does not have the DATASUM": raw[:at] + np.array([0.25], ">f8").tobytes() + raw[at + 8:],
+                    "edited since its CHECKSUM": raw.replace(b"'b       '", b"'c       '")}
+        for what, content in variants.items():
+            with open(self.path("v.fits"), "wb") as f:
+                f.write(content)
+            r = self.run_import("input.files=" + self.path("v.fits"), "input.table=2")
+            self.assertEqual("SUM" in r.err, bool(what), r.err)
+            self.assertIn(what, r.err)
+            self.assertEqual(contents(self.path("set"))["x"].shape, (3, 2))
+
     def test_other_ending(self):
         fits.BinTableHDU(Table({"a": [0.5, 2]})).writeto(self.path("a.fits"), overwrite=True)
         np.save(self.path("a.npy"), np.ones((3, 2)))
