@@ -47,31 +47,36 @@ class Hosts(unittest.TestCase):
         return [p for p in self.two.pids(self.two.b) if p]
 
     def others(self):
-        """cv and fetch over the two hosts: {job: (progress, result, what it has to be)}"""
+        """Makes ready a cv and a fetch over the two hosts; what is returned launches both, and
+        gives {job: (progress, result, what it has to be)}"""
         train, test = o.small_kepler()
         o.write("shared.yaml", validation.SHARED.format(train=train, test=test, kernels=o.KERNELS[8:]))
-        words = ["cv", o.write("cv.yaml", validation.JOB.format(folds=3, more="", kernels=o.KERNELS[8:])), "data.epoch_length=9000",
-                 "train.checkpoint_steps=20"]
+        cv = ["cv", o.write("cv.yaml", validation.JOB.format(folds=3, more="", kernels=o.KERNELS[8:])), "data.epoch_length=60000",
+              "train.checkpoint_steps=20"]
         run, folder = o.tmp("cv"), o.tmp("fetched")
-        o.orrery(*words, "run=" + o.tmp("cv-whole"))
-        j = self.two.launch("run=" + run, (1, 1), *words, "run=" + run, own=["grace=4"])
-        found = {j: (lambda: validation_progress(run), lambda: validation.results(run), validation.results(o.tmp("cv-whole")))}
-
+        o.orrery(*cv, "run=" + o.tmp("cv-whole"))
         frames, catalogue = web.survey(o.tmp("archive"), random.Random(2), fields=12)
         server = subprocess.Popen(["ip", "netns", "exec", self.two.a, "/usr/bin/python3", "-m", "http.server", "8000", "--bind", self.two.net + ".1",
                                    "--directory", o.tmp("archive")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.addCleanup(server.wait)
         self.addCleanup(server.kill)
-        words = fetching.words(f"http://{self.two.net}.1:8000", catalogue, folder, **{"archive.rate_mib": 0.06, "archive.retries": 8})
-        j = self.two.launch("archive.folder=" + folder, (1, 1), *words, own=["grace=4"])
-        found[j] = (lambda: len(fetching.frames_in(folder)), lambda: fetching.frames_in(folder), frames)
-        return found
+        fetch = fetching.words(f"http://{self.two.net}.1:8000", catalogue, folder, **{"archive.rate_mib": 0.06, "archive.retries": 8})
+
+        def begin():
+            return {
+                self.two.launch("run=" + run, (1, 1), *cv, "run=" + run, own=["grace=4"]):
+                (lambda: validation_progress(run), lambda: validation.results(run), validation.results(o.tmp("cv-whole"))),
+                self.two.launch("archive.folder=" + folder, (1, 1), *fetch, own=["grace=4"]):
+                (lambda: len(fetching.frames_in(folder)), lambda: fetching.frames_in(folder), frames)}
+
+        return begin
 
     def test_cable_pulled(self):
         """Of three jobs: a training that may not go on alone, a cross-validation and a fetch that
         may."""
+        begin = self.others()  # none may be done when the last one starts
         j = self.train("cable", "min_ranks=3", "grace=4", slots=(1, 2))
-        found = self.others()
+        found = begin()
         progress = {j: None, **{job: p for job, (p, _, _) in found.items()}}
         with concurrent.futures.ThreadPoolExecutor() as pool:
             for ready in [pool.submit(j.training, 3)] + [pool.submit(job.at_work, 2, p) for job, p in progress.items() if p]:

@@ -406,23 +406,29 @@ static int ids_comparable(const orr_split *parts, int n_parts)
     return 1;
 }
 
+/* Room for a mark of each sample.  Collective; what it made is to be freed whatever it returns. */
+static orr_status make_marks(mark **marks, int64_t *n, orr_context *context, const orr_split *parts,
+                             int n_parts)
+{
+    *n = 0;
+    for (int p = 0; p < n_parts; p++)
+        *n += parts[p].n;
+    *marks = orr_alloc((size_t)*n + 1, sizeof **marks);
+    return orr_phase(context, NULL,
+                     *marks ? ORR_OK
+                            : orr_fail(ORR_ERR_NOMEM, "out of memory: leak check of %lld samples",
+                                       (long long)*n));
+}
+
 orr_status orr_splits_check_overlap(orr_context *context, const orr_split *parts, int n_parts,
                                     const char *policy)
 {
-    int64_t n = 0;
+    int64_t n;
     mark *marks;
     orr_status st;
 
     if (strcmp(policy, "allow") == 0 || n_parts < 2) return ORR_OK;
-    for (int p = 0; p < n_parts; p++)
-        n += parts[p].n;
-    marks = orr_alloc((size_t)n + 1, sizeof *marks);
-    ORR_TRY_GOTO(
-        st, done,
-        orr_phase(context, NULL,
-                  marks ? ORR_OK
-                        : orr_fail(ORR_ERR_NOMEM, "out of memory: leak check of %lld samples",
-                                   (long long)n)));
+    ORR_TRY_GOTO(st, done, make_marks(&marks, &n, context, parts, n_parts));
     for (int ids = ids_comparable(parts, n_parts); ids >= 0; ids--) {
         ORR_TRY_GOTO(st, done, gather_marks(context, parts, n_parts, n, ids, marks));
         qsort(marks, (size_t)n, sizeof *marks, by_hash);
@@ -541,19 +547,11 @@ static orr_status leave_out(orr_split *parts, int64_t *const *rows, int n_parts,
 orr_status orr_splits_drop_overlap(orr_context *context, orr_split *parts, int64_t *const *rows,
                                    int n_parts)
 {
-    int64_t n = 0;
+    int64_t n;
     mark *marks;
     orr_status st;
 
-    for (int p = 0; p < n_parts; p++)
-        n += parts[p].n;
-    marks = orr_alloc((size_t)n + 1, sizeof *marks);
-    ORR_TRY_GOTO(
-        st, done,
-        orr_phase(context, NULL,
-                  marks ? ORR_OK
-                        : orr_fail(ORR_ERR_NOMEM, "out of memory: leak check of %lld samples",
-                                   (long long)n)));
+    ORR_TRY_GOTO(st, done, make_marks(&marks, &n, context, parts, n_parts));
     for (int ids = ids_comparable(parts, n_parts); ids >= 0; ids--) {
         int64_t found;
 
