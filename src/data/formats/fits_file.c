@@ -109,6 +109,12 @@ int orr_fits_again(orr_fits_file *f, const char *bytes, size_t n)
     return fits_movabs_hdu(f->hdu, index, NULL, &status) ? status : look(f);
 }
 
+void orr_fits_moved(orr_fits_file *f, const char *bytes)
+{
+    f->bytes = bytes;
+    f->base = (void *)(size_t)(bytes + f->start); /* where cfitsio looks for it */
+}
+
 /* The sum of big-endian words of 32 bits, in ones' complement; zeros behind the end do not count.
  */
 static uint32_t sum_words(const char *p, size_t n)

@@ -43,6 +43,8 @@ int orr_fits_first(orr_fits_file *f);
 int orr_fits_next(orr_fits_file *f);
 /* Looks again at the HDU, of which more bytes are there now. */
 int orr_fits_again(orr_fits_file *f, const char *bytes, size_t n);
+/* The bytes were put elsewhere, and are the same as far as they had come. */
+void orr_fits_moved(orr_fits_file *f, const char *bytes);
 /* Copes with one that looks at nothing. */
 void orr_fits_close(orr_fits_file *f);
 

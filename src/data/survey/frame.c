@@ -284,8 +284,7 @@ static orr_status unpack_rows(orr_frame *f, int y)
     st = orr_unpack_to(f->packed, (size_t)whole);
     if (st == ORR_ERR_FORMAT && (LONGLONG)orr_unpack_ready(f->packed) >= need)
         st = orr_unpack_pad(f->packed, (size_t)whole);
-    f->file.bytes = orr_unpack_bytes(f->packed);
-    f->file.base = (void *)(size_t)(f->file.bytes + f->file.start);
+    orr_fits_moved(&f->file, orr_unpack_bytes(f->packed));
     if (st != ORR_ERR_FORMAT) return st;
     need = (LONGLONG)orr_unpack_ready(f->packed) - f->file.data;
     if (f->file.tiled)

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CARD = 80, FITS_BLOCK = 2880, MOST_HEADER = 128 * FITS_BLOCK };
+enum { CARD = 80, MOST_HEADER = 128 * ORR_FITS_BLOCK };
 static const size_t most_unpacked = (size_t)1 << 32;
 
 /* ---- the first header ---- */
@@ -168,7 +168,7 @@ static orr_status check_packed_header(const unsigned char *p, size_t n, int *has
     orr_status st = header ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "%s: out of memory", name);
 
     if (st == ORR_OK)
-        st = orr_bzip2_head(p, n, header, FITS_BLOCK, MOST_HEADER, header_is_there, &got, name);
+        st = orr_bzip2_head(p, n, header, ORR_FITS_BLOCK, MOST_HEADER, header_is_there, &got, name);
     if (st == ORR_OK) st = check_header(header, got, has_sum, name);
     orr_free(header);
     return st;
