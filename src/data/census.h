@@ -17,7 +17,7 @@
  *
  * Samples of one value are not looked at as a whole.  That two stand for the same bytes is told by
  * 64 bits of their content.
- * Not collective. */
+ * Not collective.   Errors: ORR_ERR_NOMEM. */
 #ifndef ORR_DATA_CENSUS_H
 #define ORR_DATA_CENSUS_H
 

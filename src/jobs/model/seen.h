@@ -5,7 +5,9 @@
  * A sample is known by 64 bits of its id, where ids come from the survey, and by 64 bits of its
  * content: its numbers as stored, in the order of the model.  Either is enough to know it again:
  * the same object cut anew, or the same rows imported without ids.  Of more than 2^20 samples every
- * second, fourth, ... is kept, by its bits, so the count of a set's is then an estimate. */
+ * second, fourth, ... is kept, by its bits, so the count of a set's is then an estimate.
+ * Errors: ORR_ERR_NOMEM, ORR_ERR_FORMAT (a model file's part of it is missing or makes no sense).
+ */
 #ifndef ORR_JOBS_MODEL_SEEN_H
 #define ORR_JOBS_MODEL_SEEN_H
 
