@@ -36,11 +36,12 @@ def build_shim():
 
 
 class Trials:
-    """A small training; each call of it that changes a file may be tried."""
+    """A small training; each call of it that changes a file may be tried.  Its second epoch is the
+    best so far, and is written with the save after it."""
 
     def __init__(self, shim):
         train, test = o.small_kepler(stars=60, samples=100)
-        self.job = o.job("checkpoint.yaml", train, test, "  checkpoint_steps: 2\n  max_steps: 7", data="  epoch_length: 88")
+        self.job = o.job("checkpoint.yaml", train, test, "  checkpoint_steps: 3\n  max_steps: 10", data="  epoch_length: 88")
         self.shim, self.run = shim, o.tmp("undisturbed")
         log = o.tmp("calls.csv")
         p = self.start(self.run, ORR_SHIM_LOG=log)

@@ -60,6 +60,43 @@ class Resume(unittest.TestCase):
             self.assertEqual(o.results(run), self.whole, f"killed on {before}, gone on with {after} ranks\n{r.err}")
         self.assertGreater(kills, 0, "every run ended before it was killed: the test tests nothing")
 
+    def test_saves_by_time(self):
+        """Short epochs are not saved one by one, long ones within themselves; what was the best
+        epoch in memory alone is found again after a kill."""
+        train, test = o.small_kepler()
+        with open(o.job("short.yaml", train, test, data="  epoch_length: 44")) as f:
+            job = o.write("short.yaml", f.read().replace("epochs: 3", "epochs: 40"))
+
+        def calls(run, *words):
+            log = run + ".csv"
+            o.orrery("train", job, "run=" + run, *words, env={"LD_PRELOAD": SHIM, "ORR_SHIM_DIR": run, "ORR_SHIM_LOG": log})
+            with open(log) as f:
+                return [(call, name) for _, call, name in csv.reader(f)]
+
+        def saves(calls):
+            return sum(call == "rename" and name == "checkpoint-last.h5" for call, name in calls)
+
+        each, seldom, often = (calls(o.tmp(f"every-{s}"), f"runtime.checkpoint_seconds={s}") for s in ("0", "1000", "1e-9"))
+        self.assertEqual(saves(each), 40)
+        self.assertEqual(saves(seldom), 2, "after the first epoch, and at the end")
+        self.assertEqual(saves(often), 80, "after each step")
+        self.assertLess(sum(call == "fsync" for call, _ in seldom), 40)
+        whole = o.results(o.tmp("every-0"))
+        self.assertEqual(o.results(o.tmp("every-1000")), whole)
+        self.assertEqual(o.results(o.tmp("every-1e-9")), whole)
+        with open(os.path.join(o.tmp("every-0"), "report.json")) as f:
+            best = json.load(f)["epoch"]
+        self.assertGreater(best, 3, "the best epoch is never in memory alone")
+        lines = [i + 1 for i, (_, name) in enumerate(seldom) if name == "metrics.jsonl"]
+        many = sum(name == "metrics.jsonl" for _, name in seldom) // 40  # calls a line
+        for ranks, seconds, at in ((0, "1000", lines[many * (best + 1)]), (2, "1000", lines[many * best]), (2, "0.02", 90)):
+            run = o.tmp(f"short-{at}-{ranks}")
+            o.orrery("train", job, "run=" + run, f"runtime.checkpoint_seconds={seconds}", "runtime.checkpoint_async=true", ranks=ranks, code=None,
+                     env={"LD_PRELOAD": SHIM, "ORR_SHIM_DIR": run, "ORR_SHIM_AT": str(at), "ORR_SHIM_KIND": "kill"})
+            self.assertFalse(os.path.exists(os.path.join(run, "model.h5")), "it was not killed")
+            o.orrery("train", job, "run=" + run)
+            self.assertEqual(o.results(run), whole, (ranks, seconds))
+
     def saves_at(self, number, run):
         p = start(0, "train", self.job, "run=" + run)
         wait_for(os.path.join(run, "checkpoint-last.h5"))

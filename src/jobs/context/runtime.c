@@ -12,6 +12,9 @@ const orr_option orr_runtime_options[] = {
     ORR_OPTION_BOOL(orr_runtime_opts, checkpoint_async, "false",
                     "training: a thread writes the checkpoints while the steps go on; they are the "
                     "same, and rank 0 needs room for one in memory"),
+    ORR_OPTION_REAL(orr_runtime_opts, checkpoint_seconds, "30", 0, 1e9,
+                    "training: seconds between checkpoints, the most that a kill loses; there is "
+                    "one after the first epoch, too; 0 = at the end of each epoch"),
     ORR_OPTION_STRING(orr_runtime_opts, timeline, "",
                       "folder for what every rank did when: timeline.json, for Perfetto or "
                       "chrome://tracing; \"\" = none"),

@@ -9,7 +9,8 @@
 typedef struct orr_runtime_opts {
     int threads; /* 0: from the cores this process may use */
     int progress;
-    int checkpoint_async; /* where there is training */
+    int checkpoint_async; /* where there is training, as the next */
+    double checkpoint_seconds;
     const char *timeline; /* "" or NULL: none */
     double timeline_mib, timeline_share;
 } orr_runtime_opts;

@@ -117,7 +117,8 @@ static const orr_option train_options[] = {
     ORR_OPTION_INT64(orr_train_opts, evaluate_every, "1", 1, 1e9,
                      "epochs between evaluations of the validation split"),
     ORR_OPTION_INT64(orr_train_opts, checkpoint_steps, "0", 0, 1e15,
-                     "steps between checkpoints; 0 = at the end of each epoch"),
+                     "steps between checkpoints, beside those by time; 0 = by time alone "
+                     "(runtime.checkpoint_seconds)"),
     ORR_OPTION_INT64(orr_train_opts, max_steps, "0", 0, 1e15,
                      "stop after this many steps; 0 = epochs decide"),
     ORR_OPTION_BOOL(orr_train_opts, drop_last, "false",

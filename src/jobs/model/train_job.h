@@ -54,7 +54,7 @@ typedef struct orr_train_opts {
     const char *select;       /* metric that names the best epoch */
     int64_t patience;         /* early stopping: epochs without improvement; 0 = off */
     int64_t evaluate_every;   /* epochs */
-    int64_t checkpoint_steps; /* 0: at epoch ends alone */
+    int64_t checkpoint_steps; /* 0: by time alone (runtime.checkpoint_seconds) */
     int64_t max_steps;        /* 0 = no bound */
     int drop_last;
     int64_t nonfinite_limit; /* skipped steps in a row before training gives up */

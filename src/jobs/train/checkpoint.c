@@ -6,6 +6,12 @@
 
 static const char format[] = "orrery-checkpoint-1";
 
+struct orr_snapshot {
+    orr_train_state state;
+    int64_t optimiser_steps;
+    orr_real *slab; /* one behind the other: parameters, state, the optimiser's */
+};
+
 /* The state as two plain arrays, in a fixed order; the same walk fills and reads them. */
 enum { N_COUNTS = 15, N_NUMBERS = 5 };
 static void pack(orr_train_state *s, int64_t counts[N_COUNTS], double numbers[N_NUMBERS],
@@ -55,17 +61,38 @@ static const char *slab_name(const orr_checkpoint *c, int slab)
     return slab == ORR_SLAB_STATE ? "state" : orr_optimiser_slab_name(c->optimiser, slab);
 }
 
+static orr_status read_slab(const orr_checkpoint *c, int slab, orr_real *x)
+{
+    size_t n = slab_count(c, slab);
+
+    return slab < 0 ? orr_net_read(c->net, slab, 0, n, x)
+                    : orr_optimiser_read(c->optimiser, slab, 0, n, x);
+}
+
+/* Where a slab lies in a snapshot. */
+static size_t slab_begin(const orr_checkpoint *c, int slab)
+{
+    size_t n_params = orr_net_param_count(c->net);
+
+    if (slab == ORR_SLAB_PARAMS) return 0;
+    return slab == ORR_SLAB_STATE
+               ? n_params
+               : n_params + orr_net_state_count(c->net) + n_params * (size_t)slab;
+}
+
 static orr_status put_slab(orr_store_writer *f, const orr_checkpoint *c, int slab)
 {
     size_t n = slab_count(c, slab);
-    orr_real *x = orr_alloc(n, sizeof *x);
+    orr_store_array shape = orr_store_vector(ORR_STORE_F32, (int64_t)n);
+    orr_real *x;
     orr_status st;
 
-    if (!x) return orr_fail(ORR_ERR_NOMEM, "out of memory: checkpoint of %zu numbers", n);
-    st = slab < 0 ? orr_net_read(c->net, slab, 0, n, x)
-                  : orr_optimiser_read(c->optimiser, slab, 0, n, x);
-    if (st == ORR_OK)
-        st = orr_store_put(f, slab_name(c, slab), orr_store_vector(ORR_STORE_F32, (int64_t)n), x);
+    if (c->kept)
+        return orr_store_put(f, slab_name(c, slab), shape, c->kept->slab + slab_begin(c, slab));
+    if (!(x = orr_alloc(n, sizeof *x)))
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: checkpoint of %zu numbers", n);
+    st = read_slab(c, slab, x);
+    if (st == ORR_OK) st = orr_store_put(f, slab_name(c, slab), shape, x);
     orr_free(x);
     return st;
 }
@@ -88,7 +115,9 @@ static orr_status get_slab(orr_store_reader *f, const orr_checkpoint *c, int sla
 
 static orr_status save_parts(const orr_checkpoint *c, orr_store_writer *f)
 {
-    int64_t counts[N_COUNTS], steps = orr_optimiser_steps(c->optimiser);
+    int64_t counts[N_COUNTS],
+        steps = c->kept ? c->kept->optimiser_steps : orr_optimiser_steps(c->optimiser);
+    orr_train_state state = c->kept ? c->kept->state : *c->state;
     double numbers[N_NUMBERS];
     size_t n_fitted = orr_transform_n_numbers(c->transform);
     double *fitted = orr_alloc(n_fitted + 1, sizeof *fitted);
@@ -96,7 +125,7 @@ static orr_status save_parts(const orr_checkpoint *c, orr_store_writer *f)
 
     if (!fitted) return orr_fail(ORR_ERR_NOMEM, "out of memory: checkpoint");
     orr_transform_get_numbers(c->transform, fitted);
-    pack(c->state, counts, numbers, 0);
+    pack(&state, counts, numbers, 0);
     ORR_TRY_GOTO(st, done, orr_store_put_text(f, "job", c->job));
     ORR_TRY_GOTO(st, done, orr_store_put_text(f, "data", c->data));
     ORR_TRY_GOTO(st, done,
@@ -134,6 +163,44 @@ orr_status orr_checkpoint_image(const orr_checkpoint *c, const char *path, orr_s
 
     if (st == ORR_OK) st = save_parts(c, f);
     return orr_store_take(f, st, image);
+}
+
+/* Its memory, when there is none yet. */
+static orr_status make_snapshot(const orr_checkpoint *c, orr_snapshot **out)
+{
+    size_t n = slab_begin(c, orr_optimiser_n_slabs(c->optimiser));
+
+    if (*out) return ORR_OK;
+    if ((*out = orr_alloc(1, sizeof **out)) &&
+        ((*out)->slab = orr_alloc(n + 1, sizeof *(*out)->slab)))
+        return ORR_OK;
+    return orr_fail(ORR_ERR_NOMEM, "out of memory: a copy of the best epoch, %zu numbers", n);
+}
+
+orr_status orr_checkpoint_keep(const orr_checkpoint *c, orr_snapshot **kept)
+{
+    orr_snapshot *s;
+
+    ORR_TRY(make_snapshot(c, kept));
+    s = *kept;
+    s->state = *c->state;
+    s->optimiser_steps = orr_optimiser_steps(c->optimiser);
+    ORR_TRY(read_slab(c, ORR_SLAB_PARAMS, s->slab));
+    ORR_TRY(read_slab(c, ORR_SLAB_STATE, s->slab + slab_begin(c, ORR_SLAB_STATE)));
+    for (int i = 0; i < orr_optimiser_n_slabs(c->optimiser); i++)
+        ORR_TRY(read_slab(c, i, s->slab + slab_begin(c, i)));
+    return ORR_OK;
+}
+
+const orr_train_state *orr_snapshot_state(const orr_snapshot *s)
+{
+    return &s->state;
+}
+
+void orr_snapshot_free(orr_snapshot *s)
+{
+    if (s) orr_free(s->slab);
+    orr_free(s);
 }
 
 /* Reads a text and compares it; what it is for and what to do are in the sentence. */
@@ -183,7 +250,8 @@ done:
     return st;
 }
 
-static orr_status load(const orr_checkpoint *c, const char *path, int weights_only)
+static orr_status load(const orr_checkpoint *c, const char *path, int weights_only,
+                       orr_train_state *of)
 {
     orr_train_state state = *c->state;
     orr_store_reader *f;
@@ -192,18 +260,19 @@ static orr_status load(const orr_checkpoint *c, const char *path, int weights_on
     if (st == ORR_OK) st = load_parts(c, f, &state, weights_only);
     if (st == ORR_OK) st = orr_store_verify(f);
     orr_store_close(f);
-    if (st == ORR_OK && !weights_only) *c->state = state;
+    if (st == ORR_OK) *of = state;
     return st;
 }
 
 orr_status orr_checkpoint_load(const orr_checkpoint *c, const char *path)
 {
-    return load(c, path, 0);
+    return load(c, path, 0, c->state);
 }
 
-orr_status orr_checkpoint_load_weights(const orr_checkpoint *c, const char *path)
+orr_status orr_checkpoint_load_weights(const orr_checkpoint *c, const char *path,
+                                       orr_train_state *of)
 {
-    return load(c, path, 1);
+    return load(c, path, 1, of);
 }
 
 orr_status orr_checkpoint_peek(const char *path, orr_train_state *state, char **job,

@@ -26,15 +26,26 @@ typedef struct orr_train_state {
     orr_schedule_state schedule;
 } orr_train_state;
 
+/* A copy of all that changes in a training, for a checkpoint that is written later, or never. */
+typedef struct orr_snapshot orr_snapshot;
+
 /* What a checkpoint is of: borrowed parts of a trainer. */
 typedef struct orr_checkpoint {
     orr_net *net;
     orr_optimiser *optimiser;
     orr_transform *transform;
     orr_train_state *state;
-    const char *job;  /* resolved job */
-    const char *data; /* identity of the training set: its path and index sha256 */
+    const char *job;          /* resolved job */
+    const char *data;         /* identity of the training set: its path and index sha256 */
+    const orr_snapshot *kept; /* an image is of what was kept; NULL: of the parts as they are */
 } orr_checkpoint;
+
+/* Copies the parts as they are into *kept, which is made when it is NULL and filled anew when not:
+ * no file, no allocation but the first.  The caller's to orr_snapshot_free, also after a failure,
+ * when its content is of no use. */
+orr_status orr_checkpoint_keep(const orr_checkpoint *c, orr_snapshot **kept);
+const orr_train_state *orr_snapshot_state(const orr_snapshot *s);
+void orr_snapshot_free(orr_snapshot *s); /* NULL is fine */
 
 /* The whole file in memory, for orr_store_image_write: the state may change as soon as this
  * returns. path is for messages; the memory of an earlier image is used again (*spare, taken over;
@@ -44,8 +55,10 @@ orr_status orr_checkpoint_image(const orr_checkpoint *c, const char *path, orr_s
 /* Fills the parts.  ORR_ERR_FORMAT: not a checkpoint, damaged, of another graph, or of other data.
  */
 orr_status orr_checkpoint_load(const orr_checkpoint *c, const char *path);
-/* Weights and state alone (the best epoch's, at the end). */
-orr_status orr_checkpoint_load_weights(const orr_checkpoint *c, const char *path);
+/* Weights and running moments alone (the best epoch's, at the end); *of: where the training stood
+ * when they were saved. */
+orr_status orr_checkpoint_load_weights(const orr_checkpoint *c, const char *path,
+                                       orr_train_state *of);
 /* What a checkpoint says of itself, for people: where it stands, its job (the caller's to
  * orr_free), its parameters. */
 orr_status orr_checkpoint_peek(const char *path, orr_train_state *state, char **job,

@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Per leaf: loss, correct answers, samples; whether a signal has come to the leaf's rank, whether
- * rank 0 asks, and whether the rank's gradients of the whole batch are not finite. */
+/* Per leaf: loss, correct answers, samples; whether a signal has come to the leaf's rank, what
+ * rank 0 asks for, and whether the rank's gradients of the whole batch are not finite. */
 enum { SUM_LOSS, SUM_CORRECT, SUM_SAMPLES, SUM_SIGNAL, SUM_ASKED, SUM_NONFINITE, N_SUMS };
 
 struct orr_stepper {
@@ -192,7 +192,7 @@ static orr_status gather_sums(orr_stepper *s, const orr_loaded *b, orr_step_resu
         row[SUM_CORRECT] = s->leaf_right[i];
         row[SUM_SAMPLES] = b->leaf[i + 1] - b->leaf[i];
         row[SUM_SIGNAL] = i == 0 && orr_stop_requested();
-        row[SUM_ASKED] = i == 0 && s->asks;
+        row[SUM_ASKED] = i == 0 ? s->asks : 0;
         row[SUM_NONFINITE] = i == 0 && s->nonfinite;
     }
     ORR_TRY(orr_comm_leaf_sum(s->context->world, &s->plan, s->sums, total, N_SUMS));
@@ -200,7 +200,7 @@ static orr_status gather_sums(orr_stepper *s, const orr_loaded *b, orr_step_resu
     out->correct = (int64_t)total[SUM_CORRECT];
     out->samples = (int64_t)total[SUM_SAMPLES];
     out->stop = total[SUM_SIGNAL] > 0;
-    out->asked = total[SUM_ASKED] > 0;
+    out->asked = (int)total[SUM_ASKED]; /* of rank 0 alone */
     out->skipped = !isfinite(out->loss) || total[SUM_NONFINITE] > 0;
     if (out->samples != b->n_global)
         return orr_fail(ORR_ERR_INTERNAL, "a batch of %lld samples was trained with %lld",
@@ -313,9 +313,9 @@ static orr_status make_again(orr_stepper *s, const orr_loaded *b, double lr, orr
     return ORR_OK;
 }
 
-void orr_step_ask(orr_stepper *s)
+void orr_step_ask(orr_stepper *s, int what)
 {
-    s->asks = 1;
+    s->asks |= what;
 }
 
 orr_status orr_step(orr_stepper *s, const orr_loaded *b, double lr, orr_step_result *out)

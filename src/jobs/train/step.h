@@ -38,7 +38,7 @@ typedef struct orr_step_result {
     int stop;    /* a signal came to some rank */
     int skipped; /* not finite, twice: nothing was changed */
     int again;   /* not finite, and computed once more */
-    int asked;   /* rank 0 had called orr_step_ask */
+    int asked;   /* what rank 0 had asked for: ORR_ASKS_... */
     double wait; /* seconds that this rank was blocked on others: its own */
 } orr_step_result;
 
@@ -50,9 +50,10 @@ orr_status orr_stepper_create(orr_stepper **out, orr_context *context, const orr
                               orr_net *net, orr_optimiser *optimiser, const orr_leaf_plan *plan,
                               const orr_step_opts *o);
 void orr_stepper_destroy(orr_stepper *s);
-/* On rank 0: the next step tells all ranks `asked`, so that they may meet after it.  Not
- * collective. */
-void orr_step_ask(orr_stepper *s);
+/* On rank 0, whose clock decides: the next step tells all ranks `asked`, so that they may meet
+ * after it.  Adds to what was asked since the last step.  Not collective. */
+enum { ORR_ASKS_SECONDS = 1 /* of the ranks, for the status */, ORR_ASKS_SAVE = 2 };
+void orr_step_ask(orr_stepper *s, int what);
 orr_status orr_step(orr_stepper *s, const orr_loaded *batch, double lr, orr_step_result *out);
 
 #endif

@@ -69,7 +69,7 @@ void orr_train_watch_begin(orr_train_watch *w, double input)
     w->span = orr_timeline_unit(w->state->steps);
     w->began = orr_now();
     w->input = input;
-    if (orr_run_status_is_due(w->status, w->began)) orr_step_ask(w->stepper);
+    if (orr_run_status_is_due(w->status, w->began)) orr_step_ask(w->stepper, ORR_ASKS_SECONDS);
 }
 
 /* Rank 0 shows what came since it last did. */
@@ -97,7 +97,7 @@ orr_status orr_train_watch_step(orr_train_watch *w, const orr_step_result *r, do
     s->recomputed += r->again;
     if (isfinite(r->loss)) s->loss = r->loss / (double)r->samples;
     tell(w);
-    return r->asked ? show(w) : ORR_OK;
+    return r->asked & ORR_ASKS_SECONDS ? show(w) : ORR_OK;
 }
 
 orr_status orr_train_watch_gather(orr_train_watch *w)

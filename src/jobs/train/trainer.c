@@ -38,7 +38,10 @@ typedef struct trainer {
     orr_train_state state;
     orr_run run;
     orr_text history_header;
-    orr_saver *saver; /* rank 0's */
+    orr_saver *saver; /* rank 0's, as all of the next three */
+    orr_snapshot *best;
+    int best_kept;   /* in `best` is an epoch that no file has yet */
+    double saved_at; /* seconds */
     int resumed;
     int64_t compared;                 /* the step after which the ranks' weights were found equal */
     double epoch_started, first_step; /* seconds */
@@ -63,22 +66,51 @@ static orr_checkpoint checkpoint_of(trainer *t)
 
 /* ---- saving ---- */
 /* One file, under one name or both. */
-static orr_status put_checkpoint(trainer *t, int best)
+static orr_status put_names(trainer *t, const orr_snapshot *kept, int best, int last)
 {
     char best_path[ORR_PATH_MAX], last_path[ORR_PATH_MAX];
-    orr_train_state *s = &t->state;
+    const orr_train_state *s = kept ? orr_snapshot_state(kept) : &t->state;
     orr_checkpoint c = checkpoint_of(t);
-    orr_saver_job job = { .paths = { best ? best_path : NULL, last_path } };
+    orr_saver_job job = { .paths = { best ? best_path : NULL, last ? last_path : NULL } };
     orr_store_image *image, **spare;
 
+    c.kept = kept;
     ORR_TRY(orr_saver_ready(t->saver, &spare));
-    ORR_TRY(orr_run_sizes(&t->run, &s->metrics_bytes, &s->history_bytes));
     ORR_TRY(orr_run_path(&t->run, best_path, "checkpoint-best.h5"));
     ORR_TRY(orr_run_path(&t->run, last_path, "checkpoint-last.h5"));
     job.tables[0] = (orr_saver_table){ "metrics.jsonl", fileno(t->run.metrics), s->metrics_bytes };
     job.tables[1] = (orr_saver_table){ "history.csv", fileno(t->run.history), s->history_bytes };
-    ORR_TRY(orr_checkpoint_image(&c, last_path, spare, &image));
+    ORR_TRY(orr_checkpoint_image(&c, last ? last_path : best_path, spare, &image));
     return orr_saver_put(t->saver, image, &job);
+}
+
+/* What only memory has gets its name. */
+static orr_status put_kept(trainer *t)
+{
+    if (t->best_kept) ORR_TRY(put_names(t, t->best, 1, 0));
+    t->best_kept = 0;
+    return ORR_OK;
+}
+
+/* The best epoch before the last one, whichever moment a kill may choose: where checkpoint-best is
+ * ahead of checkpoint-last, the steps between are made again and find it again. */
+static orr_status put_checkpoint(trainer *t, int best)
+{
+    if (best) t->best_kept = 0;
+    ORR_TRY(put_kept(t));
+    ORR_TRY(orr_run_sizes(&t->run, &t->state.metrics_bytes, &t->state.history_bytes));
+    return put_names(t, NULL, best, 1);
+}
+
+/* The best epoch so far, when no save is due: it is written with the next one. */
+static orr_status keep_best(trainer *t)
+{
+    orr_checkpoint c = checkpoint_of(t);
+
+    ORR_TRY(orr_run_sizes(&t->run, &t->state.metrics_bytes, &t->state.history_bytes));
+    ORR_TRY(orr_checkpoint_keep(&c, &t->best));
+    t->best_kept = 1;
+    return ORR_OK;
 }
 
 /* A machine's fault must not be put down to samples, metrics or the learning rate, nor saved. */
@@ -101,7 +133,37 @@ static orr_status save(trainer *t, int best)
     st = orr_phase_root(t->context, NULL, put_checkpoint(t, best));
     orr_train_watch_leave(&t->watch);
     if (st == ORR_OK) orr_train_watch_saved(&t->watch, !t->job->runtime.checkpoint_async);
+    t->saved_at = orr_now();
     return st;
+}
+
+/* Is one due after the step that said r?  By count, by rank 0's clock, on a signal, and when there
+ * is nothing more to do. */
+static int save_is_due(const trainer *t, const orr_step_result *r)
+{
+    const int64_t every = t->job->train.checkpoint_steps;
+
+    return t->state.finished || r->stop || (r->asked & ORR_ASKS_SAVE) ||
+           (every && t->state.steps % every == 0);
+}
+
+/* An epoch is over.  The first one is saved, too: a folder that cannot be written shows early. */
+static orr_status save_epoch(trainer *t, const orr_step_result *r, int best)
+{
+    if (t->job->runtime.checkpoint_seconds == 0 || t->state.epoch == 1 || save_is_due(t, r))
+        return save(t, best);
+    if (!best) return ORR_OK;
+    t->state.schedule = t->training.schedule.state;
+    return orr_phase_root(t->context, NULL, keep_best(t));
+}
+
+/* Rank 0 has a clock. */
+static void ask_for_save(trainer *t)
+{
+    const double every = t->job->runtime.checkpoint_seconds;
+
+    if (t->context->rank == 0 && every > 0 && orr_now() - t->saved_at >= every)
+        orr_step_ask(t->training.stepper, ORR_ASKS_SAVE);
 }
 
 /* All that was saved has its name on the disk. */
@@ -263,7 +325,7 @@ static int judge(trainer *t, const orr_scores *v)
 }
 
 /* Epoch s->epoch is complete: evaluate, write it down, move on, save. */
-static orr_status end_epoch(trainer *t, double lr)
+static orr_status end_epoch(trainer *t, const orr_step_result *r, double lr)
 {
     orr_train_state *s = &t->state;
     const orr_train_opts *o = &t->job->train;
@@ -289,13 +351,15 @@ static orr_status end_epoch(trainer *t, double lr)
     t->waited = orr_loader_waited(t->loader);
     s->finished = last || (o->patience && s->bad_evaluations >= o->patience) ||
                   (o->max_steps && s->steps >= o->max_steps);
-    return save(t, best);
+    return save_epoch(t, r, best);
 }
 
 /* ---- the loop ---- */
 static orr_status too_many_nonfinite(trainer *t)
 {
     ORR_TRY(compare_ranks(t));
+    ORR_TRY(orr_phase_root(t->context, NULL, put_kept(t)));
+    ORR_TRY(settle(t));
     return orr_fail(ORR_ERR_NUMERIC,
                     "%lld steps in a row gave a loss or gradient that is not finite (epoch %lld); "
                     "the run stands at its last checkpoint; lower train.lr, set "
@@ -323,19 +387,17 @@ static orr_status account(trainer *t, const orr_step_result *r)
     return ORR_OK;
 }
 
-/* After a step: checkpoints by count, on signals, and at max_steps. */
+/* After a step: the end of its epoch, or a checkpoint when one is due. */
 static orr_status after_step(trainer *t, const orr_step_result *r, double lr)
 {
     orr_train_state *s = &t->state;
     const orr_train_opts *o = &t->job->train;
 
     if (s->epoch_step == t->training.steps_per_epoch) {
-        ORR_TRY(end_epoch(t, lr));
-    } else if (o->max_steps && s->steps >= o->max_steps) {
-        s->finished = 1;
-        ORR_TRY(save(t, 0));
-    } else if (r->stop || (o->checkpoint_steps && s->steps % o->checkpoint_steps == 0)) {
-        ORR_TRY(save(t, 0));
+        ORR_TRY(end_epoch(t, r, lr));
+    } else {
+        s->finished = o->max_steps && s->steps >= o->max_steps;
+        if (save_is_due(t, r)) ORR_TRY(save(t, 0));
     }
     if (r->stop && !s->finished) {
         ORR_TRY(settle(t));
@@ -364,7 +426,7 @@ static orr_status train_loop(trainer *t)
     if (t->context->rank == 0 && t->job->runtime.progress)
         (void)orr_progress_create(&progress, "train", "steps",
                                   t->training.steps_per_epoch * t->job->train.epochs);
-    t->epoch_started = orr_now();
+    t->epoch_started = t->saved_at = orr_now();
     while (!t->state.finished) {
         double lr = orr_schedule_lr(&t->training.schedule, t->state.steps);
         orr_train_watch_begin(&t->watch, orr_loader_waited(t->loader));
@@ -375,6 +437,7 @@ static orr_status train_loop(trainer *t)
             st = orr_fail(ORR_ERR_INTERNAL, "the loader ended before the training did");
             goto done;
         }
+        ask_for_save(t);
         ORR_TRY_GOTO(st, done, orr_step(t->training.stepper, batch, lr, &r));
         orr_context_alive(t->context);
         if (t->first_step == 0) {
@@ -469,13 +532,18 @@ static orr_status calibrate(trainer *t, cJSON *record)
     return ORR_OK;
 }
 
+/* It says itself which epoch it is: after a kill between two names it may be a later one. */
 static orr_status load_best(trainer *t)
 {
     char path[ORR_PATH_MAX];
     orr_checkpoint c = checkpoint_of(t);
+    orr_train_state of;
 
     ORR_TRY(orr_path_join(path, t->job->run, "checkpoint-best.h5"));
-    return orr_checkpoint_load_weights(&c, path);
+    ORR_TRY(orr_checkpoint_load_weights(&c, path, &of));
+    t->state.best_epoch = of.best_epoch;
+    t->state.best = of.best;
+    return ORR_OK;
 }
 
 /* The best epoch's weights make the model; it is evaluated once more on what it was chosen by, and
@@ -540,6 +608,7 @@ static void describe_start(trainer *t)
 static void destroy(trainer *t)
 {
     orr_saver_destroy(t->saver);
+    orr_snapshot_free(t->best);
     orr_predictor_destroy(t->predictor);
     orr_training_close(&t->training);
     orr_free(t->logits);
