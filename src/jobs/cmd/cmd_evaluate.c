@@ -1,4 +1,4 @@
-/* jobs/cmd/cmd_evaluate.c - orrery evaluate MODEL DATA [key=value ...] */
+/* jobs/cmd/cmd_evaluate.c - orrery evaluate MODEL ... DATA [key=value ...] */
 #include "core/file.h"
 #include "jobs/cmd/command_private.h"
 #include "jobs/context/runtime.h"
@@ -68,9 +68,11 @@ static orr_status output(orr_context *context, const orr_apply_opts *o, const or
         cJSON_AddNumberToObject(seen, "chose_epoch", (double)a->chose);
         cJSON_AddBoolToObject(seen, "estimated", a->about);
     }
+    orr_model_spread_json(&a->spread, json);
     text = cJSON_Print(json);
     st = text ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: report");
     orr_scores_table(&a->scores, &a->model.schema, &groups, data, &table);
+    orr_model_spread_table(&a->spread, &table);
     if (st == ORR_OK) st = orr_text_status(&table);
     if (st == ORR_OK && o->out[0]) st = orr_write_file(o->out, text, strlen(text));
     if (st == ORR_OK && strcmp(o->format, "json") == 0)
@@ -95,6 +97,8 @@ static orr_status run(orr_context *context, const orr_args *args)
 
 static const orr_example examples[] = {
     { "orrery evaluate runs/kepler data/test", "scores as a table" },
+    { "orrery evaluate runs/a runs/b runs/c data/test",
+      "scores of the mean of three runs, and how far they lie apart" },
     { "orrery evaluate runs/photoz data/test format=json out=scores.json",
       "scores as JSON, also in a file" },
     { NULL, NULL },
@@ -103,18 +107,21 @@ static const orr_example examples[] = {
 const orr_command orr_cmd_evaluate = {
     .name = "evaluate",
     .summary = "how good a model's answers are on a labelled shard set",
-    .usage = "MODEL DATA [key=value ...]",
+    .usage = "MODEL ... DATA [key=value ...]",
     .on_ranks = 1,
     .arguments = { { .name = "MODEL",
                      .help = "a model.h5, or the run folder of a training, a cross-validation or a "
-                             "stack" },
+                             "stack; several (no stacks) answer with their mean",
+                     .several = 1 },
                    { .name = "DATA",
                      .help = "a labelled shard set that none of its models was trained on" } },
     .details =
-        "MODEL is a model.h5 or the run folder of a training, of a cross-validation (the mean "
-        "over its folds' models, seeds, repeats and configurations) or of a stack; DATA a shard "
+        "MODEL is a model.h5 or the run folder of a training (with train.seeds: the mean over its "
+        "seeds), of a cross-validation (the mean over its folds' models, seeds, repeats and "
+        "configurations) or of a stack; of several MODELs their mean.  DATA is a shard "
         "set that none of them was trained on.  Every sample counts once; the loss is that of "
-        "one model, and not defined for a mean.  Definitions: docs/metrics.md.",
+        "one model, and not defined for a mean; of a mean the scores of its models are told, too: "
+        "their mean, deviation, least and largest.  Definitions: docs/metrics.md.",
     .options = options,
     .options_title = "Keys:",
     .run = run,

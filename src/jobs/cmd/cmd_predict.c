@@ -1,4 +1,4 @@
-/* jobs/cmd/cmd_predict.c - orrery predict MODEL DATA out=FILE [key=value ...] */
+/* jobs/cmd/cmd_predict.c - orrery predict MODEL ... DATA out=FILE [key=value ...] */
 #include "core/file.h"
 #include "jobs/cmd/command_private.h"
 #include "jobs/context/runtime.h"
@@ -94,15 +94,17 @@ static const orr_example examples[] = {
 const orr_command orr_cmd_predict = {
     .name = "predict",
     .summary = "a model's answers for every sample of a shard set, as csv, npy, HDF5 or submission",
-    .usage = "MODEL DATA out=FILE [key=value ...]",
+    .usage = "MODEL ... DATA out=FILE [key=value ...]",
     .on_ranks = 1,
     .arguments = { { .name = "MODEL",
                      .help = "a model.h5, or the run folder of a training, a cross-validation or a "
-                             "stack" },
+                             "stack; several (no stacks) answer with their mean",
+                     .several = 1 },
                    { .name = "DATA", .help = "a shard set, with labels or without" } },
     .details =
-        "MODEL is a model.h5 or the run folder of a training, of a cross-validation (the mean "
-        "over its folds' models, seeds, repeats and configurations) or of a stack; DATA a shard "
+        "MODEL is a model.h5 or the run folder of a training (with train.seeds: the mean over its "
+        "seeds), of a cross-validation (the mean over its folds' models, seeds, repeats and "
+        "configurations) or of a stack; of several MODELs their mean.  DATA is a shard "
         "set, with labels or without.  One row a sample, in the order of the set: id, the truth "
         "when it is known, the named class and its probability (or all classes' probabilities, "
         "or values).  Of a density csv has mean and quantiles, .npy and .h5 all of it.  With "

@@ -4,6 +4,7 @@
 #include "jobs/cmd/command_private.h"
 #include "jobs/context/phase.h"
 #include "jobs/context/runtime.h"
+#include "jobs/ensemble/seeds.h"
 #include "jobs/train/trainer.h"
 #include "nn/graph.h"
 #include "nn/layer.h"
@@ -24,7 +25,8 @@ static orr_status run(orr_context *context, const orr_args *args)
     orr_status st = orr_phase(context, NULL, read_job(&job, &config, args));
 
     if (st == ORR_OK) st = orr_runtime_start(context, &job.runtime);
-    if (st == ORR_OK) st = orr_train(context, &job);
+    if (st == ORR_OK)
+        st = job.train.seeds ? orr_train_with_seeds(context, &job) : orr_train(context, &job);
     orr_config_destroy(config);
     return st;
 }
@@ -68,6 +70,8 @@ static const orr_more_keys more[] = {
 static const orr_example examples[] = {
     { "mpirun -n 4 orrery train job.yaml train.epochs=30",
       "train on four ranks, or resume the run" },
+    { "mpirun -n 4 orrery train job.yaml run=runs/five train.seeds=5",
+      "the same job from five seeds, whose mean answers" },
     { "orrery train job.yaml run=runs/other train.lr=1e-4",
       "the same job with another rate, in another folder" },
     { NULL, NULL },
@@ -82,7 +86,9 @@ const orr_command orr_cmd_train = {
     .details =
         "Trains data-parallel on all ranks and writes a run folder: job.yaml, metrics.jsonl, "
         "history.csv, checkpoints, model.h5, report.json, predictions-*.csv.  On an existing run "
-        "it resumes from the last checkpoint, on any number of ranks, to the same bytes.",
+        "it resumes from the last checkpoint, on any number of ranks, to the same bytes.  With "
+        "train.seeds it trains the same job once a seed, as many at a time as ranks allow, in "
+        "tasks/seed-S; evaluate, predict and stack take the folder as the mean of them.",
     .options = orr_train_job_options,
     .options_title = "Keys of the job file (and of key=value):",
     .more = more,

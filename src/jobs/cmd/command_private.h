@@ -16,6 +16,7 @@
 typedef struct orr_argument {
     const char *name, *help;
     int optional;
+    int several; /* further words of its kind may follow it, before the next */
 } orr_argument;
 
 /* A line as a user types it, and what it does. */
@@ -52,8 +53,8 @@ typedef struct orr_command {
     const orr_more_keys *more;   /* ended by a row without a title; NULL: none */
     const orr_example *examples; /* ended by a row without a line */
     const orr_exit *exits;       /* ended by a row without a meaning; NULL: the common ones */
-    /* args: as many words as `arguments` has, at least those that are not optional; an absent one
-     * is NULL.  Collective. */
+    /* args: as many words as `arguments` has (more, where one says `several`), at least those that
+     * are not optional; an absent one is NULL.  Collective. */
     orr_status (*run)(orr_context *context, const orr_args *args);
     /* Instead of run: takes what follows the command as it stands, before anything is started, and
      * returns the exit code.  Not collective. */

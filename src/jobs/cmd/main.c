@@ -34,13 +34,15 @@ static orr_status read_args(orr_args *a, int argc, char **argv)
 /* As many words as the command has arguments, none missing that it needs. */
 static orr_status check_words(const orr_command *c, const orr_args *a)
 {
-    int n = 0;
+    int n = 0, several = 0;
 
-    for (; c->arguments[n].name; n++)
+    for (; c->arguments[n].name; n++) {
+        several |= c->arguments[n].several;
         if (n >= a->n_words && !c->arguments[n].optional)
             return orr_fail(ORR_ERR_ARG, "%s needs %s: %s", c->name, c->arguments[n].name,
                             c->arguments[n].help);
-    if (a->n_words <= n) return ORR_OK;
+    }
+    if (a->n_words <= n || several) return ORR_OK;
     return orr_fail(ORR_ERR_ARG, "%s takes %s%s%s; \"%s\" is one too many", c->name,
                     n ? c->arguments[0].name : "no word", n > 1 ? " and " : "",
                     n > 1 ? c->arguments[1].name : "", a->words[n]);

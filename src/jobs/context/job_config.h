@@ -12,7 +12,7 @@
 int orr_is_assignment(const char *s);
 typedef struct orr_args {
     int n_words;
-    const char *words[16]; /* what is not key=value */
+    const char *words[80]; /* what is not key=value */
     int n_assignments;
     const char *assignments[64]; /* "key=value" */
 } orr_args;

@@ -67,7 +67,8 @@ static orr_status open_data(orr_cv *cv)
     cv->n = orr_dataset_rows(cv->train.set);
     cv->n_folds = cv->job->cv.folds;
     cv->n_repeats = cv->job->cv.repeats;
-    cv->n_seeds = cv->job->cv.seeds.n ? cv->job->cv.seeds.n : 1;
+    cv->n_seeds = cv->job->cv.seeds.n ? cv->job->cv.seeds.n : cv->job->c[0].seeds.n;
+    if (cv->n_seeds == 0) cv->n_seeds = 1;
     cv->n_tasks = cv->job->n * cv->n_seeds * cv->n_repeats * cv->n_folds;
     ORR_TRY(orr_phase(context, NULL, orr_set_identity(cv->identity, d->train)));
     if (cv->job->cv.groups[0]) ORR_TRY(orr_phase(context, NULL, orr_cv_read_groups(cv)));

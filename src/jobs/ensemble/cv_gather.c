@@ -28,23 +28,10 @@ static orr_status read_part(const gather *g, int task, const char *file, int64_t
                             const orr_id *id, const int64_t *rows, double *p)
 {
     char path[ORR_PATH_MAX];
-    orr_predictions have;
-    orr_status st;
 
     ORR_TRY(orr_cv_task_path(g->cv, task, file, path));
-    if (orr_predictions_read(&have, path) != ORR_OK) return not_of_task(path);
-    st = have.n == n && have.width == g->oof->width
-             ? ORR_OK
-             : orr_fail(ORR_ERR_FORMAT,
-                        "%s holds %lld predictions of %d numbers; %lld of %d are expected", path,
-                        (long long)have.n, have.width, (long long)n, g->oof->width);
-    for (int64_t i = 0; st == ORR_OK && i < n; i++)
-        if (strcmp(have.id[i], id[rows ? rows[i] : i]) != 0)
-            st = orr_fail(ORR_ERR_FORMAT, "%s: prediction %lld is of sample %s, not of %s", path,
-                          (long long)i + 1, have.id[i], id[rows ? rows[i] : i]);
-    if (st == ORR_OK) memcpy(p, have.p, (size_t)n * (size_t)have.width * sizeof *p);
-    orr_predictions_free(&have);
-    return st == ORR_OK ? st : not_of_task(path);
+    return orr_predictions_take(path, n, g->oof->width, id, rows, p) == ORR_OK ? ORR_OK
+                                                                               : not_of_task(path);
 }
 
 /* ---- a column: all folds' rows, and the mean over folds of the test set ---- */

@@ -29,8 +29,10 @@ static const orr_option cv_options[] = {
         "name of the column of ids in those files; several make one id, as in import"),
     ORR_OPTION_STRING(orr_cv_opts, fold_column, "fold", "name of the column of folds"),
     ORR_OPTION_STRING(orr_cv_opts, group_column, "group", "name of the column of groups"),
-    ORR_OPTION_REALS(orr_cv_opts, seeds, "[]", 0, 9e15,
-                     "train.seed of each round of training; [] = the job's own"),
+    ORR_OPTION_REALS(
+        orr_cv_opts, seeds, "[]", 0, 9e15,
+        "a list, train.seed of each round of training; [] = the job's own (train.seeds, or "
+        "train.seed)"),
     ORR_OPTION_CHOICE(orr_cv_opts, validate, "share", "share|fold",
                       "what chooses the best epoch: a share of the fold's training rows "
                       "(data.validation_fraction), or the held-out fold itself, whose scores are "
@@ -162,6 +164,13 @@ static orr_status read_configuration(orr_cv_job *j, int i, const char *name, con
     if (keys) ORR_TRY(lay_configuration(c->config, keys));
     st = orr_train_job_read(&c->job, c->config);
     if (st != ORR_OK) return orr_fail_prefix(st, "configuration %s: ", c->name);
+    ORR_TRY(orr_train_seeds(&c->job.train, &c->seeds));
+    if (j->cv.seeds.n == 0 && c->seeds.n != j->c[0].seeds.n)
+        return orr_fail(ORR_ERR_OPTION,
+                        "configuration %s: its train.seeds are %d, those of %s %d; all "
+                        "configurations are trained equally often: give cv.seeds, or as many to "
+                        "each",
+                        c->name, c->seeds.n, j->c[0].name, j->c[0].seeds.n);
     return check_data(c, &j->c[0]);
 }
 

@@ -33,6 +33,7 @@ typedef struct orr_cv_configuration {
     char name[ORR_MODEL_NAME_MAX];
     orr_config *config;
     orr_train_job job; /* run is not set yet; train.seed neither */
+    orr_seeds seeds;   /* its train.seeds, which count where cv.seeds is empty */
 } orr_cv_configuration;
 
 typedef struct orr_cv_job {

@@ -1,10 +1,9 @@
 /* jobs/ensemble/cv_work.c - the tasks: which are done, how long each takes, and training them. */
-#include "core/file.h"
-#include "core/json.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "jobs/context/phase.h"
 #include "jobs/ensemble/cv.h"
+#include "jobs/ensemble/ledger.h"
 #include "jobs/ensemble/tasks.h"
 #include "jobs/model/model.h"
 #include "jobs/train/splits.h"
@@ -15,11 +14,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Those of cv.seeds, else the configuration's own: train.seeds, or the one of train.seed. */
 static int64_t seed_of(const orr_cv *cv, int configuration, int s)
 {
     const orr_reals *seeds = &cv->job->cv.seeds;
+    const orr_cv_configuration *c = &cv->job->c[configuration];
 
-    return seeds->n ? (int64_t)seeds->v[s] : cv->job->c[configuration].job.train.seed;
+    if (seeds->n) return (int64_t)seeds->v[s];
+    return c->seeds.n ? c->seeds.v[s] : c->job.train.seed;
 }
 
 int orr_cv_n_columns(const orr_cv *cv)
@@ -81,9 +83,8 @@ static orr_status is_done(const orr_cv *cv, int i, int *done)
 {
     char path[ORR_PATH_MAX];
 
-    ORR_TRY(orr_cv_task_path(cv, i, "model.h5", path));
-    *done = orr_path_exists(path);
-    return ORR_OK;
+    ORR_TRY(orr_cv_task_path(cv, i, "", path));
+    return orr_ledger_is_done(path, done);
 }
 
 /* The rows that task i is trained with and without. */
@@ -99,31 +100,20 @@ static orr_fold_rows rows_of(const orr_cv *cv, const orr_cv_task *t)
 }
 
 /* A training that is done was done on this set with these folds, or its answers are of other
- * samples: what its report says of them against what they are now. */
+ * samples. */
 static orr_status check_done(const orr_cv *cv, int i)
 {
     orr_cv_task t = orr_cv_task_of(cv, i);
     const orr_fold_rows rows = rows_of(cv, &t);
-    char path[ORR_PATH_MAX], *text = NULL;
-    cJSON *report = NULL;
+    char path[ORR_PATH_MAX];
     orr_splits parts;
-    size_t bytes;
     orr_status st;
 
-    ORR_TRY(orr_cv_task_path(cv, i, "report.json", path));
-    if (!orr_path_exists(path)) return ORR_OK;
+    ORR_TRY(orr_cv_task_path(cv, i, "", path));
     ORR_TRY(orr_splits_of_fold(&parts, &rows, &cv->job->c[t.configuration].job.data));
-    st = orr_read_file(&text, &bytes, path, (size_t)64 << 20);
-    if (st == ORR_OK) report = cJSON_Parse(text);
-    if (report &&
-        strcmp(orr_json_text(report, "training_data", parts.identity), parts.identity) != 0)
-        st =
-            orr_fail(ORR_ERR_EXISTS,
-                     "%s: this training was done on another training set or on other folds; remove "
-                     "its folder, or give this cross-validation a run of its own",
-                     path);
-    cJSON_Delete(report);
-    orr_free(text);
+    st = orr_ledger_check(path, parts.identity,
+                          "on another training set or on other folds; remove its folder, or give "
+                          "this cross-validation a run of its own");
     orr_splits_close(&parts);
     return st;
 }
@@ -206,6 +196,7 @@ static orr_status train_fold(void *ctx, orr_context *group, int i)
 
     job.run = run;
     job.train.seed = t.seed;
+    job.train.seeds = NULL;
     job.runtime = cv->job->runtime;
     job.runtime.progress = 0;
     ORR_TRY(orr_phase(group, NULL, orr_cv_task_path(cv, l->task[i], "", run)));

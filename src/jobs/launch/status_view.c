@@ -231,7 +231,7 @@ orr_status orr_view_look(orr_view *v, const char *given)
                     ORR_STATUS_FILE);
 }
 
-/* ---- the trainings of a cross-validation: its ledger is the folders ---- */
+/* ---- the trainings of a cross-validation, or with seeds: their ledger is the folders ---- */
 const char *const orr_task_states[ORR_TASK_STATES] = { "done", "under way", "failed", "stopped" };
 
 static int state_of_task(const char *dir, orr_found *f)
@@ -279,7 +279,7 @@ cJSON *orr_view_tasks(const orr_view *v)
     cJSON *o, *list;
 
     if (!v->folder[0] || v->n == 0 ||
-        strcmp(orr_json_text(v->files[0].json, "command", ""), "cv") != 0)
+        strcmp(orr_json_text(v->files[0].json, "unit", ""), "trainings") != 0)
         return NULL;
     if (orr_path_join(tasks, v->folder, "tasks") != ORR_OK) return NULL;
     if (names_of(&l, tasks, no_dot) != ORR_OK) orr_error_clear(); /* none has begun */

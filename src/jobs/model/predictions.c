@@ -304,3 +304,24 @@ orr_status orr_predictions_read(orr_predictions *out, const char *path)
     if (st != ORR_OK) orr_predictions_free(out);
     return st;
 }
+
+orr_status orr_predictions_take(const char *path, int64_t n, int width, const orr_id *id,
+                                const int64_t *rows, double *p)
+{
+    orr_predictions have;
+    orr_status st;
+
+    ORR_TRY(orr_predictions_read(&have, path));
+    st = have.n == n && have.width == width
+             ? ORR_OK
+             : orr_fail(ORR_ERR_FORMAT,
+                        "%s holds %lld predictions of %d numbers; %lld of %d are expected", path,
+                        (long long)have.n, have.width, (long long)n, width);
+    for (int64_t i = 0; st == ORR_OK && i < n; i++)
+        if (strcmp(have.id[i], id[rows ? rows[i] : i]) != 0)
+            st = orr_fail(ORR_ERR_FORMAT, "%s: prediction %lld is of sample %s, not of %s", path,
+                          (long long)i + 1, have.id[i], id[rows ? rows[i] : i]);
+    if (st == ORR_OK) memcpy(p, have.p, (size_t)n * (size_t)width * sizeof *p);
+    orr_predictions_free(&have);
+    return st;
+}

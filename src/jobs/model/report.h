@@ -4,6 +4,7 @@
 #define ORR_JOBS_MODEL_REPORT_H
 
 #include "core/text.h"
+#include "jobs/model/ids.h"
 #include "jobs/model/scores.h"
 
 #include <cjson/cJSON.h>
@@ -53,6 +54,10 @@ typedef struct orr_predictions {
 } orr_predictions;
 orr_status orr_predictions_read(orr_predictions *out, const char *path);
 void orr_predictions_free(orr_predictions *p); /* zeroed is fine */
+/* p[n][width] of such a file, which must be of these samples in this order: rows[i] of id, or i
+ * where rows is NULL.  ORR_ERR_FORMAT says what differs. */
+orr_status orr_predictions_take(const char *path, int64_t n, int width, const orr_id *id,
+                                const int64_t *rows, double *p);
 /* What orr_predictions_write would refuse, before the work is done. */
 orr_status orr_predictions_check(const char *path, int overwrite);
 

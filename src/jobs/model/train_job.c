@@ -92,6 +92,9 @@ static const orr_option train_options[] = {
                       "ordered: same bytes on any number of ranks; fast: MPI's own order"),
     ORR_OPTION_INT64(orr_train_opts, seed, "1", 0, 9e15,
                      "seed of weights, order, augmentation and dropout"),
+    ORR_OPTION_NODE(orr_train_opts, seeds,
+                    "train the same job several times: 5 (from seed, seed + 1, ...) or a list of "
+                    "seeds; the run is their mean"),
     ORR_OPTION_REAL(orr_train_opts, lr, "0.001", 0, 1000,
                     "learning rate (its maximum for onecycle and cosine)"),
     ORR_OPTION_KIND(orr_train_opts, loss, "auto", orr_loss_word,
@@ -162,9 +165,57 @@ static orr_status check_calibration(const orr_train_job *job)
     return ORR_OK;
 }
 
+/* ---- seeds ---- */
+static const int64_t largest_seed = 9000000000000000;
+
+static orr_status bad_seeds(const orr_node *n, const char *why)
+{
+    char where[512];
+
+    return orr_fail(ORR_ERR_OPTION,
+                    "%s: train.seeds %s; give a number of trainings or a list of "
+                    "seeds, such as 5 or [1, 2, 3]",
+                    orr_node_where(n, where, sizeof where), why);
+}
+
+static orr_status count_seeds(const orr_train_opts *o, orr_seeds *out)
+{
+    int64_t n;
+
+    if (orr_parse_int64(&n, o->seeds->scalar) != ORR_OK)
+        return bad_seeds(o->seeds, "is no whole number");
+    if (n < 1 || n > ORR_LIST_MAX) return bad_seeds(o->seeds, "is not 1 to 64");
+    out->n = (int)n;
+    for (int i = 0; i < out->n; i++)
+        out->v[i] = o->seed + i;
+    return ORR_OK;
+}
+
+orr_status orr_train_seeds(const orr_train_opts *o, orr_seeds *out)
+{
+    const orr_node *list = o->seeds;
+
+    out->n = 0;
+    if (!list) return ORR_OK;
+    if (list->type == ORR_NODE_SCALAR) return count_seeds(o, out);
+    if (list->type != ORR_NODE_LIST || list->n_items < 1 || list->n_items > ORR_LIST_MAX)
+        return bad_seeds(list, "is not 1 to 64 seeds");
+    for (int i = 0; i < list->n_items; i++) {
+        if (list->items[i]->type != ORR_NODE_SCALAR ||
+            orr_parse_int64(&out->v[i], list->items[i]->scalar) != ORR_OK || out->v[i] < 0 ||
+            out->v[i] > largest_seed)
+            return bad_seeds(list, "holds what is no whole number from 0 to 9e15");
+        for (int k = 0; k < i; k++)
+            if (out->v[k] == out->v[i]) return bad_seeds(list, "holds a seed twice");
+    }
+    out->n = list->n_items;
+    return ORR_OK;
+}
+
 orr_status orr_train_job_read(orr_train_job *job, const orr_config *c)
 {
     const orr_node *root = orr_config_root(c);
+    orr_seeds seeds;
     char where[512];
 
     ORR_TRY(orr_options_read(job, orr_train_job_options, root, ""));
@@ -186,6 +237,7 @@ orr_status orr_train_job_read(orr_train_job *job, const orr_config *c)
         return orr_fail(ORR_ERR_OPTION, "train.bins: max %g is not above min %g",
                         job->train.bins.max, job->train.bins.min);
     ORR_TRY(check_calibration(job));
+    ORR_TRY(orr_train_seeds(&job->train, &seeds));
     if (job->run[0] == '\0') return orr_fail(ORR_ERR_OPTION, "run: give the folder of the run");
     if (job->train.batch < job->train.leaves)
         return orr_fail(

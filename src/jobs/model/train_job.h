@@ -38,11 +38,18 @@ typedef struct orr_model_opts {
     const char *kernels; /* of a back end, nn/backend.h */
 } orr_model_opts;
 
+/* Seeds that the same training is to be done with; n = 0: train.seed alone. */
+typedef struct orr_seeds {
+    int n;
+    int64_t v[ORR_LIST_MAX];
+} orr_seeds;
+
 typedef struct orr_train_opts {
     int64_t epochs, batch;
     int leaves;
     const char *reduce; /* ordered | fast */
     int64_t seed;
+    const orr_node *seeds; /* as written, orr_train_seeds reads it; NULL: not given */
     double lr;
     orr_kind_choice loss;  /* a row of nn/losses, or auto */
     orr_bins bins;         /* of a density over the target; count 0 = none */
@@ -74,6 +81,9 @@ extern const orr_option orr_train_job_options[];
 
 /* Reads and checks what can be checked without data. */
 orr_status orr_train_job_read(orr_train_job *job, const orr_config *c);
+/* train.seeds: a number N is seed, seed + 1, ... N of them; a list is these.  ORR_ERR_OPTION: not
+ * whole, twice, more than ORR_LIST_MAX. */
+orr_status orr_train_seeds(const orr_train_opts *o, orr_seeds *out);
 /* The resolved job as YAML, without `run` and `runtime`: no result depends on them, and a run's
  * folder may be moved. */
 orr_status orr_train_job_dump(const orr_train_job *job, orr_text *out);

@@ -18,10 +18,11 @@ static orr_status read_job(orr_apply_opts *o, orr_config **config, const orr_arg
     return c->check(o);
 }
 
-static orr_status open_models(orr_ensemble *e, orr_applied *a, const char *path,
+/* All words but the last are models. */
+static orr_status open_models(orr_ensemble *e, orr_applied *a, const orr_args *args,
                               const orr_apply_opts *o)
 {
-    ORR_TRY(orr_ensemble_open(e, path, o->model));
+    ORR_TRY(orr_ensemble_open(e, args->words, args->n_words - 1, o->model));
     ORR_TRY(orr_ensemble_first(e, &a->model, o->kernels));
     if (o->threshold >= 0) a->model.threshold = o->threshold;
     return orr_model_set_target_kind(&a->model, o->target_kind, "target_kind");
@@ -29,7 +30,12 @@ static orr_status open_models(orr_ensemble *e, orr_applied *a, const char *path,
 
 static void tell(const orr_ensemble *e)
 {
-    if (e->kind == ORR_ENSEMBLE_FOLDS)
+    if (e->kind == ORR_ENSEMBLE_MEAN && e->n_runs > 1)
+        orr_log0(ORR_INFO, "predict", "%s: the mean of %d models", e->path, e->n_models);
+    else if (e->kind == ORR_ENSEMBLE_MEAN && e->runs[0].kind == ORR_SOURCE_SEEDS)
+        orr_log0(ORR_INFO, "predict", "%s: the mean of %d models, one a seed", e->path,
+                 e->n_models);
+    else if (e->kind == ORR_ENSEMBLE_MEAN)
         orr_log0(ORR_INFO, "predict", "%s: the mean of %d models (%d configuration%s, %d folds)",
                  e->path, e->n_models, e->n_parts, e->n_parts == 1 ? "" : "s",
                  e->runs[0].oof.n_folds);
@@ -108,19 +114,21 @@ static orr_status predict(orr_applied *a, orr_context *context, const orr_args *
                             .kernels = o->kernels,
                             .samples = &a->samples,
                             .threshold = o->threshold,
+                            .spread = &a->spread,
                             .progress = o->runtime.progress };
+    const char *data = args->words[args->n_words - 1];
     orr_samples_want want;
     int64_t span = orr_timeline_now();
     orr_status st;
 
-    ORR_TRY_GOTO(st, done, orr_phase(context, NULL, open_models(&e, a, args->words[0], o)));
-    orr_timeline_span_of("load model", span, 0, args->words[0]);
+    ORR_TRY_GOTO(st, done, orr_phase(context, NULL, open_models(&e, a, args, o)));
+    orr_timeline_span_of("load model", span, 0, e.path);
     span = orr_timeline_now();
-    want = (orr_samples_want){ .side = orr_model_side(&a->model, args->words[0]),
+    want = (orr_samples_want){ .side = orr_model_side(&a->model, e.path),
                                .match = strcmp(o->names, "match") == 0,
                                .option = "names=match" };
-    ORR_TRY_GOTO(st, done, orr_samples_open(&a->samples, context, args->words[1], 0, &want));
-    orr_timeline_span_of("read", span, -1, args->words[1]);
+    ORR_TRY_GOTO(st, done, orr_samples_open(&a->samples, context, data, 0, &want));
+    orr_timeline_span_of("read", span, -1, data);
     ORR_TRY_GOTO(st, done, orr_phase(context, NULL, all_rows(a)));
     t.rows = a->rows;
     t.n = orr_dataset_rows(a->samples.set);
@@ -161,6 +169,7 @@ orr_status orr_apply(orr_context *context, const orr_args *args, const orr_apply
         orr_timeline_span_of("write", span, -1, o.out);
     }
     orr_scores_free(&a.scores);
+    orr_model_spread_free(&a.spread);
     orr_submission_free(&a.submission);
     orr_free(a.rows);
     orr_samples_close(&a.samples);

@@ -28,6 +28,7 @@ typedef struct orr_applied {
     int64_t *rows;             /* all of the set's */
     orr_submission submission; /* predict: what `prepare` made */
     orr_scores scores;
+    orr_model_spread spread; /* each model's scores, where there is more than one and a truth */
     /* Samples of the set with a truth that are known to have made the models: trained them, or (and
      * not that) chose their epochs. */
     int64_t trained, chose;

@@ -2,9 +2,11 @@
 #include "jobs/predict/ensemble.h"
 #include "core/memory.h"
 #include "core/options.h"
+#include "data/storage/storage.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { MAX_MODELS = 1000000 };
 
@@ -37,37 +39,57 @@ orr_ensemble_member orr_ensemble_member_of(const orr_ensemble *e, int i)
 
 orr_status orr_ensemble_member_path(const orr_ensemble *e, int i, char out[ORR_PATH_MAX])
 {
+    const orr_ensemble_run *run;
+    const orr_oof_column *column;
     orr_ensemble_member m;
     char task[192], dir[ORR_PATH_MAX];
 
     if (e->kind == ORR_ENSEMBLE_ONE) return orr_path_join(out, "", e->path);
     m = orr_ensemble_member_of(e, i);
-    orr_oof_task(&m.part->run->oof.columns[m.column], m.part->run->oof.n_repeats, m.fold, task,
-                 sizeof task);
-    ORR_TRY(orr_path_join(dir, m.part->run->dir, task));
+    run = m.part->run;
+    column = &run->oof.columns[m.column];
+    if (run->kind == ORR_SOURCE_MODEL) return orr_path_join(out, "", run->path);
+    if (run->kind == ORR_SOURCE_SEEDS)
+        orr_oof_seed_task(column->seed, task, sizeof task);
+    else
+        orr_oof_task(column, run->oof.n_repeats, m.fold, task, sizeof task);
+    ORR_TRY(orr_path_join(dir, run->dir, task));
     return orr_path_join(out, dir, "model.h5");
 }
 
-/* "fold 2 of small, seed 1" */
-static const char *member_name(const orr_ensemble *e, int i, char *buf, size_t bytes)
+/* "fold 2 of small, seed 1", or "seed 1": one of a run, which `*command` trains. */
+static const char *member_name(const orr_ensemble *e, int i, const char **command, char *buf,
+                               size_t bytes)
 {
     orr_ensemble_member m = orr_ensemble_member_of(e, i);
+    long long seed = (long long)m.part->run->oof.columns[m.column].seed;
 
-    snprintf(buf, bytes, "fold %d of %s, seed %lld", m.fold, m.part->model,
-             (long long)m.part->run->oof.columns[m.column].seed);
+    *command = m.part->run->kind == ORR_SOURCE_SEEDS ? "train" : "cv";
+    if (m.part->run->kind == ORR_SOURCE_SEEDS)
+        snprintf(buf, bytes, "seed %lld", seed);
+    else
+        snprintf(buf, bytes, "fold %d of %s, seed %lld", m.fold, m.part->model, seed);
     return buf;
+}
+
+static int is_single(const orr_ensemble *e, int i)
+{
+    return e->kind == ORR_ENSEMBLE_ONE ||
+           orr_ensemble_member_of(e, i).part->run->kind == ORR_SOURCE_MODEL;
 }
 
 orr_status orr_ensemble_load(const orr_ensemble *e, int i, orr_model *m, const char *kernels)
 {
     char path[ORR_PATH_MAX], name[160];
+    const char *command, *who;
     orr_status st;
 
     ORR_TRY(orr_ensemble_member_path(e, i, path));
     st = orr_model_load(m, path, kernels);
-    if (e->kind == ORR_ENSEMBLE_ONE || (st != ORR_ERR_IO && st != ORR_ERR_FORMAT)) return st;
-    return orr_fail_more(st, "; this is the model of %s: remove it and run orrery cv JOB again",
-                         member_name(e, i, name, sizeof name));
+    if ((st != ORR_ERR_IO && st != ORR_ERR_FORMAT) || is_single(e, i)) return st;
+    who = member_name(e, i, &command, name, sizeof name);
+    return orr_fail_more(st, "; this is the model of %s: remove it and run orrery %s JOB again",
+                         who, command);
 }
 
 /* ---- from a path to the models ---- */
@@ -98,7 +120,7 @@ static orr_status add_part(orr_ensemble *e, const orr_ensemble_run *run, const c
 static orr_status room_for_runs(orr_ensemble *e, int n)
 {
     e->runs = orr_alloc((size_t)n, sizeof *e->runs);
-    return e->runs ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: %d cross-validations", n);
+    return e->runs ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: %d runs", n);
 }
 
 static orr_status room_for_parts(orr_ensemble *e, int n)
@@ -107,15 +129,33 @@ static orr_status room_for_parts(orr_ensemble *e, int n)
     return e->parts ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: %d models", n);
 }
 
-/* path: a cross-validation's folder, or its file of predictions. */
+/* One model stands as one column of one fold. */
+static orr_status as_column(orr_oof *o, const char *path)
+{
+    int is_dir = orr_path_is_dir(path);
+
+    *o = (orr_oof){ .n_columns = 1, .n_repeats = 1, .n_folds = 1 };
+    ORR_TRY(orr_path_join(o->path, is_dir ? path : "", is_dir ? "model.h5" : path));
+    if (!(o->columns = orr_alloc(1, sizeof *o->columns)))
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: a model");
+    snprintf(o->columns[0].model, sizeof o->columns[0].model, "model");
+    return ORR_OK;
+}
+
+/* path: the folder of a run, its file of predictions, or a model. */
 static orr_status add_run(orr_ensemble *e, const char *path)
 {
     orr_ensemble_run *run = &e->runs[e->n_runs];
 
+    ORR_TRY(orr_source_of(&run->kind, path));
+    if (run->kind == ORR_SOURCE_STACK)
+        return orr_fail(ORR_ERR_ARG,
+                        "%s is a stack, which joins its models by itself; give it alone", path);
     ORR_TRY(orr_path_join(run->path, "", path));
     ORR_TRY(orr_path_is_dir(path) ? orr_path_join(run->dir, "", path)
                                   : orr_path_dir(run->dir, path));
-    ORR_TRY(orr_oof_read_columns(&run->oof, path));
+    ORR_TRY(run->kind == ORR_SOURCE_MODEL ? as_column(&run->oof, path)
+                                          : orr_oof_read_columns(&run->oof, path));
     e->n_runs++;
     return ORR_OK;
 }
@@ -153,22 +193,53 @@ static orr_status no_model(const orr_ensemble_run *run, const char *model)
                     list_models(o, have, sizeof have));
 }
 
-static orr_status open_folds(orr_ensemble *e, const char *path, const char *model)
+/* The configurations of a run, or the one called model. */
+static orr_status add_parts(orr_ensemble *e, const orr_ensemble_run *run, const char *model)
 {
-    const orr_oof *o;
+    const orr_oof *o = &run->oof;
+    int first = e->n_parts;
 
-    e->kind = ORR_ENSEMBLE_FOLDS;
-    ORR_TRY(room_for_runs(e, 1));
-    ORR_TRY(add_run(e, path));
-    o = &e->runs[0].oof;
-    ORR_TRY(room_for_parts(e, o->n_columns));
     for (int c = 0; c < o->n_columns; c++) {
         int seen = model[0] && strcmp(model, o->columns[c].model) != 0;
-        for (int i = 0; i < e->n_parts; i++)
+        for (int i = first; i < e->n_parts; i++)
             seen |= strcmp(e->parts[i].model, o->columns[c].model) == 0;
-        if (!seen) ORR_TRY(add_part(e, &e->runs[0], o->columns[c].model, -1));
+        if (!seen) ORR_TRY(add_part(e, run, o->columns[c].model, -1));
     }
-    return e->n_parts ? ORR_OK : no_model(&e->runs[0], model);
+    return e->n_parts > first ? ORR_OK : no_model(run, model);
+}
+
+static int same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* What is given twice would count twice. */
+static orr_status check_new(const orr_ensemble *e, int i)
+{
+    for (int k = 0; k < i; k++)
+        if (same_file(e->runs[i].oof.path, e->runs[k].oof.path))
+            return orr_fail(ORR_ERR_ARG, "%s and %s are the same; each model counts once",
+                            e->runs[k].path, e->runs[i].path);
+    return ORR_OK;
+}
+
+static orr_status open_mean(orr_ensemble *e, const char *const *paths, int n, const char *model)
+{
+    size_t most = 0;
+
+    e->kind = ORR_ENSEMBLE_MEAN;
+    ORR_TRY(room_for_runs(e, n));
+    for (int i = 0; i < n; i++) {
+        ORR_TRY(add_run(e, paths[i]));
+        ORR_TRY(check_new(e, i));
+        most += (size_t)e->runs[i].oof.n_columns;
+    }
+    ORR_TRY(room_for_parts(e, (int)most));
+    for (int i = 0; i < n; i++)
+        ORR_TRY(add_parts(e, &e->runs[i], model));
+    return ORR_OK;
 }
 
 static orr_status add_stack_column(orr_ensemble *e, const orr_stack_column *c)
@@ -215,6 +286,7 @@ static orr_status open_stack(orr_ensemble *e, const char *path)
 static orr_status find_models(orr_ensemble *e)
 {
     char path[ORR_PATH_MAX], name[160];
+    const char *command, *who;
     int64_t n = 0;
 
     for (int p = 0; p < e->n_parts; p++)
@@ -224,11 +296,12 @@ static orr_status find_models(orr_ensemble *e)
     e->n_models = (int)n;
     for (int i = 0; i < e->n_models; i++) {
         ORR_TRY(orr_ensemble_member_path(e, i, path));
-        if (!orr_path_exists(path))
-            return orr_fail(ORR_ERR_IO,
-                            "%s is not there, the model of %s; run orrery cv JOB again, which "
-                            "trains what is missing",
-                            path, member_name(e, i, name, sizeof name));
+        if (orr_path_exists(path)) continue;
+        who = member_name(e, i, &command, name, sizeof name);
+        return orr_fail(ORR_ERR_IO,
+                        "%s is not there, the model of %s; run orrery %s JOB again, which trains "
+                        "what is missing",
+                        path, who, command);
     }
     return ORR_OK;
 }
@@ -240,62 +313,101 @@ static int holds(const char *dir, const char *name)
     return orr_path_join(path, dir, name) == ORR_OK && orr_path_exists(path);
 }
 
-/* A folder goes by what is in it, a file by its name. */
-static orr_status kind_of(orr_ensemble_kind *kind, const char *path)
+/* By the attribute format; what is none of ours is left to the reader of models, who says so. */
+static orr_status source_of_file(orr_source *kind, const char *path)
 {
-    const char *name = orr_path_name(path);
+    char format[64] = "";
+    orr_store_reader *f;
+    orr_oof o;
 
-    *kind = ORR_ENSEMBLE_ONE;
+    *kind = ORR_SOURCE_MODEL;
+    if (orr_store_open(&f, path, NULL) != ORR_OK ||
+        orr_store_attr_text(f, "format", format, sizeof format) != ORR_OK)
+        orr_error_clear();
+    orr_store_close(f);
+    if (strncmp(format, "orrery-stack", 12) == 0) *kind = ORR_SOURCE_STACK;
+    if (strncmp(format, "orrery-oof", 10) != 0) return ORR_OK;
+    ORR_TRY(orr_oof_read_columns(&o, path));
+    *kind = o.n_folds == 1 ? ORR_SOURCE_SEEDS : ORR_SOURCE_FOLDS;
+    orr_oof_free(&o);
+    return ORR_OK;
+}
+
+orr_status orr_source_of(orr_source *kind, const char *path)
+{
+    *kind = ORR_SOURCE_MODEL;
     if (!orr_path_exists(path))
         return orr_fail(ORR_ERR_IO,
                         "%s: there is no such file or folder; what is needed is a model.h5, or the "
                         "folder of a training run, a cross-validation or a stack",
                         path);
-    if (!orr_path_is_dir(path)) {
-        if (strcmp(name, "oof.h5") == 0) *kind = ORR_ENSEMBLE_FOLDS;
-        if (strcmp(name, "stack.h5") == 0) *kind = ORR_ENSEMBLE_STACK;
-        return ORR_OK;
-    }
+    if (!orr_path_is_dir(path)) return source_of_file(kind, path);
     if (holds(path, "model.h5")) return ORR_OK;
-    if (holds(path, "oof.h5"))
-        *kind = ORR_ENSEMBLE_FOLDS;
+    if (holds(path, "seeds.h5"))
+        *kind = ORR_SOURCE_SEEDS;
+    else if (holds(path, "oof.h5"))
+        *kind = ORR_SOURCE_FOLDS;
     else if (holds(path, "stack.h5"))
-        *kind = ORR_ENSEMBLE_STACK;
+        *kind = ORR_SOURCE_STACK;
     else if (holds(path, "tasks"))
         return orr_fail(ORR_ERR_IO,
-                        "%s: this cross-validation has not ended; run orrery cv JOB again", path);
+                        "%s: this cross-validation (or training with seeds) has not ended; run "
+                        "orrery cv JOB (or train) again, which does what is missing",
+                        path);
     else
         return orr_fail(ORR_ERR_IO,
                         "%s: this folder has no model.h5 (a training run that has ended), no "
-                        "oof.h5 (a cross-validation) and no stack.h5 (a stack)",
+                        "seeds.h5 (one with seeds), no oof.h5 (a cross-validation) and no stack.h5 "
+                        "(a stack)",
                         path);
     return ORR_OK;
 }
 
-static orr_status open_kind(orr_ensemble *e, const char *path, const char *model)
+/* What the ensemble is called: "a", "a, b". */
+static orr_status take_name(orr_ensemble *e, const char *const *paths, int n)
 {
-    static const char *const what[] = { "one model", "", "a stack" };
+    size_t used = 0;
 
-    ORR_TRY(orr_path_join(e->path, "", path));
-    ORR_TRY(kind_of(&e->kind, path));
-    if (model[0] && e->kind != ORR_ENSEMBLE_FOLDS)
+    ORR_TRY(orr_path_join(e->path, "", paths[0]));
+    for (int i = 1; i < n; i++) {
+        used += strlen(e->path + used);
+        snprintf(e->path + used, sizeof e->path - used, ", %s", paths[i]);
+    }
+    return ORR_OK;
+}
+
+static orr_status open_kind(orr_ensemble *e, const char *const *paths, int n, const char *model)
+{
+    static const char *const what[] = { "one model", "one model with several seeds", "",
+                                        "a stack" };
+    orr_source kind;
+
+    ORR_TRY(take_name(e, paths, n));
+    ORR_TRY(orr_source_of(&kind, paths[0]));
+    if (model[0] && n > 1)
+        return orr_fail(ORR_ERR_ARG,
+                        "model=%s chooses among those of a cross-validation, which then stands "
+                        "alone; here are %d: %s",
+                        model, n, e->path);
+    if (model[0] && kind != ORR_SOURCE_FOLDS)
         return orr_fail(ORR_ERR_ARG, "model=%s chooses among those of a cross-validation; %s is %s",
-                        model, path, what[e->kind]);
+                        model, e->path, what[kind]);
     e->n_models = 1;
-    if (e->kind == ORR_ENSEMBLE_ONE) return ORR_OK;
-    if (e->kind == ORR_ENSEMBLE_STACK)
-        ORR_TRY(open_stack(e, path));
+    if (n == 1 && kind == ORR_SOURCE_MODEL) return ORR_OK;
+    if (n == 1 && kind == ORR_SOURCE_STACK)
+        ORR_TRY(open_stack(e, paths[0]));
     else
-        ORR_TRY(open_folds(e, path, model));
+        ORR_TRY(open_mean(e, paths, n, model));
     return find_models(e);
 }
 
-orr_status orr_ensemble_open(orr_ensemble *e, const char *path, const char *model)
+orr_status orr_ensemble_open(orr_ensemble *e, const char *const *paths, int n_paths,
+                             const char *model)
 {
     orr_status st;
 
     *e = (orr_ensemble){ 0 };
-    st = open_kind(e, path, model);
+    st = open_kind(e, paths, n_paths, model);
     if (st != ORR_OK) orr_ensemble_close(e);
     return st;
 }

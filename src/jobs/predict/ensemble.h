@@ -1,12 +1,15 @@
-/* jobs/predict/ensemble.h - all models behind a path, and what they answer together.
+/* jobs/predict/ensemble.h - all models behind one path or several, and what they answer together.
  *
  *   model.h5, or a training run's folder        that model
+ *   a training with seeds (seeds.h5)            the mean over its seeds
  *   a cross-validation's run folder (oof.h5)    the mean over all its configurations, or one of
  *                                               them
  *   a stack's folder (stack.h5)                 its logistic regression over such means
+ *   several of them, but no stack               the mean over all of them
  *
  * Answers of a configuration: the mean over folds of each column (a seed, a repeat), and of these
- * the mean over columns; all configurations count alike.  Averaged are probabilities, values, or
+ * the mean over columns; all configurations, trainings with seeds and single models count alike.
+ * Averaged are probabilities, values, or
  * densities (calibrated ones, where a model is calibrated), in double and in the order of oof.h5:
  * sum of p / folds over folds, which is what oof.h5 has of the test set; then likewise over
  * columns, then over configurations.  Every rank computes the same sums: the bytes do not depend on
@@ -22,15 +25,22 @@
 #include "jobs/model/samples.h"
 #include "jobs/model/scores.h"
 #include "jobs/predict/oof.h"
+#include "jobs/predict/spread.h"
 #include "jobs/predict/stack_model.h"
 
-typedef enum { ORR_ENSEMBLE_ONE, ORR_ENSEMBLE_FOLDS, ORR_ENSEMBLE_STACK } orr_ensemble_kind;
+typedef enum { ORR_ENSEMBLE_ONE, ORR_ENSEMBLE_MEAN, ORR_ENSEMBLE_STACK } orr_ensemble_kind;
 
-/* A cross-validation that is drawn from. */
+typedef enum { ORR_SOURCE_MODEL, ORR_SOURCE_SEEDS, ORR_SOURCE_FOLDS, ORR_SOURCE_STACK } orr_source;
+/* What stands behind a path: a folder goes by what is in it, a file by its format.  ORR_ERR_IO,
+ * ORR_ERR_FORMAT with what is wanted.   Not collective. */
+orr_status orr_source_of(orr_source *kind, const char *path);
+
+/* What models are drawn from. */
 typedef struct orr_ensemble_run {
+    orr_source kind;         /* no stack */
     char path[ORR_PATH_MAX]; /* folder or file, as named */
     char dir[ORR_PATH_MAX];  /* where tasks/ is */
-    orr_oof oof;             /* its columns, nothing else */
+    orr_oof oof;             /* its columns, nothing else; a model is one column of one fold */
 } orr_ensemble_run;
 
 /* One configuration: what is averaged with equal weight, or a column of the stack. */
@@ -44,7 +54,7 @@ typedef struct orr_ensemble_part {
 
 typedef struct orr_ensemble {
     orr_ensemble_kind kind;
-    char path[ORR_PATH_MAX]; /* as given */
+    char path[ORR_PATH_MAX]; /* as given; of several "a, b" */
     int n_runs, n_parts;
     orr_ensemble_run *runs;
     orr_ensemble_part *parts; /* none of ORR_ENSEMBLE_ONE */
@@ -52,10 +62,12 @@ typedef struct orr_ensemble {
     int n_models; /* of all parts, folds and columns */
 } orr_ensemble;
 
-/* Finds out which models there are; of a cross-validation and a stack all must be there.  model: a
- * configuration of a cross-validation, "" = all.  ORR_ERR_IO, ORR_ERR_FORMAT, and ORR_ERR_ARG for a
- * model that there is none of.   Not collective. */
-orr_status orr_ensemble_open(orr_ensemble *e, const char *path, const char *model);
+/* Finds out which models there are; of a cross-validation, seeds and a stack all must be there.
+ * model: a configuration of a cross-validation, "" = all.  ORR_ERR_IO, ORR_ERR_FORMAT, and
+ * ORR_ERR_ARG for a model that there is none of, a path given twice, and a stack among several.
+ * Not collective. */
+orr_status orr_ensemble_open(orr_ensemble *e, const char *const *paths, int n_paths,
+                             const char *model);
 void orr_ensemble_close(orr_ensemble *e); /* zeroed is fine */
 /* The first model, which stands for all: class names (a stack's are its own), bins, threshold (a
  * stack's is 0.5).  To be destroyed by the caller.   Not collective. */
@@ -86,6 +98,8 @@ typedef struct orr_ensemble_task {
     /* Of each sample, by orr_ensemble_check: bits 1 << orr_seen_how of the models that it made;
      * NULL: not asked. [n] */
     unsigned char *seen;
+    orr_model_spread
+        *spread; /* gets each model's scores, where there is more than one; NULL: none */
     int unknown; /* set by orr_ensemble_check: models that do not say what made them */
 } orr_ensemble_task;
 

@@ -78,7 +78,7 @@ static orr_status check_member(const orr_ensemble *e, orr_ensemble_task *t,
         st = orr_model_accepts(&m, orr_dataset_schema(set), orr_dataset_path(set));
         if (st != ORR_OK) st = orr_fail_prefix(st, "%s: ", path);
     }
-    if (st == ORR_OK && e->kind == ORR_ENSEMBLE_FOLDS && t->threshold < 0 &&
+    if (st == ORR_OK && e->kind == ORR_ENSEMBLE_MEAN && t->threshold < 0 &&
         orr_model_n_classes(&m) == 2 && m.threshold != t->first->threshold)
         st = orr_fail(ORR_ERR_SHAPE,
                       "%s names the positive class above a probability of %g and %s above %g: say "
@@ -188,7 +188,8 @@ static orr_status score_model(work *w, orr_model *m, orr_scores *out)
     ORR_TRY_GOTO(st, done, orr_predictor_run(predictor, t->samples, t->rows, t->n, logits, NULL));
     span = orr_timeline_now();
     st = orr_phase(context, NULL,
-                   orr_scores_create(out, m, t->samples, t->rows, t->n, logits, m->threshold));
+                   orr_scores_create(out, m, t->samples, t->rows, t->n, logits,
+                                     t->threshold < 0 ? m->threshold : t->threshold));
     orr_timeline_span("score", span, w->done);
     w->done++;
 done:
@@ -243,6 +244,15 @@ static orr_status load_next(const work *w, int i, orr_model *own)
     return i ? orr_ensemble_load(w->e, i, own, w->t->kernels) : ORR_OK;
 }
 
+static orr_status note_scores(const work *w, int i, const orr_scores *s)
+{
+    char path[ORR_PATH_MAX];
+
+    if (!w->t->spread || !s->has_truth || w->e->kind != ORR_ENSEMBLE_MEAN) return ORR_OK;
+    ORR_TRY(orr_ensemble_member_path(w->e, i, path));
+    return orr_model_spread_add(w->t->spread, path, s);
+}
+
 /* Adds the next model, one of `of`, to sum. */
 static orr_status add_model(work *w, int first, int of, double *sum)
 {
@@ -258,9 +268,11 @@ static orr_status add_model(work *w, int first, int of, double *sum)
         return st;
     }
     if (i) orr_timeline_span("load model", load, i);
+    if (i) own.schema.target_kind = w->t->first->schema.target_kind; /* as evaluate was told */
     st = score_model(w, i ? &own : w->t->first, &s);
     if (st == ORR_ERR_NUMERIC) name_model(w, i, st);
     if (st == ORR_OK) st = orr_phase(context, NULL, check_finite(w, i, s.p));
+    if (st == ORR_OK) st = orr_phase(context, NULL, note_scores(w, i, &s));
     if (st == ORR_OK) add_mean(sum, s.p, w->count, first, of);
     orr_scores_free(&s);
     orr_model_destroy(&own);

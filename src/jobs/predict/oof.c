@@ -43,6 +43,12 @@ const char *orr_oof_task(const orr_oof_column *c, int n_repeats, int fold, char 
     return buf;
 }
 
+const char *orr_oof_seed_task(int64_t seed, char *buf, size_t bytes)
+{
+    snprintf(buf, bytes, "tasks/seed-%lld", (long long)seed);
+    return buf;
+}
+
 void orr_oof_free(orr_oof *o)
 {
     orr_free(o->class_names);
@@ -118,7 +124,7 @@ static orr_status lay_out(orr_store_writer **f, const orr_oof *o, const char *pa
 
     ORR_TRY(orr_store_begin(f, path, format));
     ORR_TRY(put_small(*f, o));
-    ORR_TRY(orr_store_lay_out(*f, "p", p));
+    if (o->n) ORR_TRY(orr_store_lay_out(*f, "p", p));
     if (o->n_test) ORR_TRY(orr_store_lay_out(*f, "test_p", test));
     return orr_store_pause(*f);
 }
@@ -146,8 +152,8 @@ static void write_columns(orr_store_shared *w, const orr_context *context, const
         orr_deadline_again(limit);
         if (st == ORR_OK && n)
             (void)orr_store_shared_fail(w, f->fill(f->ctx, c, p, o->n_test ? test_p : NULL));
-        st = orr_store_shared_write(w, 0, n ? c : 0, n, p);
-        if (o->n_test) st = orr_store_shared_write(w, 1, n ? c : 0, n, test_p);
+        if (o->n) st = orr_store_shared_write(w, 0, n ? c : 0, n, p);
+        if (o->n_test) st = orr_store_shared_write(w, o->n ? 1 : 0, n ? c : 0, n, test_p);
     }
     orr_free(p);
     orr_free(test_p);
@@ -164,7 +170,8 @@ static orr_status write_shared(orr_context *context, const orr_oof *o, const cha
 
     orr_deadline_start(&limit, "writing predictions with all ranks", ORR_EXIT_FAILED, 1);
     orr_error_keep(&first, orr_phase(context, NULL,
-                                     orr_store_shared_create(&w, path, names, o->n_test ? 2 : 1)));
+                                     orr_store_shared_create(&w, path, names + (o->n == 0),
+                                                             (o->n > 0) + (o->n_test > 0))));
     if (first.code == ORR_OK)
         orr_error_keep(&first, orr_phase_joint(context, orr_store_shared_open(
                                                             w, orr_context_writers(context))));
@@ -192,7 +199,8 @@ orr_status orr_oof_write(orr_context *context, const orr_oof *o, const char *pat
     orr_store_writer *f = NULL;
     orr_status st = orr_phase_root(context, NULL, lay_out(&f, o, path));
 
-    if (st == ORR_OK) st = orr_phase_joint(context, write_shared(context, o, path, &how));
+    if (st == ORR_OK && o->n + o->n_test > 0)
+        st = orr_phase_joint(context, write_shared(context, o, path, &how));
     return orr_phase(context, NULL, context->rank == 0 ? commit(f, st) : st);
 }
 
@@ -244,8 +252,8 @@ static orr_status read_description(orr_oof *o, const char *text)
     o->bins = (orr_bins){ (int)whole(all, "bins", INT32_MAX), orr_json_get(all, "bins_min", -1),
                           orr_json_get(all, "bins_max", -1) };
     o->n_columns = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(all, "columns"));
-    if (o->n < 1 || o->n_test < 0 || o->n_folds < 2 || o->n_repeats < 1 || o->width < 1 ||
-        o->n_classes < 0 || o->n_columns < 1 || o->y_width < 0)
+    if (o->n < (o->n_folds == 1 ? 0 : 1) || o->n_test < 0 || o->n_folds < 1 || o->n_repeats < 1 ||
+        o->width < 1 || o->n_classes < 0 || o->n_columns < 1 || o->y_width < 0)
         st = orr_fail(ORR_ERR_FORMAT, "%s: its description makes no sense", o->path);
     if (st == ORR_OK) st = read_columns(o, all);
     cJSON_Delete(all);
@@ -290,8 +298,9 @@ static orr_status load(orr_store_reader *f, orr_oof *o)
                         &o->fold));
     ORR_TRY(get_truth(f, o));
     if (o->n_test) ORR_TRY(get_ids(f, "test_id", &o->test_id, o->n_test));
-    ORR_TRY(get_numbers(f, "p", ORR_STORE_F64, (const int64_t[]){ o->n_columns, o->n, o->width },
-                        &o->p));
+    if (o->n)
+        ORR_TRY(get_numbers(f, "p", ORR_STORE_F64,
+                            (const int64_t[]){ o->n_columns, o->n, o->width }, &o->p));
     if (o->n_test)
         ORR_TRY(get_numbers(f, "test_p", ORR_STORE_F64,
                             (const int64_t[]){ o->n_columns, o->n_test, o->width }, &o->test_p));
@@ -315,14 +324,19 @@ static orr_status check_finite(const orr_oof *o, const double *p, char (*id)[ID_
 
 static orr_status open_file(orr_oof *out, orr_store_reader **f, const char *path)
 {
+    char seeds[ORR_PATH_MAX];
+    int is_dir = orr_path_is_dir(path);
+
     *out = (orr_oof){ 0 };
     *f = NULL;
-    ORR_TRY(orr_path_join(out->path, orr_path_is_dir(path) ? path : "",
-                          orr_path_is_dir(path) ? "oof.h5" : path));
+    ORR_TRY(orr_path_join(out->path, is_dir ? path : "", is_dir ? "oof.h5" : path));
+    ORR_TRY(orr_path_join(seeds, is_dir ? path : "", "seeds.h5"));
+    if (is_dir && !orr_path_exists(out->path) && orr_path_exists(seeds))
+        memcpy(out->path, seeds, sizeof seeds);
     if (!orr_path_exists(out->path))
         return orr_fail(ORR_ERR_IO,
                         "%s: there is no such file; a cross-validation that has ended (orrery cv) "
-                        "writes it",
+                        "writes it, and a training with seeds a seeds.h5",
                         out->path);
     return orr_store_open(f, out->path, format);
 }

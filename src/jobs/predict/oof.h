@@ -1,5 +1,6 @@
-/* jobs/predict/oof.h - out-of-fold predictions of a cross-validation: what each model says of
- * samples it has not been trained on.  File "orrery-oof-1" (docs/formats.md).
+/* jobs/predict/oof.h - what models say of samples that they have not been trained on: out-of-fold
+ * predictions of a cross-validation (oof.h5), or answers of one training with several seeds for its
+ * validation split (seeds.h5; one "fold").  File "orrery-oof-1" (docs/formats.md).
  *
  * A row is a sample of the training set, known by its id; a column is a model: a configuration by
  * name, a seed, a repeat of the folds.  p[column][row][width]: probabilities of all classes (two
@@ -27,8 +28,9 @@ typedef struct orr_oof_column {
 
 typedef struct orr_oof {
     char path[ORR_PATH_MAX]; /* for messages */
-    int64_t n;               /* samples */
-    int n_columns, n_repeats, n_folds;
+    int64_t n;               /* samples; 0: a training without a validation split */
+    int n_columns, n_repeats;
+    int n_folds;                            /* 1: no cross-validation */
     int width;                              /* numbers of one prediction */
     int n_classes;                          /* 0: values or densities */
     orr_bins bins;                          /* count > 0: densities */
@@ -45,9 +47,9 @@ typedef struct orr_oof {
     double *test_p;                       /* [n_columns][n_test][width], mean over folds */
 } orr_oof;
 
-/* path: the file, or a cross-validation's run folder (its oof.h5).  ORR_ERR_IO, ORR_ERR_FORMAT when
- * it is no such file, damaged, or holds a prediction that is not finite (sample and model are
- * named). */
+/* path: the file, or the run folder of a cross-validation (its oof.h5) or of a training with seeds
+ * (its seeds.h5).  ORR_ERR_IO, ORR_ERR_FORMAT when it is no such file, damaged, or holds a
+ * prediction that is not finite (sample and model are named). */
 orr_status orr_oof_read(orr_oof *out, const char *path);
 /* Only what says which models there are: no ids, truth, folds and predictions (NULL). */
 orr_status orr_oof_read_columns(orr_oof *out, const char *path);
@@ -68,6 +70,8 @@ orr_status orr_oof_write(orr_context *context, const orr_oof *o, const char *pat
 /* Folder, within the cross-validation's, of the run that made column c without fold f:
  * "tasks/small-s1-f0", with repeats "tasks/small-s1-r0-f0".  Its model.h5 is that model. */
 const char *orr_oof_task(const orr_oof_column *c, int n_repeats, int fold, char *buf, size_t bytes);
+/* The same of a training with seeds: "tasks/seed-1". */
+const char *orr_oof_seed_task(int64_t seed, char *buf, size_t bytes);
 /* "small", or "small/seed 2", or "small/seed 2/repeat 1": as much as tells the columns apart. */
 const char *orr_oof_column_name(const orr_oof *o, int c, char *buf, size_t bytes);
 

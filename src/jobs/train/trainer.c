@@ -430,8 +430,7 @@ static orr_status train_loop(trainer *t)
     while (!t->state.finished) {
         double lr = orr_schedule_lr(&t->training.schedule, t->state.steps);
         orr_train_watch_begin(&t->watch, orr_loader_waited(t->loader));
-        orr_phase_at(t->context, t->context->quiet ? "fold" : "train", /* quiet: one of many */
-                     t->state.steps);
+        orr_phase_at(t->context, is_folded(t) ? "fold" : "train", t->state.steps);
         ORR_TRY_GOTO(st, done, orr_loader_next(t->loader, &batch));
         if (!batch) {
             st = orr_fail(ORR_ERR_INTERNAL, "the loader ended before the training did");
@@ -478,7 +477,7 @@ static orr_status report_part(trainer *t, const orr_split *p, const orr_scores *
         orr_context_print(t->context, "%s\n", table.s ? table.s : "");
         orr_text_free(&table);
     }
-    snprintf(name, sizeof name, "predictions-%s.%s", p->name, is_folded(t) ? "h5" : "csv");
+    snprintf(name, sizeof name, "predictions-%s.%s", p->name, t->context->quiet ? "h5" : "csv");
     st = orr_run_path(&t->run, path, name);
     if (st == ORR_OK)
         st = orr_predictions_write(path, 1, m, p->samples, p->rows, s, t->job->train.threshold);
@@ -594,12 +593,12 @@ static void describe_start(trainer *t)
              (long long)t->training.parts->part[ORR_TEST].n, t->context->size,
              orr_comm_n_nodes(t->context->world), t->context->threads, t->training.plan.n_leaves,
              t->job->train.reduce);
-    if (!is_folded(t)) orr_model_tell_target(&t->training.model, "train", "data.target_kind");
+    if (!t->context->quiet) orr_model_tell_target(&t->training.model, "train", "data.target_kind");
     if (orr_log_on(ORR_DEBUG, "train") && t->context->rank == 0 &&
         orr_graph_summary(t->training.model.graph, &summary) == ORR_OK)
         orr_log0(ORR_DEBUG, "train", "network\n%s", summary.s);
     orr_text_free(&summary);
-    if (!is_folded(t)) orr_cautions_say(&t->training.cautions, "train"); /* cv said them */
+    if (!t->context->quiet) orr_cautions_say(&t->training.cautions, "train"); /* else told once */
     if (t->resumed)
         orr_log0(ORR_INFO, "train", "going on from epoch %lld, step %lld",
                  (long long)t->state.epoch + 1, (long long)t->state.epoch_step + 1);

@@ -15,8 +15,8 @@
 /* Trains (or goes on with) the job's run to its end, evaluates, writes predictions and, last of
  * all, the model: a run that has model.h5 is complete. */
 orr_status orr_train(orr_context *context, const orr_train_job *job);
-/* The same on parts that the caller has made.  With a part `fold`, predictions of test and fold
- * are written in full, as .h5. */
+/* The same on parts that the caller has made.  On a group of a larger job (context->quiet)
+ * predictions are written in full, as .h5, and what there is to say of the job is the caller's. */
 orr_status orr_train_parts(orr_context *context, const orr_train_job *job, const orr_splits *parts);
 
 #endif

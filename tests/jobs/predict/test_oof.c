@@ -191,6 +191,28 @@ static void test_sizes(void **state)
     round_trip(700, 3, 180, 730);
 }
 
+/* One training with seeds: no folds, with validation rows or none, with a test set or none. */
+static void test_without_folds(void **state)
+{
+    static const int64_t n[][2] = { { 7, 3 }, { 0, 3 }, { 7, 0 }, { 0, 0 } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof n / sizeof *n; i++) {
+        orr_oof o = make(n[i][0], 2, 2, n[i][1]), back;
+        const source s = { &o, -1, -1, 0 };
+        o.n_folds = 1;
+        for (int64_t k = 0; k < 2 * o.n; k++)
+            o.fold[k] = 0;
+        ranks_ok(write_file(&s, in("seeds.h5")));
+        ranks_ok(orr_oof_read(&back, in("seeds.h5")));
+        assert_int_equal(back.n_folds, 1);
+        check(&o, &back);
+        MPI_Barrier(MPI_COMM_WORLD);
+        orr_oof_free(&back);
+        orr_oof_free(&o);
+    }
+}
+
 /* ---- a rank that fails ---- */
 static void test_one_fails(void **state)
 {
@@ -321,7 +343,7 @@ static void test_description(void **state)
                                           { "\"test_samples\": 0", "\"test_samples\": \"x\"" },
                                           { "\"width\": 2", "\"width\": 1e12" },
                                           { "\"classes\": 2", "\"classes\": 1001" },
-                                          { "\"folds\": 2", "\"folds\": 1" },
+                                          { "\"folds\": 2", "\"folds\": 0" },
                                           { ONE_COLUMN, "\"columns\": []" } };
     orr_oof o;
 
@@ -363,9 +385,9 @@ static int remove_folder(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_sizes),       cmocka_unit_test(test_one_fails),
-    cmocka_unit_test(test_damaged),     cmocka_unit_test(test_not_finite),
-    cmocka_unit_test(test_description),
+    cmocka_unit_test(test_sizes),      cmocka_unit_test(test_without_folds),
+    cmocka_unit_test(test_one_fails),  cmocka_unit_test(test_damaged),
+    cmocka_unit_test(test_not_finite), cmocka_unit_test(test_description),
 };
 
 int main(int argc, char **argv)
