@@ -18,11 +18,14 @@
 #include <yaml.h>
 
 /* ---- reading ---- */
-/* Bounds that a job file never meets; aliases of aliases would pass them. */
+/* Bounds that a job file never meets.  libyaml has none of its own, and takes time that grows with
+ * the square of the depth and of the number of anchors: so a text is looked at event by event
+ * before it is loaded (check_events).  Aliases of aliases are counted where they are copied. */
 enum {
     MAX_FILE = 4 << 20,
     MAX_DEPTH = 64,
     MAX_NODES = 1 << 16,
+    MAX_ANCHORS = 1024,
     MAX_KEYS = 4096,
     MAX_KEY_BYTES = 255
 };
@@ -265,6 +268,61 @@ static orr_status expect_whole(const builder *b, const yaml_node_t *root, const 
                      rest, strchr("[{", *text) ? "list or map" : "text in quotes");
 }
 
+static yaml_char_t *anchor_of(const yaml_event_t *e)
+{
+    return e->type == YAML_SCALAR_EVENT           ? e->data.scalar.anchor
+           : e->type == YAML_SEQUENCE_START_EVENT ? e->data.sequence_start.anchor
+           : e->type == YAML_MAPPING_START_EVENT  ? e->data.mapping_start.anchor
+                                                  : NULL;
+}
+
+/* What a text has had so far. */
+typedef struct {
+    int depth, nodes, anchors;
+} tally;
+
+static orr_status count_event(const builder *b, const yaml_event_t *e, tally *t)
+{
+    int opens = e->type == YAML_SEQUENCE_START_EVENT || e->type == YAML_MAPPING_START_EVENT;
+
+    t->depth += opens;
+    t->depth -= e->type == YAML_SEQUENCE_END_EVENT || e->type == YAML_MAPPING_END_EVENT;
+    t->nodes += opens || e->type == YAML_SCALAR_EVENT || e->type == YAML_ALIAS_EVENT;
+    t->anchors += anchor_of(e) != NULL;
+    if (t->depth > MAX_DEPTH)
+        return fail_mark(b, e->start_mark, "lists and maps nested more than %d deep",
+                         (int)MAX_DEPTH);
+    if (t->nodes > 2 * MAX_NODES) /* of a map each value has its key */
+        return fail_mark(b, e->start_mark, "more than %d keys and values", 2 * MAX_NODES);
+    if (t->anchors > MAX_ANCHORS)
+        return fail_mark(b, e->start_mark, "more than %d anchors", (int)MAX_ANCHORS);
+    return ORR_OK;
+}
+
+/* Are the bounds kept?  What is no YAML at all is left to the parser that builds the document,
+ * which stops at the same place. */
+static orr_status check_events(const builder *b, const char *text)
+{
+    orr_status st = ORR_OK;
+    yaml_parser_t parser;
+    tally t = { 0 };
+    int over = 0;
+
+    if (!yaml_parser_initialize(&parser))
+        return orr_fail(ORR_ERR_NOMEM, "out of memory while reading %s", b->file);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, strlen(text));
+    while (st == ORR_OK && !over) {
+        yaml_event_t e;
+
+        if (!yaml_parser_parse(&parser, &e)) break;
+        over = e.type == YAML_STREAM_END_EVENT;
+        st = count_event(b, &e, &t);
+        yaml_event_delete(&e);
+    }
+    yaml_parser_delete(&parser);
+    return st;
+}
+
 /* Text to a node of tree c; *out is a NULL node when the text says nothing. */
 static orr_status parse_node(orr_config *c, orr_node **out, const char *text, const char *name,
                              const char *assignment)
@@ -276,6 +334,7 @@ static orr_status parse_node(orr_config *c, orr_node **out, const char *text, co
     const yaml_node_t *root;
 
     if (!(b.file = tree_text(c, name, strlen(name)))) return ORR_ERR_NOMEM;
+    ORR_TRY(check_events(&b, text));
     if (!yaml_parser_initialize(&parser))
         return orr_fail(ORR_ERR_NOMEM, "out of memory while reading %s", name);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, strlen(text));
@@ -324,7 +383,7 @@ orr_status orr_config_load(orr_config **out, const char *path)
     size_t bytes = 0;
 
     *out = NULL;
-    ORR_TRY(orr_read_file(&text, &bytes, path, MAX_FILE));
+    ORR_TRY(orr_read_file_or_pipe(&text, &bytes, path, MAX_FILE));
     if (strlen(text) != bytes)
         st = orr_fail(ORR_ERR_OPTION, "%s: has NUL bytes in it; is it a YAML file?", path);
     else

@@ -1,11 +1,13 @@
 /* core/file.c - paths, whole-file reads, and writes that appear whole or not at all. */
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/stop.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -162,23 +164,82 @@ orr_status orr_write_file(const char *path, const void *data, size_t bytes)
     return st;
 }
 
-/* Bytes of a plain file that may be read whole. */
-static orr_status size_of(int fd, size_t *bytes, const char *path, size_t max)
+/* ---- inputs ---- */
+
+static const char *kind_of(mode_t mode)
+{
+    return S_ISDIR(mode)    ? "a folder"
+           : S_ISFIFO(mode) ? "a pipe"
+           : S_ISSOCK(mode) ? "a socket"
+                            : "a device";
+}
+
+/* O_NONBLOCK: a pipe that nobody writes, a device that is not there would make the open wait; to
+ * plain files it is nothing. */
+static orr_status open_any(int *fd, struct stat *s, const char *path)
+{
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (*fd < 0 && errno == ENXIO)
+        return orr_fail(ORR_ERR_IO, "%s: is a socket or a device, not a plain file", path);
+    if (*fd < 0) return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
+    if (fstat(*fd, s) == 0) return ORR_OK;
+    (void)fail_errno("cannot stat", path);
+    close(*fd);
+    *fd = -1;
+    return ORR_ERR_IO;
+}
+
+orr_status orr_open_input(int *fd, int64_t *bytes, const char *path)
 {
     struct stat s;
 
-    if (fstat(fd, &s) != 0) return fail_errno("cannot stat", path);
-    if (S_ISDIR(s.st_mode)) return orr_fail(ORR_ERR_IO, "%s: is a folder, not a file", path);
-    if (s.st_size < 0 || (uintmax_t)s.st_size > max)
-        return orr_fail(ORR_ERR_FORMAT, "%s: %jd bytes, more than the %zu that make sense here",
-                        path, (intmax_t)s.st_size, max);
-    *bytes = (size_t)s.st_size;
+    ORR_TRY(open_any(fd, &s, path));
+    if (bytes) *bytes = s.st_size;
+    if (S_ISREG(s.st_mode)) return ORR_OK;
+    close(*fd);
+    *fd = -1;
+    return orr_fail(ORR_ERR_IO, "%s: is %s, not a plain file", path, kind_of(s.st_mode));
+}
+
+orr_status orr_check_input(const char *path)
+{
+    int fd;
+
+    ORR_TRY(orr_open_input(&fd, NULL, path));
+    close(fd);
     return ORR_OK;
 }
 
+/* Bytes of what may be read whole. */
+static orr_status size_of(const struct stat *s, size_t *bytes, const char *path, size_t max)
+{
+    if (!S_ISREG(s->st_mode))
+        return orr_fail(ORR_ERR_IO, "%s: is %s, not a plain file", path, kind_of(s->st_mode));
+    if (s->st_size < 0 || (uintmax_t)s->st_size > max)
+        return orr_fail(ORR_ERR_FORMAT, "%s: %jd bytes, more than the %zu that make sense here",
+                        path, (intmax_t)s->st_size, max);
+    *bytes = (size_t)s->st_size;
+    return ORR_OK;
+}
+
+/* Until there is something to read, or the writer has gone. */
+static orr_status wait_for_pipe(int fd, const char *path)
+{
+    enum { PATIENCE_MS = 10000, LOOK_MS = 100 };
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+
+    for (int waited = 0; waited < PATIENCE_MS; waited += LOOK_MS) {
+        ORR_TRY(orr_stop_check(path));
+        if (poll(&p, 1, LOOK_MS) > 0) return ORR_OK;
+    }
+    return orr_fail(ORR_ERR_TIMEOUT,
+                    "%s: nothing came out of this pipe for %d s; give a plain file", path,
+                    PATIENCE_MS / 1000);
+}
+
 /* Reads to the end; a pipe tells no size beforehand, and a file may grow meanwhile. */
-static orr_status read_all(int fd, char **buf, size_t *len, size_t cap, const char *path,
-                           size_t max)
+static orr_status read_all(int fd, int is_pipe, char **buf, size_t *len, size_t cap,
+                           const char *path, size_t max)
 {
     for (;;) {
         ssize_t n;
@@ -191,8 +252,9 @@ static orr_status read_all(int fd, char **buf, size_t *len, size_t cap, const ch
             *buf = more;
             cap *= 2;
         }
+        if (is_pipe) ORR_TRY(wait_for_pipe(fd, path));
         n = read(fd, *buf + *len, cap - *len);
-        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
         if (n < 0) return fail_errno("cannot read", path);
         if (n == 0) break;
         *len += (size_t)n;
@@ -204,23 +266,26 @@ static orr_status read_all(int fd, char **buf, size_t *len, size_t cap, const ch
     return ORR_OK;
 }
 
-orr_status orr_read_file(char **out, size_t *bytes, const char *path, size_t max)
+static orr_status read_whole(char **out, size_t *bytes, const char *path, size_t max, int pipes)
 {
+    enum { PIPE_ROOM = 4096 };
     orr_status st = ORR_OK;
     char *buf = NULL;
     size_t size = 0, len = 0, cap;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat s;
+    int fd, is_pipe;
 
     *out = NULL;
     *bytes = 0;
-    if (fd < 0) return fail_errno("cannot open", path);
-    ORR_TRY_GOTO(st, done, size_of(fd, &size, path, max));
-    cap = size + 1; /* one more, so that the end is met without growing */
+    ORR_TRY(open_any(&fd, &s, path));
+    is_pipe = pipes && S_ISFIFO(s.st_mode);
+    if (!is_pipe) ORR_TRY_GOTO(st, done, size_of(&s, &size, path, max));
+    cap = is_pipe ? PIPE_ROOM : size + 1; /* one more, so that the end is met without growing */
     if (!(buf = orr_alloc(cap + 1, 1))) {
         st = orr_fail(ORR_ERR_NOMEM, "%s: out of memory for %zu bytes", path, size);
         goto done;
     }
-    ORR_TRY_GOTO(st, done, read_all(fd, &buf, &len, cap, path, max));
+    ORR_TRY_GOTO(st, done, read_all(fd, is_pipe, &buf, &len, cap, path, max));
     *out = buf;
     *bytes = len;
     buf = NULL;
@@ -228,6 +293,16 @@ done:
     orr_free(buf);
     close(fd);
     return st;
+}
+
+orr_status orr_read_file(char **out, size_t *bytes, const char *path, size_t max)
+{
+    return read_whole(out, bytes, path, max, 0);
+}
+
+orr_status orr_read_file_or_pipe(char **out, size_t *bytes, const char *path, size_t max)
+{
+    return read_whole(out, bytes, path, max, 1);
 }
 
 orr_status orr_remove_dir(const char *path)
@@ -306,11 +381,11 @@ orr_status orr_sha256_file(char out[ORR_SHA256_HEX], const char *path)
     orr_status st = ORR_OK;
     orr_sha256 *h = NULL;
     char *buf = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd;
     ssize_t n;
 
     out[0] = '\0';
-    if (fd < 0) return fail_errno("cannot open", path);
+    ORR_TRY(orr_open_input(&fd, NULL, path));
     if (!(buf = orr_alloc(CHUNK, 1))) {
         st = orr_fail(ORR_ERR_NOMEM, "%s: out of memory for %d bytes", path, (int)CHUNK);
         goto done;

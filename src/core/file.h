@@ -32,9 +32,19 @@ orr_status orr_tmp_path(char out[ORR_PATH_MAX], const char *path);
 orr_status orr_commit_file(const char *tmp, const char *path);
 /* Whole small file at once, by way of a .tmp and orr_commit_file. */
 orr_status orr_write_file(const char *path, const void *data, size_t bytes);
+/* Opens an input for reading.  Plain files alone: a folder, a pipe, a device or a socket is refused
+ * with what it is (ORR_ERR_IO), and nothing of it can make the open wait.  The one way in which a
+ * file that somebody names is opened.  bytes (may be NULL): its size. */
+orr_status orr_open_input(int *fd, int64_t *bytes, const char *path);
+/* The same question for a library that opens by name itself. */
+orr_status orr_check_input(const char *path);
 /* Reads a whole file; *out (NUL after the last byte) is the caller's to orr_free.  Refuses more
  * than max bytes. */
 orr_status orr_read_file(char **out, size_t *bytes, const char *path, size_t max);
+/* The same of a file or of what comes out of a pipe, since a program may write a job file.
+ * ORR_ERR_TIMEOUT when nothing does for ten seconds, ORR_ERR_INTERRUPTED when a stop is asked for
+ * meanwhile. */
+orr_status orr_read_file_or_pipe(char **out, size_t *bytes, const char *path, size_t max);
 /* Removes a folder of plain files (one level), for a half-made output. */
 orr_status orr_remove_dir(const char *path);
 

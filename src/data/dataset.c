@@ -165,6 +165,7 @@ static orr_status shard_path(const orr_dataset *d, int i, char path[ORR_PATH_MAX
 static orr_status check_shard_file(const orr_dataset *d, int i, const char *path, int verify)
 {
     const shard *s = &d->shards[i];
+    const size_t y_bytes = orr_schema_y_bytes(&d->schema);
     struct stat info;
     char sha[ORR_SHA256_HEX];
 
@@ -172,6 +173,11 @@ static orr_status check_shard_file(const orr_dataset *d, int i, const char *path
         return orr_fail(errno == ENOENT ? ORR_ERR_FORMAT : ORR_ERR_IO,
                         "%s: shard %d of the set's %d: %s", path, i, d->n_shards,
                         errno == ENOENT ? "is missing" : strerror(errno));
+    /* Ids and labels are never packed: rows that the file cannot hold get no memory. */
+    if (s->rows > info.st_size / (int64_t)(orr_schema_id_bytes(&d->schema) + y_bytes))
+        return orr_fail(ORR_ERR_FORMAT,
+                        "%s: has %lld bytes, too few for the %" PRId64 " rows that the index says",
+                        path, (long long)info.st_size, s->rows);
     if (info.st_size != s->bytes)
         return orr_fail(ORR_ERR_FORMAT,
                         "%s: has %lld bytes, the index says %" PRId64 ": truncated or replaced",
@@ -220,7 +226,12 @@ done:
 static orr_status read_shards(orr_dataset *d, int verify)
 {
     size_t n = (size_t)d->rows, y_bytes = orr_schema_y_bytes(&d->schema);
+    char path[ORR_PATH_MAX];
 
+    for (int i = 0; i < d->n_shards; i++) {
+        ORR_TRY(shard_path(d, i, path));
+        ORR_TRY(check_shard_file(d, i, path, verify));
+    }
     d->y = orr_alloc(n, y_bytes ? y_bytes : 1);
     d->ids = orr_alloc(n, orr_schema_id_bytes(&d->schema));
     d->keys = orr_alloc(n, sizeof *d->keys);
@@ -228,14 +239,13 @@ static orr_status read_shards(orr_dataset *d, int verify)
     if (!d->y || !d->ids || !d->keys || (d->schema.n_aux > 0 && !d->aux))
         return orr_fail(ORR_ERR_NOMEM, "%s: no memory for labels and ids of %" PRId64 " rows",
                         d->path, d->rows);
+    ORR_TRY(orr_store_check(d->dir, d->shards[0].file, sizeof d->shards[0], d->n_shards));
     for (int i = 0; i < d->n_shards; i++) {
-        char path[ORR_PATH_MAX];
         orr_store_reader *r;
         orr_status st;
 
         ORR_TRY(shard_path(d, i, path));
-        ORR_TRY(check_shard_file(d, i, path, verify));
-        ORR_TRY(orr_store_open(&r, path, NULL));
+        ORR_TRY(orr_store_open_checked(&r, path, NULL));
         st = read_shard_columns(d, i, r);
         orr_store_close(r);
         ORR_TRY(st);
@@ -365,10 +375,9 @@ static orr_status open_shard(orr_dataset *d, int i, const char *path)
     if (d->open_shard == i) return ORR_OK;
     close_shard(d);
     if (d->shards[i].x_offset >= 0) {
-        d->fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (d->fd < 0) return orr_fail(ORR_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
+        ORR_TRY(orr_open_input(&d->fd, NULL, path));
     } else {
-        ORR_TRY(orr_store_open(&d->reader, path, NULL));
+        ORR_TRY(orr_store_open_checked(&d->reader, path, NULL));
     }
     d->open_shard = i;
     return ORR_OK;

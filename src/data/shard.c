@@ -130,7 +130,7 @@ static orr_status open_alone(orr_store_reader **r, const char *path, const orr_s
     *r = NULL;
     *rows = 0;
     if (!have) return orr_fail(ORR_ERR_NOMEM, "%s: no memory for a schema", path);
-    ORR_TRY_GOTO(st, done, orr_store_open(r, path, NULL));
+    ORR_TRY_GOTO(st, done, orr_store_open_checked(r, path, NULL));
     ORR_TRY_GOTO(st, done, orr_schema_get(*r, ORR_SHARD_FORMAT, have, rows));
     st = orr_schema_same_layout(s, have, path);
 done:

@@ -160,7 +160,7 @@ static orr_status open_shard(const char *dir, const manifest *m, int i, const or
     if (!orr_path_exists(path)) return orr_fail(ORR_ERR_FORMAT, "%s: is missing", path);
     if (!(have = orr_alloc(1, sizeof *have)))
         return orr_fail(ORR_ERR_NOMEM, "no memory for a schema");
-    ORR_TRY_GOTO(st, done, orr_store_open(r, path, NULL));
+    ORR_TRY_GOTO(st, done, orr_store_open_checked(r, path, NULL));
     ORR_TRY_GOTO(st, done, orr_schema_get(*r, ORR_SHARD_FORMAT, have, rows));
     ORR_TRY_GOTO(st, done, orr_schema_same(s, have, path));
 done:

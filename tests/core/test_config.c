@@ -190,6 +190,36 @@ static void refuses_a_billion_laughs(void **state)
     orr_text_free(&t);
 }
 
+/* Before libyaml builds anything of it: it would take hours. */
+static void refuses_what_has_no_end(void **state)
+{
+    enum { BYTES = 4 << 20 };
+    static const struct {
+        const char *unit, *message;
+    } texts[] = {
+        { "[", "job.yaml:1:65: lists and maps nested more than 64 deep" },
+        { "{a: ", "job.yaml:1:257: lists and maps nested more than 64 deep" },
+        { "- ", "job.yaml:1:129: lists and maps nested more than 64 deep" },
+        { "- &a x\n", "job.yaml:1025:3: more than 1024 anchors" },
+        { "- x\n", "job.yaml:131072:3: more than 131072 keys and values" },
+    };
+    char *text = malloc(BYTES + 1);
+
+    (void)state;
+    assert_non_null(text);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        size_t n = strlen(texts[i].unit), at;
+        orr_config *c = NULL;
+
+        for (at = 0; at + n <= BYTES; at += n)
+            memcpy(text + at, texts[i].unit, n);
+        text[at] = '\0';
+        assert_failure(orr_config_parse(&c, text, "job.yaml"), ORR_ERR_OPTION, texts[i].message);
+        assert_null(c);
+    }
+    free(text);
+}
+
 static void reads_files(void **state)
 {
     char path[] = ORRERY_BINARY_DIR "/config-XXXXXX", message[256];
@@ -209,9 +239,9 @@ static void reads_files(void **state)
     assert_int_equal(orr_config_load(&c, path), ORR_ERR_FORMAT); /* too large for a job file */
     close(fd);
     unlink(path);
-    snprintf(message, sizeof message, "%s: cannot open: No such file or directory", path);
+    snprintf(message, sizeof message, "%s: No such file or directory", path);
     assert_failure(orr_config_load(&c, path), ORR_ERR_IO, message);
-    assert_failure(orr_config_load(&c, "."), ORR_ERR_IO, ".: is a folder, not a file");
+    assert_failure(orr_config_load(&c, "."), ORR_ERR_IO, ".: is a folder, not a plain file");
 }
 
 static void overrides(void **state)
@@ -449,6 +479,7 @@ int main(void)
         cmocka_unit_test(aliases_are_copies),
         cmocka_unit_test(refuses),
         cmocka_unit_test(refuses_a_billion_laughs),
+        cmocka_unit_test(refuses_what_has_no_end),
         cmocka_unit_test(reads_files),
         cmocka_unit_test(overrides),
         cmocka_unit_test(values_as_they_stand),

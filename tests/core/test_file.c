@@ -2,11 +2,15 @@
 #include "core/core_test.h"
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/stop.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 
 static char folder[] = ORRERY_BINARY_DIR "/file-XXXXXX";
 
@@ -148,7 +152,73 @@ static void reads_what_has_no_size(void **state)
     assert_int_equal(memcmp(got, "Name:", 5), 0);
     orr_free(got);
     assert_int_equal(orr_read_file(&got, &n, "/proc/self/status", 100), ORR_ERR_FORMAT);
-    assert_int_equal(orr_read_file(&got, &n, "/dev/zero", 1000), ORR_ERR_FORMAT);
+    assert_failure(orr_read_file(&got, &n, "/dev/zero", 1000), ORR_ERR_IO,
+                   "/dev/zero: is a device, not a plain file");
+}
+
+/* None of them makes an open wait; a job file may come out of a pipe. */
+static void opens_plain_files_alone(void **state)
+{
+    char path[ORR_PATH_MAX], message[2 * ORR_PATH_MAX], sum[ORR_SHA256_HEX];
+    struct sockaddr_un name = { .sun_family = AF_UNIX };
+    int sock = socket(AF_UNIX, SOCK_STREAM, 0), fd = 99, writer;
+    char *got = NULL;
+    size_t n = 0;
+    int64_t bytes = 0;
+
+    (void)state;
+    assert_failure(orr_open_input(&fd, NULL, "/dev/zero"), ORR_ERR_IO,
+                   "/dev/zero: is a device, not a plain file");
+    assert_int_equal(fd, -1);
+    snprintf(message, sizeof message, "%s: is a folder, not a plain file", folder);
+    assert_failure(orr_check_input(folder), ORR_ERR_IO, message);
+    assert_int_equal(mkfifo(in_folder(path, "pipe"), 0600), 0);
+    snprintf(message, sizeof message, "%s: is a pipe, not a plain file", path);
+    assert_failure(orr_open_input(&fd, NULL, path), ORR_ERR_IO, message);
+    assert_failure(orr_sha256_file(sum, path), ORR_ERR_IO, message);
+    assert_true((writer = open(path, O_RDWR | O_CLOEXEC)) >= 0);
+    assert_int_equal(write(writer, "0123456789", 10), 10);
+    assert_failure(orr_read_file(&got, &n, path, 4), ORR_ERR_IO, message);
+    assert_int_equal(orr_read_file_or_pipe(&got, &n, path, 4), ORR_ERR_FORMAT);
+    assert_int_equal(write(writer, "a: 1\n", 5), 5);
+    if (fork() == 0) { /* its end is the end of the file */
+        usleep(20000);
+        _exit(0);
+    }
+    close(writer);
+    assert_ok(orr_read_file_or_pipe(&got, &n, path, 100));
+    assert_string_equal(got + n - 5, "a: 1\n");
+    orr_free(got);
+    wait(NULL);
+    unlink(path);
+    assert_ok(orr_write_file(in_folder(path, "plain"), "abc", 3));
+    assert_ok(orr_open_input(&fd, &bytes, path));
+    assert_int_equal(bytes, 3);
+    close(fd);
+    unlink(path);
+    if (strlen(in_folder(path, "s")) >= sizeof name.sun_path) return;
+    memcpy(name.sun_path, path, strlen(path) + 1);
+    assert_int_equal(bind(sock, (struct sockaddr *)&name, sizeof name), 0);
+    snprintf(message, sizeof message, "%s: is a socket or a device, not a plain file", path);
+    assert_failure(orr_check_input(path), ORR_ERR_IO, message);
+    close(sock);
+    unlink(path);
+}
+
+/* Last of all: what is asked for stays asked for. */
+static void a_pipe_that_says_nothing_is_stopped(void **state)
+{
+    char path[ORR_PATH_MAX], message[2 * ORR_PATH_MAX];
+    char *got = NULL;
+    size_t n = 0;
+
+    (void)state;
+    assert_ok(orr_stop_check("x"));
+    assert_int_equal(mkfifo(in_folder(path, "pipe"), 0600), 0);
+    orr_stop_request();
+    snprintf(message, sizeof message, "%s: stopped by a signal", path);
+    assert_failure(orr_read_file_or_pipe(&got, &n, path, 100), ORR_ERR_INTERRUPTED, message);
+    unlink(path);
 }
 
 /* The name under which the file is written leads to a device that is always full. */
@@ -271,10 +341,12 @@ int main(void)
         cmocka_unit_test(folders),
         cmocka_unit_test(writes_and_reads),
         cmocka_unit_test(reads_what_has_no_size),
+        cmocka_unit_test(opens_plain_files_alone),
         cmocka_unit_test(disk_full),
         cmocka_unit_test(disk_full_half_way),
         cmocka_unit_test(refused_writes),
         cmocka_unit_test(checksums),
+        cmocka_unit_test(a_pipe_that_says_nothing_is_stopped),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -31,7 +31,7 @@ class Case:
             file.create_dataset(dataset, data=x, **how)
 
     def read(self, name="all.h5", dataset="x"):
-        return Table(f"files=[{self.path(name)}]", f"features={dataset}")
+        return Table(f"files=[{self.path(name)}]", f"features={dataset}", "other_files=true")
 
     def good(self, what, name="all.h5", expected=X, said="", dataset="x"):
         t = self.read(name, dataset)

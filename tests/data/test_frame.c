@@ -6,6 +6,7 @@
 #include "frame_cases.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 enum { WIDTH = 300, HEIGHT = 401 }; /* 481,200 bytes of pixels: five bzip2 blocks */
 
@@ -211,7 +212,7 @@ static void test_damaged(void **state)
         g.p[at] ^= (unsigned char)(1 << (at % 8));
     }
     g.p[g.n / 2] ^= 1; /* seen at the end, if not before */
-    ok(orr_unpack_open(&u, g.p, g.n, "g"));
+    ok(orr_unpack_open(&u, g.p, g.n, SIZE_MAX, "g"));
     expect(orr_unpack_to(u, raw.n + 1), ORR_ERR_FORMAT, "g: the gzip data are damaged near packed");
     orr_unpack_close(u);
     case_drop(&raw);
@@ -303,6 +304,55 @@ static void test_lying_header(void **state)
     }
     case_drop(&b);
     case_drop(&packed);
+}
+
+/* One row of 8 GiB is asked for when it is there, not when a header says so. */
+static void test_lying_width(void **state)
+{
+    case_bytes b = case_fits(30, 20, NULL);
+    struct rusage before, after;
+    orr_frame *f;
+    float v;
+
+    (void)state;
+    patch(&b, "NAXIS1  =           2147483647");
+    patch(&b, "NAXIS2  =                    1");
+    getrusage(RUSAGE_SELF, &before);
+    ok(orr_frame_open(&f, b.p, b.n, NULL, "lie"));
+    expect(orr_frame_read(f, 0, 0, 1, 1, &v), ORR_ERR_FORMAT,
+           "lie: only 0 of its 1 rows are there: ");
+    orr_frame_close(f);
+    getrusage(RUSAGE_SELF, &after);
+    assert_true(after.ru_maxrss - before.ru_maxrss < 1 << 20); /* KiB */
+    case_drop(&b);
+}
+
+/* What so small a file may become is bounded, whatever it says, and the user can raise it. */
+static void test_max_unpacked(void **state)
+{
+    enum { W = 300, H = 200, BYTES = W * H * 4 };
+    const orr_frame_opts less = { .max_unpacked = 100000 }, enough = { .max_unpacked = 2 * BYTES };
+    case_bytes b = case_fits(W, H, NULL), packed[2];
+    float v;
+
+    (void)state;
+    packed[0] = case_gz(b.p, b.n);
+    packed[1] = case_bz2(b.p, b.n);
+    for (int i = 0; i < 2; i++) {
+        orr_frame *f = NULL;
+        orr_status st = orr_frame_open(&f, packed[i].p, packed[i].n, &less, "bomb");
+
+        if (st == ORR_OK) st = orr_frame_read(f, 0, H - 1, 1, 1, &v); /* bzip2: as far as it goes */
+        expect(st, ORR_ERR_FORMAT, "bomb: ");
+        assert_non_null(strstr(orr_error_text(),
+                               "become more than the 100000 that are allowed (max_unpacked)"));
+        orr_frame_close(f);
+        ok(orr_frame_open(&f, packed[i].p, packed[i].n, &enough, "bomb"));
+        ok(orr_frame_read(f, 0, H - 1, 1, 1, &v));
+        orr_frame_close(f);
+        case_drop(&packed[i]);
+    }
+    case_drop(&b);
 }
 
 static void test_arguments(void **state)
@@ -425,7 +475,7 @@ static void test_unpack_limit(void **state)
     orr_unpack *u;
 
     (void)state;
-    ok(orr_unpack_open(&u, b.p, b.n, "zeros"));
+    ok(orr_unpack_open(&u, b.p, b.n, SIZE_MAX, "zeros"));
     ok(orr_unpack_to(u, 10));
     assert_int_equal(orr_unpack_ready(u), orr_unpack_done(u));
     ok(orr_unpack_limit(u, 5000000));
@@ -434,7 +484,7 @@ static void test_unpack_limit(void **state)
     assert_memory_equal(orr_unpack_bytes(u), zeros.p, 5000000);
     expect(orr_unpack_to(u, 5000001), ORR_ERR_ARG, "zeros: byte 5000001 is behind the limit");
     orr_unpack_close(u);
-    ok(orr_unpack_open(&u, b.p, b.n, "zeros"));
+    ok(orr_unpack_open(&u, b.p, b.n, SIZE_MAX, "zeros"));
     expect(orr_unpack_to(u, zeros.n + 1), ORR_ERR_FORMAT, "zeros: the bzip2 data end at packed");
     assert_int_equal(orr_unpack_ready(u), zeros.n);
     assert_int_equal(orr_unpack_taken(u), b.n);
@@ -449,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_read),          cmocka_unit_test(test_unpacks_no_more),
         cmocka_unit_test(test_cut),           cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_refused),       cmocka_unit_test(test_lying_header),
+        cmocka_unit_test(test_lying_width),   cmocka_unit_test(test_max_unpacked),
         cmocka_unit_test(test_arguments),     cmocka_unit_test(test_places),
         cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_threads),
         cmocka_unit_test(test_unpack_limit),

@@ -94,7 +94,7 @@ static orr_status prove(const file *f, orr_proof level)
     assert_non_null(copy);
     memcpy(copy, f->bytes, f->n);
     copy = realloc(copy, f->n ? f->n : 1);
-    st = orr_prove(copy, f->n, level, "a.fits");
+    st = orr_prove(copy, f->n, (orr_proof_opts){ level, 0 }, "a.fits");
     free(copy);
     return st;
 }
@@ -358,7 +358,8 @@ static void *prove_often(void *ctx)
     prover *p = ctx;
 
     for (int k = 0; k < 200; k++) {
-        orr_status st = orr_prove(p->f->bytes, p->f->n, ORR_PROOF_STRUCTURE, "a.fits");
+        orr_status st =
+            orr_prove(p->f->bytes, p->f->n, (orr_proof_opts){ ORR_PROOF_STRUCTURE, 0 }, "a.fits");
 
         p->wrong +=
             p->says ? st != ORR_ERR_FORMAT || !strstr(orr_error_text(), p->says) : st != ORR_OK;
@@ -486,12 +487,15 @@ static void test_file(void **state)
     make_fits(&plain, 0);
     pack(&packed, &plain, 9);
     assert_int_equal(orr_write_file("proof.fits.bz2", packed.bytes, packed.n), ORR_OK);
-    assert_int_equal(orr_prove_file("proof.fits.bz2", ORR_PROOF_FULL), ORR_OK);
+    assert_int_equal(orr_prove_file("proof.fits.bz2", (orr_proof_opts){ ORR_PROOF_FULL, 0 }),
+                     ORR_OK);
     assert_int_equal(orr_write_file("proof.fits.bz2", packed.bytes, packed.n - 1), ORR_OK);
-    assert_int_equal(orr_prove_file("proof.fits.bz2", ORR_PROOF_STREAM), ORR_ERR_FORMAT);
+    assert_int_equal(orr_prove_file("proof.fits.bz2", (orr_proof_opts){ ORR_PROOF_STREAM, 0 }),
+                     ORR_ERR_FORMAT);
     assert_non_null(strstr(orr_error_text(), "proof.fits.bz2"));
     unlink("proof.fits.bz2");
-    assert_int_equal(orr_prove_file("proof.fits.bz2", ORR_PROOF_STREAM), ORR_ERR_IO);
+    assert_int_equal(orr_prove_file("proof.fits.bz2", (orr_proof_opts){ ORR_PROOF_STREAM, 0 }),
+                     ORR_ERR_IO);
 }
 
 static void test_memory(void **state)

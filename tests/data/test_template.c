@@ -269,7 +269,7 @@ static void test_flat_options(void **state)
             assert_int_equal(row->offset, d->offset + offsetof(orr_archive_opts, download));
             assert_string_equal(row->fallback, d->fallback);
         }
-    assert_int_equal(found, 11);
+    assert_int_equal(found, 12);
 }
 
 static void test_memory(void **state)

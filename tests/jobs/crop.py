@@ -1,8 +1,8 @@
 """orrery crop against astropy, and against itself: ranks, kills, single file, stream, bad frames.
 
 Frames are small: a 160 x 120 TAN image a field and band, every band shifted and turned a little
-against the others, packed with bzip2. Kills are made at a known place: a frame is replaced by a
-named pipe, at which whoever takes it waits."""
+against the others, packed with bzip2. Kills are made at a known place: a frame is
+held (hold.c), and whoever opens it waits."""
 import bz2
 import csv
 import http.server
@@ -11,7 +11,6 @@ import os
 import resource
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 import threading
@@ -153,38 +152,6 @@ def quarantine(out):
         return list(csv.DictReader(f))
 
 
-class Pipe:
-    """Puts a named pipe in the place of a frame: whoever takes the frame waits there until it is
-    released."""
-
-    def __init__(self, path):
-        self.path, self.kept = path, path + ".kept"
-        os.rename(path, self.kept)
-        os.mkfifo(path)
-
-    def wait(self, process):
-        """Returns when somebody reads."""
-        end = time.monotonic() + 60
-        while True:
-            try:
-                self.fd = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
-                os.set_blocking(self.fd, True)
-                return
-            except OSError:
-                assert process.poll() is None and time.monotonic() < end, "nobody comes to the pipe"
-                time.sleep(0.01)
-
-    def release(self):
-        with open(self.kept, "rb") as f, os.fdopen(self.fd, "wb") as out:
-            out.write(f.read())
-        self.restore()
-
-    def restore(self):
-        if stat.S_ISFIFO(os.stat(self.path).st_mode):
-            os.remove(self.path)
-            os.rename(self.kept, self.path)
-
-
 def records(out):
     folder = o.tmp(out) + ".tmp/parts"
     if not os.path.isdir(folder):
@@ -202,7 +169,7 @@ def wait_for(condition, process):
 
 
 def start(ranks, *args):
-    return subprocess.Popen(o.argv(ranks, *args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=o.tmp(), start_new_session=True)
+    return subprocess.Popen(o.argv(ranks, *args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=o.tmp(), start_new_session=True, env=o.holding())
 
 
 def kill(p):
@@ -299,14 +266,14 @@ class Crop(unittest.TestCase):
             path = job(name, out, f"output: {output}").replace("part_fields: 2", "part_fields: 1")
             seen = {}
             for field in (FIELDS[3], FIELDS[6]):
-                pipe = Pipe(frame_path(field, "r"))
+                held = o.Hold(frame_path(field, "r"))
                 try:
                     p = start(before, "crop", path, "part_fields=1")
                     # alone: all parts before it; two ranks: all parts but it
                     wait_for(lambda: len(records(out)) >= (sorted(FIELDS).index(field) if before == 0 else len(FIELDS) - 1), p)
                     kill(p)
                 finally:
-                    pipe.restore()
+                    held.restore()
                 now = records(out)
                 # finished parts are not done again
                 self.assertEqual({n: now[n] for n in seen}, seen)
@@ -323,11 +290,11 @@ class Crop(unittest.TestCase):
     def test_killed_while_assembling(self):
         """What assembly had begun goes; parts stay."""
         out = "half"
-        pipe = Pipe(frame_path(FIELDS[7], "i"))
+        held = o.Hold(frame_path(FIELDS[7], "i"))
         p = start(0, "crop", self.job, f"out={o.tmp(out)}", "part_fields=1")
         wait_for(lambda: len(records(out)) == 7, p)
         kill(p)
-        pipe.restore()
+        held.restore()
         # as if it was stopped between a part's cubes and its record
         os.remove(o.tmp(out) + ".tmp/parts/part-00003.csv")
         os.mkdir(o.tmp(out) + ".tmp/set")
@@ -338,16 +305,16 @@ class Crop(unittest.TestCase):
     def test_signal(self):
         for ranks in (0, 2):
             out = f"signal-{ranks}"
-            pipe = Pipe(frame_path(FIELDS[5], "g"))
+            held = o.Hold(frame_path(FIELDS[5], "g"))
             try:
                 p = start(ranks, "crop", self.job, f"out={o.tmp(out)}", "part_fields=1")
-                pipe.wait(p)
+                held.wait(p)
                 for pid in children(p.pid) if ranks else [p.pid]:
                     os.kill(pid, signal.SIGTERM)
-                pipe.release()
+                held.release()
                 err = p.communicate(timeout=60)[1]
             finally:
-                pipe.restore()
+                held.restore()
             self.assertEqual(p.returncode, 75, err)
             self.assertIn("start again to resume", err)
             self.assertFalse(os.path.exists(o.tmp(out)))
@@ -355,26 +322,26 @@ class Crop(unittest.TestCase):
             self.same(out)
 
     def test_two_at_once(self):
-        pipe = Pipe(frame_path(FIELDS[0], "g"))
+        held = o.Hold(frame_path(FIELDS[0], "g"))
         try:
             p = start(0, "crop", self.job, f"out={o.tmp('both')}")
-            pipe.wait(p)
+            held.wait(p)
             r = o.orrery("crop", self.job, f"out={o.tmp('both')}", code=1)
             self.assertIn("another orrery crop is at work", r.err)
-            pipe.release()
+            held.release()
             self.assertEqual(p.wait(timeout=60), 0)
             p.communicate()
         finally:
-            pipe.restore()
+            held.restore()
         self.same("both")
 
     def test_another_job(self):
         out = f"out={o.tmp('other')}"
-        pipe = Pipe(frame_path(FIELDS[4], "g"))
+        held = o.Hold(frame_path(FIELDS[4], "g"))
         p = start(0, "crop", self.job, out)
         wait_for(lambda: len(records("other")) >= 2, p)
         kill(p)
-        pipe.restore()
+        held.restore()
         before = records("other")
         r = o.orrery("crop", self.job, out, "crop.edge=pad", code=2, ranks=2)
         self.assertIn('"edge: pad" was "edge: clamp"', r.err)
@@ -506,15 +473,15 @@ class Crop(unittest.TestCase):
         many = write_catalogue("many.csv", rows)
         size = 100  # 120 kB a cube: 209 of them at a time, 70 of one field
         args = ("crop", self.job, f"catalogue.file={many}", f"crop.size={size}", "shard_mib=30")
-        pipe = Pipe(frame_path(FIELDS[0], "i"))
+        held = o.Hold(frame_path(FIELDS[0], "i"))
         try:
             p = start(0, *args, f"out={o.tmp('many')}")
-            pipe.wait(p)
-            pipe.release()
+            held.wait(p)
+            held.release()
             out, err = p.communicate(timeout=60)
             self.assertEqual(p.returncode, 0, err)
         finally:
-            pipe.restore()
+            held.restore()
         want = expected(rows, size)
         with h5py.File(o.tmp("many/index.h5")) as f:
             self.assertTrue(np.array_equal(f["id"][:], want[0]))
@@ -741,4 +708,5 @@ runtime: {{threads: 2, progress: false}}
 if __name__ == "__main__":
     if not o.MPIRUN:
         o.skip("this build has no MPI")
+    o.HOLD = sys.argv.pop(1)
     unittest.main()

@@ -43,6 +43,36 @@ def argv(ranks, *args):
     return words
 
 
+HOLD = None  # hold.c, for scripts that hold files
+
+
+def holding(env=None):
+    """The environment of a process that waits where a file is held."""
+    return {**os.environ, **(env or {}), "LD_PRELOAD": HOLD}
+
+
+class Hold:
+    """Holds a file: a process of holding() that opens it waits there until it is released."""
+
+    def __init__(self, path):
+        self.path = path
+        open(path + ".hold", "wb").close()
+
+    def wait(self, process):
+        """Returns when somebody waits."""
+        end = time.monotonic() + 60
+        while not os.path.exists(self.path + ".held"):
+            assert process.poll() is None and time.monotonic() < end, "nobody opens the file"
+            time.sleep(0.01)
+
+    def release(self):
+        for name in (self.path + ".hold", self.path + ".held"):
+            if os.path.exists(name):
+                os.remove(name)
+
+    restore = release
+
+
 class Result:
     def __init__(self, code, out, err, seconds):
         self.code, self.out, self.err, self.seconds = code, out, err, seconds

@@ -23,7 +23,7 @@ import orrery as o
 import web
 from supervised import Job, launch, launch_json, send
 
-DELAY = os.path.abspath(sys.argv[1])
+DELAY, o.HOLD = map(os.path.abspath, sys.argv[1:3])
 SPANS = ["load", "forward", "loss", "backward", "reduce-wait", "optimiser"]
 os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1"
 
@@ -548,8 +548,8 @@ class Status(unittest.TestCase):
         self.assertEqual(o.results(run), self.whole)
 
     def test_info_ends_at_a_signal(self):
-        os.mkfifo(o.tmp("waits.h5"))  # it is opened when somebody writes
-        p = start(0, "info", o.tmp("waits.h5"))
+        held = o.Hold(o.write("waits.h5", ""))
+        p = start(0, "info", o.tmp("waits.h5"), env=o.holding())
         self.addCleanup(p.kill)
         wait_until(p, lambda: signals(p.pid, "SigIgn", signal.SIGPIPE) and not signals(p.pid, "SigCgt", signal.SIGTERM))
         p.send_signal(signal.SIGTERM)
@@ -630,16 +630,16 @@ class Status(unittest.TestCase):
         """It is beside OUT, which is not there before the end."""
         cropping.write_catalogue("survey.csv", cropping.make_survey())
         job, out, line = cropping.job("crop.yaml", "cropped"), o.tmp("cropped"), o.tmp("crop-timeline")
-        pipe = cropping.Pipe(cropping.frame_path(cropping.FIELDS[5], "r"))
-        p = start(ranks, "crop", job, "part_fields=1", "runtime.timeline=" + line)
-        pipe.wait(p)
+        held = o.Hold(cropping.frame_path(cropping.FIELDS[5], "r"))
+        p = start(ranks, "crop", job, "part_fields=1", "runtime.timeline=" + line, env=o.holding())
+        held.wait(p)
         self.assertFalse(os.path.exists(out))
         s = wait_until(p, lambda: (lambda s: s if s.get("done", 0) > 0 else None)(one(out)["status"]))
         self.assertEqual((s["command"], s["state"], s["size"], s["total"], s["unit"]), ("crop", "running", ranks or 1, 24, "frames"))
         self.assertLess(s["done"], 24)
         for path in (out, out + "/", out + ".status.json"):
             self.assertIn("crop, running", o.orrery("status", path).out)
-        pipe.release()
+        held.release()
         self.assertEqual(p.wait(timeout=o.DEADLINE), 0, p.communicate()[1])
         p.stderr.close()
         s, page = one(out)["status"], o.orrery("status", out).out
@@ -660,4 +660,4 @@ def start_nothing():
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1] + sys.argv[2:])
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])

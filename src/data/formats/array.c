@@ -179,14 +179,14 @@ int orr_array_integer(const orr_array *a, int64_t row, int64_t *out)
     return a->elem == ORR_ELEM_I8 || *out >= 0;
 }
 
-orr_status orr_array_open_file(orr_array *a, const char *path,
+orr_status orr_array_open_file(orr_array *a, const char *path, const orr_trust *trust,
                                orr_status (*read_header)(orr_array *a))
 {
     orr_status st;
 
     *a = (orr_array){ 0 };
     ORR_TRY_GOTO(st, done, orr_array_name(a, path, NULL));
-    ORR_TRY_GOTO(st, done, orr_bytes_open(&a->bytes, path));
+    ORR_TRY_GOTO(st, done, orr_bytes_open(&a->bytes, path, trust));
     ORR_TRY_GOTO(st, done, read_header(a));
 done:
     if (st != ORR_OK) orr_array_close(a);

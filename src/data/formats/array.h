@@ -70,7 +70,7 @@ void orr_array_close(orr_array *a);
 
 /* For the formats.  A whole file in memory, whose header read_header understands; closed again when
  * it does not. */
-orr_status orr_array_open_file(orr_array *a, const char *path,
+orr_status orr_array_open_file(orr_array *a, const char *path, const orr_trust *trust,
                                orr_status (*read_header)(orr_array *a));
 /* Sets what. */
 orr_status orr_array_name(orr_array *a, const char *path, const char *name);

@@ -475,14 +475,14 @@ static void arrays_destroy(orr_table *t)
 
 /* Opens `name` in each of n files. */
 static orr_status open_column(column *c, const orr_format *f, char *const *paths, int n,
-                              const char *name)
+                              const char *name, const orr_trust *trust)
 {
     if (!(c->arrays = orr_alloc((size_t)n, sizeof *c->arrays)))
         return orr_fail(ORR_ERR_NOMEM, "out of memory: %d arrays", n);
     for (; c->n < n; c->n++) {
         orr_array *a = &c->arrays[c->n];
 
-        ORR_TRY(f->open_array(a, paths[c->n], name));
+        ORR_TRY(f->open_array(a, paths[c->n], name, trust));
         c->rows += a->dims[0];
     }
     return ORR_OK;
@@ -520,7 +520,8 @@ static orr_status open_files(column *c, orr_table *t, const orr_format *f, const
             name++;
         ORR_TRY_GOTO(st, done, add_input(t, dir, name));
     }
-    ORR_TRY_GOTO(st, done, open_column(c, f, t->inputs + first, t->n_inputs - first, NULL));
+    ORR_TRY_GOTO(st, done,
+                 open_column(c, f, t->inputs + first, t->n_inputs - first, NULL, &t->trust));
 done:
     orr_free(copy);
     return st;
@@ -784,7 +785,7 @@ static orr_status name_of_x(const char **name, const orr_table_opts *o, const or
     if (!f->find_array && is_given)
         return orr_fail(ORR_ERR_OPTION, "input.features: %s files are listed under files", f->name);
     if (!f->find_array) return ORR_OK;
-    *name = is_given ? given : f->find_array(t->inputs[0], usual);
+    *name = is_given ? given : f->find_array(t->inputs[0], usual, &t->trust);
     if (!*name) *name = "x"; /* opening it says what is wrong, or what there is */
     return ORR_OK;
 }
@@ -794,7 +795,7 @@ static orr_status open_side(array_table *s, column *c, const orr_format *f, cons
                             const char *dir)
 {
     if (!*name) return ORR_OK;
-    return f->find_array ? open_column(c, f, s->base.inputs, s->x.n, name)
+    return f->find_array ? open_column(c, f, s->base.inputs, s->x.n, name, &s->base.trust)
                          : open_files(c, &s->base, f, name, dir);
 }
 
@@ -805,7 +806,7 @@ static orr_status open_all(array_table *s, const orr_table_opts *o, const char *
     orr_table *t = &s->base;
 
     ORR_TRY(name_of_x(&name, o, t, f));
-    ORR_TRY(open_column(&s->x, f, t->inputs, t->n_inputs, name));
+    ORR_TRY(open_column(&s->x, f, t->inputs, t->n_inputs, name, &t->trust));
     ORR_TRY(open_side(s, &s->y, f, orr_or(o->label, ""), dir));
     if (o->id.n > ORR_ID_PARTS)
         return orr_fail(ORR_ERR_OPTION, "input.id: %d arrays; an id is made of %d at most", o->id.n,

@@ -3,24 +3,22 @@
  * (RFC 1952, section 2.3.1).  The others are libarchive's, which hands blocks to libbz2, liblzma
  * and libzstd with their checksums, and checks those of a zip itself. */
 #include "data/formats/bytes.h"
+#include "core/file.h"
+#include "core/stop.h"
 #include "core/text.h"
 
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
-static const size_t MAX_UNPACKED = (size_t)64
-                                   << 30; /* of one file: a decompression bomb ends here */
-static const size_t FIRST_GRANT = (size_t)1 << 20;
-enum { READ_BLOCK = 1 << 18, PASSED_BLOCK = 8 << 20, MOST_LAYERS = 8 };
+static const size_t FIRST_GRANT = (size_t)1 << 20, LEAST_LIMIT = (size_t)256 << 20;
+enum { READ_BLOCK = 1 << 18, PASSED_BLOCK = 8 << 20, MOST_LAYERS = 8, USUAL_RATIO = 100 };
 
 void orr_bytes_close(orr_bytes *b)
 {
@@ -37,28 +35,28 @@ void orr_bytes_passed(orr_bytes *b, const char *p)
     b->passed = to;
 }
 
-static orr_status open_file(int *fd, size_t *size, const char *path)
+size_t orr_unpacked_most(size_t packed, int64_t asked)
 {
-    struct stat st;
+    size_t most;
 
-    if ((*fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-        return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
-    if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0) {
-        *size = (size_t)st.st_size;
-        return ORR_OK;
-    }
-    close(*fd);
-    if (S_ISREG(st.st_mode)) return orr_fail(ORR_ERR_FORMAT, "%s: the file is empty", path);
-    return orr_fail(ORR_ERR_IO, "%s: not a plain file", path);
+    if (asked > 0) return (size_t)asked;
+    if (__builtin_mul_overflow(packed, USUAL_RATIO, &most)) return SIZE_MAX / 2;
+    return most > LEAST_LIMIT ? most : LEAST_LIMIT;
 }
 
 static orr_status map_file(orr_bytes *out, const char *path)
 {
-    size_t size = 0;
+    int64_t bytes = 0;
+    size_t size;
     void *p;
     int fd;
 
-    ORR_TRY(open_file(&fd, &size, path));
+    ORR_TRY(orr_open_input(&fd, &bytes, path));
+    if (bytes == 0) {
+        close(fd);
+        return orr_fail(ORR_ERR_FORMAT, "%s: the file is empty", path);
+    }
+    size = (size_t)bytes;
     p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     close(fd);
     if (p == MAP_FAILED)
@@ -111,43 +109,60 @@ static int packed_as(const orr_bytes *b)
     return -1;
 }
 
-/* Makes room for at least one more block; memory is remapped, not copied. */
-static orr_status grow(orr_bytes *b, const char *path)
+/* What is being unpacked: into out, to its end or beyond `enough` bytes, and never beyond most. */
+typedef struct {
+    orr_bytes *out;
+    const char *path;
+    size_t packed, enough, most; /* packed: bytes of the file */
+} unpacking;
+
+static orr_status check_most(const unpacking *u)
 {
+    if (u->out->n <= u->most) return ORR_OK;
+    return orr_fail(ORR_ERR_FORMAT,
+                    "%s: %zu bytes unpack to more than the %zu that are allowed for it: unpack it "
+                    "on the disk when that is meant, or raise max_unpacked",
+                    u->path, u->packed, u->most);
+}
+
+/* Makes room for at least one more block; memory is remapped, not copied. */
+static orr_status grow(const unpacking *u)
+{
+    orr_bytes *b = u->out;
     size_t want = b->mapped ? b->mapped * 2 : FIRST_GRANT;
     void *p;
 
+    ORR_TRY(check_most(u));
+    ORR_TRY(orr_stop_check(u->path));
     if (b->mapped - b->n >= READ_BLOCK) return ORR_OK;
-    if (want > MAX_UNPACKED)
-        return orr_fail(ORR_ERR_NOMEM, "%s: unpacks to more than %zu GiB; unpack it on disk first",
-                        path, MAX_UNPACKED >> 30);
     p = b->mapped ? mremap((void *)b->p, b->mapped, want, MREMAP_MAYMOVE)
                   : mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
-        return orr_fail(ORR_ERR_NOMEM, "%s: out of memory: %zu bytes to unpack it", path, want);
+        return orr_fail(ORR_ERR_NOMEM, "%s: out of memory: %zu bytes to unpack it", u->path, want);
     b->p = p;
     b->mapped = want;
     return ORR_OK;
 }
 
-/* The data of the current entry into memory, to its end or beyond `enough` bytes. */
-static orr_status unpack(orr_bytes *b, struct archive *a, const char *path, const char *kind,
-                         size_t enough)
+/* The data of the current entry. */
+static orr_status unpack(const unpacking *u, struct archive *a, const char *kind)
 {
+    orr_bytes *b = u->out;
+
     for (;;) {
         la_ssize_t got;
 
-        if (b->n >= enough) return ORR_OK;
-        ORR_TRY(grow(b, path));
-        got = archive_read_data(a, (char *)b->p + b->n, READ_BLOCK);
-        if (got == 0) return ORR_OK;
+        if (b->n >= u->enough) return ORR_OK;
+        ORR_TRY(grow(u));
+        got = archive_read_data(a, (char *)(size_t)b->p + b->n, READ_BLOCK);
+        if (got == 0) return check_most(u);
         if (got < 0) {
             const char *why = archive_error_string(a);
             return orr_fail(
                 ORR_ERR_FORMAT,
                 "%s: the %s data is truncated or damaged after %zu unpacked bytes (%s); "
                 "fetch the file again",
-                path, kind, b->n, why ? why : "no reason given");
+                u->path, kind, b->n, why ? why : "no reason given");
         }
         b->n += (size_t)got;
     }
@@ -176,10 +191,9 @@ static orr_status check_behind(const orr_bytes *packed, size_t at, const char *p
     return ORR_OK;
 }
 
-static orr_status unpack_archive(orr_bytes *out, const orr_bytes *packed, const char *path,
-                                 int packing, size_t enough)
+static orr_status unpack_archive(const unpacking *u, const orr_bytes *packed, int packing)
 {
-    const char *kind = packings[packing].row.name;
+    const char *kind = packings[packing].row.name, *path = u->path;
     struct archive_entry *entry;
     struct archive *a = archive_read_new();
     orr_status st = ORR_OK;
@@ -193,9 +207,9 @@ static orr_status unpack_archive(orr_bytes *out, const orr_bytes *packed, const 
         ORR_TRY_GOTO(st, done, fail_archive(a, path, kind));
     if (archive_filter_count(a) < 2) /* the raw bytes themselves: the filter refused the header */
         ORR_TRY_GOTO(st, done, fail_archive(a, path, kind));
-    ORR_TRY_GOTO(st, done, unpack(out, a, path, kind, enough));
+    ORR_TRY_GOTO(st, done, unpack(u, a, kind));
     taken = archive_filter_bytes(a, -1);
-    if (out->n < enough && taken >= 0) st = check_behind(packed, (size_t)taken, path, kind);
+    if (u->out->n < u->enough && taken >= 0) st = check_behind(packed, (size_t)taken, path, kind);
 done:
     archive_read_free(a);
     return st;
@@ -233,92 +247,101 @@ static int inflate_block(z_stream *z, const orr_bytes *packed, size_t *taken, or
 }
 
 /* All members; zlib compares each one's checksum and length. */
-static orr_status gunzip(orr_bytes *out, const orr_bytes *packed, const char *path, int packing,
-                         size_t enough)
+static orr_status gunzip(const unpacking *u, const orr_bytes *packed, int packing)
 {
     const orr_packing *gzip = &packings[packing].row;
+    const char *path = u->path;
+    orr_bytes *out = u->out;
     z_stream z = { 0 };
     orr_status st = ORR_OK;
     size_t taken = 0;
 
     if (inflateInit2(&z, 15 + 16) != Z_OK) /* 16: gzip's header and trailer */
         return orr_fail(ORR_ERR_NOMEM, "%s: out of memory", path);
-    while (begins(gzip, packed->p + taken, packed->n - taken) && out->n < enough) {
+    while (begins(gzip, packed->p + taken, packed->n - taken) && out->n < u->enough) {
         int r = Z_OK;
 
         inflateReset(&z);
-        while (r == Z_OK && out->n < enough) {
-            ORR_TRY_GOTO(st, done, grow(out, path));
+        while (r == Z_OK && out->n < u->enough) {
+            ORR_TRY_GOTO(st, done, grow(u));
             r = inflate_block(&z, packed, &taken, out);
         }
         if (r != Z_OK && r != Z_STREAM_END) ORR_TRY_GOTO(st, done, fail_gzip(&z, r, path, out->n));
     }
-    if (out->n < enough) st = check_behind(packed, taken, path, gzip->name);
+    ORR_TRY_GOTO(st, done, check_most(u));
+    if (out->n < u->enough) st = check_behind(packed, taken, path, gzip->name);
 done:
     inflateEnd(&z);
     return st;
 }
 
 /* On failure nothing is held. */
-static orr_status unpack_layer(orr_bytes *out, const orr_bytes *packed, const char *path,
-                               size_t enough)
+static orr_status unpack_layer(const unpacking *u, const orr_bytes *packed)
 {
     int packing = packed_as(packed);
     orr_status st;
 
-    *out = (orr_bytes){ 0 };
-    st = packings[packing].filter ? unpack_archive(out, packed, path, packing, enough)
-                                  : gunzip(out, packed, path, packing, enough);
-    if (st == ORR_OK && out->n == 0) st = orr_fail(ORR_ERR_FORMAT, "%s: the file is empty", path);
-    if (st != ORR_OK) orr_bytes_close(out);
+    *u->out = (orr_bytes){ 0 };
+    st = packings[packing].filter ? unpack_archive(u, packed, packing) : gunzip(u, packed, packing);
+    if (st == ORR_OK && u->out->n == 0)
+        st = orr_fail(ORR_ERR_FORMAT, "%s: the file is empty", u->path);
+    if (st != ORR_OK) orr_bytes_close(u->out);
     return st;
 }
 
 /* Packings may lie one within the other: all but the innermost are unpacked whole. */
-static orr_status open_content(orr_bytes *out, const char *path, size_t enough)
+static orr_status open_content(orr_bytes *out, const char *path, size_t enough,
+                               const orr_trust *trust)
 {
+    orr_bytes content = { 0 };
+    unpacking u = { .out = &content, .path = path };
+
     ORR_TRY(map_file(out, path));
+    u.packed = out->n;
+    u.most = orr_unpacked_most(out->n, trust ? trust->max_unpacked : 0);
     for (int layer = 0; packed_as(out) >= 0; layer++) {
-        orr_bytes content = { 0 };
         orr_status st;
 
+        u.enough = enough;
         if (layer == MOST_LAYERS)
             st = orr_fail(ORR_ERR_UNSUPPORTED, "%s: packed more than %d times over; unpack it",
                           path, MOST_LAYERS);
         else
-            st = unpack_layer(&content, out, path, enough);
+            st = unpack_layer(&u, out);
         if (st == ORR_OK && enough < SIZE_MAX && packed_as(&content) >= 0) {
             orr_bytes_close(&content);
-            st = unpack_layer(&content, out, path, SIZE_MAX);
+            u.enough = SIZE_MAX;
+            st = unpack_layer(&u, out);
         }
         orr_bytes_close(out);
         *out = content;
+        content = (orr_bytes){ 0 };
         ORR_TRY(st);
     }
     return ORR_OK;
 }
 
-orr_status orr_bytes_open(orr_bytes *out, const char *path)
+orr_status orr_bytes_open(orr_bytes *out, const char *path, const orr_trust *trust)
 {
-    return open_content(out, path, SIZE_MAX);
+    return open_content(out, path, SIZE_MAX, trust);
 }
 
 orr_status orr_bytes_open_head(orr_bytes *out, const char *path, size_t n)
 {
-    return open_content(out, path, n);
+    return open_content(out, path, n, NULL);
 }
 
 /* Walks a zip to the member; found tells whether it is there, names (may be NULL) receives what is.
  */
-static orr_status seek_member(struct archive *a, const char *path, const char *name, int *found,
-                              orr_text *names)
+static orr_status seek_member(struct archive *a, const orr_bytes *file, const char *path,
+                              const char *name, int *found, orr_text *names)
 {
     struct archive_entry *entry;
 
     *found = 0;
     archive_read_support_format_zip_seekable(
         a); /* wants the directory at the end: a cut file has none */
-    if (archive_read_open_filename(a, path, READ_BLOCK) != ARCHIVE_OK)
+    if (archive_read_open_memory(a, file->p, file->n) != ARCHIVE_OK)
         return fail_archive(a, path, "zip");
     for (;;) {
         int r = archive_read_next_header(a, &entry);
@@ -335,28 +358,31 @@ static orr_status seek_member(struct archive *a, const char *path, const char *n
     }
 }
 
-orr_status orr_bytes_member(orr_bytes *out, const char *path, const char *name)
+orr_status orr_bytes_member(orr_bytes *out, const char *path, const char *name,
+                            const orr_trust *trust)
 {
     struct archive *a = archive_read_new();
+    unpacking u = { .out = out, .path = path, .enough = SIZE_MAX };
     orr_text names = { .max = 4096 };
     orr_status st = ORR_OK;
-    orr_bytes file;
+    orr_bytes file = { 0 };
     int found;
 
     *out = (orr_bytes){ 0 };
     if (!a) return orr_fail(ORR_ERR_NOMEM, "%s: out of memory", path);
-    ORR_TRY_GOTO(st, done,
-                 map_file(&file, path)); /* says in plain words when it is missing or empty */
-    orr_bytes_close(&file);
-    ORR_TRY_GOTO(st, done, seek_member(a, path, name, &found, &names));
+    ORR_TRY_GOTO(st, done, map_file(&file, path));
+    u.packed = file.n;
+    u.most = orr_unpacked_most(file.n, trust ? trust->max_unpacked : 0);
+    ORR_TRY_GOTO(st, done, seek_member(a, &file, path, name, &found, &names));
     if (!found)
         ORR_TRY_GOTO(st, done,
                      orr_fail(ORR_ERR_FORMAT, "%s: no array %s; it holds: %.700s", path, name,
                               names.s ? names.s : "nothing"));
-    ORR_TRY_GOTO(st, done, unpack(out, a, path, "zip", SIZE_MAX));
+    ORR_TRY_GOTO(st, done, unpack(&u, a, "zip"));
 done:
     orr_text_free(&names);
     archive_read_free(a);
+    orr_bytes_close(&file);
     if (st != ORR_OK) orr_bytes_close(out);
     return st;
 }
@@ -364,9 +390,13 @@ done:
 int orr_bytes_has_member(const char *path, const char *name)
 {
     struct archive *a = archive_read_new();
+    orr_bytes file = { 0 };
     int found = 0;
 
-    if (a && seek_member(a, path, name, &found, NULL) != ORR_OK) orr_error_clear();
+    if (a && (map_file(&file, path) != ORR_OK ||
+              seek_member(a, &file, path, name, &found, NULL) != ORR_OK))
+        orr_error_clear();
     archive_read_free(a);
+    orr_bytes_close(&file);
     return found;
 }

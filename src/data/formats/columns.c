@@ -73,7 +73,7 @@ orr_status orr_columns_open(orr_columns **out, const char *path, const char *tab
 
     *out = NULL;
     if (!c) return orr_fail(ORR_ERR_NOMEM, "%s: out of memory", path);
-    ORR_TRY_GOTO(st, done, orr_bytes_open(&bytes, path));
+    ORR_TRY_GOTO(st, done, orr_bytes_open(&bytes, path, NULL));
     f = orr_format_of_bytes(&bytes);
     if (!f || !has_columns(f)) ORR_TRY_GOTO(st, done, fail_format(f, path));
     ORR_TRY_GOTO(st, done,

@@ -692,7 +692,7 @@ static orr_status open_files(orr_csv_table *c, const orr_table_opts *o)
     for (int i = 0; i < n; i++) {
         const char *path = c->base.inputs[i];
 
-        ORR_TRY(orr_bytes_open(&bytes, path));
+        ORR_TRY(orr_bytes_open(&bytes, path, &c->base.trust));
         ORR_TRY(orr_csv_open(&c->files[i], &bytes, path, &opts));
         c->n_open = i + 1; /* from here on it is closed with the table */
         if (i) ORR_TRY(check_same(c->files, &c->files[i]));

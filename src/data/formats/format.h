@@ -37,10 +37,11 @@ typedef struct orr_format {
      * there is one, is all there is. */
     int (*holds_records)(const orr_bytes *b, const char *path);
     /* Array `name` of a file.  On failure nothing is held. */
-    orr_status (*open_array)(orr_array *a, const char *path, const char *name);
+    orr_status (*open_array)(orr_array *a, const char *path, const char *name,
+                             const orr_trust *trust);
     /* Which of the names (NULL-ended) the file has an array for, NULL when none; the slot is NULL
      * when a file is one array without a name. */
-    const char *(*find_array)(const char *path, const char *const *names);
+    const char *(*find_array)(const char *path, const char *const *names, const orr_trust *trust);
     int is_images; /* an array of three axes is images of one channel */
 } orr_format;
 

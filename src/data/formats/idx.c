@@ -50,10 +50,11 @@ static orr_status read_header(orr_array *a)
     return orr_array_layout(a, 0, a->bytes.n - start);
 }
 
-static orr_status open_array(orr_array *a, const char *path, const char *name)
+static orr_status open_array(orr_array *a, const char *path, const char *name,
+                             const orr_trust *trust)
 {
     (void)name;
-    return orr_array_open_file(a, path, read_header);
+    return orr_array_open_file(a, path, trust, read_header);
 }
 
 /* Zero bytes, a type and up to 8 axes. */

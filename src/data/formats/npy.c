@@ -402,13 +402,13 @@ static int holds_records(const orr_bytes *b, const char *path)
     return s.structured;
 }
 
-static orr_status open_npy(orr_array *a, const char *path, const char *name)
+static orr_status open_npy(orr_array *a, const char *path, const char *name, const orr_trust *trust)
 {
     (void)name;
-    return orr_array_open_file(a, path, read_header);
+    return orr_array_open_file(a, path, trust, read_header);
 }
 
-static orr_status open_npz(orr_array *a, const char *path, const char *name)
+static orr_status open_npz(orr_array *a, const char *path, const char *name, const orr_trust *trust)
 {
     char member[MEMBER_MAX];
     orr_status st;
@@ -417,17 +417,18 @@ static orr_status open_npz(orr_array *a, const char *path, const char *name)
     if ((size_t)snprintf(member, sizeof member, "%s.npy", name) >= sizeof member)
         return orr_fail(ORR_ERR_OPTION, "%s: the array name \"%.60s...\" is too long", path, name);
     ORR_TRY_GOTO(st, done, orr_array_name(a, path, name));
-    ORR_TRY_GOTO(st, done, orr_bytes_member(&a->bytes, path, member));
+    ORR_TRY_GOTO(st, done, orr_bytes_member(&a->bytes, path, member, trust));
     ORR_TRY_GOTO(st, done, read_header(a));
 done:
     if (st != ORR_OK) orr_array_close(a);
     return st;
 }
 
-static const char *find_npz(const char *path, const char *const *names)
+static const char *find_npz(const char *path, const char *const *names, const orr_trust *trust)
 {
     char member[MEMBER_MAX];
 
+    (void)trust;
     for (; *names; names++) {
         snprintf(member, sizeof member, "%s.npy", *names);
         if (orr_bytes_has_member(path, member)) return *names;

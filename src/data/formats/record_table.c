@@ -364,7 +364,7 @@ static orr_status open_files(record_table *s, const orr_format *f, const char *t
     for (int i = 0; i < n; i++) {
         orr_bytes bytes;
 
-        ORR_TRY(orr_bytes_open(&bytes, s->base.inputs[i]));
+        ORR_TRY(orr_bytes_open(&bytes, s->base.inputs[i], &s->base.trust));
         if (!f->sniff(&bytes)) {
             orr_bytes_close(&bytes);
             return orr_fail(ORR_ERR_FORMAT, "%s: not a %s file: it does not begin as one",

@@ -84,6 +84,12 @@ const orr_option orr_table_options[] = {
                       "whether the set knows its columns by name; drop: by their place alone"),
     ORR_OPTION_INT64(T, id_start, "0", -INFINITY, INFINITY,
                      "id of the first row of the data, when there is no id column"),
+    ORR_OPTION_INT64(T, max_unpacked, "0", 0, INFINITY,
+                     "bytes that a packed file may become; 0 = 100 times its own, and at least 256 "
+                     "MiB"),
+    ORR_OPTION_BOOL(T, other_files, "false",
+                    "hdf5: read values that lie in other files, which it names (virtual and "
+                    "external datasets, external links)"),
     ORR_OPTION_CHOICE(T, scale_rows, "none", "none|zscore",
                       "zscore: each row minus its mean over its population deviation"),
     ORR_OPTION_END

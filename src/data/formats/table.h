@@ -88,6 +88,9 @@ typedef struct orr_table_opts {
         *missing;          /* values that are none: a list, or a map of column: value or [values] */
     const orr_node *shift; /* a map of column: number that is taken off before rounding */
     int64_t id_start;
+    int64_t
+        max_unpacked; /* bytes, of each file (orr_trust); 0: 100 times its own, 256 MiB at least */
+    int other_files;  /* hdf5: values may lie in files that it names */
     const char *scale_rows; /* none | zscore: each row minus its mean over its population deviation
                                (raw light curves) */
 } orr_table_opts;

@@ -119,6 +119,7 @@ orr_status orr_table_init(orr_table *t, const orr_table_ops *ops, const orr_tabl
     t->id_start = o->id_start;
     t->names_features = strcmp(orr_or(o->feature_names, "keep"), "keep") == 0;
     t->schema.target_kind = orr_target_kind_of(o->target_kind);
+    t->trust = (orr_trust){ .max_unpacked = o->max_unpacked, .other_files = o->other_files };
     t->zscore = !strcmp(orr_or(o->scale_rows, "none"), "zscore");
     t->schema.x_type = !strcmp(type, "uint8")     ? ORR_X_U8
                        : !strcmp(type, "float16") ? ORR_X_F16

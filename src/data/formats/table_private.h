@@ -3,6 +3,7 @@
 #ifndef ORR_DATA_FORMATS_TABLE_PRIVATE_H
 #define ORR_DATA_FORMATS_TABLE_PRIVATE_H
 
+#include "data/formats/bytes.h"
 #include "data/formats/classes.h"
 #include "data/formats/table.h"
 #include "data/formats/where.h"
@@ -62,6 +63,7 @@ struct orr_table {
     orr_value_rule rule[3]; /* by orr_values_kind */
     orr_missing label_missing;
     orr_schema schema;
+    orr_trust trust; /* in who made the files */
 };
 
 /* Fills what all share from o (defaults for NULL strings) and opens nothing. */

@@ -30,10 +30,17 @@ void orr_h5_silence(void);
 orr_status orr_h5_fail_at(const char *file, int line, orr_status code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* A new file (truncates what is there); an existing one for reading.  The caller closes *out with
- * H5Fclose. */
+/* A new file (truncates what is there).  The caller closes *out with H5Fclose. */
 orr_status orr_h5_create(hid_t *out, const char *path);
-orr_status orr_h5_open(hid_t *out, const char *path);
+/* An existing file for reading, by a driver that reads within it and nowhere else.  On failure
+ * nothing is held; closing copes with that, and with one that is closed. */
+typedef struct orr_h5_file {
+    hid_t id, driver; /* 0 = none */
+} orr_h5_file;
+orr_status orr_h5_open(orr_h5_file *f, const char *path);
+void orr_h5_close(orr_h5_file *f);
+/* A list of access to datasets that does not follow external links, to close with H5Pclose. */
+hid_t orr_h5_within(void);
 /* A new file in memory, and closing it: then m->data holds the bytes that orr_h5_create would have
  * left on the disk, the caller's to orr_free.  m stays where it is until then; name is for
  * messages.  A file that is given up is closed with H5Fclose, and m->data freed all the same.

@@ -1,4 +1,5 @@
 /* data/storage/read.c - what files hold, believed only as far as their size goes. */
+#include "core/guard.h"
 #include "core/memory.h"
 #include "data/storage/hdf5_access.h"
 
@@ -14,7 +15,9 @@ enum {
 };
 
 struct orr_store_reader {
-    hid_t id;
+    orr_h5_file file;
+    hid_t id;     /* the file's */
+    hid_t within; /* access to datasets: external links are not followed */
     char path[ORR_PATH_MAX];
     uint64_t bytes; /* of the file */
     orr_sha256 *sum;
@@ -41,7 +44,8 @@ void orr_store_close(orr_store_reader *r)
     if (!r) return;
     orr_h5_silence();
     close_rows(r);
-    if (r->id >= 0) H5Fclose(r->id);
+    if (r->within > 0) H5Pclose(r->within);
+    orr_h5_close(&r->file);
     orr_sha256_destroy(r->sum);
     orr_free(r);
 }
@@ -63,7 +67,132 @@ static orr_status check_format(orr_store_reader *r, const char *format)
     return ORR_OK;
 }
 
+/* ---- a first look ---- */
+
+typedef struct walk walk;
+static orr_status look_at_group(hid_t group, walk *w);
+
+/* What libhdf5 must survive before a file is read here: everything that it is asked to interpret,
+ * but for the values. */
+static herr_t look_at_attribute(hid_t object, const char *name, const H5A_info_t *info, void *ctx)
+{
+    enum { MOST = 1 << 20 };
+    hid_t attr = H5Aopen(object, name, H5P_DEFAULT), type = attr < 0 ? -1 : H5Aget_type(attr);
+    hsize_t n = attr < 0 ? 0 : H5Aget_storage_size(attr);
+    void *data = n > 0 && n <= MOST ? orr_alloc(n, 1) : NULL;
+
+    (void)info;
+    (void)ctx;
+    if (data && type >= 0 && H5Tget_class(type) != H5T_VLEN && H5Tis_variable_str(type) == 0)
+        (void)H5Aread(attr, type, data);
+    orr_free(data);
+    if (type >= 0) H5Tclose(type);
+    if (attr >= 0) H5Aclose(attr);
+    return 0;
+}
+
+struct walk {
+    const char *path;
+    int depth;
+    orr_status st;
+};
+
+/* Links that lead out of the file, or nowhere, are not followed. */
+static herr_t look_at_link(hid_t group, const char *name, const H5L_info_t *info, void *ctx)
+{
+    enum { MOST_DEPTH = 16 };
+    walk *w = ctx, below = { w->path, w->depth + 1, ORR_OK };
+    hid_t object =
+        info->type == H5L_TYPE_HARD ? H5Oopen(group, name, H5P_DEFAULT) : H5I_INVALID_HID;
+    int64_t pieces;
+
+    if (info->type != H5L_TYPE_HARD) return 0;
+    if (object < 0) {
+        w->st = orr_h5_fail(ORR_ERR_FORMAT, "%s: damaged: %.80s, an object of it, cannot be opened",
+                            w->path, name);
+        return -1;
+    }
+    (void)H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, look_at_attribute, NULL);
+    if (H5Iget_type(object) == H5I_DATASET) (void)orr_h5_unwritten(object, &pieces);
+    if (H5Iget_type(object) == H5I_GROUP && w->depth < MOST_DEPTH)
+        w->st = look_at_group(object, &below);
+    H5Oclose(object);
+    return w->st == ORR_OK ? 0 : -1;
+}
+
+static orr_status look_at_group(hid_t group, walk *w)
+{
+    if (H5Literate(group, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, look_at_link, w) >= 0) return ORR_OK;
+    if (w->st != ORR_OK) return w->st;
+    return orr_h5_fail(ORR_ERR_FORMAT, "%s: damaged: what is in it cannot be listed", w->path);
+}
+
+/* Files `first`, `stride` bytes apart, in dir. */
+typedef struct {
+    const char *dir, *first;
+    size_t stride;
+    int n;
+} files;
+
+static orr_status file_path(const files *f, int i, char path[ORR_PATH_MAX])
+{
+    return orr_path_join(path, f->dir, f->first + (size_t)i * f->stride);
+}
+
+static orr_status look_over(void *ctx)
+{
+    const files *f = ctx;
+    orr_status st = ORR_OK;
+
+    for (int i = 0; i < f->n && st == ORR_OK; i++) {
+        char path[ORR_PATH_MAX];
+        walk w = { .path = path };
+        orr_h5_file file;
+
+        ORR_TRY(file_path(f, i, path));
+        ORR_TRY(orr_h5_open(&file, path));
+        (void)H5Aiterate2(file.id, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, look_at_attribute, NULL);
+        st = look_at_group(file.id, &w);
+        orr_h5_close(&file);
+    }
+    return st;
+}
+
+static orr_status look_first(files f)
+{
+    char path[ORR_PATH_MAX];
+    int64_t bytes = 0;
+    orr_status st;
+
+    for (int i = 0; i < f.n; i++) {
+        struct stat info;
+
+        ORR_TRY(file_path(&f, i, path));
+        if (stat(path, &info) == 0) bytes += info.st_size;
+    }
+    if (f.n > 1) ORR_TRY(orr_path_join(path, f.dir, "")); /* all of them, or the folder */
+    st = orr_guard(path, orr_guard_bounds_of(bytes), look_over, &f);
+    if (st == ORR_OK || f.n < 2 || !orr_is_data_fault(st)) return st;
+    for (int i = 0; i < f.n; i++) /* which one? */
+        ORR_TRY(look_first((files){ f.dir, f.first + (size_t)i * f.stride, f.stride, 1 }));
+    return ORR_OK;
+}
+
+orr_status orr_store_check(const char *dir, const char *first, size_t stride, int n)
+{
+    orr_h5_silence();
+    return n > 0 ? look_first((files){ dir, first, stride, n }) : ORR_OK;
+}
+
 orr_status orr_store_open(orr_store_reader **out, const char *path, const char *format)
+{
+    *out = NULL;
+    ORR_TRY(orr_check_input(path));
+    ORR_TRY(orr_store_check("", path, 0, 1));
+    return orr_store_open_checked(out, path, format);
+}
+
+orr_status orr_store_open_checked(orr_store_reader **out, const char *path, const char *format)
 {
     orr_store_reader *r = orr_alloc(1, sizeof *r);
     struct stat info;
@@ -72,10 +201,12 @@ orr_status orr_store_open(orr_store_reader **out, const char *path, const char *
     *out = NULL;
     if (!r) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", path);
     orr_h5_silence();
-    r->id = r->rows = -1;
+    r->rows = -1;
     ORR_TRY_GOTO(st, done, orr_path_join(r->path, "", path));
     ORR_TRY_GOTO(st, done, orr_sha256_begin(&r->sum));
-    ORR_TRY_GOTO(st, done, orr_h5_open(&r->id, path));
+    ORR_TRY_GOTO(st, done, orr_h5_open(&r->file, path));
+    r->id = r->file.id;
+    r->within = orr_h5_within();
     r->bytes = stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
     if (format) ORR_TRY_GOTO(st, done, check_format(r, format));
     *out = r;
@@ -144,8 +275,8 @@ orr_status orr_store_look(orr_store_reader *r, const char *name, orr_store_array
 
     *a = (orr_store_array){ 0 };
     orr_h5_silence();
-    if (H5Lexists(r->id, name, H5P_DEFAULT) <= 0) return ORR_OK;
-    if ((set = H5Dopen2(r->id, name, H5P_DEFAULT)) < 0) return ORR_OK;
+    if (H5Lexists(r->id, name, r->within) <= 0) return ORR_OK;
+    if ((set = H5Dopen2(r->id, name, r->within)) < 0) return ORR_OK;
     st = look_at(r, set, name, a);
     if (st == ORR_OK) st = check_written(r, set, name);
     if (st != ORR_OK) *a = (orr_store_array){ 0 };
@@ -169,14 +300,35 @@ int64_t orr_store_count(orr_store_reader *r, const char *name)
     return orr_store_look(r, name, &a) == ORR_OK ? elements(&a) : -1;
 }
 
+/* Values of a virtual array lie in files that nobody has looked at, and that a stranger may have
+ * named: those that are gone read as zeros. */
+static int is_elsewhere(hid_t set)
+{
+    hid_t dcpl = H5Dget_create_plist(set);
+    int yes = dcpl < 0 || H5Pget_layout(dcpl) == H5D_VIRTUAL || H5Pget_external_count(dcpl) != 0;
+
+    if (dcpl >= 0) H5Pclose(dcpl);
+    return yes;
+}
+
+static orr_status refuse_elsewhere(const orr_store_reader *r, const char *name)
+{
+    return orr_fail(ORR_ERR_FORMAT,
+                    "%s: the values of /%s lie in other files; copy them into this one", r->path,
+                    name);
+}
+
 static orr_status read_all(orr_store_reader *r, const char *name, orr_store_type type, size_t count,
                            void *data)
 {
-    hid_t set = H5Dopen2(r->id, name, H5P_DEFAULT), as = orr_h5_type(type);
+    hid_t set = H5Dopen2(r->id, name, r->within), as = orr_h5_type(type);
     herr_t bad = set < 0 || as < 0 ? -1 : 0;
     orr_status st = ORR_OK;
 
-    if (!bad && count) bad = H5Dread(set, as, H5S_ALL, H5S_ALL, H5P_DEFAULT, data);
+    if (!bad && count && is_elsewhere(set))
+        st = refuse_elsewhere(r, name);
+    else if (!bad && count)
+        bad = H5Dread(set, as, H5S_ALL, H5S_ALL, H5P_DEFAULT, data);
     if (bad < 0)
         st = orr_h5_fail(ORR_ERR_FORMAT, "%s: %s cannot be read; the file is damaged", r->path,
                          name);
@@ -277,17 +429,6 @@ orr_status orr_store_verify(orr_store_reader *r)
 }
 
 /* ---- rows ---- */
-/* Rows of a virtual array lie in files that nobody has looked at: those that are gone read as
- * zeros. */
-static int is_elsewhere(hid_t set)
-{
-    hid_t dcpl = H5Dget_create_plist(set);
-    int yes = dcpl < 0 || H5Pget_layout(dcpl) == H5D_VIRTUAL || H5Pget_external_count(dcpl) != 0;
-
-    if (dcpl >= 0) H5Pclose(dcpl);
-    return yes;
-}
-
 static orr_status open_rows(orr_store_reader *r, const char *name)
 {
     hid_t dapl;
@@ -296,14 +437,13 @@ static orr_status open_rows(orr_store_reader *r, const char *name)
     close_rows(r);
     if (!(r->name = orr_strdup(name)))
         return orr_fail(ORR_ERR_NOMEM, "%s: no memory to read /%s", r->path, name);
-    dapl = H5Pcreate(H5P_DATASET_ACCESS);
+    dapl = orr_h5_within();
     H5Pset_chunk_cache(dapl, 1009, CHUNK_CACHE_BYTES, 1.0);
     r->rows = H5Dopen2(r->id, name, dapl);
     H5Pclose(dapl);
     if (r->rows >= 0 && !is_elsewhere(r->rows)) return ORR_OK;
     if (r->rows >= 0)
-        orr_fail(ORR_ERR_FORMAT, "%s: the rows of /%s lie in other files; copy them into this one",
-                 r->path, name);
+        (void)refuse_elsewhere(r, name);
     else
         orr_h5_fail(ORR_ERR_FORMAT, "%s: cannot open /%s", r->path, name);
     close_rows(r);
@@ -357,7 +497,7 @@ int64_t orr_store_place(orr_store_reader *r, const char *name, const orr_store_a
     hid_t set, dcpl, type, want;
 
     orr_h5_silence();
-    if ((set = H5Dopen2(r->id, name, H5P_DEFAULT)) < 0) return -1;
+    if ((set = H5Dopen2(r->id, name, r->within)) < 0) return -1;
     dcpl = H5Dget_create_plist(set);
     type = H5Dget_type(set);
     want = orr_h5_type(a->type);

@@ -153,8 +153,13 @@ void orr_store_image_free(orr_store_image *image); /* NULL is fine */
 typedef struct orr_store_reader orr_store_reader;
 
 /* ORR_ERR_FORMAT unless attribute format says `format` (NULL: any file).  *out is NULL after a
- * failure. */
+ * failure.  A process of its own has a first look (core/guard.h), since libhdf5 crashes on some
+ * damaged files and finds no end in others. */
 orr_status orr_store_open(orr_store_reader **out, const char *path, const char *format);
+/* That look alone, at n files in dir whose names stand `stride` bytes apart; and opening one that
+ * had it, or that this process has just written. */
+orr_status orr_store_check(const char *dir, const char *first, size_t stride, int n);
+orr_status orr_store_open_checked(orr_store_reader **out, const char *path, const char *format);
 void orr_store_close(orr_store_reader *r); /* NULL is fine */
 const char *orr_store_reader_path(const orr_store_reader *r);
 

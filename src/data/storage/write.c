@@ -536,13 +536,13 @@ static orr_status check_on_disk(const orr_store_writer *w, const char *want)
 {
     char have[ORR_SHA256_HEX];
     orr_sha256 *sum = NULL;
-    hid_t id = -1;
+    orr_h5_file file = { 0 };
     orr_status st = orr_sha256_begin(&sum);
 
-    if (st == ORR_OK) st = orr_h5_open(&id, w->tmp);
+    if (st == ORR_OK) st = orr_h5_open(&file, w->tmp);
     for (size_t at = 0; st == ORR_OK && at < w->names.len; at += strlen(w->names.s + at) + 1)
-        st = sum_array(w, id, w->names.s + at, sum);
-    if (id >= 0) H5Fclose(id);
+        st = sum_array(w, file.id, w->names.s + at, sum);
+    orr_h5_close(&file);
     if (st == ORR_OK) {
         st = orr_sha256_end(sum, have);
         sum = NULL;

@@ -479,9 +479,9 @@ static orr_status run_all(orr_engine *e)
 static orr_status create(orr_engine *e)
 {
     int n = e->o->connections;
-    orr_proof level;
+    orr_proof_opts proof = { .max_unpacked = e->o->max_unpacked };
 
-    ORR_TRY(orr_proof_from_name(&level, e->o->proof));
+    ORR_TRY(orr_proof_from_name(&proof.level, e->o->proof));
     e->n_slots = 4 * n + 4 * EXTRA;
     e->slots = orr_alloc((size_t)e->n_slots, sizeof *e->slots);
     e->idle = orr_alloc((size_t)n, sizeof *e->idle);
@@ -499,7 +499,7 @@ static orr_status create(orr_engine *e)
     e->buffer = BUFFER;
     if (e->o->rate_mib > 0 && e->o->rate_mib * 1048576 / 20 < BUFFER)
         e->buffer = (long)(e->o->rate_mib * 1048576 / 20) + 1024; /* libcurl's least is 1024 */
-    return orr_committers_start(&e->committers, e->multi, level);
+    return orr_committers_start(&e->committers, e->multi, proof);
 }
 
 /* What is being proved gets its name; what is under way keeps its .part. */

@@ -53,7 +53,8 @@ typedef struct orr_download_opts {
     double backoff, backoff_max, retry_after_max; /* seconds */
     double connect_timeout, stall;                /* seconds */
     const char *proof;                            /* length | stream | structure | full */
-    const char *user_agent;                       /* who asks: archives want to know */
+    int64_t max_unpacked;   /* bytes that a packed frame may become; 0: data/formats/bytes.h says */
+    const char *user_agent; /* who asks: archives want to know */
 } orr_download_opts;
 extern const orr_option orr_download_options[];
 

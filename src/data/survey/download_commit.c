@@ -32,7 +32,7 @@ static void judged(orr_slot *s, orr_status st)
 
 /* The file is seen where it lies in the page cache: a copy would cost more than the proof. It is
  * ours, locked, and was written just now. */
-static void prove_file(orr_slot *s, orr_proof level)
+static void prove_file(orr_slot *s, orr_proof_opts o)
 {
     const orr_download_part *p = &s->part;
     void *bytes = mmap(NULL, (size_t)p->have, PROT_READ, MAP_PRIVATE | MAP_POPULATE, p->fd, 0);
@@ -45,21 +45,21 @@ static void prove_file(orr_slot *s, orr_proof level)
         cannot_store(s, orr_fail(ORR_ERR_IO, "%s.part: %lld bytes, %lld were written", p->path,
                                  (long long)now.st_size, (long long)p->have));
     else
-        judged(s, orr_prove(bytes, (size_t)p->have, level, p->path));
+        judged(s, orr_prove(bytes, (size_t)p->have, o, p->path));
     if (bytes != MAP_FAILED) munmap(bytes, (size_t)p->have);
 }
 
-static void prove(orr_slot *s, orr_proof level)
+static void prove(orr_slot *s, orr_proof_opts o)
 {
     const orr_download_part *p = &s->part;
 
     s->proved = s->stored = (orr_error){ 0 };
     if (p->path[0] && p->fd < 0) cannot_store(s, orr_download_part_begin(&s->part));
-    if (s->stored.code != ORR_OK || level <= ORR_PROOF_LENGTH) return;
+    if (s->stored.code != ORR_OK || o.level <= ORR_PROOF_LENGTH) return;
     if (p->path[0])
-        prove_file(s, level);
+        prove_file(s, o);
     else
-        judged(s, orr_prove(p->memory, (size_t)p->have, level, s->task.urls[0]));
+        judged(s, orr_prove(p->memory, (size_t)p->have, o, s->task.urls[0]));
 }
 
 static int is_file_to_store(const orr_slot *s)
@@ -114,10 +114,10 @@ static void sync_folders(orr_slot *list)
     }
 }
 
-static void commit_all(orr_slot *list, orr_proof level)
+static void commit_all(orr_slot *list, orr_proof_opts o)
 {
     for (orr_slot *s = list; s; s = s->next)
-        prove(s, level);
+        prove(s, o);
     for (orr_slot *s = list; s; s = s->next)
         if (is_file_to_store(s)) sync_file(s);
     for (orr_slot *s = list; s; s = s->next)
@@ -165,7 +165,7 @@ static void *work(void *ctx)
         if (!c->queued) break;
         list = take(c);
         pthread_mutex_unlock(&c->lock);
-        commit_all(list, c->level);
+        commit_all(list, c->proof);
         pthread_mutex_lock(&c->lock);
         put_finished(c, list);
         curl_multi_wakeup(c->multi);
@@ -182,11 +182,11 @@ static int wanted_threads(orr_proof level)
     return cores < 2 ? 2 : cores > MOST_THREADS ? MOST_THREADS : cores;
 }
 
-orr_status orr_committers_start(orr_committers *c, CURLM *multi, orr_proof level)
+orr_status orr_committers_start(orr_committers *c, CURLM *multi, orr_proof_opts proof)
 {
-    int n = wanted_threads(level), error = 0;
+    int n = wanted_threads(proof.level), error = 0;
 
-    *c = (orr_committers){ .level = level, .multi = multi };
+    *c = (orr_committers){ .proof = proof, .multi = multi };
     c->last = &c->queued;
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->wake, NULL);

@@ -83,11 +83,11 @@ typedef struct orr_committers {
     pthread_t *threads;
     int n_threads, quit, n_queued;
     orr_slot *queued, **last, *finished;
-    orr_proof level;
+    orr_proof_opts proof;
     CURLM *multi;
 } orr_committers;
 
-orr_status orr_committers_start(orr_committers *c, CURLM *multi, orr_proof level);
+orr_status orr_committers_start(orr_committers *c, CURLM *multi, orr_proof_opts proof);
 void orr_commit(orr_committers *c, orr_slot *s);
 orr_slot *orr_committers_finished(orr_committers *c); /* a list by next; NULL none */
 void orr_committers_end(orr_committers *c);           /* after all that is queued */

@@ -30,6 +30,9 @@
                      "seconds without progress after which a try ends"), \
     ORR_DOWNLOAD_ROW(proof, ORR_OPT_CHOICE, S, AT, "structure", 0, 0, "length|stream|structure|full", \
                      "the integrity check that a file must pass before it gets its name"), \
+    ORR_DOWNLOAD_ROW(max_unpacked, ORR_OPT_INT64, S, AT, "0", 0, INFINITY, 0, \
+                     "bytes that a packed frame may become; 0 = 100 times its own, and at least " \
+                     "256 MiB"), \
     ORR_DOWNLOAD_ROW(user_agent, ORR_OPT_STRING, S, AT, "orrery/" ORRERY_VERSION, 0, 0, 0, \
                      "who asks, as the archive sees it")
 /* clang-format on */

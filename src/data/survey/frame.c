@@ -7,6 +7,7 @@
 
 #include "core/log.h"
 #include "core/memory.h"
+#include "data/formats/bytes.h"
 #include "data/formats/fits_file.h"
 #include "data/survey/unpack.h"
 #include "data/survey/wcs.h"
@@ -16,6 +17,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -33,6 +35,7 @@ struct orr_frame {
     int width, height, bitpix;
     float *cache; /* row r, if at all, in slot r % n_cache */
     int *row_of, n_cache;
+    size_t most; /* bytes that the image may have, unpacked */
 };
 
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
@@ -147,12 +150,27 @@ static orr_status seek_image(orr_frame *f)
     }
 }
 
+/* Tiles are unpacked by cfitsio, which believes the header: the image must be what so many bytes
+ * may become.  Of another image nothing is taken on the header's word alone. */
+static orr_status check_tiles(const orr_frame *f)
+{
+    LONGLONG pixels = (LONGLONG)f->width * f->height;
+    int bytes = abs(f->bitpix) / 8;
+
+    if (!f->file.tiled || (size_t)pixels <= f->most / (size_t)bytes) return ORR_OK;
+    return orr_fail(ORR_ERR_FORMAT,
+                    "%s: its header says %d x %d pixels, more than the %zu bytes that so small a "
+                    "file may become; raise archive.max_unpacked when that is right",
+                    f->name, f->width, f->height, f->most);
+}
+
 static orr_status open_image(orr_frame *f)
 {
     size_t end;
     int status;
 
     ORR_TRY(seek_image(f));
+    ORR_TRY(check_tiles(f));
     end = (size_t)f->file.end;
     orr_fits_close(&f->file);
     ORR_TRY(orr_unpack_limit(f->packed, end));
@@ -185,13 +203,18 @@ static orr_status make_cache(orr_frame *f)
     f->n_cache = n ? (int)n : 1;
     f->cache = orr_alloc((size_t)f->n_cache, row);
     f->row_of = orr_alloc((size_t)f->n_cache, sizeof *f->row_of);
-    if (!f->cache || !f->row_of)
+    if (!f->cache || !f->row_of) {
+        orr_free(f->cache);
+        orr_free(f->row_of);
+        f->cache = NULL;
+        f->row_of = NULL;
         return orr_fail(ORR_ERR_NOMEM, "out of memory: rows of %s", f->name);
+    }
     memset(f->row_of, 0xff, (size_t)f->n_cache * sizeof *f->row_of); /* -1: none */
     return ORR_OK;
 }
 
-orr_status orr_frame_open(orr_frame **out, const void *bytes, size_t n, const orr_sky *sky,
+orr_status orr_frame_open(orr_frame **out, const void *bytes, size_t n, const orr_frame_opts *o,
                           const char *name)
 {
     orr_status st;
@@ -202,11 +225,11 @@ orr_status orr_frame_open(orr_frame **out, const void *bytes, size_t n, const or
         orr_free(f);
         return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", name);
     }
+    f->most = orr_unpacked_most(n, o ? o->max_unpacked : 0);
     orr_fits_lock(1);
-    ORR_TRY_GOTO(st, done, orr_unpack_open(&f->packed, bytes, n, f->name));
+    ORR_TRY_GOTO(st, done, orr_unpack_open(&f->packed, bytes, n, f->most, f->name));
     ORR_TRY_GOTO(st, done, open_image(f));
-    ORR_TRY_GOTO(st, done, read_wcs(f, sky));
-    ORR_TRY_GOTO(st, done, make_cache(f));
+    ORR_TRY_GOTO(st, done, read_wcs(f, o ? o->sky : NULL));
     *out = f;
     f = NULL;
 done:
@@ -319,13 +342,16 @@ orr_status orr_frame_check_sums(orr_frame *f)
     return ORR_OK;
 }
 
+/* The bytes of the row are there. */
 static orr_status load_row(orr_frame *f, int y, const float **out)
 {
-    int slot = y % f->n_cache, blanks, status = 0;
-    float *row = f->cache + (size_t)slot * (size_t)f->width, blank = NAN;
+    int slot, blanks, status = 0;
+    float *row, blank = NAN;
     long first[AXES] = { 1, y + 1, 1, 1, 1, 1, 1, 1, 1 };
 
-    *out = row;
+    if (!f->cache) ORR_TRY(make_cache(f));
+    slot = y % f->n_cache;
+    *out = row = f->cache + (size_t)slot * (size_t)f->width;
     if (f->row_of[slot] == y) return ORR_OK;
     f->row_of[slot] = -1;
     orr_fits_lock(0);

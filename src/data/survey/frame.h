@@ -32,9 +32,13 @@ extern "C" {
 
 typedef struct orr_frame orr_frame;
 
-/* name is for messages and is copied.  bytes stay the caller's, unchanged until close.  sky: the
- * system of the frame's coordinates, whatever its header says of it; NULL: as that says. */
-orr_status orr_frame_open(orr_frame **out, const void *bytes, size_t n, const orr_sky *sky,
+typedef struct orr_frame_opts {
+    const orr_sky *sky;   /* of its coordinates, whatever its header says; NULL: as that says */
+    int64_t max_unpacked; /* bytes; 0: as orr_unpacked_most says (data/formats/bytes.h) */
+} orr_frame_opts;
+/* name is for messages and is copied.  bytes stay the caller's, unchanged until close.  o may be
+ * NULL. */
+orr_status orr_frame_open(orr_frame **out, const void *bytes, size_t n, const orr_frame_opts *o,
                           const char *name);
 void orr_frame_close(orr_frame *f);
 /* Unpacks all of the image, when its HDU notes sums.  ORR_ERR_FORMAT when DATASUM is not that of

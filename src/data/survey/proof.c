@@ -3,6 +3,7 @@
 #include "data/survey/proof.h"
 #include "core/file.h"
 #include "core/memory.h"
+#include "data/formats/bytes.h"
 #include "data/formats/fits_file.h"
 #include "data/survey/fits_lock_private.h"
 #include "data/survey/proof_bzip2.h"
@@ -14,7 +15,6 @@
 #include <string.h>
 
 enum { CARD = 80, MOST_HEADER = 128 * ORR_FITS_BLOCK };
-static const size_t most_unpacked = (size_t)1 << 32;
 
 /* ---- the first header ---- */
 /* What cfitsio says of bytes that begin with a header; the data need not be there.  END_OF_FILE:
@@ -132,20 +132,19 @@ static orr_status check_plain(const char *bytes, size_t n, orr_proof level, cons
     return walk(bytes, n, level == ORR_PROOF_FULL || has_sum, name);
 }
 
-static orr_status check_unpacked(const void *bytes, size_t n, orr_proof level, const char *name)
+static orr_status check_unpacked(const void *bytes, size_t n, orr_proof_opts o, const char *name)
 {
     orr_unpack *u = NULL;
+    size_t most = orr_unpacked_most(n, o.max_unpacked);
     orr_status st;
 
-    ORR_TRY(orr_unpack_open(&u, bytes, n, name));
-    st = orr_unpack_to(u, most_unpacked);
-    if (st == ORR_OK) {
-        st = orr_fail(ORR_ERR_FORMAT, "%s: more than %zu bytes unpacked", name, most_unpacked);
-    } else if (st == ORR_ERR_FORMAT && orr_unpack_whole(u)) {
+    ORR_TRY(orr_unpack_open(&u, bytes, n, most, name));
+    st = orr_unpack_to(u, most + 1); /* fails: they end before, or become too many */
+    if (st == ORR_ERR_FORMAT && orr_unpack_whole(u)) {
         orr_error_clear();
-        st = level < ORR_PROOF_STRUCTURE
+        st = o.level < ORR_PROOF_STRUCTURE
                  ? ORR_OK
-                 : check_plain(orr_unpack_bytes(u), orr_unpack_ready(u), level, name);
+                 : check_plain(orr_unpack_bytes(u), orr_unpack_ready(u), o.level, name);
     }
     orr_unpack_close(u);
     return st;
@@ -174,50 +173,52 @@ static orr_status check_packed_header(const unsigned char *p, size_t n, int *has
     return st;
 }
 
-static orr_status prove_bzip2(const unsigned char *p, size_t n, orr_proof level, const char *name)
+static orr_status prove_bzip2(const unsigned char *p, size_t n, orr_proof_opts o, const char *name)
 {
+    const orr_proof_opts full = { ORR_PROOF_FULL, o.max_unpacked };
     orr_error e;
     int has_sum = 0;
-    orr_status st = level == ORR_PROOF_FULL ? ORR_OK : orr_bzip2_chain(p, n, name);
+    orr_status st = o.level == ORR_PROOF_FULL ? ORR_OK : orr_bzip2_chain(p, n, name);
 
     if (st != ORR_OK) { /* what the decoder says decides; the chain says it better */
         orr_error decoder;
         if (!orr_is_data_fault(st)) return st;
         orr_error_take(&e, st);
-        orr_error_take(&decoder, check_unpacked(p, n, level, name));
+        orr_error_take(&decoder, check_unpacked(p, n, o, name));
         return orr_is_data_fault(decoder.code) ? orr_error_raise(&e) : orr_error_raise(&decoder);
     }
-    if (level == ORR_PROOF_STRUCTURE) ORR_TRY(check_packed_header(p, n, &has_sum, name));
-    if (level == ORR_PROOF_FULL || has_sum) st = check_unpacked(p, n, ORR_PROOF_FULL, name);
+    if (o.level == ORR_PROOF_STRUCTURE) ORR_TRY(check_packed_header(p, n, &has_sum, name));
+    if (o.level == ORR_PROOF_FULL || has_sum) st = check_unpacked(p, n, full, name);
     return st;
 }
 
 /* Where nothing is gained by looking at less. */
-static orr_proof at_least_structure(orr_proof level)
+static orr_proof_opts at_least_structure(orr_proof_opts o)
 {
-    return level > ORR_PROOF_STRUCTURE ? level : ORR_PROOF_STRUCTURE;
+    if (o.level < ORR_PROOF_STRUCTURE) o.level = ORR_PROOF_STRUCTURE;
+    return o;
 }
 
-orr_status orr_prove(const void *bytes, size_t n, orr_proof level, const char *name)
+orr_status orr_prove(const void *bytes, size_t n, orr_proof_opts o, const char *name)
 {
     const unsigned char *p = bytes;
 
-    if (level == ORR_PROOF_LENGTH) return ORR_OK;
-    if (n >= 3 && memcmp(p, "BZh", 3) == 0) return prove_bzip2(p, n, level, name);
+    if (o.level == ORR_PROOF_LENGTH) return ORR_OK;
+    if (n >= 3 && memcmp(p, "BZh", 3) == 0) return prove_bzip2(p, n, o, name);
     if (n >= 2 && p[0] == 0x1f && p[1] == 0x8b)
-        return check_unpacked(p, n, at_least_structure(level), name);
+        return check_unpacked(p, n, at_least_structure(o), name);
     if (n >= 8 && memcmp(p, "SIMPLE  ", 8) == 0)
-        return check_plain(bytes, n, at_least_structure(level), name);
+        return check_plain(bytes, n, at_least_structure(o).level, name);
     return orr_fail(ORR_ERR_FORMAT, "%s: not FITS: %s", name, orr_unpack_looks(bytes, n));
 }
 
-orr_status orr_prove_file(const char *path, orr_proof level)
+orr_status orr_prove_file(const char *path, orr_proof_opts o)
 {
     char *bytes = NULL;
     size_t n = 0;
     orr_status st = orr_read_file(&bytes, &n, path, SIZE_MAX / 4);
 
-    if (st == ORR_OK) st = orr_prove(bytes, n, level, path);
+    if (st == ORR_OK) st = orr_prove(bytes, n, o, path);
     orr_free(bytes);
     return st;
 }

@@ -23,6 +23,7 @@
 #include "core/status.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,9 +31,15 @@ extern "C" {
 
 typedef enum { ORR_PROOF_LENGTH, ORR_PROOF_STREAM, ORR_PROOF_STRUCTURE, ORR_PROOF_FULL } orr_proof;
 
+/* What is proved: how far, and how many bytes packed ones may become (0: as orr_unpacked_most says:
+ * data/formats/bytes.h). */
+typedef struct orr_proof_opts {
+    orr_proof level;
+    int64_t max_unpacked;
+} orr_proof_opts;
 /* name is for messages. */
-orr_status orr_prove(const void *bytes, size_t n, orr_proof level, const char *name);
-orr_status orr_prove_file(const char *path, orr_proof level);
+orr_status orr_prove(const void *bytes, size_t n, orr_proof_opts o, const char *name);
+orr_status orr_prove_file(const char *path, orr_proof_opts o);
 /* "length", "stream", "structure", "full"; ORR_ERR_OPTION. */
 orr_status orr_proof_from_name(orr_proof *out, const char *name);
 

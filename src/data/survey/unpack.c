@@ -26,6 +26,7 @@ typedef enum { PLAIN, BZIP2, GZIP } packing;
 struct orr_unpack {
     const unsigned char *packed;
     size_t n, taken; /* packed bytes, of them read */
+    size_t most;     /* unpacked bytes that are allowed */
     const char *name;
     packing kind;
     unsigned char *own;   /* unpacked, room for cap; NULL: plain bytes, borrowed */
@@ -85,14 +86,15 @@ const char *orr_unpack_looks(const void *bytes, size_t n)
     return "other data";
 }
 
-orr_status orr_unpack_open(orr_unpack **out, const void *bytes, size_t n, const char *name)
+orr_status orr_unpack_open(orr_unpack **out, const void *bytes, size_t n, size_t most,
+                           const char *name)
 {
     const unsigned char *p = bytes;
     orr_unpack *u = orr_alloc(1, sizeof *u);
 
     *out = NULL;
     if (!u) return orr_fail(ORR_ERR_NOMEM, "out of memory: unpacking %s", name);
-    *u = (orr_unpack){ .packed = p, .n = n, .name = name, .limit = SIZE_MAX };
+    *u = (orr_unpack){ .packed = p, .n = n, .most = most, .name = name, .limit = SIZE_MAX };
     if (n >= 3 && memcmp(p, "BZh", 3) == 0)
         u->kind = BZIP2;
     else if (n >= 2 && p[0] == 0x1f && p[1] == 0x8b)
@@ -174,6 +176,10 @@ static void accept(orr_unpack *u, size_t done)
 {
     u->done = done;
     u->ready = done < u->limit ? done : u->limit;
+    if (done > u->most)
+        stop(u, ORR_ERR_FORMAT,
+             "%zu packed bytes become more than the %zu that are allowed (max_unpacked)", u->n,
+             u->most);
 }
 
 /* The next stream: what stands behind the last one may also be its end. */

@@ -23,8 +23,10 @@ extern "C" {
 
 typedef struct orr_unpack orr_unpack;
 
-/* name is for messages; it and bytes stay the caller's, unchanged until close. */
-orr_status orr_unpack_open(orr_unpack **out, const void *bytes, size_t n, const char *name);
+/* name is for messages; it and bytes stay the caller's, unchanged until close.  most: what they may
+ * become; beyond it they are refused, whatever they say of themselves. */
+orr_status orr_unpack_open(orr_unpack **out, const void *bytes, size_t n, size_t most,
+                           const char *name);
 void orr_unpack_close(orr_unpack *u);
 /* Sees that at least `want` bytes are ready.  ORR_ERR_FORMAT when there are not that many: they end
  * before, are cut short, or are damaged (orr_unpack_why). */

@@ -1,26 +1,14 @@
-/* jobs/context/signals.c - one flag of the process. */
+/* jobs/context/signals.c - handlers that ask for a stop. */
 #include "jobs/context/signals.h"
 
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
 
-static volatile sig_atomic_t signal_seen;
-
 static void on_signal(int number)
 {
     (void)number;
-    signal_seen = 1;
-}
-
-int orr_stop_requested(void)
-{
-    return signal_seen != 0;
-}
-
-void orr_stop_request(void)
-{
-    signal_seen = 1;
+    orr_stop_request();
 }
 
 void orr_signals_catch(void (*handler)(int))

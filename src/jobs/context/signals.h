@@ -2,10 +2,12 @@
  * of it.
  *
  * What is asked for stays asked for: the work looks now and then, saves and ends (exit code 75).
- * State of the process, as signals are; from any thread, and from handlers.   Not collective: ranks
- * tell one another at places where they meet (jobs/train/step.h, jobs/context/meeting.h). */
+ * The flag is core/stop.h's.   Not collective: ranks tell one another at places where they meet
+ * (jobs/train/step.h, jobs/context/meeting.h). */
 #ifndef ORR_JOBS_CONTEXT_SIGNALS_H
 #define ORR_JOBS_CONTEXT_SIGNALS_H
+
+#include "core/stop.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -16,10 +18,6 @@ void orr_stop_on_signals(void);
 /* Lets handler see SIGTERM, SIGINT, SIGUSR1, SIGUSR2 and SIGHUP, those that are not ignored already
  * (nohup); SIGPIPE and SIGXFSZ are ignored: writes fail instead. */
 void orr_signals_catch(void (*handler)(int));
-/* True once one of these signals has come to this rank, or a stop was asked for. */
-int orr_stop_requested(void);
-/* As if a signal had come: another group of the job was stopped. */
-void orr_stop_request(void);
 
 #ifdef __cplusplus
 }

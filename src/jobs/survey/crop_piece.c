@@ -97,8 +97,10 @@ static orr_status open_bytes(piece *p, open_frame *f)
 {
     const orr_crop *c = p->k->c;
 
-    ORR_TRY(orr_frame_open(&f->frame, f->packed.bytes, f->packed.n,
-                           *c->o->crop.sky ? &c->frame_sky : NULL, f->packed.name));
+    const orr_frame_opts o = { .sky = *c->o->crop.sky ? &c->frame_sky : NULL,
+                               .max_unpacked = c->o->archive.download.max_unpacked };
+
+    ORR_TRY(orr_frame_open(&f->frame, f->packed.bytes, f->packed.n, &o, f->packed.name));
     if (p->k->sums) ORR_TRY(orr_frame_check_sums(f->frame));
     return p->kept ? unpack_all(f->frame) : ORR_OK;
 }

@@ -312,7 +312,7 @@ static orr_status end_phase(fetch *f, orr_status st)
 }
 
 /* ---- check ---- */
-static orr_status check_frame(fetch *f, int64_t task, orr_proof level, frame *r)
+static orr_status check_frame(fetch *f, int64_t task, orr_proof_opts proof, frame *r)
 {
     int64_t bytes;
     orr_status st;
@@ -320,7 +320,7 @@ static orr_status check_frame(fetch *f, int64_t task, orr_proof level, frame *r)
     ORR_TRY(name_frame(f, task, r));
     ORR_TRY(orr_manifest_find(f->manifest, r->name, &r->note));
     if (!is_there(r, &bytes)) return ORR_OK;
-    st = orr_prove_file(r->path, level);
+    st = orr_prove_file(r->path, proof);
     if (st != ORR_ERR_FORMAT) return st;
     orr_log(ORR_WARN, "fetch", "%s; it is removed and fetched again", orr_error_text());
     orr_error_clear();
@@ -330,7 +330,7 @@ static orr_status check_frame(fetch *f, int64_t task, orr_proof level, frame *r)
 }
 
 /* Frames off the counter until there are no more, or all are to stop. */
-static orr_status check_frames(fetch *f, orr_proof level, frame *r)
+static orr_status check_frames(fetch *f, orr_proof_opts proof, frame *r)
 {
     int64_t task = 0;
     int stop = 0;
@@ -341,7 +341,7 @@ static orr_status check_frames(fetch *f, orr_proof level, frame *r)
         ORR_TRY(orr_counter_next(f->deal, 1, &task));
         if (task >= f->n_tasks) return ORR_OK;
         orr_phase_at(f->context, "check", task);
-        ORR_TRY(check_frame(f, task, level, r));
+        ORR_TRY(check_frame(f, task, proof, r));
         ORR_TRY(count(f->frames, 1));
     }
 }
@@ -350,15 +350,15 @@ static orr_status check_frames(fetch *f, orr_proof level, frame *r)
 static orr_status check_there(fetch *f)
 {
     frame *r = orr_alloc(1, sizeof *r);
-    orr_proof level = ORR_PROOF_STRUCTURE;
+    orr_proof_opts proof = { ORR_PROOF_STRUCTURE, f->o->archive.download.max_unpacked };
     orr_status st;
 
     ORR_TRY_GOTO(st, done,
                  orr_phase(f->context, NULL,
-                           r ? orr_proof_from_name(&level, f->o->archive.download.proof)
+                           r ? orr_proof_from_name(&proof.level, f->o->archive.download.proof)
                              : orr_fail(ORR_ERR_NOMEM, "out of memory: a frame")));
     ORR_TRY_GOTO(st, done, start_phase(f, "check"));
-    st = orr_phase_joint(f->context, end_phase(f, check_frames(f, level, r)));
+    st = orr_phase_joint(f->context, end_phase(f, check_frames(f, proof, r)));
 done:
     orr_free(r);
     return st;

@@ -330,7 +330,7 @@ static void test_plain(void **state)
     assert_true(have.n_dims == 2 && have.dims[0] == 2 * ROWS && have.dims[1] == COLUMNS);
     assert_true(have.type.kind == ORR_STORE_FLOAT && have.type.bytes == 4);
     assert_fails(orr_store_get_rows(r, "x", &all, 0, 2 * ROWS, both), ORR_ERR_FORMAT,
-                 "the rows of /x lie in other files");
+                 "the values of /x lie in other files");
     orr_store_close(r);
 }
 
