@@ -108,6 +108,14 @@ orr_status orr_net_read_tensor(const orr_net *net, int i, orr_real *file)
     return read_from(net, &net->tensors[i], slab_of(&net->tensors[i]), file);
 }
 
+void orr_net_tensor_of(const orr_net *net, int i, const orr_real *slab, orr_real *file)
+{
+    const orr_net_tensor *t = &net->tensors[i];
+
+    for (size_t j = 0; j < t->count; j++)
+        file[j] = slab[t->offset + memory_index(t, j)];
+}
+
 orr_status orr_net_read_gradient(const orr_net *net, int i, int segment, orr_real *file)
 {
     return read_from(net, &net->tensors[i], segment, file);

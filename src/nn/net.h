@@ -98,6 +98,8 @@ void orr_net_tensor_info(const orr_net *net, int i, orr_net_tensor *out);
 orr_status orr_net_read_tensor(const orr_net *net, int i, orr_real *file);
 orr_status orr_net_read_gradient(const orr_net *net, int i, int segment, orr_real *file);
 orr_status orr_net_write_tensor(orr_net *net, int i, const orr_real *file);
+/* The same from a copy of the slab that holds it, the host's (orr_net_read of all of it). */
+void orr_net_tensor_of(const orr_net *net, int i, const orr_real *slab, orr_real *file);
 
 #ifdef __cplusplus
 }

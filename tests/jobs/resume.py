@@ -93,7 +93,7 @@ class Resume(unittest.TestCase):
             run = o.tmp(f"short-{at}-{ranks}")
             o.orrery("train", job, "run=" + run, f"runtime.checkpoint_seconds={seconds}", "runtime.checkpoint_async=true", ranks=ranks, code=None,
                      env={"LD_PRELOAD": SHIM, "ORR_SHIM_DIR": run, "ORR_SHIM_AT": str(at), "ORR_SHIM_KIND": "kill"})
-            self.assertFalse(os.path.exists(os.path.join(run, "model.h5")), "it was not killed")
+            self.assertFalse(os.path.exists(os.path.join(run, "report.json")), "it was not killed")
             o.orrery("train", job, "run=" + run)
             self.assertEqual(o.results(run), whole, (ranks, seconds))
 

@@ -12,6 +12,10 @@ static const orr_option options[] = {
     ORR_OPTION_STRING(orr_apply_opts, out, "", "also write the JSON to this file"),
     ORR_OPTION_STRING(orr_apply_opts, model, "",
                       "of a cross-validation: the configuration to take; \"\" = the mean of all"),
+    ORR_OPTION_CHOICE(orr_apply_opts, state, "auto", "auto|best|last",
+                      "of a training's folder: auto: its model.h5 (before the end the best epoch "
+                      "so far), else its best checkpoint, else its last; best: the best epoch; "
+                      "last: checkpoint-last.h5"),
     ORR_OPTION_REAL(orr_apply_opts, threshold, "-1", -1, 1,
                     "probability above which the positive class is named; -1 = the model's, of a "
                     "stack 0.5"),
@@ -68,6 +72,10 @@ static orr_status output(orr_context *context, const orr_apply_opts *o, const or
         cJSON_AddNumberToObject(seen, "chose_epoch", (double)a->chose);
         cJSON_AddBoolToObject(seen, "estimated", a->about);
     }
+    if (orr_model_is_interim(&a->model))
+        cJSON_AddItemToObject(
+            json, "checkpoint",
+            cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(a->model.record, "checkpoint"), 1));
     orr_model_spread_json(&a->spread, json);
     text = cJSON_Print(json);
     st = text ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: report");
@@ -110,14 +118,16 @@ const orr_command orr_cmd_evaluate = {
     .usage = "MODEL ... DATA [key=value ...]",
     .on_ranks = 1,
     .arguments = { { .name = "MODEL",
-                     .help = "a model.h5, or the run folder of a training, a cross-validation or a "
-                             "stack; several (no stacks) answer with their mean",
+                     .help = "a model.h5, a checkpoint, or the run folder of a training, ended or "
+                             "not, a cross-validation or a stack; several (no stacks) answer with "
+                             "their mean",
                      .several = 1 },
                    { .name = "DATA",
                      .help = "a labelled shard set that none of its models was trained on" } },
     .details =
-        "MODEL is a model.h5 or the run folder of a training (with train.seeds: the mean over its "
-        "seeds), of a cross-validation (the mean over its folds' models, seeds, repeats and "
+        "MODEL is a model.h5, a checkpoint, or the run folder of a training, ended or not (state; "
+        "with train.seeds: the mean over its seeds), of a cross-validation (the mean over its "
+        "folds' models, seeds, repeats and "
         "configurations) or of a stack; of several MODELs their mean.  DATA is a shard "
         "set that none of them was trained on.  Every sample counts once; the loss is that of "
         "one model, and not defined for a mean; of a mean the scores of its models are told, too: "

@@ -12,6 +12,10 @@ static const orr_option options[] = {
     ORR_OPTION_STRING(orr_apply_opts, out, NULL, "file of the predictions: .csv, .npy or .h5"),
     ORR_OPTION_STRING(orr_apply_opts, model, "",
                       "of a cross-validation: the configuration to take; \"\" = the mean of all"),
+    ORR_OPTION_CHOICE(orr_apply_opts, state, "auto", "auto|best|last",
+                      "of a training's folder: auto: its model.h5 (before the end the best epoch "
+                      "so far), else its best checkpoint, else its last; best: the best epoch; "
+                      "last: checkpoint-last.h5"),
     ORR_OPTION_STRING(orr_apply_opts, submission, "",
                       "sample submission (csv): out gets its header, its ids and its order"),
     ORR_OPTION_CHOICE(orr_apply_opts, submission_as, "probability", "probability|class",
@@ -97,13 +101,15 @@ const orr_command orr_cmd_predict = {
     .usage = "MODEL ... DATA out=FILE [key=value ...]",
     .on_ranks = 1,
     .arguments = { { .name = "MODEL",
-                     .help = "a model.h5, or the run folder of a training, a cross-validation or a "
-                             "stack; several (no stacks) answer with their mean",
+                     .help = "a model.h5, a checkpoint, or the run folder of a training, ended or "
+                             "not, a cross-validation or a stack; several (no stacks) answer with "
+                             "their mean",
                      .several = 1 },
                    { .name = "DATA", .help = "a shard set, with labels or without" } },
     .details =
-        "MODEL is a model.h5 or the run folder of a training (with train.seeds: the mean over its "
-        "seeds), of a cross-validation (the mean over its folds' models, seeds, repeats and "
+        "MODEL is a model.h5, a checkpoint, or the run folder of a training, ended or not (state; "
+        "with train.seeds: the mean over its seeds), of a cross-validation (the mean over its "
+        "folds' models, seeds, repeats and "
         "configurations) or of a stack; of several MODELs their mean.  DATA is a shard "
         "set, with labels or without.  One row a sample, in the order of the set: id, the truth "
         "when it is known, the named class and its probability (or all classes' probabilities, "

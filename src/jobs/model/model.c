@@ -9,6 +9,7 @@
 #include <string.h>
 
 static const char format[] = "orrery-model-1";
+const char orr_checkpoint_format[] = "orrery-checkpoint-1";
 
 int orr_model_n_classes(const orr_model *m)
 {
@@ -184,6 +185,7 @@ void orr_model_destroy(orr_model *m)
     orr_seen_free(&m->seen);
     orr_free(m->weights);
     orr_free(m->job);
+    orr_free(m->file);
     orr_text_free(&m->remarks);
     cJSON_Delete(m->record);
     memset(m, 0, sizeof *m);
@@ -261,7 +263,7 @@ static char *describe(const orr_model *m, const char *loss_options)
     return text;
 }
 
-static orr_status save_weights(const orr_net *net, orr_store_writer *f)
+static orr_status save_weights(const orr_net *net, const orr_net_copy *kept, orr_store_writer *f)
 {
     orr_status st = orr_store_put_group(f, "weights");
 
@@ -276,7 +278,10 @@ static orr_status save_weights(const orr_net *net, orr_store_writer *f)
         a.n_dims = t.n_dims;
         for (int d = 0; d < t.n_dims; d++)
             a.dims[d] = t.dims[d];
-        st = orr_net_read_tensor(net, i, file);
+        if (kept)
+            orr_net_tensor_of(net, i, t.is_state ? kept->state : kept->params, file);
+        else
+            st = orr_net_read_tensor(net, i, file);
         snprintf(name, sizeof name, "weights/%s", t.name);
         if (st == ORR_OK) st = orr_store_put(f, name, a, file);
         orr_free(file);
@@ -346,19 +351,16 @@ static orr_status read_calibration(orr_model *m, orr_store_reader *f)
     return orr_calibration_check(c, orr_store_reader_path(f));
 }
 
-orr_status orr_model_save(const orr_model *m, const orr_net *net, const char *path,
-                          const cJSON *record)
+/* What the samples are, what is done to them, and the graph. */
+static orr_status put_description(const orr_model *m, orr_store_writer *f)
 {
     orr_text graph = ORR_TEXT_INIT, loss = ORR_TEXT_INIT;
-    char *samples = NULL, *printed = cJSON_Print(record);
-    orr_store_writer *f;
-    orr_status st = orr_store_begin(&f, path, format);
+    char *samples = NULL;
+    orr_status st;
 
-    if (st != ORR_OK) goto done;
     ORR_TRY_GOTO(st, done, orr_loss_dump_options(&m->loss, &loss));
-    samples = describe(m, loss.s);
-    if (!samples || !printed) {
-        st = orr_fail(ORR_ERR_NOMEM, "out of memory: %s", path);
+    if (!(samples = describe(m, loss.s))) {
+        st = orr_fail(ORR_ERR_NOMEM, "out of memory: %s", orr_store_writer_path(f));
         goto done;
     }
     ORR_TRY_GOTO(st, done, orr_graph_dump(m->graph, &graph));
@@ -367,19 +369,75 @@ orr_status orr_model_save(const orr_model *m, const orr_net *net, const char *pa
     ORR_TRY_GOTO(st, done, save_steps(m->transform, f, "transforms"));
     ORR_TRY_GOTO(st, done, save_steps(m->aux_transform, f, "aux_transforms"));
     ORR_TRY_GOTO(st, done, save_numbers(m->transform, f, "transform_numbers"));
-    ORR_TRY_GOTO(st, done, save_numbers(m->aux_transform, f, "aux_transform_numbers"));
-    ORR_TRY_GOTO(st, done, orr_store_put_text(f, "job", m->job ? m->job : ""));
-    ORR_TRY_GOTO(st, done, orr_store_put_text(f, "record", printed));
-    ORR_TRY_GOTO(st, done, save_calibration(&m->calibration, f));
-    ORR_TRY_GOTO(st, done, orr_seen_write(&m->seen, f));
-    ORR_TRY_GOTO(st, done, save_weights(net, f));
+    st = save_numbers(m->aux_transform, f, "aux_transform_numbers");
 done:
-    st = orr_store_commit(f, st);
     orr_text_free(&graph);
     orr_text_free(&loss);
     cJSON_free(samples);
+    return st;
+}
+
+static orr_status put_record(orr_store_writer *f, const cJSON *record)
+{
+    char *printed = cJSON_Print(record);
+    orr_status st = printed
+                        ? orr_store_put_text(f, "record", printed)
+                        : orr_fail(ORR_ERR_NOMEM, "out of memory: %s", orr_store_writer_path(f));
+
     cJSON_free(printed);
     return st;
+}
+
+static orr_status put_all(const orr_model *m, const orr_net *net, const orr_net_copy *kept,
+                          const cJSON *record, orr_store_writer *f)
+{
+    ORR_TRY(put_description(m, f));
+    ORR_TRY(orr_store_put_text(f, "job", m->job ? m->job : ""));
+    ORR_TRY(put_record(f, record));
+    ORR_TRY(save_calibration(&m->calibration, f));
+    ORR_TRY(orr_seen_write(&m->seen, f));
+    return save_weights(net, kept, f);
+}
+
+orr_status orr_model_save(const orr_model *m, const orr_net *net, const char *path,
+                          const cJSON *record)
+{
+    orr_store_writer *f;
+    orr_status st = orr_store_begin(&f, path, format);
+
+    if (st == ORR_OK) st = put_all(m, net, NULL, record, f);
+    return orr_store_commit(f, st);
+}
+
+orr_status orr_model_image(const orr_model *m, const orr_net *net, const orr_net_copy *kept,
+                           const char *path, const cJSON *record, orr_store_image **image)
+{
+    orr_store_writer *f;
+    orr_status st = orr_store_begin(&f, path, format);
+
+    if (st == ORR_OK) st = put_all(m, net, kept, record, f);
+    return orr_store_take(f, st, image);
+}
+
+/* ---- within a checkpoint ---- */
+orr_status orr_model_put_parts(const orr_model *m, const cJSON *record, orr_store_writer *f)
+{
+    ORR_TRY(put_description(m, f));
+    ORR_TRY(put_record(f, record));
+    return orr_seen_write(&m->seen, f);
+}
+
+orr_status orr_model_pass_parts(orr_store_reader *f)
+{
+    static const char *const parts[] = {
+        "graph",          "samples",           "transforms",
+        "aux_transforms", "transform_numbers", "aux_transform_numbers",
+        "record"
+    };
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        ORR_TRY(orr_store_pass(f, parts[i]));
+    return orr_seen_pass(f);
 }
 
 static void get_names(const cJSON *o, const char *key, char names[][ORR_DATA_NAME_MAX], int max)
@@ -555,53 +613,254 @@ done:
     return st;
 }
 
-static orr_status load_parts(orr_model *m, orr_store_reader *f)
+/* The parts that put_description wrote. */
+static orr_status read_parts(orr_model *m, orr_store_reader *f, orr_read_loss *l)
 {
-    char *graph = NULL, *samples = NULL, *transforms = NULL, *aux = NULL, *record = NULL;
-    orr_read_loss l = { .pos_weight = 1 };
+    char *graph = NULL, *samples = NULL, *transforms = NULL, *aux = NULL;
     orr_status st;
 
     ORR_TRY_GOTO(st, done, orr_store_get_text(f, "graph", &graph));
     ORR_TRY_GOTO(st, done, orr_store_get_text(f, "samples", &samples));
-    ORR_TRY_GOTO(st, done, read_description(m, samples, orr_store_reader_path(f), &l));
+    ORR_TRY_GOTO(st, done, read_description(m, samples, orr_store_reader_path(f), l));
     ORR_TRY_GOTO(st, done, orr_store_get_text(f, "transforms", &transforms));
     ORR_TRY_GOTO(st, done, orr_store_get_text(f, "aux_transforms", &aux));
     ORR_TRY_GOTO(st, done, read_texts(m, graph, transforms, aux, orr_store_reader_path(f)));
     ORR_TRY_GOTO(st, done, read_numbers(m->transform, f, "transform_numbers"));
-    ORR_TRY_GOTO(st, done, read_numbers(m->aux_transform, f, "aux_transform_numbers"));
+    st = read_numbers(m->aux_transform, f, "aux_transform_numbers");
+done:
+    orr_free(graph);
+    orr_free(samples);
+    orr_free(transforms);
+    orr_free(aux);
+    return st;
+}
+
+static orr_status read_record(orr_model *m, orr_store_reader *f)
+{
+    char *record = NULL;
+    orr_status st = orr_store_get_text(f, "record", &record);
+
+    if (st == ORR_OK) m->record = cJSON_Parse(record);
+    orr_free(record);
+    return st;
+}
+
+static orr_status load_parts(orr_model *m, orr_store_reader *f)
+{
+    orr_read_loss l = { .pos_weight = 1 };
+    orr_status st;
+
+    ORR_TRY_GOTO(st, done, read_parts(m, f, &l));
     ORR_TRY_GOTO(st, done, orr_store_get_text(f, "job", &m->job));
-    ORR_TRY_GOTO(st, done, orr_store_get_text(f, "record", &record));
-    m->record = cJSON_Parse(record);
+    ORR_TRY_GOTO(st, done, read_record(m, f));
     ORR_TRY_GOTO(st, done, read_loss(m, &l, orr_store_reader_path(f)));
     ORR_TRY_GOTO(st, done, read_calibration(m, f));
     ORR_TRY_GOTO(st, done, orr_seen_read(&m->seen, f));
     ORR_TRY_GOTO(st, done, read_weights(m, f));
 done:
     orr_free(l.options);
-    orr_free(graph);
-    orr_free(samples);
-    orr_free(transforms);
-    orr_free(aux);
-    orr_free(record);
+    return st;
+}
+
+/* ---- from a checkpoint ---- */
+/* A slab as it lies in memory, into the net that knows where its tensors are. */
+static orr_status read_slab(orr_net *net, int slab, const char *name, orr_store_reader *f)
+{
+    size_t n = slab == ORR_SLAB_STATE ? orr_net_state_count(net) : orr_net_param_count(net);
+    orr_real *x;
+    orr_status st = orr_store_dup(f, name, ORR_STORE_F32, n, &x);
+
+    if (st == ORR_OK) st = orr_net_write(net, slab, 0, n, x);
+    orr_free(x);
+    return st;
+}
+
+/* All tensors of a net in file order. */
+static orr_status take_weights(orr_model *m, const orr_net *net)
+{
+    size_t total = 0, at = 0;
+    orr_net_tensor t;
+
+    for (int i = 0; i < orr_net_n_tensors(net); i++) {
+        orr_net_tensor_info(net, i, &t);
+        total += t.count;
+    }
+    if (!(m->weights = orr_alloc(total + 1, sizeof *m->weights)))
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: %zu weights", total);
+    for (int i = 0; i < orr_net_n_tensors(net); i++) {
+        orr_net_tensor_info(net, i, &t);
+        ORR_TRY(orr_net_read_tensor(net, i, m->weights + at));
+        at += t.count;
+    }
+    return ORR_OK;
+}
+
+static orr_status read_slabs(orr_model *m, orr_store_reader *f)
+{
+    static const int one[] = { 1 };
+    static const orr_limits limits = {
+        .max_samples = 1, .max_leaves = 1, .max_segments = 1, .n_leaf_sizes = 1, .leaf_sizes = one
+    };
+    char *names = NULL, *rest = NULL, *name;
+    orr_net *net;
+    orr_status st;
+
+    ORR_TRY(orr_net_create(&net, m->graph, m->backend, &limits));
+    ORR_TRY_GOTO(st, done, orr_store_get_text(f, "optimiser_slabs", &names));
+    ORR_TRY_GOTO(st, done, orr_store_pass(f, "counts"));
+    ORR_TRY_GOTO(st, done, orr_store_pass(f, "numbers"));
+    ORR_TRY_GOTO(st, done, orr_store_pass(f, "transform"));
+    ORR_TRY_GOTO(st, done, read_slab(net, ORR_SLAB_PARAMS, "params", f));
+    ORR_TRY_GOTO(st, done, read_slab(net, ORR_SLAB_STATE, "state", f));
+    ORR_TRY_GOTO(st, done, orr_store_pass(f, "optimiser_steps"));
+    for (name = strtok_r(names, " ", &rest); name; name = strtok_r(NULL, " ", &rest))
+        ORR_TRY_GOTO(st, done, orr_store_pass(f, name));
+    st = take_weights(m, net);
+done:
+    orr_net_destroy(net);
+    orr_free(names);
+    return st;
+}
+
+static orr_status load_checkpoint(orr_model *m, orr_store_reader *f)
+{
+    orr_read_loss l = { .pos_weight = 1 };
+    orr_status st;
+
+    if (orr_store_count(f, "graph") < 0)
+        return orr_fail(ORR_ERR_UNSUPPORTED,
+                        "%s: a checkpoint of an earlier version, which cannot answer by itself; go "
+                        "on with its run for a moment (orrery train JOB), then it can",
+                        orr_store_reader_path(f));
+    ORR_TRY_GOTO(st, done, orr_store_get_text(f, "job", &m->job));
+    ORR_TRY_GOTO(st, done, orr_store_pass(f, "data"));
+    ORR_TRY_GOTO(st, done, read_parts(m, f, &l));
+    ORR_TRY_GOTO(st, done, read_record(m, f));
+    ORR_TRY_GOTO(st, done, read_loss(m, &l, orr_store_reader_path(f)));
+    ORR_TRY_GOTO(st, done, orr_seen_read(&m->seen, f));
+    st = read_slabs(m, f);
+done:
+    orr_free(l.options);
+    return st;
+}
+
+/* By the format that the file says it has. */
+static orr_status load_file(orr_model *m, const char *file)
+{
+    char is[64] = "";
+    orr_store_reader *f;
+    orr_status st = orr_store_open(&f, file, NULL);
+
+    if (st == ORR_OK && orr_store_attr_text(f, "format", is, sizeof is) != ORR_OK)
+        orr_error_clear(); /* said better below */
+    if (st == ORR_OK && strcmp(is, orr_checkpoint_format) == 0) {
+        st = load_checkpoint(m, f);
+    } else if (st == ORR_OK) {
+        orr_store_close(f);
+        st = orr_store_open(&f, file, format);
+        if (st == ORR_OK) st = load_parts(m, f);
+    }
+    if (st == ORR_OK) st = orr_store_verify(f);
+    orr_store_close(f);
     return st;
 }
 
 orr_status orr_model_load(orr_model *m, const char *path, const char *kernels)
 {
+    return orr_model_load_state(m, path, "auto", kernels);
+}
+
+orr_status orr_model_load_state(orr_model *m, const char *path, const char *state,
+                                const char *kernels)
+{
     char file[ORR_PATH_MAX];
-    orr_store_reader *f;
     orr_status st;
 
     memset(m, 0, sizeof *m);
-    ORR_TRY(orr_path_join(file, orr_path_is_dir(path) ? path : "",
-                          orr_path_is_dir(path) ? "model.h5" : path));
+    ORR_TRY(orr_model_file(file, path, state));
     ORR_TRY(orr_backend_create(&m->backend, kernels));
-    st = orr_store_open(&f, file, format);
-    if (st == ORR_OK) st = load_parts(m, f);
-    if (st == ORR_OK) st = orr_store_verify(f);
-    orr_store_close(f);
+    st = load_file(m, file);
+    if (st == ORR_OK && !(m->file = orr_strdup(file)))
+        st = orr_fail(ORR_ERR_NOMEM, "out of memory: %s", file);
     if (st != ORR_OK) orr_model_destroy(m);
     return st;
+}
+
+/* ---- which file, and what it is ---- */
+static int holds(char file[ORR_PATH_MAX], const char *dir, const char *name)
+{
+    return orr_path_join(file, dir, name) == ORR_OK && orr_path_exists(file);
+}
+
+int orr_model_is_there(const char *path)
+{
+    char file[ORR_PATH_MAX];
+
+    return !orr_path_is_dir(path) || holds(file, path, "model.h5") ||
+           holds(file, path, "checkpoint-best.h5") || holds(file, path, "checkpoint-last.h5");
+}
+
+orr_status orr_model_file(char file[ORR_PATH_MAX], const char *path, const char *state)
+{
+    const int last = strcmp(state, "last") == 0, best = strcmp(state, "best") == 0;
+
+    if (!orr_path_is_dir(path)) {
+        if (last || best)
+            return orr_fail(ORR_ERR_ARG,
+                            "state=%s chooses in the folder of a run; %s is one file: leave state "
+                            "out",
+                            state, path);
+        return orr_path_join(file, "", path);
+    }
+    if (last && holds(file, path, "checkpoint-last.h5")) return ORR_OK;
+    if (last)
+        return orr_fail(ORR_ERR_IO, "%s: there is no checkpoint-last.h5 for state=last", path);
+    if (best && !holds(file, path, "checkpoint-best.h5"))
+        return orr_fail(ORR_ERR_IO,
+                        "%s: there is no checkpoint-best.h5 for state=best (nothing chose an epoch "
+                        "yet, or there is no validation split); state=last is the last one",
+                        path);
+    if (holds(file, path, "model.h5") || holds(file, path, "checkpoint-best.h5") ||
+        holds(file, path, "checkpoint-last.h5"))
+        return ORR_OK;
+    return orr_fail(ORR_ERR_IO,
+                    "%s: there is no model.h5 and no checkpoint; a training run has one after its "
+                    "first epoch",
+                    path);
+}
+
+int orr_model_is_interim(const orr_model *m)
+{
+    return cJSON_GetObjectItemCaseSensitive(m->record, "checkpoint") != NULL;
+}
+
+void orr_model_describe_state(const orr_model *m, orr_text *out)
+{
+    const cJSON *c = cJSON_GetObjectItemCaseSensitive(m->record, "checkpoint");
+    long long epoch = (long long)orr_json_get(c, "epoch", 0),
+              step = (long long)orr_json_get(c, "step", 0);
+
+    if (!c) return;
+    if (step > 0)
+        orr_text_printf(out, "as it stood after step %lld of epoch %lld", step, epoch + 1);
+    else
+        orr_text_printf(out, "as it stood after epoch %lld", epoch);
+    orr_text_printf(out, " of %lld%s", (long long)orr_json_get(c, "epochs", 0),
+                    cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(c, "best")) ? ", the best so far"
+                                                                              : "");
+    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(c, "calibrates")))
+        orr_text_add(out, "; its densities are not calibrated yet (train.calibrate)");
+}
+
+void orr_model_tell_state(const orr_model *m, const char *component)
+{
+    orr_text says = ORR_TEXT_INIT;
+
+    orr_model_describe_state(m, &says);
+    if (says.s)
+        orr_log0(ORR_WARN, component, "%s is not what its training ended with, but the net %s",
+                 m->file, says.s);
+    orr_text_free(&says);
 }
 
 orr_status orr_model_net(orr_net **out, orr_model *m, const orr_limits *limits)

@@ -150,6 +150,15 @@ static orr_status put(orr_store_writer *f, int how, const char *what, const uint
     return orr_store_put(f, name, orr_store_vector(ORR_STORE_I64, n), v);
 }
 
+size_t orr_seen_bytes(const orr_seen *s)
+{
+    size_t n = 0;
+
+    for (int i = 0; i < ORR_N_SEEN; i++)
+        n += (size_t)(s->list[i].n_ids + s->list[i].n_content);
+    return n * sizeof(uint64_t);
+}
+
 orr_status orr_seen_write(const orr_seen *s, orr_store_writer *f)
 {
     const int64_t thinning = s->thinning;
@@ -196,6 +205,15 @@ orr_status orr_seen_read(orr_seen *s, orr_store_reader *f)
     }
     s->known = 1;
     return ORR_OK;
+}
+
+orr_status orr_seen_pass(orr_store_reader *f)
+{
+    orr_seen s;
+    orr_status st = orr_seen_read(&s, f);
+
+    orr_seen_free(&s);
+    return st;
 }
 
 /* ---- looking ---- */

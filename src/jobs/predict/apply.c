@@ -22,7 +22,7 @@ static orr_status read_job(orr_apply_opts *o, orr_config **config, const orr_arg
 static orr_status open_models(orr_ensemble *e, orr_applied *a, const orr_args *args,
                               const orr_apply_opts *o)
 {
-    ORR_TRY(orr_ensemble_open(e, args->words, args->n_words - 1, o->model));
+    ORR_TRY(orr_ensemble_open(e, args->words, args->n_words - 1, o->model, o->state));
     ORR_TRY(orr_ensemble_first(e, &a->model, o->kernels));
     if (o->threshold >= 0) a->model.threshold = o->threshold;
     return orr_model_set_target_kind(&a->model, o->target_kind, "target_kind");
@@ -140,6 +140,7 @@ static orr_status predict(orr_applied *a, orr_context *context, const orr_args *
     ORR_TRY_GOTO(st, done, orr_phase_root(context, NULL, c->prepare ? c->prepare(o, a) : ORR_OK));
     if (c->prepare) orr_timeline_span("prepare", span, -1);
     tell(&e);
+    if (context->rank == 0) orr_ensemble_tell_states(&e, &a->model);
     if (t.seen) {
         count_seen(a, &t);
         tell_seen(a, &e, &t);

@@ -10,7 +10,7 @@
 
 /* Options of both commands; each has its own table over them. */
 typedef struct orr_apply_opts {
-    const char *out, *format, *kernels, *model;
+    const char *out, *format, *kernels, *model, *state;
     const char *submission, *submission_as;
     const char *names;       /* exact | match */
     const char *target_kind; /* evaluate: model | value | redshift; else NULL */

@@ -85,7 +85,7 @@ orr_status orr_ensemble_load(const orr_ensemble *e, int i, orr_model *m, const c
     orr_status st;
 
     ORR_TRY(orr_ensemble_member_path(e, i, path));
-    st = orr_model_load(m, path, kernels);
+    st = orr_model_load_state(m, path, is_single(e, i) ? e->state : "auto", kernels);
     if ((st != ORR_ERR_IO && st != ORR_ERR_FORMAT) || is_single(e, i)) return st;
     who = member_name(e, i, &command, name, sizeof name);
     return orr_fail_more(st, "; this is the model of %s: remove it and run orrery %s JOB again",
@@ -132,10 +132,8 @@ static orr_status room_for_parts(orr_ensemble *e, int n)
 /* One model stands as one column of one fold. */
 static orr_status as_column(orr_oof *o, const char *path)
 {
-    int is_dir = orr_path_is_dir(path);
-
     *o = (orr_oof){ .n_columns = 1, .n_repeats = 1, .n_folds = 1 };
-    ORR_TRY(orr_path_join(o->path, is_dir ? path : "", is_dir ? "model.h5" : path));
+    ORR_TRY(orr_model_file(o->path, path, "auto"));
     if (!(o->columns = orr_alloc(1, sizeof *o->columns)))
         return orr_fail(ORR_ERR_NOMEM, "out of memory: a model");
     snprintf(o->columns[0].model, sizeof o->columns[0].model, "model");
@@ -338,11 +336,12 @@ orr_status orr_source_of(orr_source *kind, const char *path)
     *kind = ORR_SOURCE_MODEL;
     if (!orr_path_exists(path))
         return orr_fail(ORR_ERR_IO,
-                        "%s: there is no such file or folder; what is needed is a model.h5, or the "
-                        "folder of a training run, a cross-validation or a stack",
+                        "%s: there is no such file or folder; what is needed is a model.h5, a "
+                        "checkpoint, or the folder of a training run, a cross-validation or a "
+                        "stack",
                         path);
     if (!orr_path_is_dir(path)) return source_of_file(kind, path);
-    if (holds(path, "model.h5")) return ORR_OK;
+    if (orr_model_is_there(path)) return ORR_OK;
     if (holds(path, "seeds.h5"))
         *kind = ORR_SOURCE_SEEDS;
     else if (holds(path, "oof.h5"))
@@ -356,7 +355,7 @@ orr_status orr_source_of(orr_source *kind, const char *path)
                         path);
     else
         return orr_fail(ORR_ERR_IO,
-                        "%s: this folder has no model.h5 (a training run that has ended), no "
+                        "%s: this folder has no model.h5 and no checkpoint (a training run), no "
                         "seeds.h5 (one with seeds), no oof.h5 (a cross-validation) and no stack.h5 "
                         "(a stack)",
                         path);
@@ -401,13 +400,46 @@ static orr_status open_kind(orr_ensemble *e, const char *const *paths, int n, co
     return find_models(e);
 }
 
+/* A state is one of a training. */
+static orr_status check_state(const orr_ensemble *e)
+{
+    int trainings = e->kind == ORR_ENSEMBLE_ONE;
+
+    if (strcmp(e->state, "auto") == 0) return ORR_OK;
+    for (int r = 0; r < e->n_runs; r++)
+        trainings |= e->kind == ORR_ENSEMBLE_MEAN && e->runs[r].kind == ORR_SOURCE_MODEL;
+    if (!trainings)
+        return orr_fail(ORR_ERR_ARG,
+                        "state=%s chooses in the folder of a training; %s is answered by the ends "
+                        "of many: leave state out, or name one of them (tasks/NAME)",
+                        e->state, e->path);
+    return ORR_OK;
+}
+
+void orr_ensemble_tell_states(const orr_ensemble *e, const orr_model *first)
+{
+    orr_model m;
+
+    if (e->kind == ORR_ENSEMBLE_ONE) orr_model_tell_state(first, "predict");
+    for (int r = 0; e->kind == ORR_ENSEMBLE_MEAN && r < e->n_runs; r++) {
+        if (e->runs[r].kind != ORR_SOURCE_MODEL) continue;
+        if (orr_model_load_state(&m, e->runs[r].path, e->state, "check") == ORR_OK)
+            orr_model_tell_state(&m, "predict");
+        else
+            orr_error_clear(); /* whoever needs it says it */
+        orr_model_destroy(&m);
+    }
+}
+
 orr_status orr_ensemble_open(orr_ensemble *e, const char *const *paths, int n_paths,
-                             const char *model)
+                             const char *model, const char *state)
 {
     orr_status st;
 
     *e = (orr_ensemble){ 0 };
+    snprintf(e->state, sizeof e->state, "%s", state);
     st = open_kind(e, paths, n_paths, model);
+    if (st == ORR_OK) st = check_state(e);
     if (st != ORR_OK) orr_ensemble_close(e);
     return st;
 }

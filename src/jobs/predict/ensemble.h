@@ -1,6 +1,7 @@
 /* jobs/predict/ensemble.h - all models behind one path or several, and what they answer together.
  *
- *   model.h5, or a training run's folder        that model
+ *   model.h5, a checkpoint, or a training run's
+ *   folder, ended or not (jobs/model/model.h)   that model
  *   a training with seeds (seeds.h5)            the mean over its seeds
  *   a cross-validation's run folder (oof.h5)    the mean over all its configurations, or one of
  *                                               them
@@ -55,6 +56,7 @@ typedef struct orr_ensemble_part {
 typedef struct orr_ensemble {
     orr_ensemble_kind kind;
     char path[ORR_PATH_MAX]; /* as given; of several "a, b" */
+    char state[8];           /* of trainings' folders: auto, best, last */
     int n_runs, n_parts;
     orr_ensemble_run *runs;
     orr_ensemble_part *parts; /* none of ORR_ENSEMBLE_ONE */
@@ -63,11 +65,15 @@ typedef struct orr_ensemble {
 } orr_ensemble;
 
 /* Finds out which models there are; of a cross-validation, seeds and a stack all must be there.
- * model: a configuration of a cross-validation, "" = all.  ORR_ERR_IO, ORR_ERR_FORMAT, and
- * ORR_ERR_ARG for a model that there is none of, a path given twice, and a stack among several.
+ * model: a configuration of a cross-validation, "" = all; state: of the trainings among them, as
+ * orr_model_file has it.  ORR_ERR_IO, ORR_ERR_FORMAT, and ORR_ERR_ARG for a model that there is
+ * none of, a path given twice, a stack among several, and a state where there is no training.
  * Not collective. */
 orr_status orr_ensemble_open(orr_ensemble *e, const char *const *paths, int n_paths,
-                             const char *model);
+                             const char *model, const char *state);
+/* A warning for each model that is not the end of its training.  first: of orr_ensemble_first.
+ * Not collective. */
+void orr_ensemble_tell_states(const orr_ensemble *e, const orr_model *first);
 void orr_ensemble_close(orr_ensemble *e); /* zeroed is fine */
 /* The first model, which stands for all: class names (a stack's are its own), bins, threshold (a
  * stack's is 0.5).  To be destroyed by the caller.   Not collective. */

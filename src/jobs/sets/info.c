@@ -135,6 +135,11 @@ static orr_status info_model(const char *path, orr_text *t)
                     "%s: a model\n  takes                %d x %d x %d (height, width, channels)\n  "
                     "answers              %d outputs, loss %s\n",
                     path, m.schema.h, m.schema.w, m.schema.c, m.outputs, orr_loss_name(&m.loss));
+    if (orr_model_is_interim(&m)) {
+        orr_text_add(t, "  training             had not ended: this is the net ");
+        orr_model_describe_state(&m, t);
+        orr_text_add(t, "\n");
+    }
     if (m.loss.bins.count)
         orr_text_printf(t, "  density              %d bins from %g to %g\n", m.loss.bins.count,
                         m.loss.bins.min, m.loss.bins.max);

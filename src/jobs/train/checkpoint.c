@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-static const char format[] = "orrery-checkpoint-1";
-
 struct orr_snapshot {
     orr_train_state state;
     int64_t optimiser_steps;
@@ -113,6 +111,20 @@ static orr_status get_slab(orr_store_reader *f, const orr_checkpoint *c, int sla
     return st;
 }
 
+/* For who reads the weights alone, and passes the others over. */
+static orr_status put_slab_names(orr_store_writer *f, const orr_checkpoint *c)
+{
+    orr_text names = ORR_TEXT_INIT;
+    orr_status st;
+
+    for (int i = 0; i < orr_optimiser_n_slabs(c->optimiser); i++)
+        orr_text_printf(&names, "%s%s", i ? " " : "", slab_name(c, i));
+    st = orr_text_status(&names);
+    if (st == ORR_OK) st = orr_store_put_text(f, "optimiser_slabs", names.s ? names.s : "");
+    orr_text_free(&names);
+    return st;
+}
+
 static orr_status save_parts(const orr_checkpoint *c, orr_store_writer *f)
 {
     int64_t counts[N_COUNTS],
@@ -128,6 +140,8 @@ static orr_status save_parts(const orr_checkpoint *c, orr_store_writer *f)
     pack(&state, counts, numbers, 0);
     ORR_TRY_GOTO(st, done, orr_store_put_text(f, "job", c->job));
     ORR_TRY_GOTO(st, done, orr_store_put_text(f, "data", c->data));
+    ORR_TRY_GOTO(st, done, orr_model_put_parts(c->model, c->record, f));
+    ORR_TRY_GOTO(st, done, put_slab_names(f, c));
     ORR_TRY_GOTO(st, done,
                  orr_store_put(f, "counts", orr_store_vector(ORR_STORE_I64, N_COUNTS), counts));
     ORR_TRY_GOTO(st, done,
@@ -152,14 +166,14 @@ static size_t bytes_of(const orr_checkpoint *c)
     size_t slabs = 1 + (size_t)orr_optimiser_n_slabs(c->optimiser);
 
     return (orr_net_param_count(c->net) * slabs + orr_net_state_count(c->net)) * sizeof(orr_real) +
-           strlen(c->job) + ((size_t)1 << 20);
+           strlen(c->job) + orr_seen_bytes(&c->model->seen) + ((size_t)1 << 20);
 }
 
 orr_status orr_checkpoint_image(const orr_checkpoint *c, const char *path, orr_store_image **spare,
                                 orr_store_image **image)
 {
     orr_store_writer *f;
-    orr_status st = orr_store_begin_large(&f, path, format, bytes_of(c), spare);
+    orr_status st = orr_store_begin_large(&f, path, orr_checkpoint_format, bytes_of(c), spare);
 
     if (st == ORR_OK) st = save_parts(c, f);
     return orr_store_take(f, st, image);
@@ -195,6 +209,12 @@ orr_status orr_checkpoint_keep(const orr_checkpoint *c, orr_snapshot **kept)
 const orr_train_state *orr_snapshot_state(const orr_snapshot *s)
 {
     return &s->state;
+}
+
+orr_net_copy orr_snapshot_weights(const orr_checkpoint *c, const orr_snapshot *s)
+{
+    return (orr_net_copy){ s->slab + slab_begin(c, ORR_SLAB_PARAMS),
+                           s->slab + slab_begin(c, ORR_SLAB_STATE) };
 }
 
 void orr_snapshot_free(orr_snapshot *s)
@@ -234,6 +254,8 @@ static orr_status load_parts(const orr_checkpoint *c, orr_store_reader *f, orr_t
         expect_string(
             f, "data", c->data,
             "the training set has changed since this checkpoint; give another run folder"));
+    ORR_TRY_GOTO(st, done, orr_model_pass_parts(f));
+    ORR_TRY_GOTO(st, done, orr_store_pass(f, "optimiser_slabs"));
     ORR_TRY_GOTO(st, done, orr_store_get(f, "counts", ORR_STORE_I64, N_COUNTS, counts));
     ORR_TRY_GOTO(st, done, orr_store_get(f, "numbers", ORR_STORE_F64, N_NUMBERS, numbers));
     ORR_TRY_GOTO(st, done, orr_store_get(f, "transform", ORR_STORE_F64, n_fitted, fitted));
@@ -255,7 +277,7 @@ static orr_status load(const orr_checkpoint *c, const char *path, int weights_on
 {
     orr_train_state state = *c->state;
     orr_store_reader *f;
-    orr_status st = orr_store_open(&f, path, format);
+    orr_status st = orr_store_open(&f, path, orr_checkpoint_format);
 
     if (st == ORR_OK) st = load_parts(c, f, &state, weights_only);
     if (st == ORR_OK) st = orr_store_verify(f);
@@ -281,7 +303,7 @@ orr_status orr_checkpoint_peek(const char *path, orr_train_state *state, char **
     int64_t counts[N_COUNTS];
     double numbers[N_NUMBERS];
     orr_store_reader *f;
-    orr_status st = orr_store_open(&f, path, format);
+    orr_status st = orr_store_open(&f, path, orr_checkpoint_format);
 
     *job = NULL;
     if (st == ORR_OK) st = orr_store_get_text(f, "job", job);

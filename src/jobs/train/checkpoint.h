@@ -7,6 +7,7 @@
 
 #include "data/storage/storage.h"
 #include "data/transform.h"
+#include "jobs/model/model.h"
 #include "nn/net.h"
 #include "nn/optimiser.h"
 #include "nn/schedule.h"
@@ -35,6 +36,8 @@ typedef struct orr_checkpoint {
     orr_optimiser *optimiser;
     orr_transform *transform;
     orr_train_state *state;
+    const orr_model *model;   /* written along, so that the file can answer */
+    const cJSON *record;      /* of such a model; to write */
     const char *job;          /* resolved job */
     const char *data;         /* identity of the training set: its path and index sha256 */
     const orr_snapshot *kept; /* an image is of what was kept; NULL: of the parts as they are */
@@ -45,6 +48,7 @@ typedef struct orr_checkpoint {
  * when its content is of no use. */
 orr_status orr_checkpoint_keep(const orr_checkpoint *c, orr_snapshot **kept);
 const orr_train_state *orr_snapshot_state(const orr_snapshot *s);
+orr_net_copy orr_snapshot_weights(const orr_checkpoint *c, const orr_snapshot *s);
 void orr_snapshot_free(orr_snapshot *s); /* NULL is fine */
 
 /* The whole file in memory, for orr_store_image_write: the state may change as soon as this

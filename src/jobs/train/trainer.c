@@ -60,28 +60,91 @@ static orr_checkpoint checkpoint_of(trainer *t)
                              .optimiser = t->training.optimiser,
                              .transform = t->training.model.transform,
                              .state = &t->state,
+                             .model = &t->training.model,
                              .job = t->training.job_text.s,
                              .data = t->training.parts->identity };
 }
 
 /* ---- saving ---- */
+/* What any file of weights says of its training. */
+static cJSON *record_of(const trainer *t, const orr_train_state *s, int64_t epoch)
+{
+    cJSON *record = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(record, "orrery", ORRERY_VERSION);
+    cJSON_AddNumberToObject(record, "steps", (double)s->steps);
+    cJSON_AddNumberToObject(record, "epoch", (double)epoch);
+    cJSON_AddStringToObject(record, "selected_by",
+                            s->has_best ? t->job->train.select : "last epoch");
+    cJSON_AddStringToObject(record, "reduce", t->job->train.reduce);
+    cJSON_AddStringToObject(record, "training_data", t->training.parts->identity);
+    cJSON_AddNumberToObject(record, "training_samples",
+                            (double)t->training.parts->part[ORR_TRAIN].n);
+    orr_json_put_lines(record, "cautions", t->training.cautions.s);
+    return record;
+}
+
+/* The same of a state before the end: where it stands (jobs/model/model.h). */
+static cJSON *interim_record(const trainer *t, const orr_train_state *s, int best)
+{
+    cJSON *record = record_of(t, s, s->epoch), *c = cJSON_AddObjectToObject(record, "checkpoint");
+
+    cJSON_AddNumberToObject(c, "epoch", (double)s->epoch);
+    cJSON_AddNumberToObject(c, "step", (double)s->epoch_step);
+    cJSON_AddNumberToObject(c, "epochs", (double)t->job->train.epochs);
+    cJSON_AddBoolToObject(c, "best", best);
+    if (strcmp(t->job->train.calibrate, "none") != 0) cJSON_AddBoolToObject(c, "calibrates", 1);
+    return record;
+}
+
+/* model.h5 as the training goes on: the best epoch so far, or the last one where nothing chooses.
+ * Trainings of a larger job have theirs at their end alone, which is what tells that they are done.
+ */
+static orr_status put_model(trainer *t, const orr_checkpoint *c, int best)
+{
+    const orr_train_state *s = c->kept ? orr_snapshot_state(c->kept) : &t->state;
+    const orr_net_copy kept = c->kept ? orr_snapshot_weights(c, c->kept) : (orr_net_copy){ 0 };
+    char path[ORR_PATH_MAX];
+    orr_saver_job job = { .paths = { path } };
+    orr_store_image *image;
+
+    if (t->context->quiet || t->state.finished || s->epoch == 0) return ORR_OK;
+    if (!best && (s->has_best || s->epoch_step)) return ORR_OK;
+    ORR_TRY(orr_run_path(&t->run, path, "model.h5"));
+    ORR_TRY(orr_model_image(&t->training.model, t->training.net, c->kept ? &kept : NULL, path,
+                            c->record, &image));
+    return orr_saver_put(t->saver, image, &job); /* waits for the one before */
+}
+
 /* One file, under one name or both. */
-static orr_status put_names(trainer *t, const orr_snapshot *kept, int best, int last)
+static orr_status put_files(trainer *t, const orr_checkpoint *c, int best, int last)
 {
     char best_path[ORR_PATH_MAX], last_path[ORR_PATH_MAX];
-    const orr_train_state *s = kept ? orr_snapshot_state(kept) : &t->state;
-    orr_checkpoint c = checkpoint_of(t);
+    const orr_train_state *s = c->kept ? orr_snapshot_state(c->kept) : &t->state;
     orr_saver_job job = { .paths = { best ? best_path : NULL, last ? last_path : NULL } };
     orr_store_image *image, **spare;
 
-    c.kept = kept;
     ORR_TRY(orr_saver_ready(t->saver, &spare));
     ORR_TRY(orr_run_path(&t->run, best_path, "checkpoint-best.h5"));
     ORR_TRY(orr_run_path(&t->run, last_path, "checkpoint-last.h5"));
     job.tables[0] = (orr_saver_table){ "metrics.jsonl", fileno(t->run.metrics), s->metrics_bytes };
     job.tables[1] = (orr_saver_table){ "history.csv", fileno(t->run.history), s->history_bytes };
-    ORR_TRY(orr_checkpoint_image(&c, last ? last_path : best_path, spare, &image));
-    return orr_saver_put(t->saver, image, &job);
+    ORR_TRY(orr_checkpoint_image(c, last ? last_path : best_path, spare, &image));
+    ORR_TRY(orr_saver_put(t->saver, image, &job));
+    return put_model(t, c, best);
+}
+
+static orr_status put_names(trainer *t, const orr_snapshot *kept, int best, int last)
+{
+    orr_checkpoint c = checkpoint_of(t);
+    cJSON *record = interim_record(t, kept ? orr_snapshot_state(kept) : &t->state, best);
+    orr_status st;
+
+    c.kept = kept;
+    c.record = record;
+    st = put_files(t, &c, best, last);
+    cJSON_Delete(record);
+    return st;
 }
 
 /* What only memory has gets its name. */
@@ -123,12 +186,23 @@ static orr_status compare_ranks(trainer *t)
     return ORR_OK;
 }
 
+/* Which samples make the model: all its files say it. */
+static orr_status note_seen(trainer *t)
+{
+    const orr_split *part = t->training.parts->part;
+
+    if (t->training.model.seen.known) return ORR_OK;
+    return orr_seen_make(&t->training.model.seen, t->context, &part[ORR_TRAIN],
+                         &part[ORR_VALIDATION]);
+}
+
 static orr_status save(trainer *t, int best)
 {
     orr_status st;
 
     orr_train_watch_enter(&t->watch, "save");
     ORR_TRY(compare_ranks(t));
+    ORR_TRY(note_seen(t));
     t->state.schedule = t->training.schedule.state;
     st = orr_phase_root(t->context, NULL, put_checkpoint(t, best));
     orr_train_watch_leave(&t->watch);
@@ -549,29 +623,16 @@ static orr_status load_best(trainer *t)
  * once on the test split. */
 static orr_status finish(trainer *t)
 {
-    cJSON *record = cJSON_CreateObject();
+    cJSON *record = NULL;
     orr_status st;
 
     ORR_TRY_GOTO(st, done, settle(t));
     ORR_TRY_GOTO(st, done, orr_phase(t->context, NULL, t->state.has_best ? load_best(t) : ORR_OK));
-    cJSON_AddStringToObject(record, "orrery", ORRERY_VERSION);
-    cJSON_AddNumberToObject(record, "steps", (double)t->state.steps);
-    cJSON_AddNumberToObject(record, "epoch",
-                            (double)(t->state.has_best ? t->state.best_epoch : t->state.epoch));
-    cJSON_AddStringToObject(record, "selected_by",
-                            t->state.has_best ? t->job->train.select : "last epoch");
-    cJSON_AddStringToObject(record, "reduce", t->job->train.reduce);
-    cJSON_AddStringToObject(record, "training_data", t->training.parts->identity);
-    cJSON_AddNumberToObject(record, "training_samples",
-                            (double)t->training.parts->part[ORR_TRAIN].n);
-    orr_json_put_lines(record, "cautions", t->training.cautions.s);
+    record = record_of(t, &t->state, t->state.has_best ? t->state.best_epoch : t->state.epoch);
     ORR_TRY_GOTO(st, done, calibrate(t, record));
     for (int i = 1; i < ORR_N_SPLITS; i++)
         ORR_TRY_GOTO(st, done, finish_part(t, i, record));
-    ORR_TRY_GOTO(st, done,
-                 orr_seen_make(&t->training.model.seen, t->context,
-                               &t->training.parts->part[ORR_TRAIN],
-                               &t->training.parts->part[ORR_VALIDATION]));
+    ORR_TRY_GOTO(st, done, note_seen(t));
     ORR_TRY_GOTO(st, done, orr_phase_root(t->context, NULL, write_results(t, record)));
     orr_context_print(t->context, "model: %s/model.h5 (%s %lld)\n", t->job->run,
                       t->state.has_best ? "best epoch" : "epoch",

@@ -13,7 +13,9 @@
 #include "jobs/train/splits.h"
 
 /* Trains (or goes on with) the job's run to its end, evaluates, writes predictions and, last of
- * all, the model: a run that has model.h5 is complete. */
+ * all, the model.  From the first epoch on model.h5 is the best so far, and says so
+ * (orr_model_is_interim); of a training on a group of a larger job it is there at the end alone:
+ * that tells that it is complete. */
 orr_status orr_train(orr_context *context, const orr_train_job *job);
 /* The same on parts that the caller has made.  On a group of a larger job (context->quiet)
  * predictions are written in full, as .h5, and what there is to say of the job is the caller's. */

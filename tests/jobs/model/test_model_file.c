@@ -257,6 +257,47 @@ static void test_other_files(void **state)
     assert_int_not_equal(orr_model_load(&m, in("none.h5"), "check"), ORR_OK);
 }
 
+/* ---- what may stand where a model is wanted ---- */
+static void make_empty(const char *name)
+{
+    assert_ok(orr_write_file(in(name), "", 0));
+}
+
+static void chooses(const char *state, const char *name)
+{
+    char file[ORR_PATH_MAX];
+
+    assert_ok(orr_model_file(file, dir, state));
+    assert_string_equal(orr_path_name(file), name);
+}
+
+static void test_states(void **state)
+{
+    char file[ORR_PATH_MAX];
+
+    (void)state;
+    (void)remove(in("model.h5"));
+    assert_false(orr_model_is_there(dir));
+    assert_int_equal(orr_model_file(file, dir, "auto"), ORR_ERR_IO);
+    assert_int_equal(orr_model_file(file, dir, "best"), ORR_ERR_IO);
+    assert_int_equal(orr_model_file(file, dir, "last"), ORR_ERR_IO);
+    make_empty("checkpoint-last.h5"); /* nothing chose an epoch yet */
+    assert_true(orr_model_is_there(dir));
+    chooses("auto", "checkpoint-last.h5");
+    chooses("last", "checkpoint-last.h5");
+    assert_int_equal(orr_model_file(file, dir, "best"), ORR_ERR_IO);
+    make_empty("checkpoint-best.h5");
+    chooses("auto", "checkpoint-best.h5");
+    chooses("best", "checkpoint-best.h5");
+    chooses("last", "checkpoint-last.h5");
+    make_empty("model.h5"); /* calibrated, perhaps */
+    chooses("auto", "model.h5");
+    chooses("best", "model.h5");
+    chooses("last", "checkpoint-last.h5");
+    assert_ok(orr_model_file(file, in("model.h5"), "auto"));
+    assert_int_equal(orr_model_file(file, in("model.h5"), "last"), ORR_ERR_ARG);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -276,6 +317,7 @@ int main(void)
         cmocka_unit_test(test_save_and_load),  cmocka_unit_test(test_loss_options),
         cmocka_unit_test(test_squashed_twice), cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_made_up),        cmocka_unit_test(test_other_files),
+        cmocka_unit_test(test_states),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
