@@ -65,8 +65,10 @@ def main():
             return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
 
         def count(net, steps, more, no_status):
+            """GOMP_SPINCOUNT: without it the program starts itself once more, and valgrind not."""
             r = subprocess.run([VALGRIND, "--tool=callgrind", "--callgrind-out-file=/dev/null",
-                                *words(net, fresh(no_status), steps, "train.epochs=1", *more)], cwd=folder, check=True, capture_output=True, text=True)
+                                *words(net, fresh(no_status), steps, "train.epochs=1", *more)], cwd=folder, check=True, capture_output=True, text=True,
+                               env={**os.environ, "GOMP_SPINCOUNT": "10000"})
             return int(re.search(r"Collected : (\d+)", r.stderr)[1])
 
         def compare(net, what, on, off):

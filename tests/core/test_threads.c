@@ -1,11 +1,10 @@
-/* tests/core/test_threads.c - cores allowed, the size of the pool, the warning, and threads beside.
- */
+/* tests/core/test_threads.c - the size of the pool, the warning, and threads beside. */
 #include "core/core_test.h"
+#include "core/cores.h"
 #include "core/log.h"
 #include "core/threads.h"
 
 #include <omp.h>
-#include <sched.h>
 #include <signal.h>
 
 static int pool(void)
@@ -18,31 +17,16 @@ static int pool(void)
     return n;
 }
 
-static void cores_follow_the_mask(void **state)
-{
-    cpu_set_t all, one;
-    uint64_t key;
-
-    (void)state;
-    assert_int_equal(sched_getaffinity(0, sizeof all, &all), 0);
-    assert_int_equal(orr_cores_allowed(), CPU_COUNT(&all));
-    key = orr_affinity_key();
-    CPU_ZERO(&one);
-    for (int i = 0; i < CPU_SETSIZE && !CPU_COUNT(&one); i++)
-        if (CPU_ISSET(i, &all)) CPU_SET(i, &one);
-    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
-    assert_int_equal(orr_cores_allowed(), 1);
-    if (CPU_COUNT(&all) > 1) assert_true(orr_affinity_key() != key);
-    assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
-    assert_true(orr_affinity_key() == key);
-}
-
 /* What orr_threads_init says; its answer in *n. */
 static char *told(int wanted, int ranks, int *n)
 {
     captured c = capture_begin();
 
-    *n = orr_threads_init(wanted, ranks);
+    *n = orr_threads_init(&(orr_thread_place){ .wanted = wanted,
+                                               .cores = orr_cores_allowed(),
+                                               .ranks_on_cores = ranks,
+                                               .ranks_on_node = ranks,
+                                               .root = "/nowhere" });
     return capture_end(c);
 }
 
@@ -81,6 +65,25 @@ static void pool_follows_what_is_asked(void **state)
     free(text);
 }
 
+/* Of those planned for, as many as are in use; the rest of the pool sleeps. */
+static void fewer_for_a_while(void **state)
+{
+    (void)state;
+    orr_threads_use(3);
+    assert_int_equal(orr_threads_of(2), 2);
+    assert_int_equal(orr_threads_of(4), 3);
+    orr_threads_use(1);
+    assert_int_equal(pool(), 1);
+    assert_int_equal(orr_threads_of(2), 1);
+    unsetenv("OMP_DYNAMIC");
+    assert_true(orr_threads_may_vary());
+    setenv("OMP_DYNAMIC", "TRUE", 1);
+    assert_true(orr_threads_may_vary());
+    setenv("OMP_DYNAMIC", "False", 1);
+    assert_false(orr_threads_may_vary());
+    unsetenv("OMP_DYNAMIC");
+}
+
 static void clock_goes_on(void **state)
 {
     double a = orr_now(), b;
@@ -117,8 +120,8 @@ static void thread_takes_no_signals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cores_follow_the_mask),
         cmocka_unit_test(pool_follows_what_is_asked),
+        cmocka_unit_test(fewer_for_a_while),
         cmocka_unit_test(clock_goes_on),
         cmocka_unit_test(thread_takes_no_signals),
     };

@@ -4,6 +4,7 @@
  * All of it takes longer than a transfer on a fast line, so threads of their own do it.  A thread
  * takes its share of what waits and does it in steps, each for all of the share: a file system puts
  * the later fsyncs of such a run into one write of its journal. */
+#include "core/cores.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/threads.h"
@@ -176,7 +177,7 @@ static void *work(void *ctx)
 
 static int wanted_threads(orr_proof level)
 {
-    int cores = orr_cores_allowed();
+    int cores = orr_cores_usable();
 
     if (level < ORR_PROOF_STRUCTURE) return 2; /* one waits for the disk, one reads */
     return cores < 2 ? 2 : cores > MOST_THREADS ? MOST_THREADS : cores;

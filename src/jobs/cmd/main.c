@@ -1,5 +1,6 @@
 /* jobs/cmd/main.c - orrery COMMAND [FILE] [key=value ...] */
 #include "core/text.h"
+#include "core/threads.h"
 #include "jobs/cmd/help.h"
 #include "jobs/context/ending.h"
 
@@ -120,6 +121,7 @@ int main(int argc, char **argv)
 
     if (says_of_itself(argc, argv, command, &code)) return code;
     if (command && command->raw) return run_raw(command, argc - 2, argv + 2);
+    orr_threads_wait_briefly(argv);
     st = orr_context_start(&context, &argc, &argv);
     if (st == ORR_OK) {
         /* The same arguments everywhere: what is wrong with them is known to all without asking. */

@@ -78,6 +78,30 @@ orr_status orr_context_start(orr_context *context, int *argc, char ***argv)
     return orr_log_init(NULL, context->rank, context->size);
 }
 
+void orr_context_use_threads(orr_context *context)
+{
+    orr_core_room *room = &context->room;
+    int n = context->threads;
+    double now;
+
+    if (context->threads_vary && (now = orr_now()) >= room->next &&
+        orr_core_room_at(room, now, orr_processor_seconds()) < room->cores && room->room < n &&
+        !context->told_room) {
+        context->told_room = 1;
+        orr_log(ORR_INFO, "threads",
+                "others keep %.1f of the %d cores busy: fewer threads while they do, with the same "
+                "results (OMP_DYNAMIC=false: always %d)",
+                room->others, room->cores, n);
+    }
+    if (context->threads_vary && room->room < room->cores && room->room < n) n = room->room;
+    orr_threads_use(n);
+}
+
+void orr_context_all_threads(orr_context *context)
+{
+    orr_threads_use(context->threads);
+}
+
 const orr_store_ranks *orr_context_writers(const orr_context *context)
 {
 #ifdef ORRERY_MPI

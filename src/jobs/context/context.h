@@ -10,6 +10,7 @@
 #define ORR_JOBS_CONTEXT_CONTEXT_H
 
 #include "comm/comm.h"
+#include "core/cores.h"
 #include "core/status.h"
 #include "data/storage/shared_file.h"
 
@@ -27,8 +28,11 @@ struct orr_run_status;
 typedef struct orr_context {
     orr_comm *world;
     int rank, size;
-    int job_rank;      /* in the whole job: rank, but in a group of it */
-    int threads;       /* OpenMP threads of this process */
+    int job_rank;     /* in the whole job: rank, but in a group of it */
+    int threads;      /* OpenMP threads of this process, at most */
+    int threads_vary; /* fewer, while others need the cores */
+    int told_room;    /* that there are fewer: once */
+    orr_core_room room;
     int mpi_started;   /* MPI_Init was ours to call */
     orr_status agreed; /* the last failure all ranks know of */
     double started;    /* orr_now() at start */
@@ -63,6 +67,11 @@ static inline void orr_context_alive(const orr_context *context)
 {
     if (context->alive) context->alive(context->alive_ctx);
 }
+/* Before a step or another short piece of work: the calling thread's parallel loops get as many
+ * threads as there is room for, at most `threads`, and after it all of them again.  Not
+ * collective. */
+void orr_context_use_threads(orr_context *context);
+void orr_context_all_threads(orr_context *context);
 /* printf to standard output on rank 0 alone, unless quiet. */
 void orr_context_print(const orr_context *context, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

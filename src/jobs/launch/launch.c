@@ -1,6 +1,7 @@
 /* jobs/launch/launch.c - starts after starts, until the command is done or may not be started
  * again. */
 #include "jobs/launch/launch.h"
+#include "core/cores.h"
 #include "core/file.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -451,7 +452,7 @@ static orr_status set_up(launch *l)
     }
     if (strcmp(default_mpirun, "none") == 0 && l->words.we_wordc > 0)
         return orr_fail(ORR_ERR_UNSUPPORTED, "this build has no MPI: mpirun=none is all it can do");
-    l->ranks = l->o.ranks ? l->o.ranks : l->n_hosts ? slots(l) : orr_cores_allowed();
+    l->ranks = l->o.ranks ? l->o.ranks : l->n_hosts ? slots(l) : orr_cores_usable();
     if (l->words.we_wordc == 0) l->ranks = 1;
     if (l->ranks < l->o.min_ranks)
         return orr_fail(ORR_ERR_OPTION, "ranks=%d is less than min_ranks=%d", l->ranks,

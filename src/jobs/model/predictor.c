@@ -1,6 +1,7 @@
 /* jobs/model/predictor.c - evaluation forward passes. */
 #include "jobs/model/predictor.h"
 #include "core/memory.h"
+#include "core/threads.h"
 #include "core/timeline.h"
 #include "jobs/context/phase.h"
 #include "jobs/context/signals.h"
@@ -153,7 +154,7 @@ static orr_status predict_chunk(orr_predictor *p, const orr_samples *s, const in
     char *scratch = p->scratch;
     int64_t span = orr_timeline_now();
 
-#pragma omp parallel for num_threads(p->context->threads) schedule(static)
+#pragma omp parallel for num_threads(orr_threads_of(p->context->threads)) schedule(static)
     for (int thread = 0; thread < p->context->threads; thread++)
         for (int i = n * thread / p->context->threads; i < n * (thread + 1) / p->context->threads;
              i++)
@@ -176,6 +177,7 @@ static orr_status predict_share(orr_predictor *p, const orr_samples *s, const in
 {
     size_t width = (size_t)p->model->outputs;
     int columns[ORR_MAX_AUX];
+    orr_status st;
 
     if (!mine)
         return orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %lld samples",
@@ -190,7 +192,10 @@ static orr_status predict_share(orr_predictor *p, const orr_samples *s, const in
             ORR_TRY(orr_predict_interrupted());
         }
         unit = orr_timeline_unit(at / ORR_EVAL_CHUNK);
-        ORR_TRY(predict_chunk(p, s, rows + at, here, columns, mine + (size_t)(at - first) * width));
+        orr_context_use_threads(p->context);
+        st = predict_chunk(p, s, rows + at, here, columns, mine + (size_t)(at - first) * width);
+        orr_context_all_threads(p->context);
+        if (st != ORR_OK) return st;
         orr_timeline_unit_end("batch", unit, at / ORR_EVAL_CHUNK);
         orr_progress_update(shown, before + at + here - first, NULL);
         orr_context_alive(p->context);

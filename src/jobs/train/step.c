@@ -17,6 +17,10 @@
  * rank 0 asks for, and whether the rank's gradients of the whole batch are not finite. */
 enum { SUM_LOSS, SUM_CORRECT, SUM_SAMPLES, SUM_SIGNAL, SUM_ASKED, SUM_NONFINITE, N_SUMS };
 
+/* A step of less than this on one thread is slower on two: they would be woken for every loop. */
+static const double worth_threads = 150e-6; /* seconds */
+enum { TRIALS = 5 };
+
 struct orr_stepper {
     orr_context *context;
     const orr_model *model;
@@ -26,6 +30,8 @@ struct orr_stepper {
     orr_step_opts opts;
     int reduces;    /* false: one rank with one segment */
     int warm;       /* a step was made: from now on nothing is allocated */
+    int trials;     /* steps on one thread that were clocked, or TRIALS: the number is known */
+    double least;   /* seconds of the shortest of them */
     int asks;       /* orr_step_ask */
     int nonfinite;  /* this rank's gradients of the whole batch, in this step */
     int64_t number; /* of the step, for the timeline */
@@ -318,15 +324,36 @@ void orr_step_ask(orr_stepper *s, int what)
     s->asks |= what;
 }
 
+/* The first steps are made on one thread, to see what one costs; after a long one it is known that
+ * more are worth it. */
+static void choose_threads(orr_stepper *s)
+{
+    orr_context_use_threads(s->context);
+    if (s->trials < TRIALS || s->least < worth_threads) orr_threads_use(1);
+}
+
+static void clock_trial(orr_stepper *s, double seconds)
+{
+    if (s->trials == TRIALS) return;
+    if (s->trials++ == 0 || seconds < s->least) s->least = seconds;
+    if (seconds > 10 * worth_threads) s->trials = TRIALS;
+}
+
 orr_status orr_step(orr_stepper *s, const orr_loaded *b, double lr, orr_step_result *out)
 {
     int64_t before = orr_alloc_count(), more;
+    double begin = orr_now();
+    orr_status st;
 
     s->wait = 0;
     s->number = b->number;
     *out = (orr_step_result){ 0 };
-    ORR_TRY(make_step(s, b, lr, out));
-    if (out->skipped) ORR_TRY(make_again(s, b, lr, out));
+    choose_threads(s);
+    st = make_step(s, b, lr, out);
+    clock_trial(s, orr_now() - begin - s->wait);
+    if (st == ORR_OK && out->skipped) st = make_again(s, b, lr, out);
+    orr_context_all_threads(s->context);
+    if (st != ORR_OK) return st;
     s->asks = 0;
     out->wait = s->wait;
     more = orr_alloc_count() - before;

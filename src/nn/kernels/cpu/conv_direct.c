@@ -8,6 +8,7 @@
 #include "nn/kernels/cpu/conv_direct.h"
 
 #include "core/memory.h"
+#include "core/threads.h"
 #include "nn/isa_private.h"
 
 #include <omp.h>
@@ -388,7 +389,7 @@ void orr_direct_run(const orr_direct *d, int n, const float *x, float *y)
                  out = (size_t)im->ho * im->wo * d->groups * d->kg;
 
 #pragma omp parallel for schedule(static)                                                          \
-    num_threads(d->threads) if (n > 1 && n * out * d->taps > THREAD_WORK)
+    num_threads(orr_threads_of(d->threads)) if (n > 1 && n * out * d->taps > THREAD_WORK)
     for (int i = 0; i < n; i++)
         conv_sample(d, image_of(d, omp_get_thread_num(), x + i * in), y + i * out);
 }
@@ -486,7 +487,8 @@ void orr_direct_weights(const orr_direct *d, const orr_batch *b, const float *x,
     const size_t size = (size_t)d->groups * d->kg * d->taps,
                  pixels = (size_t)d->im.ho * d->im.wo * b->n;
 
-#pragma omp parallel for schedule(static) num_threads(d->threads) if (size * pixels > THREAD_WORK)
+#pragma omp parallel for schedule(static)                                                          \
+    num_threads(orr_threads_of(d->threads)) if (size * pixels > THREAD_WORK)
     for (int u = 0; u < b->n_leaves * per_leaf; u++) {
         int leaf = u / per_leaf, rest = u % per_leaf, t = rest / (pairs * d->groups) * BLOCK_TAPS;
         grad_job j;

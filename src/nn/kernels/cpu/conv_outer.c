@@ -2,6 +2,7 @@
 #include "nn/kernels/cpu/conv_outer.h"
 
 #include "core/memory.h"
+#include "core/threads.h"
 #include "nn/isa_private.h"
 #include "nn/kernels/cpu/leaf_stack_private.h"
 
@@ -212,7 +213,8 @@ static void make_image(const orr_outer *p, int n, const float *x)
     const orr_conv_shape *s = &p->s;
     const size_t row = (size_t)s->w * (size_t)s->c, to = (size_t)p->image_w * (size_t)s->c;
 
-#pragma omp parallel for schedule(static) num_threads(p->threads) if (n * row * s->h > THREAD_WORK)
+#pragma omp parallel for schedule(static)                                                          \
+    num_threads(orr_threads_of(p->threads)) if (n * row * s->h > THREAD_WORK)
     for (int i = 0; i < n * s->h; i++)
         memcpy(p->image + (size_t)i * to + (size_t)s->pad_left * (size_t)s->c, x + (size_t)i * row,
                row * sizeof *x);
@@ -501,6 +503,6 @@ void orr_outer_weights(orr_outer *p, const orr_batch *b, const float *x, const f
     }
     for (int r = 0; r < b->n_segments; r++)
         if (b->segment[r] == b->segment[r + 1]) memset(dw[r], 0, size * sizeof *dw[r]);
-#pragma omp parallel num_threads(p->threads) if (size * pixels > THREAD_WORK)
+#pragma omp parallel num_threads(orr_threads_of(p->threads)) if (size * pixels > THREAD_WORK)
     thread_part(p, b, x, dy, dw);
 }

@@ -2,6 +2,7 @@
 #include "nn/kernels/cpu/onednn.h"
 
 #include "core/memory.h"
+#include "core/threads.h"
 #include "nn/kernels/cpu/bf16.h"
 
 #include <dnnl.h>
@@ -452,7 +453,7 @@ static void run_samples(orr_dnnl_conv *p, const job *j, int n, const float *x, s
                         float *y, size_t y_sample, const float *bias)
 {
     if (bias) set(p->bias, bias);
-#pragma omp parallel num_threads(p->threads) if (n > 1)
+#pragma omp parallel num_threads(orr_threads_of(p->threads)) if (n > 1)
     {
         const slot *s = &j->slots[omp_get_thread_num()];
         dnnl_exec_arg_t args[5] = { { DNNL_ARG_SRC, s->x },
@@ -503,7 +504,7 @@ static const float *reverse(const orr_dnnl_conv *p, const float *w)
 {
     enum { CHANNELS = 16 };
 
-#pragma omp parallel for schedule(static) num_threads(p->threads)
+#pragma omp parallel for schedule(static) num_threads(orr_threads_of(p->threads))
     for (int c = 0; c < p->s.c; c += CHANNELS)
         reverse_channels(p, c, p->s.c - c < CHANNELS ? p->s.c : c + CHANNELS, w);
     return p->reversed;
@@ -520,7 +521,7 @@ void orr_dnnl_conv_backward_data(orr_dnnl_conv *p, int n, const float *dy, const
         return;
     }
     run_reorder(p, &p->pack_data, w, p->packed);
-#pragma omp parallel num_threads(p->threads) if (n > 1)
+#pragma omp parallel num_threads(orr_threads_of(p->threads)) if (n > 1)
     {
         const slot *s = &p->data.slots[omp_get_thread_num()];
         const dnnl_exec_arg_t args[] = { { DNNL_ARG_DIFF_SRC, s->x },
@@ -568,7 +569,7 @@ static void sum_leaves(const orr_dnnl_conv *p, float *sums, int m)
 {
     enum { SPAN = 1 << 13 };
 
-#pragma omp parallel for schedule(static) num_threads(p->threads)
+#pragma omp parallel for schedule(static) num_threads(orr_threads_of(p->threads))
     for (size_t i = 0; i < p->sum_floats; i += SPAN)
         orr_leaf_sum_f32(sums + i, sums + i, p->sum_floats, m,
                          p->sum_floats - i < SPAN ? p->sum_floats - i : SPAN);
@@ -579,7 +580,7 @@ void orr_dnnl_conv_backward_weights(orr_dnnl_conv *p, const orr_batch *b, const 
 {
     const size_t in = (size_t)p->s.h * p->s.w * p->s.c, grad = (size_t)p->s.ho * p->s.wo * p->s.k;
 
-#pragma omp parallel num_threads(p->threads) if (b->n_leaves > 1)
+#pragma omp parallel num_threads(orr_threads_of(p->threads)) if (b->n_leaves > 1)
     {
         omp_set_num_threads(1);
 #pragma omp for schedule(dynamic)
