@@ -204,14 +204,14 @@ class Survey(Bench):
         galaxy = table["spec_class"] == b"GALAXY"
         test = np.zeros(len(table), bool)
         test[[int(r["id"]) for r in rows]] = True
-        assert galaxy[test].all() and np.allclose(table["redshift"][[int(r["id"]) for r in rows]], [float(r["target"]) for r in rows], atol=1e-6)
+        assert galaxy[test].all() and np.allclose(table["redshift"][[int(r["id"]) for r in rows]], [float(r["target_redshift"]) for r in rows], atol=1e-6)
         train = galaxy & ~test
         m = np.stack([table[b] for b in "ugriz"], 1)
         c = np.concatenate([m[:, :-1] - m[:, 1:], m[:, 2:3]], 1)
         products = np.stack([np.ones(len(c)), *c.T, *(c[:, i] * c[:, j] for i in range(5) for j in range(i, 5))], 1)
         z = table["redshift"]
         print(f"colours: {test.sum()} test galaxies\n  {'':<28}{'sigma_MAD':>11}{'eta':>9}{'bias':>10}{'MSE':>11}{'seconds':>9}")
-        target, mean, median = (np.array([float(r[k]) for r in rows]) for k in ("target", "value", "q50"))
+        target, mean, median = (np.array([float(r[k]) for r in rows]) for k in ("target_redshift", "value_redshift", "q50_redshift"))
         redshift_line("orrery, mean of the density", mean, target, f"{seconds:>9.1f}")
         redshift_line("orrery, median", median, target)
         begin = time.monotonic()

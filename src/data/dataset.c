@@ -487,6 +487,8 @@ static void take_names(orr_schema *s, const orr_schema *want)
     if (s->y_type != want->y_type) return;
     memcpy(s->class_names, want->class_names, sizeof s->class_names);
     memcpy(s->y_names, want->y_names, sizeof s->y_names);
+    memcpy(s->y_units, want->y_units, sizeof s->y_units);
+    memcpy(s->y_shift, want->y_shift, sizeof s->y_shift);
 }
 
 static void relabel(orr_dataset *d, const int32_t *number, int n)

@@ -3,6 +3,7 @@
 #include "data/shard_private.h"
 
 #include "core/memory.h"
+#include "core/options.h"
 #include "core/text.h"
 
 #include <cjson/cJSON.h>
@@ -163,6 +164,36 @@ orr_status orr_schema_name_features(orr_schema *s,
     return st;
 }
 
+const char *orr_shift_suffix(double shift, char buf[32])
+{
+    buf[0] = '\0';
+    if (shift != 0) snprintf(buf, 32, "%+.15g", -shift);
+    return buf;
+}
+
+double orr_schema_target_shift(const orr_schema *s, int k)
+{
+    return s->y_type == ORR_Y_VALUE && k < ORR_MAX_TARGET_NAMES ? s->y_shift[k] : 0;
+}
+
+int orr_schema_is_shifted(const orr_schema *s)
+{
+    for (int k = 0; k < s->y_width && k < ORR_MAX_TARGET_NAMES; k++)
+        if (orr_schema_target_shift(s, k) != 0) return 1;
+    return 0;
+}
+
+const char *orr_schema_target_name(const orr_schema *s, int k, char *buf, size_t bytes)
+{
+    const char *name = s->y_type == ORR_Y_VALUE && k < ORR_MAX_TARGET_NAMES ? s->y_names[k] : "";
+    char suffix[32];
+    size_t n = strlen(name), end = strlen(orr_shift_suffix(orr_schema_target_shift(s, k), suffix));
+
+    if (end < n && strcmp(name + n - end, suffix) == 0) n -= end;
+    snprintf(buf, bytes, "%.*s", (int)n, name);
+    return buf;
+}
+
 static const char *const target_kinds[] = { "", "value", "redshift" };
 
 const char *orr_target_kind_name(orr_target_kind kind)
@@ -291,6 +322,28 @@ static int n_target_names(const orr_schema *s)
     return s->y_width < ORR_MAX_TARGET_NAMES ? s->y_width : ORR_MAX_TARGET_NAMES;
 }
 
+/* Shifts are texts of 17 digits, an empty one where nothing was taken off. */
+static orr_status put_shifts(orr_store_writer *w, const orr_schema *s)
+{
+    char text[ORR_MAX_TARGET_NAMES][ORR_DATA_NAME_MAX] = { "" };
+
+    for (int k = 0; k < n_target_names(s); k++)
+        if (s->y_shift[k] != 0) snprintf(text[k], sizeof text[k], "%.17g", s->y_shift[k]);
+    return orr_names_put(w, "y_shift", text, n_target_names(s));
+}
+
+static orr_status get_shifts(orr_store_reader *r, orr_schema *s)
+{
+    char text[ORR_MAX_TARGET_NAMES][ORR_DATA_NAME_MAX] = { "" };
+
+    ORR_TRY(get_names(r, "y_shift", text, n_target_names(s)));
+    for (int k = 0; k < n_target_names(s); k++)
+        if (text[k][0] && orr_parse_real(&s->y_shift[k], text[k]) != ORR_OK)
+            return orr_fail(ORR_ERR_FORMAT, "%s: y_shift of target %d makes no sense",
+                            orr_store_reader_path(r), k);
+    return ORR_OK;
+}
+
 orr_status orr_schema_put(orr_store_writer *w, const char *format, const orr_schema *s,
                           const orr_provenance *p)
 {
@@ -306,6 +359,8 @@ orr_status orr_schema_put(orr_store_writer *w, const char *format, const orr_sch
     if (s->y_type == ORR_Y_CLASS) ORR_TRY(orr_store_set_int(w, "n_classes", s->n_classes));
     ORR_TRY(orr_names_put(w, "class_names", s->class_names, n_class_names(s)));
     ORR_TRY(orr_names_put(w, "y_names", s->y_names, n_target_names(s)));
+    ORR_TRY(orr_names_put(w, "y_units", s->y_units, n_target_names(s)));
+    ORR_TRY(put_shifts(w, s));
     if (s->y_type == ORR_Y_VALUE && s->target_kind)
         ORR_TRY(orr_store_set_text(w, "target_kind", orr_target_kind_name(s->target_kind)));
     ORR_TRY(orr_names_put(w, "channel_names", s->channel_names, n_channel_names(s)));
@@ -390,7 +445,9 @@ static orr_status get_y(orr_store_reader *r, orr_schema *s, int64_t rows)
     else
         kind[0] = '\0';
     s->target_kind = orr_target_kind_of(kind);
-    return get_names(r, "y_names", s->y_names, n_target_names(s));
+    ORR_TRY(get_names(r, "y_names", s->y_names, n_target_names(s)));
+    ORR_TRY(get_names(r, "y_units", s->y_units, n_target_names(s)));
+    return get_shifts(r, s);
 }
 
 static orr_status get_aux(orr_store_reader *r, orr_schema *s, int64_t rows)
@@ -498,10 +555,12 @@ orr_status orr_schema_same(const orr_schema *set, const orr_schema *s, const cha
                         path);
     if (set->target_kind != s->target_kind ||
         !same_names(set->y_names, s->y_names, n_target_names(s)) ||
+        !same_names(set->y_units, s->y_units, n_target_names(s)) ||
+        memcmp(set->y_shift, s->y_shift, sizeof s->y_shift) != 0 ||
         !same_names(set->aux_names, s->aux_names, s->n_aux))
-        return orr_fail(ORR_ERR_FORMAT,
-                        "%s: its target names, what they are, or aux names differ from the set's",
-                        path);
+        return orr_fail(
+            ORR_ERR_FORMAT,
+            "%s: its target names, units, what they are, or aux names differ from the set's", path);
     return ORR_OK;
 }
 

@@ -487,6 +487,18 @@ done:
 }
 
 /* The first ORR_MAX_TARGET_NAMES have names; with more they can only be where they are. */
+/* The same name in other units. */
+static void compare_target_units(orr_schema_match *m, const orr_schema_side *want,
+                                 const orr_schema_side *have, const int32_t *at, int n)
+{
+    for (int i = 0; i < n; i++) {
+        const char *w = want->schema->y_units[i], *h = have->schema->y_units[at ? at[i] : i];
+        if (*w && *h && strcmp(w, h) != 0)
+            orr_text_printf(&m->notes.warnings, "%s: its target %s is in %s, that of %s in %s\n",
+                            have->whose, want->schema->y_names[i], h, want->whose, w);
+    }
+}
+
 static orr_status match_targets(orr_schema_match *m, const orr_schema_side *want,
                                 const orr_schema_side *have)
 {
@@ -511,6 +523,7 @@ static orr_status match_targets(orr_schema_match *m, const orr_schema_side *want
         ORR_TRY_GOTO(st, done,
                      refuse(&w.names, &h.names, ORR_NAMES_TARGET,
                             "with so many, they must stand in the same order"));
+    compare_target_units(m, want, have, at, w.names.n);
     keep(&m->y, &m->n_y, at, w.names.n);
     at = NULL;
 done:

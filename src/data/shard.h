@@ -69,6 +69,10 @@ typedef struct orr_schema {
     char aux_names[ORR_MAX_AUX][ORR_DATA_NAME_MAX];
     /* ORR_Y_VALUE: of the first targets; "" = its number */
     char y_names[ORR_MAX_TARGET_NAMES][ORR_DATA_NAME_MAX];
+    char y_units[ORR_MAX_TARGET_NAMES][ORR_DATA_NAME_MAX]; /* "" = not known */
+    /* What was taken off them (input.shift); their names end in it ("BJD-2454833"), and answers get
+     * it back.  0 = nothing. */
+    double y_shift[ORR_MAX_TARGET_NAMES];
     orr_target_kind target_kind; /* ORR_Y_VALUE */
 } orr_schema;
 
@@ -86,6 +90,14 @@ orr_status orr_schema_name_features(orr_schema *s,
                                     const void *ctx);
 /* What number k of a sample is called: "u", or "number 3" where it has no name. */
 void orr_schema_number_name(const orr_schema *s, int64_t k, char *buf, size_t bytes);
+/* What target k is called where its answers are in its own origin again: "BJD", not "BJD-2454833";
+ * "" when it has no name. */
+const char *orr_schema_target_name(const orr_schema *s, int k, char *buf, size_t bytes);
+/* What was taken off target k, and whether anything was taken off any. */
+double orr_schema_target_shift(const orr_schema *s, int k);
+int orr_schema_is_shifted(const orr_schema *s);
+/* How a shift stands at the end of a name: "-2454833"; "" for 0. */
+const char *orr_shift_suffix(double shift, char buf[32]);
 /* "redshift", "value", "" when nobody has said it; and the kind of a word, which is one of these.
  */
 const char *orr_target_kind_name(orr_target_kind kind);

@@ -54,11 +54,13 @@ typedef struct orr_regression {
     int64_t n;
     double mse, rmse, mae, r2, bias, sigma_mad;
 } orr_regression;
-/* y, p [n][width], flattened.  With d = p - y: bias = mean(d), sigma_mad = 1.4826 median|d -
- * median(d)|.  r2 of a constant y is 1 if every d is 0, else 0; NaN below two values; all NaN for
- * none.  ORR_ERR_NUMERIC: a value that is not finite, by row and column; ORR_ERR_NOMEM. */
+/* y, p [n][width].  Of one column, with d = p - y: bias = mean(d), sigma_mad = 1.4826 median|d -
+ * median(d)|; r2 of a constant y is 1 if every d is 0, else 0; NaN below two rows; all NaN for
+ * none. targets (NULL: not wanted) gets each of width columns; out their plain mean, as
+ * scikit-learn's multioutput="uniform_average".  ORR_ERR_NUMERIC: a value that is not finite, by
+ * row and column; ORR_ERR_NOMEM. */
 orr_status orr_regression_metrics(const float *y, const double *p, int64_t n, int width,
-                                  orr_regression *out);
+                                  orr_regression *out, orr_regression *targets);
 
 #ifdef __cplusplus
 }

@@ -55,6 +55,11 @@ void orr_pit_crps(const orr_bins *bins, const double *p, double z, double *pit, 
     *crps = sum + fmax(bins->min - z, 0) + fmax(z - bins->max, 0);
 }
 
+static int is_plain(const input *in)
+{
+    return in->outlier == ORR_NO_REDSHIFT;
+}
+
 /* ---- sums ---- */
 /* d[n] receives the dz, and is reordered. */
 static void points(const input *in, int64_t n, double *d, orr_redshift *out)
@@ -66,7 +71,7 @@ static void points(const input *in, int64_t n, double *d, orr_redshift *out)
         int64_t row = row_of(in, i);
         double z = (double)in->z_spec[row], error = in->z_phot[row] - z;
 
-        d[i] = error / (1 + z);
+        d[i] = is_plain(in) ? error : error / (1 + z);
         sum += d[i];
         squares += error * error;
         absolute += fabs(error);
@@ -75,7 +80,7 @@ static void points(const input *in, int64_t n, double *d, orr_redshift *out)
     out->bias = sum / (double)n;
     out->rmse = sqrt(squares / (double)n);
     out->mae = absolute / (double)n;
-    out->eta = (double)outliers / (double)n;
+    out->eta = is_plain(in) ? NAN : (double)outliers / (double)n;
     out->sigma_mad = orr_sigma_mad(d, n);
 }
 
@@ -136,7 +141,7 @@ static orr_status check_args(const input *in, int64_t n)
 {
     const orr_bins *b = in->bins;
 
-    if (n < 0 || !(in->outlier >= 0))
+    if (n < 0 || !(in->outlier >= 0 || is_plain(in)))
         return orr_fail(ORR_ERR_ARG, "redshifts: %lld rows, outliers beyond %g", (long long)n,
                         in->outlier);
     if (in->p && (!b || b->count < 1 || !(b->max > b->min) || !isfinite(b->max - b->min)))
@@ -172,7 +177,10 @@ static orr_status check_rows(const input *in, int64_t n)
         int64_t row = row_of(in, i);
         double spec = (double)in->z_spec[row];
 
-        if (!isfinite(in->z_phot[row]) || !isfinite(spec) || spec <= -1)
+        if (is_plain(in) && (!isfinite(in->z_phot[row]) || !isfinite(spec)))
+            return orr_fail(ORR_ERR_NUMERIC, "row %lld has the value %g, predicted %g",
+                            (long long)row, spec, in->z_phot[row]);
+        if (!is_plain(in) && (!isfinite(in->z_phot[row]) || !isfinite(spec) || spec <= -1))
             return orr_fail(ORR_ERR_NUMERIC,
                             "redshifts: row %lld has the redshift %g, predicted %g; they must be "
                             "finite, and the true one above -1",

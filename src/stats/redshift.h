@@ -25,6 +25,9 @@ extern "C" {
 enum { ORR_PIT_BINS = 20 };
 /* |dz| beyond which a redshift counts for eta, where nothing else is asked for. */
 #define ORR_OUTLIER 0.05
+/* Given as that bound: the value is no redshift.  dz is then z_phot - z_spec as it is, of any
+ * z_spec, and eta NaN; what densities are good for is the same. */
+#define ORR_NO_REDSHIFT (-1.0)
 
 /* Probability integral transform and continuous ranked probability score of one density
  * p[bins->count], which sums to 1, for the truth z. */
@@ -43,7 +46,7 @@ typedef struct orr_redshift {
 } orr_redshift;
 
 /* z_phot[n], z_spec[n]; p[n][bins->count] or NULL (bins may then be NULL, too).
- * outlier: bound of |dz| for eta (0.05). */
+ * outlier: bound of |dz| for eta (0.05), or ORR_NO_REDSHIFT. */
 orr_status orr_redshift_metrics(const double *z_phot, const float *z_spec, int64_t n,
                                 const double *p, const orr_bins *bins, double outlier,
                                 orr_redshift *out);

@@ -127,10 +127,10 @@ class Density(unittest.TestCase):
         o.orrery("predict", self.trained, self.test, "out=" + path, o.KERNELS)
         with open(path) as f:
             rows = list(csv.DictReader(f))
-        self.assertEqual(list(rows[0]), ["id", "target", "value", "q16", "q50", "q84", "pit"])
+        self.assertEqual(list(rows[0]), ["id", "target_z", "value_z", "q16_z", "q50_z", "q84_z", "pit"])
         self.assertEqual(rows[0]["id"], "200000")
-        q = np.array([[float(r[k]) for k in ("q16", "q50", "q84")] for r in rows])
-        z = np.array([float(r["target"]) for r in rows])
+        q = np.array([[float(r[k + "_z"]) for k in ("q16", "q50", "q84")] for r in rows])
+        z = np.array([float(r["target_z"]) for r in rows])
         self.assertTrue(np.all(np.diff(q, axis=1) >= 0))
         inside = np.mean((z > q[:, 0]) & (z < q[:, 2]))
         # 0.68 when sharp; few epochs leave it too broad
@@ -208,9 +208,9 @@ class Density(unittest.TestCase):
             rows = list(csv.DictReader(f))
         for row, c, truth in zip(rows, cumulative(p), z):
             self.assertAlmostEqual(float(row["pit"]), np.interp(truth, edges, c), places=6)
-            for key, q in (("q16", 0.16), ("q50", 0.5), ("q84", 0.84)):
+            for key, q in (("q16_z", 0.16), ("q50_z", 0.5), ("q84_z", 0.84)):
                 self.assertAlmostEqual(float(row[key]), np.interp(q, c + np.arange(len(c)) * 1e-13, edges), places=6)
-        q = np.array([[float(r[k]) for k in ("q16", "q84")] for r in rows])
+        q = np.array([[float(r[k + "_z"]) for k in ("q16", "q84")] for r in rows])
         self.assertLess(abs(np.mean((z > q[:, 0]) & (z < q[:, 1])) - 0.68), 0.1)
         self.assertEqual(o.sha(o.tmp("calibrated.csv")), o.sha(os.path.join(pit, "predictions-test.csv")))
 

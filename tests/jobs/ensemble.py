@@ -257,11 +257,11 @@ class Ensemble(unittest.TestCase):
                     point, z = f["value"][:], f["y"][:]
                 centres = -0.3 + (np.arange(20) + 0.5) * 0.03
                 self.assertLess(np.abs(point - want @ centres).max(), 1e-15)
-                self.assertEqual([np.float32(r["value"]) for r in rows], point.astype("f4").tolist())
+                self.assertEqual([np.float32(r["value_z"]) for r in rows], point.astype("f4").tolist())
                 self.assertAlmostEqual(report["rmse"], np.sqrt(np.mean((point - z) ** 2)), places=12)
                 self.assertIn("crps", report)
             elif width == 2:
-                self.assertEqual([np.float32(r["value_1"]) for r in rows], want[:, 1].astype("f4").tolist())
+                self.assertEqual([np.float32(r["value_v"]) for r in rows], want[:, 1].astype("f4").tolist())
             else:
                 self.assertEqual([np.float32(r["probability_2"]) for r in rows], want[:, 2].astype("f4").tolist())
         # a stack of three classes: softmax, features side by side

@@ -147,11 +147,11 @@ class Submission(unittest.TestCase):
         own, _ = self.answers("values")
         for header, order, log in ((["id", "y1", "y0"], [1, 0], False), (["id", "u", "v"], [0, 1], True)):
             got, said = self.submit("values", self.sample(header))
-            self.assertEqual(got, {i: [own[i][f"value_{k}"] for k in order] for i in self.ids})
+            self.assertEqual(got, {i: [own[i][f"value_y{k}"] for k in order] for i in self.ids})
             self.assertEqual("order of the targets: y0, y1" in said, log)
         own, _ = self.answers("redshift")
         got, _ = self.submit("redshift", self.sample(["id", "z"]))
-        self.assertEqual(got, {i: [own[i]["value"]] for i in self.ids})
+        self.assertEqual(got, {i: [own[i]["value_y0"]] for i in self.ids})
 
     def test_ids_that_are_numbers(self):
         ids = [i[1:] for i in self.ids]

@@ -64,7 +64,7 @@ static void regression(FILE *f, const head *h)
     double *p = take(f, h->n * h->k, sizeof *p);
     orr_regression r;
 
-    if (!failed(orr_regression_metrics(y, p, h->n, (int)h->k, &r)))
+    if (!failed(orr_regression_metrics(y, p, h->n, (int)h->k, &r, NULL)))
         printf("%.17g %.17g %.17g %.17g %.17g %.17g\n", r.mse, r.rmse, r.mae, r.r2, r.bias,
                r.sigma_mad);
     free(y);

@@ -34,7 +34,7 @@ static inline orr_status judge(judged *j, orr_metric_case c, int64_t n, int k,
     if (!(j->point = calloc((size_t)n + 1, sizeof *j->point))) return ORR_ERR_NOMEM;
     for (int64_t i = 0; i < n; i++)
         j->point[i] = density ? orr_bins_mean(bins, p + i * k) : p[i];
-    st = orr_regression_metrics(values, j->point, n, 1, &j->values);
+    st = orr_regression_metrics(values, j->point, n, 1, &j->values, NULL);
     if (st == ORR_OK && (density || c == ORR_CASE_REDSHIFTS))
         st = orr_redshift_metrics(j->point, values, n, density ? p : NULL, bins, ORR_OUTLIER,
                                   &j->redshift);

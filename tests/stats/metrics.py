@@ -81,12 +81,11 @@ def regression_case(n):
     p = y + rng.normal(size=(n, width)) * rng.choice([0, 0.1, 2])
     if rng.randint(3) == 0:
         p = np.round(p, 1)
-    t, q = y.astype(float).ravel(), p.ravel()
-    d = q - t
-    expected = [
-        sk.mean_squared_error(t, q), sk.mean_squared_error(t, q, squared=False),
-        sk.mean_absolute_error(t, q), sk.r2_score(t, q) if t.size > 1 else np.nan,
-        d.mean(), 1.4826 * np.median(np.abs(d - np.median(d))),
+    t, d = y.astype(float), p - y.astype(float)
+    expected = [  # several targets: the mean of each metric over them
+        sk.mean_squared_error(t, p), sk.mean_squared_error(t, p, squared=False),
+        sk.mean_absolute_error(t, p), sk.r2_score(t, p) if n > 1 else np.nan,
+        d.mean(), np.mean(1.4826 * np.median(np.abs(d - np.median(d, 0)), 0)),
     ]
     return cases.case(cases.REGRESSION, n, width, 0, y, p.astype(float)), expected
 

@@ -85,6 +85,22 @@ static void test_known(void **state)
 }
 
 /* One bin of [0, 1]: PIT is the truth. */
+/* What is no redshift: errors as they are, of any value. */
+static void test_plain_values(void **state)
+{
+    static const float y[] = { -20, -1, 3 };
+    static const double p[] = { -19, -1, 6 }; /* errors 1 0 3 */
+    orr_redshift r;
+
+    (void)state;
+    assert_int_equal(orr_redshift_metrics(p, y, 3, NULL, NULL, ORR_NO_REDSHIFT, &r), ORR_OK);
+    assert_number(r.bias, 4.0 / 3);
+    assert_number(r.sigma_mad, 1.4826);
+    assert_number(r.eta, NAN);
+    assert_number(r.rmse, sqrt(10.0 / 3));
+    assert_fails(orr_redshift_metrics(p, y, 3, NULL, NULL, 0.05, &r), ORR_ERR_NUMERIC, "above -1");
+}
+
 static void test_flat(void **state)
 {
     static const orr_bins one = { 1, 0, 1 };
@@ -193,9 +209,10 @@ static void test_bad_input(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden), cmocka_unit_test(test_edges),
-        cmocka_unit_test(test_known),  cmocka_unit_test(test_flat),
-        cmocka_unit_test(test_groups), cmocka_unit_test(test_bad_input),
+        cmocka_unit_test(test_golden),    cmocka_unit_test(test_plain_values),
+        cmocka_unit_test(test_edges),     cmocka_unit_test(test_known),
+        cmocka_unit_test(test_flat),      cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_bad_input),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

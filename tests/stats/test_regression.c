@@ -9,7 +9,7 @@ static orr_regression of(const float *y, const double *p, int64_t n, int width)
 {
     orr_regression r = { .n = -1 };
 
-    assert_int_equal(orr_regression_metrics(y, p, n, width, &r), ORR_OK);
+    assert_int_equal(orr_regression_metrics(y, p, n, width, &r, NULL), ORR_OK);
     assert_int_equal(r.n, n);
     return r;
 }
@@ -18,7 +18,7 @@ static void test_known(void **state)
 {
     static const float y[] = { 1, 2, 3, 4 };
     static const double p[] = { 1, 2, 4, 8 }; /* differences 0 0 1 4 */
-    orr_regression r = of(y, p, 4, 1), two = of(y, p, 2, 2);
+    orr_regression r = of(y, p, 4, 1), two = of(y, p, 2, 2), each[2];
 
     (void)state;
     assert_number(r.mse, 17.0 / 4);
@@ -27,10 +27,18 @@ static void test_known(void **state)
     assert_number(r.bias, 1.25);
     assert_number(r.r2, 1 - 17.0 / 5);
     assert_number(r.sigma_mad, 1.4826 * 0.5); /* median 0.5; deviations 0.5 0.5 0.5 3.5 */
-    assert_number(two.mse, r.mse);
-    assert_number(two.r2, r.r2);
-    assert_number(two.sigma_mad, r.sigma_mad);
+    /* two targets: differences 0 1 of one, 0 4 of the other */
+    assert_number(two.mse, (0.5 + 8) / 2);
+    assert_number(two.rmse, (sqrt(0.5) + sqrt(8)) / 2);
+    assert_number(two.r2, (0.5 - 7) / 2);
+    assert_number(two.sigma_mad, 1.4826 * (0.5 + 2) / 2);
     assert_int_equal(two.n, 2);
+    assert_int_equal(orr_regression_metrics(y, p, 2, 2, &two, each), ORR_OK);
+    assert_number(each[0].mse, 0.5);
+    assert_number(each[0].r2, 0.5);
+    assert_number(each[1].mae, 2);
+    assert_number(each[1].r2, -7);
+    assert_int_equal(each[1].n, 2);
 }
 
 static void test_odd_median(void **state)
@@ -64,16 +72,16 @@ static void test_bad_input(void **state)
     orr_regression r;
 
     (void)state;
-    assert_fails(orr_regression_metrics(y, p, 2, 2, &r), ORR_ERR_NUMERIC,
+    assert_fails(orr_regression_metrics(y, p, 2, 2, &r, NULL), ORR_ERR_NUMERIC,
                  "prediction of row 1, column 0");
     assert_number(r.mse, NAN);
-    assert_fails(orr_regression_metrics(y + 3, p + 3, 1, 1, &r), ORR_ERR_NUMERIC,
+    assert_fails(orr_regression_metrics(y + 3, p + 3, 1, 1, &r, NULL), ORR_ERR_NUMERIC,
                  "target of row 0");
-    assert_fails(orr_regression_metrics(y, p, -1, 1, &r), ORR_ERR_ARG, "-1 rows");
-    assert_fails(orr_regression_metrics(y, p, 1, 0, &r), ORR_ERR_ARG, "0 values");
-    assert_fails(orr_regression_metrics(y, p, INT64_MAX, 2, &r), ORR_ERR_ARG, "rows");
+    assert_fails(orr_regression_metrics(y, p, -1, 1, &r, NULL), ORR_ERR_ARG, "-1 rows");
+    assert_fails(orr_regression_metrics(y, p, 1, 0, &r, NULL), ORR_ERR_ARG, "0 values");
+    assert_fails(orr_regression_metrics(y, p, INT64_MAX, 2, &r, NULL), ORR_ERR_ARG, "rows");
     orr_alloc_fail_at(1);
-    assert_fails(orr_regression_metrics(y, p, 2, 1, &r), ORR_ERR_NOMEM, "memory");
+    assert_fails(orr_regression_metrics(y, p, 2, 1, &r, NULL), ORR_ERR_NOMEM, "memory");
     orr_alloc_fail_at(0);
 }
 

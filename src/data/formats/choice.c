@@ -397,14 +397,14 @@ static void name_value(const chooser *s, orr_values_kind kind, int64_t place, ch
 {
     const orr_picks *const p[] = { &s->c->x, &s->c->y, &s->c->aux };
     const double *shift = s->t->rule[kind].shift;
-    char element_text[24] = "", origin[32] = "";
+    char element_text[24] = "", origin[32];
     int64_t element;
     const orr_pick *k = orr_picks_at(p[kind], place, &element);
     int room = ORR_DATA_NAME_MAX - 1;
 
     if (count_of(s, k->column) > 1)
         snprintf(element_text, sizeof element_text, "[%lld]", (long long)element);
-    if (shift && shift[place] != 0) snprintf(origin, sizeof origin, "%+.15g", -shift[place]);
+    orr_shift_suffix(shift ? shift[place] : 0, origin);
     room -= (int)(strlen(element_text) + strlen(origin));
     snprintf(out, ORR_DATA_NAME_MAX, "%.*s%s%s", room, s->from->names.list[k->column], element_text,
              origin);
@@ -420,12 +420,40 @@ static const char *name_feature(const void *ctx, int64_t i, char *buf, size_t by
     return buf;
 }
 
+static void name_target(const chooser *s, int i)
+{
+    orr_schema *schema = &s->t->schema;
+    const double *shift = s->t->rule[ORR_VALUES_Y].shift;
+    int64_t element;
+    const orr_pick *k = orr_picks_at(&s->c->y, i, &element);
+    const orr_field *f = field_of(s, k->column);
+
+    name_value(s, ORR_VALUES_Y, i, schema->y_names[i]);
+    if (f) snprintf(schema->y_units[i], sizeof schema->y_units[i], "%s", f->unit);
+    schema->y_shift[i] = shift ? shift[i] : 0;
+}
+
+/* Answers get back what was taken off a target, which the set knows of its named ones alone. */
+static orr_status check_named(const chooser *s)
+{
+    const double *shift = s->t->rule[ORR_VALUES_Y].shift;
+
+    for (int64_t i = ORR_MAX_TARGET_NAMES; shift && i < s->c->y.values; i++)
+        if (shift[i] != 0)
+            return orr_fail(ORR_ERR_OPTION,
+                            "%s: input.shift: target %lld; the set remembers what is taken off the "
+                            "first %d targets: put it among them",
+                            s->from->names.what, (long long)i + 1, ORR_MAX_TARGET_NAMES);
+    return ORR_OK;
+}
+
 static orr_status name_values(const chooser *s)
 {
     orr_schema *schema = &s->t->schema;
 
     for (int i = 0; i < schema->y_width && i < ORR_MAX_TARGET_NAMES; i++)
-        name_value(s, ORR_VALUES_Y, i, schema->y_names[i]);
+        name_target(s, i);
+    ORR_TRY(check_named(s));
     for (int i = 0; i < schema->n_aux; i++)
         name_value(s, ORR_VALUES_AUX, i, schema->aux_names[i]);
     return s->t->names_features ? orr_schema_name_features(schema, name_feature, s) : ORR_OK;

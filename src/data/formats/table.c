@@ -74,7 +74,8 @@ const orr_option orr_table_options[] = {
                     "{column: value or [values]}"),
     ORR_OPTION_NODE(T, shift,
                     "{column: number}: taken off the column in double, for numbers that float32 "
-                    "cannot hold: {BJD: 2454833} makes it the column BJD-2454833"),
+                    "cannot hold: {BJD: 2454833} makes it the column BJD-2454833; predictions of a "
+                    "target get it back"),
     ORR_OPTION_CHOICE(T, label_kind, "class", "class|value",
                       "whether the label is a class or a float target"),
     ORR_OPTION_CHOICE(T, target_kind, "unsaid", "unsaid|value|redshift",

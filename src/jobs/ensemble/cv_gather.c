@@ -119,6 +119,7 @@ static orr_status take_truth(orr_oof *o, const orr_cv *cv)
         return ORR_OK;
     }
     o->y_width = s->y_width;
+    orr_oof_take_targets(o, s);
     o->values = orr_alloc(n * (size_t)s->y_width + 1, sizeof *o->values);
     if (!o->values) return orr_fail(ORR_ERR_NOMEM, "out of memory: %zu targets", n);
     memcpy(o->values, orr_dataset_values(cv->train.set),

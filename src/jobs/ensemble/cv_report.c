@@ -103,7 +103,7 @@ static orr_status report_column(reporter *r, const char *name, const double *p,
         st = score(r, p, folds, f, &s);
         if (st != ORR_OK) break;
         note(r, &s, of_fold + f * r->n_metrics);
-        cJSON_AddItemToArray(list, orr_scores_brief(&s));
+        cJSON_AddItemToArray(list, orr_scores_line(&s, &r->model.schema));
         orr_scores_free(&s);
     }
     if (st == ORR_OK && folds) spread(r, of_fold, &sum);
@@ -192,12 +192,20 @@ static void header(const orr_oof *o, orr_text *row)
                 snprintf(field, sizeof field, "%s", name);
             else if (o->n_classes)
                 snprintf(field, sizeof field, "%s/%s", name, o->class_names[k]);
+            else if (k < ORR_MAX_TARGET_NAMES && o->target_names[k][0])
+                snprintf(field, sizeof field, "%s/%s", name, o->target_names[k]);
             else
                 snprintf(field, sizeof field, "%s/%d", name, k);
             orr_text_add(row, ",");
             orr_text_csv(row, field);
         }
     }
+}
+
+/* What was taken off target k is given back in tables. */
+static double shift_of(const orr_oof *o, int k)
+{
+    return o->n_classes == 0 && k < ORR_MAX_TARGET_NAMES ? o->shift[k] : 0;
 }
 
 /* The numbers of one sample: probabilities (of two classes the second's), values, or means of
@@ -207,11 +215,11 @@ static void numbers(const orr_oof *o, const double *p, int64_t n, int64_t i, orr
     for (int c = 0; c < o->n_columns; c++) {
         const double *v = p + ((size_t)c * (size_t)n + (size_t)i) * (size_t)o->width;
         if (o->bins.count) {
-            orr_text_printf(row, ",%.17g", orr_bins_mean(&o->bins, v));
+            orr_text_printf(row, ",%.17g", orr_bins_mean(&o->bins, v) + o->shift[0]);
             continue;
         }
         for (int k = o->n_classes == 2 ? 1 : 0; k < o->width; k++)
-            orr_text_printf(row, ",%.17g", v[k]);
+            orr_text_printf(row, ",%.17g", v[k] + shift_of(o, k));
     }
 }
 
@@ -222,14 +230,22 @@ static void truth(const orr_oof *o, int64_t i, orr_text *row)
         orr_text_csv(row, o->class_names[o->labels[i]]);
     }
     for (int k = 0; o->values && k < o->y_width; k++)
-        orr_text_printf(row, ",%.9g", (double)o->values[i * o->y_width + k]);
+        orr_text_printf(row, shift_of(o, k) != 0 ? ",%.17g" : ",%.9g",
+                        (double)o->values[i * o->y_width + k] + shift_of(o, k));
 }
 
 static void table_head(const orr_oof *o, orr_text *row)
 {
     orr_text_add(row, o->labels ? "id,label" : "id");
-    for (int k = 0; o->values && k < o->y_width; k++)
-        orr_text_printf(row, o->y_width == 1 ? ",target" : ",target_%d", k);
+    for (int k = 0; o->values && k < o->y_width; k++) {
+        char field[ORR_DATA_NAME_MAX + 16];
+        if (k < ORR_MAX_TARGET_NAMES && o->target_names[k][0])
+            snprintf(field, sizeof field, "target_%s", o->target_names[k]);
+        else
+            snprintf(field, sizeof field, o->y_width == 1 ? "target" : "target_%d", k);
+        orr_text_add(row, ",");
+        orr_text_csv(row, field);
+    }
     for (int r = 0; r < o->n_repeats; r++)
         orr_text_printf(row, o->n_repeats == 1 ? ",fold" : ",fold_%d", r);
 }

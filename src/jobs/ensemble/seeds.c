@@ -199,6 +199,7 @@ static orr_status take_truth(orr_oof *o, const orr_model *m, const orr_split *p)
     int known = p->n && orr_has_truth(m, p->samples);
 
     o->y_width = o->n_classes ? 0 : m->schema.y_width;
+    orr_oof_take_targets(o, &m->schema);
     if (o->n_classes) {
         o->class_names = orr_alloc((size_t)o->n_classes, sizeof *o->class_names);
         if (known) o->labels = orr_alloc(n, sizeof *o->labels);

@@ -26,8 +26,8 @@ static orr_status take_numbers(double *by, const char *name, const orr_scores *s
                         "info shows",
                         orr_dataset_path(samples->set), name);
     for (int64_t i = 0; i < s->n; i++) {
-        by[i] =
-            column < 0 ? (double)s->truth[i] : (double)orr_samples_aux(samples, rows[i])[column];
+        by[i] = column < 0 ? (double)s->truth[i] + orr_schema_target_shift(schema, 0)
+                           : (double)orr_samples_aux(samples, rows[i])[column];
         if (!isfinite(by[i]))
             return orr_fail(ORR_ERR_FORMAT,
                             "by: %s: \"%s\" is none (NaN or infinite) for some samples; import the "
@@ -53,8 +53,9 @@ static orr_status make_grouping(orr_grouping *g, const orr_scores *s, const orr_
     if (st == ORR_OK) st = take_numbers(by, name, s, samples, rows);
     if (st == ORR_OK) st = orr_quantile_edges(by, s->n, n_groups, g->edges);
     if (st == ORR_OK)
-        st = orr_redshift_by(orr_scores_point(s), s->truth, s->n, density, &s->bins, outlier, by,
-                             g->edges, n_groups, g->groups);
+        st = orr_redshift_by(orr_scores_point(s), s->truth, s->n, density, &s->bins,
+                             s->is_redshift ? outlier : ORR_NO_REDSHIFT, by, g->edges, n_groups,
+                             g->groups);
     orr_free(by);
     return st;
 }

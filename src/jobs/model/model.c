@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "data/storage/storage.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -120,6 +121,16 @@ static orr_status check_aux(const orr_model *m, const orr_model_opts *o)
                               : "choose inception-mixed or pasquet, or leave data.aux out");
 }
 
+/* dz is divided by 1 + z, so z must be the redshift itself. */
+static orr_status check_redshift(const orr_schema *s)
+{
+    if (!orr_schema_is_redshift(s) || !orr_schema_is_shifted(s)) return ORR_OK;
+    return orr_fail(ORR_ERR_OPTION,
+                    "the target %s is a redshift, but the set was made with an input.shift of it: "
+                    "import it without, or say target_kind: value",
+                    s->y_names[0]);
+}
+
 orr_status orr_model_set_target_kind(orr_model *m, const char *word, const char *option)
 {
     const orr_target_kind kind = orr_target_kind_of(word);
@@ -129,7 +140,7 @@ orr_status orr_model_set_target_kind(orr_model *m, const char *word, const char 
         return orr_fail(ORR_ERR_OPTION, "%s is %s, which is said of one target of numbers; here %s",
                         option, word, m->schema.y_type == ORR_Y_VALUE ? "are several" : "is none");
     m->schema.target_kind = kind;
-    return ORR_OK;
+    return check_redshift(&m->schema);
 }
 
 void orr_model_tell_target(const orr_model *m, const char *component, const char *option)
@@ -154,6 +165,7 @@ orr_status orr_model_create(orr_model *m, const orr_train_job *job, const orr_sc
     *m = (orr_model){ .schema = *schema, .threshold = job->train.threshold };
     ORR_TRY_GOTO(st, failed,
                  orr_model_set_target_kind(m, job->data.target_kind, "data.target_kind"));
+    ORR_TRY_GOTO(st, failed, check_redshift(&m->schema));
     ORR_TRY_GOTO(st, failed, orr_backend_create(&m->backend, job->model.kernels));
     ORR_TRY_GOTO(st, failed, orr_transform_create(&m->transform, job->data.transforms, schema));
     ORR_TRY_GOTO(st, failed, take_aux(m, &job->data));
@@ -227,6 +239,19 @@ static int named_targets(const orr_schema *s)
     return s->y_width < ORR_MAX_TARGET_NAMES ? s->y_width : ORR_MAX_TARGET_NAMES;
 }
 
+/* Units and shifts of targets, where any has them. */
+static void put_targets(cJSON *o, const orr_schema *s)
+{
+    const int n = s->y_type == ORR_Y_VALUE ? named_targets(s) : 0;
+    int units = 0;
+
+    for (int i = 0; i < n; i++)
+        units |= s->y_units[i][0] != '\0';
+    if (units) put_names(o, "y_units", s->y_units, n);
+    if (orr_schema_is_shifted(s))
+        cJSON_AddItemToObject(o, "y_shift", cJSON_CreateDoubleArray(s->y_shift, n));
+}
+
 /* What the samples looked like, and how the answer is read. */
 static char *describe(const orr_model *m, const char *loss_options)
 {
@@ -250,6 +275,7 @@ static char *describe(const orr_model *m, const char *loss_options)
     if (s->y_type == ORR_Y_VALUE && s->target_kind)
         cJSON_AddStringToObject(o, "target_kind", orr_target_kind_name(s->target_kind));
     put_names(o, "y_names", s->y_names, s->y_type == ORR_Y_VALUE ? named_targets(s) : 0);
+    put_targets(o, s);
     put_names(o, "aux_names", m->aux_names, m->n_aux);
     cJSON_AddStringToObject(o, "loss", orr_loss_name(&m->loss));
     if (strcmp(loss_options, "{}") != 0) cJSON_AddStringToObject(o, "loss_options", loss_options);
@@ -450,6 +476,18 @@ static void get_names(const cJSON *o, const char *key, char names[][ORR_DATA_NAM
             snprintf(names[i++], ORR_DATA_NAME_MAX, "%s", item->valuestring);
 }
 
+static void get_shifts(const cJSON *o, orr_schema *s)
+{
+    const cJSON *item;
+    int i = 0;
+
+    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(o, "y_shift")) {
+        if (i < ORR_MAX_TARGET_NAMES && cJSON_IsNumber(item) && isfinite(item->valuedouble))
+            s->y_shift[i] = item->valuedouble;
+        i++;
+    }
+}
+
 /* A whole number of the description, 0 without; -1 when it is none or more than `most`. */
 static int whole(const cJSON *o, const char *key, int most)
 {
@@ -494,6 +532,8 @@ static orr_status read_description(orr_model *m, const char *text, const char *p
     if (m->n_aux > ORR_MAX_AUX) m->n_aux = ORR_MAX_AUX;
     get_names(o, "aux_names", m->aux_names, ORR_MAX_AUX);
     get_names(o, "y_names", s->y_names, ORR_MAX_TARGET_NAMES);
+    get_names(o, "y_units", s->y_units, ORR_MAX_TARGET_NAMES);
+    get_shifts(o, s);
     get_names(o, "class_names", s->class_names, ORR_MAX_CLASSES);
     get_names(o, "channel_names", s->channel_names, ORR_MAX_CHANNELS);
     snprintf(s->feature_names, sizeof s->feature_names, "%s",

@@ -1,6 +1,7 @@
 /* jobs/model/predictions.c - one row a sample, as csv, npy or HDF5; and HDF5 read back. */
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/options.h"
 #include "core/text.h"
 #include "data/storage/storage.h"
 #include "jobs/model/report.h"
@@ -51,54 +52,89 @@ static int is_density(const orr_model *m)
     return orr_loss_output_type(&m->loss) == ORR_OUTPUT_DENSITY;
 }
 
-static void csv_header(FILE *f, const orr_model *m, int truth)
+/* What was taken off target k is given back in files: column k of values, or the one value of a
+ * density.  0 of classes. */
+static double shift_of(const orr_model *m, int k)
 {
-    char name[ORR_DATA_NAME_MAX], column[ORR_DATA_NAME_MAX + 16];
-    int n = columns(m), classes = orr_model_n_classes(m);
-
-    fputs("id", f);
-    if (classes) {
-        fputs(truth ? ",label,predicted" : ",predicted", f);
-        if (n == 2) {
-            fputs(",probability", f);
-        } else {
-            for (int i = 0; i < n; i++) {
-                snprintf(column, sizeof column, "probability_%s",
-                         orr_class_name(&m->schema, i, name, sizeof name));
-                fputc(',', f);
-                orr_csv_put(f, column);
-            }
-        }
-    } else if (is_density(m)) {
-        fputs(truth ? ",target,value,q16,q50,q84,pit" : ",value,q16,q50,q84", f);
-    } else {
-        for (int i = 0; truth && i < n; i++)
-            fprintf(f, ",target_%d", i);
-        for (int i = 0; i < n; i++)
-            fprintf(f, ",value_%d", i);
-    }
-    fputc('\n', f);
+    return orr_schema_target_shift(&m->schema, k);
 }
 
-/* As float32, so that the 9 digits are exactly what the npy form holds. */
-static void put_number(FILE *f, double v)
+/* "value_z", by its number where it has no name; of one density "value" then. */
+static void put_named(FILE *f, const orr_model *m, const char *what, int k)
 {
-    fprintf(f, ",%.9g", (double)(float)v);
+    char name[ORR_DATA_NAME_MAX], column[ORR_DATA_NAME_MAX + 32];
+
+    orr_schema_target_name(&m->schema, k, name, sizeof name);
+    if (name[0])
+        snprintf(column, sizeof column, "%s_%s", what, name);
+    else if (is_density(m))
+        snprintf(column, sizeof column, "%s", what);
+    else
+        snprintf(column, sizeof column, "%s_%d", what, k);
+    fputc(',', f);
+    orr_csv_put(f, column);
+}
+
+static void classes_header(FILE *f, const orr_model *m, int truth)
+{
+    char name[ORR_DATA_NAME_MAX], column[ORR_DATA_NAME_MAX + 16];
+    int n = columns(m);
+
+    fputs(truth ? ",label,predicted" : ",predicted", f);
+    if (n == 2) fputs(",probability", f);
+    for (int i = 0; n > 2 && i < n; i++) {
+        snprintf(column, sizeof column, "probability_%s",
+                 orr_class_name(&m->schema, i, name, sizeof name));
+        fputc(',', f);
+        orr_csv_put(f, column);
+    }
+}
+
+static void csv_header(FILE *f, const orr_model *m, int truth)
+{
+    static const char *const of_density[] = { "value", "q16", "q50", "q84" };
+    int n = is_density(m) ? 1 : columns(m);
+
+    fputs("id", f);
+    if (orr_model_n_classes(m)) {
+        classes_header(f, m, truth);
+        fputc('\n', f);
+        return;
+    }
+    for (int i = 0; truth && i < n; i++)
+        put_named(f, m, "target", i);
+    for (int i = 0; !is_density(m) && i < n; i++)
+        put_named(f, m, "value", i);
+    for (int i = 0; is_density(m) && i < 4; i++)
+        put_named(f, m, of_density[i], 0);
+    fputs(is_density(m) && truth ? ",pit\n" : "\n", f);
+}
+
+/* As float32, so that the 9 digits are exactly what the npy form holds; in the origin of before a
+ * shift as double, whose digits a float32 would lose. */
+static void put_number(FILE *f, double v, double shift)
+{
+    if (shift != 0)
+        fprintf(f, ",%.17g", v + shift);
+    else
+        fprintf(f, ",%.9g", (double)(float)v);
 }
 
 /* Mean, quantiles and, where the truth is known, where in the density it lies. */
-static void csv_density(FILE *f, const orr_bins *bins, const double *p, const float *truth)
+static void csv_density(FILE *f, const orr_model *m, const double *p, const float *truth)
 {
+    const orr_bins *bins = &m->loss.bins;
+    const double shift = shift_of(m, 0);
     double pit, crps;
 
-    if (truth) put_number(f, (double)*truth);
-    put_number(f, orr_bins_mean(bins, p));
-    put_number(f, orr_density_quantile(bins, p, 0.16));
-    put_number(f, orr_density_quantile(bins, p, 0.5));
-    put_number(f, orr_density_quantile(bins, p, 0.84));
+    if (truth) put_number(f, (double)*truth, shift);
+    put_number(f, orr_bins_mean(bins, p), shift);
+    put_number(f, orr_density_quantile(bins, p, 0.16), shift);
+    put_number(f, orr_density_quantile(bins, p, 0.5), shift);
+    put_number(f, orr_density_quantile(bins, p, 0.84), shift);
     if (!truth) return;
     orr_pit_crps(bins, p, (double)*truth, &pit, &crps);
-    put_number(f, pit);
+    put_number(f, pit, 0);
 }
 
 static void csv_row(FILE *f, const orr_model *m, const orr_samples *samples, int64_t row,
@@ -119,14 +155,14 @@ static void csv_row(FILE *f, const orr_model *m, const orr_samples *samples, int
         orr_csv_put(
             f, orr_class_name(&m->schema, orr_named_class(p, n, threshold), name, sizeof name));
         for (int i = n == 2 ? 1 : 0; i < n; i++)
-            put_number(f, p[i]);
+            put_number(f, p[i], 0);
     } else if (is_density(m)) {
-        csv_density(f, &m->loss.bins, p, truth ? orr_dataset_values(samples->set) + row : NULL);
+        csv_density(f, m, p, truth ? orr_dataset_values(samples->set) + row : NULL);
     } else {
         for (int i = 0; truth && i < n; i++)
-            put_number(f, (double)orr_dataset_values(samples->set)[row * n + i]);
+            put_number(f, (double)orr_dataset_values(samples->set)[row * n + i], shift_of(m, i));
         for (int i = 0; i < n; i++)
-            put_number(f, p[i]);
+            put_number(f, p[i], shift_of(m, i));
     }
     fputc('\n', f);
 }
@@ -145,9 +181,11 @@ static void write_csv(FILE *f, const orr_model *m, const orr_samples *samples, c
 static void write_npy(FILE *f, const orr_model *m, const orr_scores *s)
 {
     char header[256];
+    const int wide =
+        !is_density(m) && orr_schema_is_shifted(&m->schema); /* float32 is too coarse */
     int n = snprintf(header, sizeof header,
-                     "{'descr': '<f4', 'fortran_order': False, 'shape': (%lld, %d), }",
-                     (long long)s->n, columns(m));
+                     "{'descr': '<f%d', 'fortran_order': False, 'shape': (%lld, %d), }",
+                     wide ? 8 : 4, (long long)s->n, columns(m));
     int padded = (10 + n + 1 + 63) / 64 * 64 - 10;
 
     fwrite("\x93NUMPY\x01\x00", 1, 8, f);
@@ -155,8 +193,9 @@ static void write_npy(FILE *f, const orr_model *m, const orr_scores *s)
     fputc(padded >> 8, f);
     fprintf(f, "%s%*s\n", header, padded - n - 1, "");
     for (int64_t i = 0; i < s->n * columns(m) && !ferror(f); i++) {
-        float v = (float)s->p[i];
-        fwrite(&v, sizeof v, 1, f);
+        const double v = s->p[i] + (wide ? shift_of(m, (int)(i % columns(m))) : 0);
+        const float narrow = (float)v;
+        fwrite(wide ? (const void *)&v : &narrow, wide ? sizeof v : sizeof narrow, 1, f);
     }
 }
 
@@ -184,7 +223,7 @@ static orr_status write_stream(const char *path, kind k, const orr_model *m,
 }
 
 /* ---- HDF5: all numbers, and who they are of ---- */
-static orr_status put_edges(orr_store_writer *w, const orr_bins *bins)
+static orr_status put_edges(orr_store_writer *w, const orr_bins *bins, double shift)
 {
     int64_t n = (int64_t)bins->count + 1;
     double *edges = orr_alloc((size_t)n, sizeof *edges);
@@ -192,7 +231,7 @@ static orr_status put_edges(orr_store_writer *w, const orr_bins *bins)
 
     if (!edges) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", orr_store_writer_path(w));
     for (int k = 0; k <= bins->count; k++)
-        edges[k] = bins->min + k * orr_bin_width(bins);
+        edges[k] = bins->min + k * orr_bin_width(bins) + shift;
     st = orr_store_put(w, "bin_edges", orr_store_vector(ORR_STORE_F64, n), edges);
     orr_free(edges);
     return st;
@@ -226,20 +265,107 @@ static orr_status put_labels(orr_store_writer *w, const orr_samples *samples, co
     return st;
 }
 
+/* v[n][width] with the shifts back, as double.  truth: v is it, else p. */
+static orr_status put_shifted(orr_store_writer *w, const char *name, const orr_model *m,
+                              const float *truth, const double *p, int64_t n, int width)
+{
+    double *v = orr_alloc((size_t)n * (size_t)width + 1, sizeof *v);
+    orr_status st;
+
+    if (!v) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", orr_store_writer_path(w));
+    for (int64_t i = 0; i < n * width; i++)
+        v[i] = (truth ? (double)truth[i] : p[i]) + shift_of(m, (int)(i % width));
+    st = orr_store_put(w, name,
+                       width == 1 && (truth || is_density(m))
+                           ? orr_store_vector(ORR_STORE_F64, n)
+                           : orr_store_matrix(ORR_STORE_F64, n, width),
+                       v);
+    orr_free(v);
+    return st;
+}
+
+static orr_status put_values(orr_store_writer *w, const orr_model *m, const orr_scores *s)
+{
+    const int width = is_density(m) ? 1 : columns(m);
+
+    if (orr_schema_is_shifted(&m->schema))
+        return put_shifted(w, "y", m, s->truth, NULL, s->n, width);
+    return orr_store_put(w, "y",
+                         width == 1 ? orr_store_vector(ORR_STORE_F32, s->n)
+                                    : orr_store_matrix(ORR_STORE_F32, s->n, width),
+                         s->truth);
+}
+
+/* Numbers that have a name: those of p, or the one value of a density. */
+static int n_named(const orr_model *m)
+{
+    return is_density(m) ? 1 : columns(m);
+}
+
+static int n_shifts(const orr_model *m)
+{
+    return n_named(m) < ORR_MAX_TARGET_NAMES ? n_named(m) : ORR_MAX_TARGET_NAMES;
+}
+
+static orr_status set_names(orr_store_writer *w, const orr_model *m,
+                            char (*text)[ORR_DATA_NAME_MAX])
+{
+    const int n = n_named(m);
+
+    for (int i = 0; i < n; i++)
+        if (orr_model_n_classes(m))
+            orr_class_name(&m->schema, i, text[i], sizeof text[i]);
+        else if (!*orr_schema_target_name(&m->schema, i, text[i], sizeof text[i]))
+            snprintf(text[i], sizeof text[i], "%d", i);
+    return orr_store_set_texts(w, is_density(m) ? "value_names" : "p_names", text[0],
+                               sizeof text[0], n);
+}
+
+static orr_status set_units(orr_store_writer *w, const orr_model *m)
+{
+    const orr_schema *s = &m->schema;
+    int known = 0;
+
+    for (int i = 0; s->y_type == ORR_Y_VALUE && i < n_shifts(m); i++)
+        known |= s->y_units[i][0] != '\0';
+    if (!known) return ORR_OK;
+    return orr_store_set_texts(w, is_density(m) ? "value_units" : "p_units", s->y_units[0],
+                               sizeof s->y_units[0], n_shifts(m));
+}
+
+/* Attributes: what the numbers are called, in which units they are, and what was added to them
+ * because it had been taken off the targets ("0" = nothing). */
+static orr_status put_names(orr_store_writer *w, const orr_model *m)
+{
+    char(*text)[ORR_DATA_NAME_MAX];
+    orr_status st;
+
+    if (n_named(m) > ORR_MAX_CLASSES) return ORR_OK; /* too many for an attribute */
+    if (!(text = orr_alloc((size_t)n_named(m), sizeof *text)))
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", orr_store_writer_path(w));
+    st = set_names(w, m, text);
+    if (st == ORR_OK) st = set_units(w, m);
+    for (int i = 0; i < n_shifts(m); i++)
+        snprintf(text[i], sizeof text[i], "%.17g", shift_of(m, i));
+    if (st == ORR_OK && orr_schema_is_shifted(&m->schema))
+        st = orr_store_set_texts(w, "shift", text[0], sizeof text[0], n_shifts(m));
+    orr_free(text);
+    return st;
+}
+
 static orr_status put_all(orr_store_writer *w, const orr_model *m, const orr_samples *samples,
                           const int64_t *rows, const orr_scores *s)
 {
-    const orr_store_array one = orr_store_vector(ORR_STORE_F32, s->n),
-                          many = orr_store_matrix(ORR_STORE_F32, s->n, columns(m));
+    const int shifted = orr_schema_is_shifted(&m->schema);
 
+    ORR_TRY(put_names(w, m));
     ORR_TRY(put_ids(w, samples, rows, s->n));
     if (orr_has_truth(m, samples) && orr_model_n_classes(m))
         ORR_TRY(put_labels(w, samples, rows, s->n));
-    if (s->truth)
-        ORR_TRY(orr_store_put(w, "y", is_density(m) || columns(m) == 1 ? one : many, s->truth));
-    if (s->point)
-        ORR_TRY(orr_store_put(w, "value", orr_store_vector(ORR_STORE_F64, s->n), s->point));
-    if (is_density(m)) ORR_TRY(put_edges(w, &m->loss.bins));
+    if (s->truth) ORR_TRY(put_values(w, m, s));
+    if (s->point) ORR_TRY(put_shifted(w, "value", m, NULL, s->point, s->n, 1));
+    if (is_density(m)) ORR_TRY(put_edges(w, &m->loss.bins, shift_of(m, 0)));
+    if (shifted && !is_density(m)) return put_shifted(w, "p", m, NULL, s->p, s->n, columns(m));
     return orr_store_put(w, "p", orr_store_matrix(ORR_STORE_F64, s->n, columns(m)), s->p);
 }
 
@@ -273,6 +399,25 @@ void orr_predictions_free(orr_predictions *p)
     *p = (orr_predictions){ 0 };
 }
 
+/* p as the model answered, before its shift was given back. */
+static orr_status take_shifts_off(orr_store_reader *r, orr_predictions *out)
+{
+    const int n = out->width < ORR_MAX_TARGET_NAMES ? out->width : ORR_MAX_TARGET_NAMES;
+    char text[ORR_MAX_TARGET_NAMES][ORR_DATA_NAME_MAX];
+    double shift;
+
+    if (!orr_store_has(r, "shift") || orr_store_count(r, "bin_edges") >= 0) return ORR_OK;
+    ORR_TRY(orr_store_attr_texts(r, "shift", text[0], sizeof text[0], n));
+    for (int k = 0; k < n; k++) {
+        if (orr_parse_real(&shift, text[k]) != ORR_OK)
+            return orr_fail(ORR_ERR_FORMAT, "%s: its shift makes no sense",
+                            orr_store_reader_path(r));
+        for (int64_t i = 0; i < out->n; i++)
+            out->p[i * out->width + k] -= shift;
+    }
+    return ORR_OK;
+}
+
 static orr_status read_all(orr_store_reader *r, orr_predictions *out)
 {
     const char *path = orr_store_reader_path(r);
@@ -289,7 +434,8 @@ static orr_status read_all(orr_store_reader *r, orr_predictions *out)
     ORR_TRY(orr_store_pass(r, "y"));
     ORR_TRY(orr_store_pass(r, "value"));
     ORR_TRY(orr_store_pass(r, "bin_edges"));
-    return orr_store_get(r, "p", ORR_STORE_F64, (size_t)count, out->p);
+    ORR_TRY(orr_store_get(r, "p", ORR_STORE_F64, (size_t)count, out->p));
+    return take_shifts_off(r, out);
 }
 
 orr_status orr_predictions_read(orr_predictions *out, const char *path)

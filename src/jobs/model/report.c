@@ -61,6 +61,91 @@ cJSON *orr_scores_brief(const orr_scores *s)
     return o;
 }
 
+/* ---- several targets ---- */
+static const char *target_name(const orr_schema *schema, int k, char *buf, size_t bytes)
+{
+    if (!*orr_schema_target_name(schema, k, buf, bytes)) snprintf(buf, bytes, "%d", k);
+    return buf;
+}
+
+/* What a line says of all targets, of each. */
+static void add_targets(cJSON *o, const orr_scores *s, const orr_schema *schema)
+{
+    cJSON *list = s->n_targets ? cJSON_AddArrayToObject(o, "targets") : NULL;
+    char name[ORR_DATA_NAME_MAX];
+
+    for (int k = 0; k < s->n_targets; k++) {
+        const orr_metric_input in = orr_scores_target_input(s, k);
+        cJSON *one = cJSON_CreateObject();
+        cJSON_AddStringToObject(one, "name", target_name(schema, k, name, sizeof name));
+        put_metrics(one, ORR_IN_LINE, s->kind, &in);
+        put_metrics(one, ORR_IN_REPORT, s->kind, &in);
+        cJSON_AddItemToArray(list, one);
+    }
+}
+
+int orr_scores_n_history(const orr_model *m)
+{
+    const int n = m->schema.y_width;
+
+    return orr_loss_output_type(&m->loss) == ORR_OUTPUT_VALUES && n > 1 && n <= ORR_MAX_TARGET_NAMES
+               ? n
+               : 0;
+}
+
+void orr_scores_history_names(const orr_model *m, orr_text *out)
+{
+    const orr_metric *list[ORR_MAX_METRICS];
+    const int n = orr_metrics_in(ORR_IN_HISTORY, orr_model_metric_case(m), list);
+    char name[ORR_DATA_NAME_MAX], column[2 * ORR_DATA_NAME_MAX];
+
+    for (int k = 0; k < orr_scores_n_history(m); k++)
+        for (int i = 0; i < n; i++) {
+            if (orr_metric_is_loss(list[i])) continue;
+            snprintf(column, sizeof column, "validation_%s_%s", list[i]->name,
+                     target_name(&m->schema, k, name, sizeof name));
+            for (char *c = column; *c; c++) /* the table's readers take no quotes */
+                if (*c == ',' || *c == '"') *c = '_';
+            orr_text_printf(out, ",%s", column);
+        }
+}
+
+void orr_scores_history_values(const orr_model *m, const orr_scores *s, orr_text *out)
+{
+    const orr_metric *list[ORR_MAX_METRICS];
+    const int n = orr_metrics_in(ORR_IN_HISTORY, orr_model_metric_case(m), list);
+
+    for (int k = 0; k < orr_scores_n_history(m); k++)
+        for (int i = 0; i < n; i++) {
+            orr_metric_input in = { .loss = NAN };
+            if (orr_metric_is_loss(list[i])) continue;
+            if (s && s->n_targets) in = orr_scores_target_input(s, k);
+            orr_text_printf(out, ",%.9g", orr_metric_value(list[i], &in));
+        }
+}
+
+void orr_scores_name_targets(const orr_scores *s, const orr_schema *schema, const orr_metric *m,
+                             orr_text *out)
+{
+    enum { MOST = 4 };
+    char name[ORR_DATA_NAME_MAX];
+
+    for (int k = 0; k < s->n_targets && s->n_targets <= MOST; k++) {
+        const orr_metric_input in = orr_scores_target_input(s, k);
+        orr_text_printf(out, "%s%s %.4g", k ? ", " : " (",
+                        target_name(schema, k, name, sizeof name), orr_metric_value(m, &in));
+    }
+    if (s->n_targets && s->n_targets <= MOST) orr_text_add(out, ")");
+}
+
+cJSON *orr_scores_line(const orr_scores *s, const orr_schema *schema)
+{
+    cJSON *o = orr_scores_brief(s);
+
+    add_targets(o, s, schema);
+    return o;
+}
+
 static void add_pit(cJSON *o, const orr_redshift *r)
 {
     cJSON *list = cJSON_AddArrayToObject(o, "pit");
@@ -70,16 +155,13 @@ static void add_pit(cJSON *o, const orr_redshift *r)
     orr_json_put(o, "pit_chi2", r->pit_chi2);
 }
 
-/* Groups speak of dz, whatever the value is called. */
-static orr_metric_case group_case(const orr_scores *s)
-{
-    return orr_metric_case_of(s->output_type, 0, 1);
-}
-
-/* A group's numbers as metrics read them; errors is what they are kept in. */
+/* A group's numbers as metrics read them; errors is what they are kept in.  Of what is no redshift
+ * they are errors as they are. */
 static orr_metric_input group_input(const orr_redshift *r, orr_regression *errors)
 {
-    *errors = (orr_regression){ .n = r->n, .rmse = r->rmse, .mae = r->mae };
+    *errors = (orr_regression){
+        .n = r->n, .rmse = r->rmse, .mae = r->mae, .bias = r->bias, .sigma_mad = r->sigma_mad
+    };
     return (orr_metric_input){ .has_truth = 1, .loss = NAN, .values = errors, .redshift = r };
 }
 
@@ -92,7 +174,7 @@ static cJSON *group_json(const orr_scores *s, const orr_grouping *g, int k)
     orr_json_put(o, "from", g->edges[k]);
     orr_json_put(o, "to", g->edges[k + 1]);
     orr_json_put(o, "samples", (double)g->groups[k].n);
-    put_metrics(o, ORR_IN_GROUPS, group_case(s), &in);
+    put_metrics(o, ORR_IN_GROUPS, s->kind, &in);
     if (s->output_type == ORR_OUTPUT_DENSITY) add_pit(o, &g->groups[k]);
     return o;
 }
@@ -116,6 +198,7 @@ cJSON *orr_scores_json(const orr_scores *s, const orr_schema *schema, const orr_
 
     if (!s->has_truth) return o;
     put_metrics(o, ORR_IN_REPORT, s->kind, &in);
+    add_targets(o, s, schema);
     if (s->classification) add_classes(o, s, schema);
     if (s->output_type == ORR_OUTPUT_DENSITY) add_pit(o, &s->redshift);
     add_groupings(o, s, groups);
@@ -221,7 +304,7 @@ static void grouping_table(const orr_scores *s, const orr_grouping *g, orr_text 
     orr_text_add(out, "\n");
     orr_text_table_column(&t, g->name, 22, ORR_LEFT);
     orr_text_table_column(&t, "samples", 9, ORR_RIGHT);
-    n = add_columns(&t, ORR_IN_GROUPS, group_case(s), m);
+    n = add_columns(&t, ORR_IN_GROUPS, s->kind, m);
     orr_text_table_head(&t);
     for (int k = 0; k < g->n; k++) {
         orr_metric_input in = group_input(&g->groups[k], &errors);
@@ -229,6 +312,33 @@ static void grouping_table(const orr_scores *s, const orr_grouping *g, orr_text 
         orr_text_table_cell(&t, "%lld", (long long)g->groups[k].n);
         for (int j = 0; j < n; j++)
             put_cell(&t, m[j], orr_metric_value(m[j], &in));
+        orr_text_table_end_row(&t);
+    }
+}
+
+static void target_table(const orr_scores *s, const orr_schema *schema, orr_text *out)
+{
+    orr_text_table t = { .out = out, .gap = 1 };
+    const orr_metric *m[ORR_MAX_METRICS];
+    const int n = orr_metrics_in(ORR_IN_TABLE, s->kind, m);
+    char name[ORR_DATA_NAME_MAX];
+
+    orr_text_add(out, "\n");
+    orr_text_table_column(&t, "target", 16, ORR_LEFT);
+    for (int i = 0; i < n; i++)
+        if (!orr_metric_is_loss(m[i])) orr_text_table_column(&t, m[i]->title, 10, ORR_RIGHT);
+    orr_text_table_head(&t);
+    for (int k = 0; k < s->n_targets; k++) {
+        const orr_metric_input in = orr_scores_target_input(s, k);
+        orr_text_table_cell(&t, "%.16s", target_name(schema, k, name, sizeof name));
+        for (int i = 0; i < n; i++) {
+            const double v = orr_metric_value(m[i], &in);
+            if (orr_metric_is_loss(m[i])) continue;
+            if (isfinite(v))
+                orr_text_table_cell(&t, "%.4g", v);
+            else
+                orr_text_table_cell(&t, "-");
+        }
         orr_text_table_end_row(&t);
     }
 }
@@ -256,12 +366,15 @@ static void metric_table(const orr_scores *s, orr_text *out)
 void orr_scores_table(const orr_scores *s, const orr_schema *schema, const orr_groupings *groups,
                       const char *title, orr_text *out)
 {
-    orr_text_printf(out, "%s: %lld samples\n", title, (long long)s->n);
+    orr_text_printf(out, "%s: %lld samples", title, (long long)s->n);
+    if (s->n_targets) orr_text_printf(out, "; metrics are means over %d targets", s->n_targets);
+    orr_text_add(out, "\n");
     if (!s->has_truth) {
         orr_text_add(out, "  no labels: nothing to compare with\n");
         return;
     }
     metric_table(s, out);
+    if (s->n_targets) target_table(s, schema, out);
     if (s->classification) {
         class_table(s, schema, out);
         confusion_table(s->classification, schema, out);

@@ -31,8 +31,20 @@ void orr_groupings_free(orr_groupings *g);
 /* All there is to say about the scores; NaN becomes null.  groups may be NULL.  The caller deletes
  * it. */
 cJSON *orr_scores_json(const orr_scores *s, const orr_schema *schema, const orr_groupings *groups);
-/* The numbers of one line of metrics.jsonl: loss and the main metrics. */
+/* Loss and the main metrics; and the numbers of one line of metrics.jsonl, which are these and,
+ * where there are several targets, those of each ("targets"). */
 cJSON *orr_scores_brief(const orr_scores *s);
+cJSON *orr_scores_line(const orr_scores *s, const orr_schema *schema);
+/* " (z 0.12, w 3.4)": a metric of each of a few targets; nothing where there are not several, or
+ * many. */
+void orr_scores_name_targets(const orr_scores *s, const orr_schema *schema, const orr_metric *m,
+                             orr_text *out);
+/* Further columns of history.csv, each behind a comma: of up to ORR_MAX_TARGET_NAMES targets, where
+ * there are several, the metrics of that table of each, as "validation_rmse_NAME".  s NULL: not
+ * evaluated.  The first says of how many targets; 0 without several. */
+int orr_scores_n_history(const orr_model *m);
+void orr_scores_history_names(const orr_model *m, orr_text *out);
+void orr_scores_history_values(const orr_model *m, const orr_scores *s, orr_text *out);
 void orr_scores_table(const orr_scores *s, const orr_schema *schema, const orr_groupings *groups,
                       const char *title, orr_text *out);
 

@@ -91,11 +91,17 @@ static orr_status judge_values(orr_scores *s, const orr_model *m)
 {
     const double *point = orr_scores_point(s);
 
-    ORR_TRY(orr_regression_metrics(s->truth, point, s->n, (int)truth_width(m), &s->regression));
+    if (truth_width(m) > 1) {
+        s->n_targets = (int)truth_width(m);
+        s->targets = orr_alloc(truth_width(m), sizeof *s->targets);
+        if (!s->targets) return orr_fail(ORR_ERR_NOMEM, "out of memory: %d targets", s->n_targets);
+    }
+    ORR_TRY(orr_regression_metrics(s->truth, point, s->n, (int)truth_width(m), &s->regression,
+                                   s->targets));
     if (s->output_type == ORR_OUTPUT_DENSITY || s->is_redshift)
         ORR_TRY(orr_redshift_metrics(point, s->truth, s->n,
                                      s->output_type == ORR_OUTPUT_DENSITY ? s->p : NULL, &s->bins,
-                                     ORR_OUTLIER, &s->redshift));
+                                     s->is_redshift ? ORR_OUTLIER : ORR_NO_REDSHIFT, &s->redshift));
     return ORR_OK;
 }
 
@@ -184,6 +190,7 @@ void orr_scores_free(orr_scores *s)
     orr_free(s->p);
     orr_free(s->point);
     orr_free(s->truth);
+    orr_free(s->targets);
     orr_classification_destroy(s->classification);
     *s = (orr_scores){ 0 };
 }
@@ -214,6 +221,12 @@ orr_metric_input orr_scores_input(const orr_scores *s)
                                .classes = s->classification,
                                .values = &s->regression,
                                .redshift = &s->redshift };
+}
+
+orr_metric_input orr_scores_target_input(const orr_scores *s, int target)
+{
+    return (
+        orr_metric_input){ .has_truth = s->has_truth, .loss = NAN, .values = &s->targets[target] };
 }
 
 double orr_scores_metric(const orr_scores *s, const char *name)

@@ -26,8 +26,10 @@ typedef struct orr_scores {
     double *point;                      /* [n]: mean of the density; else NULL */
     float *truth;                       /* [n][width] values */
     orr_classification *classification; /* classes */
-    orr_regression regression;          /* values, densities: of the point */
-    orr_redshift redshift;              /* densities: pit and crps; dz if is_redshift */
+    orr_regression regression; /* values (the mean over targets), densities: of the point */
+    int n_targets;             /* values: how many; 0 = not several */
+    orr_regression *targets;   /* [n_targets] */
+    orr_redshift redshift;     /* densities: pit and crps; dz if is_redshift */
 } orr_scores;
 
 /* Without labels (or targets) in the set only p and point are filled. */
@@ -45,8 +47,10 @@ void orr_scores_free(orr_scores *s);
 orr_status orr_scores_calibration(const orr_scores *s, orr_calibration *out);
 /* The point estimates of values and densities, [n] (values: of width 1). */
 const double *orr_scores_point(const orr_scores *s);
-/* What stats/metric.h computes from; it points into s. */
+/* What stats/metric.h computes from; it points into s.  That of one target of several: metrics of
+ * values. */
 orr_metric_input orr_scores_input(const orr_scores *s);
+orr_metric_input orr_scores_target_input(const orr_scores *s, int target);
 /* A metric by its name, or auto; NaN when it is not defined here. */
 double orr_scores_metric(const orr_scores *s, const char *name);
 /* Which metrics are defined for what this model predicts. */

@@ -63,7 +63,78 @@ void orr_oof_free(orr_oof *o)
     *o = (orr_oof){ 0 };
 }
 
+/* ---- targets ---- */
+void orr_oof_take_targets(orr_oof *o, const orr_schema *s)
+{
+    for (int k = 0; k < o->y_width && k < ORR_MAX_TARGET_NAMES; k++) {
+        orr_schema_target_name(s, k, o->target_names[k], sizeof o->target_names[k]);
+        memcpy(o->target_units[k], s->y_units[k], sizeof o->target_units[k]);
+        o->shift[k] = orr_schema_target_shift(s, k);
+    }
+}
+
+static int n_targets(const orr_oof *o)
+{
+    return o->y_width < ORR_MAX_TARGET_NAMES ? o->y_width : ORR_MAX_TARGET_NAMES;
+}
+
+static int is_shifted(const orr_oof *o)
+{
+    int any = 0;
+
+    for (int k = 0; k < n_targets(o); k++)
+        any |= o->shift[k] != 0;
+    return any;
+}
+
+/* Adds the shifts, or with sign -1 takes them off, to v[n][width]. */
+static void move(const orr_oof *o, double *v, int64_t n, int width, int sign)
+{
+    for (int k = 0; k < n_targets(o) && k < width; k++)
+        for (int64_t i = 0; o->shift[k] != 0 && i < n; i++)
+            v[i * width + k] += sign * o->shift[k];
+}
+
+/* Predictions: densities stay as they are. */
+static void move_predictions(const orr_oof *o, double *p, int64_t n, int sign)
+{
+    if (o->n_classes == 0 && o->bins.count == 0) move(o, p, n, o->width, sign);
+}
+
+static orr_status put_values(orr_store_writer *f, const orr_oof *o)
+{
+    const orr_store_type type = is_shifted(o) ? ORR_STORE_F64 : ORR_STORE_F32;
+    const orr_store_array a =
+        o->y_width == 1 ? orr_store_vector(type, o->n) : orr_store_matrix(type, o->n, o->y_width);
+    const int64_t count = o->n * o->y_width;
+    double *v;
+    orr_status st;
+
+    if (!is_shifted(o)) return orr_store_put(f, "y", a, o->values);
+    if (!(v = orr_alloc((size_t)count + 1, sizeof *v)))
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", orr_store_writer_path(f));
+    for (int64_t i = 0; i < count; i++)
+        v[i] = (double)o->values[i];
+    move(o, v, o->n, o->y_width, 1);
+    st = orr_store_put(f, "y", a, v);
+    orr_free(v);
+    return st;
+}
+
 /* ---- what is small: a description, ids, truth, folds ---- */
+static void describe_targets(cJSON *all, const orr_oof *o)
+{
+    cJSON *names = cJSON_AddArrayToObject(all, "target_names"),
+          *units = cJSON_AddArrayToObject(all, "target_units");
+
+    for (int k = 0; k < n_targets(o); k++) {
+        cJSON_AddItemToArray(names, cJSON_CreateString(o->target_names[k]));
+        cJSON_AddItemToArray(units, cJSON_CreateString(o->target_units[k]));
+    }
+    if (is_shifted(o))
+        cJSON_AddItemToObject(all, "target_shift", cJSON_CreateDoubleArray(o->shift, n_targets(o)));
+}
+
 static char *describe(const orr_oof *o)
 {
     cJSON *all = cJSON_CreateObject(), *names = cJSON_AddArrayToObject(all, "class_names"),
@@ -82,6 +153,7 @@ static char *describe(const orr_oof *o)
     cJSON_AddNumberToObject(all, "bins_max", o->bins.max);
     for (int i = 0; i < o->n_classes; i++)
         cJSON_AddItemToArray(names, cJSON_CreateString(o->class_names[i]));
+    if (o->n_classes == 0) describe_targets(all, o);
     for (int i = 0; i < o->n_columns; i++) {
         cJSON *c = cJSON_CreateObject();
         cJSON_AddStringToObject(c, "model", o->columns[i].model);
@@ -101,8 +173,6 @@ static orr_status put_ids(orr_store_writer *f, const char *name, char (*id)[ID_B
 
 static orr_status put_small(orr_store_writer *f, const orr_oof *o)
 {
-    const orr_store_array one = orr_store_vector(ORR_STORE_F32, o->n),
-                          many = orr_store_matrix(ORR_STORE_F32, o->n, o->y_width);
     char *text = describe(o);
     orr_status st = text ? orr_store_put_text(f, "description", text)
                          : orr_fail(ORR_ERR_NOMEM, "out of memory: %s", orr_store_writer_path(f));
@@ -112,7 +182,7 @@ static orr_status put_small(orr_store_writer *f, const orr_oof *o)
     ORR_TRY(put_ids(f, "id", o->id, o->n));
     ORR_TRY(orr_store_put(f, "fold", orr_store_matrix(ORR_STORE_I32, o->n_repeats, o->n), o->fold));
     if (o->labels) ORR_TRY(orr_store_put(f, "y", orr_store_vector(ORR_STORE_I32, o->n), o->labels));
-    if (o->values) ORR_TRY(orr_store_put(f, "y", o->y_width == 1 ? one : many, o->values));
+    if (o->values) ORR_TRY(put_values(f, o));
     if (o->n_test) ORR_TRY(put_ids(f, "test_id", o->test_id, o->n_test));
     return ORR_OK;
 }
@@ -151,7 +221,11 @@ static void write_columns(orr_store_shared *w, const orr_context *context, const
         int c = first + context->rank, n = c < o->n_columns;
         orr_deadline_again(limit);
         if (st == ORR_OK && n)
-            (void)orr_store_shared_fail(w, f->fill(f->ctx, c, p, o->n_test ? test_p : NULL));
+            st = orr_store_shared_fail(w, f->fill(f->ctx, c, p, o->n_test ? test_p : NULL));
+        if (st == ORR_OK && n) {
+            move_predictions(o, p, o->n, 1);
+            move_predictions(o, test_p, o->n_test, 1);
+        }
         if (o->n) st = orr_store_shared_write(w, 0, n ? c : 0, n, p);
         if (o->n_test) st = orr_store_shared_write(w, o->n ? 1 : 0, n ? c : 0, n, test_p);
     }
@@ -205,6 +279,17 @@ orr_status orr_oof_write(orr_context *context, const orr_oof *o, const char *pat
 }
 
 /* ---- reading ---- */
+static void read_texts(const cJSON *all, const char *key,
+                       char to[ORR_MAX_TARGET_NAMES][ORR_DATA_NAME_MAX])
+{
+    const cJSON *item;
+    int i = 0;
+
+    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(all, key))
+        if (i < ORR_MAX_TARGET_NAMES && cJSON_IsString(item))
+            snprintf(to[i++], ORR_DATA_NAME_MAX, "%s", item->valuestring);
+}
+
 static orr_status read_columns(orr_oof *o, const cJSON *all)
 {
     const cJSON *item;
@@ -225,6 +310,14 @@ static orr_status read_columns(orr_oof *o, const cJSON *all)
     cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(all, "class_names"))
         if (i < o->n_classes && cJSON_IsString(item))
             snprintf(o->class_names[i++], ORR_DATA_NAME_MAX, "%s", item->valuestring);
+    read_texts(all, "target_names", o->target_names);
+    read_texts(all, "target_units", o->target_units);
+    i = 0;
+    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(all, "target_shift")) {
+        if (i < ORR_MAX_TARGET_NAMES && cJSON_IsNumber(item) && isfinite(item->valuedouble))
+            o->shift[i] = item->valuedouble;
+        i++;
+    }
     return ORR_OK;
 }
 
@@ -278,10 +371,28 @@ static orr_status get_ids(orr_store_reader *f, const char *name, char (**id)[ID_
     return orr_store_dup(f, name, ORR_STORE_TEXT_OF(ID_BYTES), (size_t)n, id);
 }
 
+static orr_status get_shifted(orr_store_reader *f, orr_oof *o)
+{
+    const int64_t shape[3] = { o->n, o->y_width, 1 };
+    double *v;
+
+    ORR_TRY(get_numbers(f, "y", ORR_STORE_F64, shape, &v));
+    if (!(o->values = orr_alloc((size_t)(o->n * o->y_width) + 1, sizeof *o->values))) {
+        orr_free(v);
+        return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", orr_store_reader_path(f));
+    }
+    move(o, v, o->n, o->y_width, -1);
+    for (int64_t i = 0; i < o->n * o->y_width; i++)
+        o->values[i] = (float)v[i];
+    orr_free(v);
+    return ORR_OK;
+}
+
 static orr_status get_truth(orr_store_reader *f, orr_oof *o)
 {
     if (orr_store_count(f, "y") < 0) return ORR_OK;
     if (o->n_classes) return orr_store_dup(f, "y", ORR_STORE_I32, (size_t)o->n, &o->labels);
+    if (is_shifted(o)) return get_shifted(f, o);
     return get_numbers(f, "y", ORR_STORE_F32, (const int64_t[]){ o->n, o->y_width, 1 }, &o->values);
 }
 
@@ -351,6 +462,8 @@ orr_status orr_oof_read(orr_oof *out, const char *path)
     orr_store_close(f);
     if (st == ORR_OK) st = check_finite(out, out->p, out->id, out->n);
     if (st == ORR_OK && out->n_test) st = check_finite(out, out->test_p, out->test_id, out->n_test);
+    if (st == ORR_OK) move_predictions(out, out->p, out->n * out->n_columns, -1);
+    if (st == ORR_OK) move_predictions(out, out->test_p, out->n_test * out->n_columns, -1);
     if (st != ORR_OK) orr_oof_free(out);
     return st;
 }

@@ -7,6 +7,9 @@
  * classes: of 0 and of 1), values, or densities, as double.  Beside it stand the folds and the
  * truth, and for a test set the mean over the folds' models of each column.
  *
+ * Targets that were imported with a shift (input.shift) have it back in the file, as double: `y`,
+ * and `p` and `test_p` of values.  In memory they are as the models were trained on them, without.
+ *
  * Writing is collective: rank 0 lays the file out, each rank writes whole columns, rank 0 gives the
  * file its name when all have succeeded.  The bytes do not depend on ranks.  Reading is not
  * collective; it checks every column's sha256. */
@@ -40,8 +43,12 @@ typedef struct orr_oof {
     int32_t *labels;                 /* [n], classes */
     float *values;                   /* [n][y_width], else */
     int y_width;
-    int32_t *fold; /* [n_repeats][n] */
-    double *p;     /* [n_columns][n][width] */
+    /* Of the first ORR_MAX_TARGET_NAMES of y_width: "" where there is no name, or no unit. */
+    char target_names[ORR_MAX_TARGET_NAMES][ORR_DATA_NAME_MAX];
+    char target_units[ORR_MAX_TARGET_NAMES][ORR_DATA_NAME_MAX];
+    double shift[ORR_MAX_TARGET_NAMES]; /* what was taken off them; 0 = nothing */
+    int32_t *fold;                      /* [n_repeats][n] */
+    double *p;                          /* [n_columns][n][width] */
     int64_t n_test;
     char (*test_id)[ORR_ID_TEXT_MAX + 1]; /* [n_test] */
     double *test_p;                       /* [n_columns][n_test][width], mean over folds */
@@ -67,6 +74,8 @@ orr_status orr_oof_write(orr_context *context, const orr_oof *o, const char *pat
                          orr_status (*fill)(void *ctx, int c, double *p, double *test_p),
                          void *ctx);
 
+/* Names, units and shifts of its targets, by a set's schema. */
+void orr_oof_take_targets(orr_oof *o, const orr_schema *s);
 /* Folder, within the cross-validation's, of the run that made column c without fold f:
  * "tasks/small-s1-f0", with repeats "tasks/small-s1-r0-f0".  Its model.h5 is that model. */
 const char *orr_oof_task(const orr_oof_column *c, int n_repeats, int fold, char *buf, size_t bytes);

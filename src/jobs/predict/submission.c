@@ -171,8 +171,7 @@ static const char *answer_name(const orr_model *m, int i, char *buf, size_t byte
 {
     buf[0] = '\0';
     if (orr_model_n_classes(m)) return orr_class_name(&m->schema, i, buf, bytes);
-    if (i < ORR_MAX_TARGET_NAMES) snprintf(buf, bytes, "%s", m->schema.y_names[i]);
-    return buf;
+    return orr_schema_target_name(&m->schema, i, buf, bytes);
 }
 
 /* The answer of that name, letter for letter or but for upper and lower case; -1 when none. */
@@ -303,7 +302,9 @@ static orr_status put_row(orr_text *t, const orr_submission *s, int64_t i, const
 
     orr_text_csv(t, s->id[i]);
     for (int k = 0; k < s->n_columns - 1; k++) {
-        double v = scores->point ? scores->point[s->row[i]] : p[s->column[k]];
+        const int target = scores->point ? 0 : s->column[k];
+        const double shift = orr_schema_target_shift(&m->schema, target);
+        double v = scores->point ? scores->point[s->row[i]] : p[target];
         if (!isfinite(v))
             return orr_fail(ORR_ERR_NUMERIC, "the prediction for sample %s is not a number",
                             s->id[i]);
@@ -312,7 +313,9 @@ static orr_status put_row(orr_text *t, const orr_submission *s, int64_t i, const
             orr_text_csv(t, orr_class_name(&m->schema,
                                            orr_named_class(p, scores->n_classes, m->threshold),
                                            name, sizeof name));
-        else /* as the other forms of predictions: a float32, to its last digit */
+        else if (shift != 0) /* as the other forms of predictions, to the last digit */
+            orr_text_printf(t, "%.17g", v + shift);
+        else
             orr_text_printf(t, "%.9g", (double)(float)v);
     }
     return ORR_OK;

@@ -249,13 +249,14 @@ static orr_status settle(trainer *t)
 }
 
 /* The header of history.csv: the metrics bring their columns. */
-static orr_status name_columns(orr_text *out)
+static orr_status name_columns(const orr_model *m, orr_text *out)
 {
     const char *name;
 
     orr_text_add(out, "epoch,step,lr,train_loss,train_accuracy,gradient_norm");
     for (int i = 0; (name = orr_metric_name(ORR_IN_HISTORY, i)); i++)
         orr_text_printf(out, ",validation_%s", name);
+    orr_scores_history_names(m, out);
     orr_text_add(out, ",best\n");
     return orr_text_status(out);
 }
@@ -276,7 +277,7 @@ static orr_status open_files(trainer *t)
 
     ORR_TRY(orr_run_path(&t->run, path, "log.txt"));
     ORR_TRY(orr_log_file(path));
-    ORR_TRY(name_columns(&t->history_header));
+    ORR_TRY(name_columns(&t->training.model, &t->history_header));
     ORR_TRY(orr_run_open_tables(&t->run, t->state.metrics_bytes, t->state.history_bytes,
                                 t->history_header.s, timing_header));
     return orr_saver_create(&t->saver, t->job->runtime.checkpoint_async);
@@ -315,21 +316,22 @@ static void log_epoch(const trainer *t, const orr_scores *v, double loss, int be
 {
     const orr_metric *m[ORR_MAX_METRICS];
     int in_log = v ? orr_metrics_in(ORR_IN_LOG, v->kind, m) : 0, n = 0;
-    char text[160] = "";
-    size_t used = 0;
+    orr_text text = ORR_TEXT_INIT;
 
     for (int i = 0; i < in_log && n < 2; i++) {
         double x = orr_scores_metric(v, m[i]->name);
         if (!isfinite(x)) continue;
-        used += (size_t)snprintf(text + used, sizeof text - used, ", %s %.4f", m[i]->name, x);
-        n++;
+        orr_text_printf(&text, ", %s %.4f", m[i]->name, x);
+        if (n++ == 0) orr_scores_name_targets(v, &t->training.model.schema, m[i], &text);
     }
     if (v)
         orr_log0(ORR_INFO, "train", "epoch %lld: loss %.5g, validation loss %.5g%s%s",
-                 (long long)t->state.epoch + 1, loss, v->loss, text, best ? " (best)" : "");
+                 (long long)t->state.epoch + 1, loss, v->loss, text.s ? text.s : "",
+                 best ? " (best)" : "");
     else
         orr_log0(ORR_INFO, "train", "epoch %lld: loss %.5g%s", (long long)t->state.epoch + 1, loss,
                  best ? " (best)" : "");
+    orr_text_free(&text);
 }
 
 static orr_status write_epoch(trainer *t, const orr_scores *v, double lr, int best)
@@ -351,7 +353,7 @@ static orr_status write_epoch(trainer *t, const orr_scores *v, double lr, int be
     orr_json_put(o, "train_accuracy", accuracy);
     orr_json_put(o, "gradient_norm", s->epoch_norm / steps);
     orr_json_put(o, "skipped_steps", (double)s->epoch_skipped);
-    if (v) cJSON_AddItemToObject(o, "validation", orr_scores_brief(v));
+    if (v) cJSON_AddItemToObject(o, "validation", orr_scores_line(v, &t->training.model.schema));
     cJSON_AddBoolToObject(o, "best", best);
     text = cJSON_PrintUnformatted(o);
     cJSON_Delete(o);
@@ -362,6 +364,7 @@ static orr_status write_epoch(trainer *t, const orr_scores *v, double lr, int be
     for (int i = 0; orr_metric_name(ORR_IN_HISTORY, i); i++)
         orr_text_printf(&history, ",%.9g",
                         v ? orr_scores_metric(v, orr_metric_name(ORR_IN_HISTORY, i)) : NAN);
+    orr_scores_history_values(&t->training.model, v, &history);
     orr_text_printf(&history, ",%d\n", best);
     orr_text_printf(&timing, "%lld,%d,%d,%.6f,%.1f,%.6f", (long long)s->epoch + 1, t->context->size,
                     t->context->threads, now - t->epoch_started, n / (now - t->epoch_started),

@@ -63,6 +63,43 @@ static void assert_near(double a, double b)
     if (!(fabs(a - b) <= 1e-12 * fmax(1, fabs(b)))) fail_msg("%.17g, expected %.17g", a, b);
 }
 
+/* ---- several targets ---- */
+static void each_target_and_their_mean(void **state)
+{
+    static const orr_real answers[] = {
+        0, 0, 2, 2, 2, 3
+    }; /* truth row + 0.25 k: 0 .25 1 1.25 2 2.25 */
+    fixture f;
+    orr_scores s;
+    orr_text text = ORR_TEXT_INIT;
+    cJSON *o, *targets;
+
+    (void)state;
+    begin(&f, 3, ORR_Y_VALUE, "u", "mse", 2, 0);
+    assert_ok(orr_scores_create(&s, &f.model, &f.samples, rows, 3, answers, 0.5));
+    assert_int_equal(s.n_targets, 2);
+    assert_near(s.targets[0].mse, 1.0 / 3);
+    assert_near(s.targets[1].mse, (0.0625 + 0.5625 + 0.5625) / 3);
+    assert_near(s.regression.mse, (s.targets[0].mse + s.targets[1].mse) / 2);
+    assert_near(s.regression.r2, (s.targets[0].r2 + s.targets[1].r2) / 2);
+    o = orr_scores_json(&s, &f.model.schema, NULL);
+    targets = cJSON_GetObjectItem(o, "targets");
+    assert_int_equal(cJSON_GetArraySize(targets), 2);
+    assert_string_equal(cJSON_GetObjectItem(cJSON_GetArrayItem(targets, 0), "name")->valuestring,
+                        "u");
+    assert_string_equal(cJSON_GetObjectItem(cJSON_GetArrayItem(targets, 1), "name")->valuestring,
+                        "1");
+    assert_near(cJSON_GetObjectItem(cJSON_GetArrayItem(targets, 1), "mse")->valuedouble,
+                s.targets[1].mse);
+    cJSON_Delete(o);
+    orr_scores_history_names(&f.model, &text);
+    assert_string_equal(
+        text.s,
+        ",validation_rmse_u,validation_sigma_mad_u,validation_rmse_1,validation_sigma_mad_1");
+    end(&f, &s);
+    orr_text_free(&text);
+}
+
 /* ---- classes ---- */
 static const orr_real two_logits[4] = { -2, 0.5, 1, 2 }; /* truth 0 1 0 1 */
 
@@ -141,7 +178,7 @@ static void values_of_several_outputs(void **state)
     assert_ok(orr_scores_create(&s, &f.model, &f.samples, rows, 3, logits, 0.5));
     assert_int_equal(s.kind, ORR_CASE_VALUES);
     assert_near(s.loss, 5.0 / 6);
-    assert_near(orr_scores_metric(&s, "rmse"), sqrt(5.0 / 6));
+    assert_near(orr_scores_metric(&s, "rmse"), (sqrt(1.0 / 3) + sqrt(4.0 / 3)) / 2);
     assert_near(orr_scores_metric(&s, "mae"), 0.5);
     assert_ptr_equal(orr_scores_point(&s), s.p);
     assert_true(isnan(orr_scores_metric(&s, "eta")) && isnan(orr_scores_metric(&s, "accuracy")));
@@ -334,6 +371,7 @@ int main(void)
         cmocka_unit_test(predictions_that_are_known_have_no_loss),
         cmocka_unit_test(a_report_has_the_rows),
         cmocka_unit_test(groups_of_redshifts),
+        cmocka_unit_test(each_target_and_their_mean),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

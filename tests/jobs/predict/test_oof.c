@@ -213,6 +213,45 @@ static void test_without_folds(void **state)
     }
 }
 
+/* Two values, one with an origin: the file has it back, memory has not. */
+static void test_shift(void **state)
+{
+    orr_oof o = make(9, 2, 2, 4), back;
+    orr_schema schema = { .y_type = ORR_Y_VALUE, .y_width = 2, .y_shift = { 2454833, 0 } };
+    const source s = { &o, -1, -1, 0 };
+    orr_store_reader *r;
+    double p[2 * 9 * 2];
+
+    (void)state;
+    snprintf(schema.y_names[0], sizeof schema.y_names[0], "BJD-2454833");
+    snprintf(schema.y_names[1], sizeof schema.y_names[1], "mag");
+    orr_free(o.labels);
+    o.labels = NULL;
+    o.n_classes = 0;
+    o.y_width = 2;
+    o.values = some(2 * 9, sizeof *o.values);
+    for (int i = 0; i < 18; i++)
+        o.values[i] = (float)i / 7;
+    orr_oof_take_targets(&o, &schema);
+    assert_string_equal(o.target_names[0], "BJD");
+    ranks_ok(write_file(&s, in("shift.h5")));
+    ranks_ok(orr_oof_read(&back, in("shift.h5")));
+    assert_string_equal(back.target_names[1], "mag");
+    assert_true(back.shift[0] == 2454833 && back.shift[1] == 0);
+    for (int i = 0; i < 18; i++) {
+        assert_true(back.values[i] == o.values[i]);
+        assert_true(fabs(back.p[i] - number_of(0, 0, i / 2, i % 2)) < 1e-9);
+    }
+    ranks_ok(orr_store_open(&r, in("shift.h5"), "orrery-oof-1"));
+    ranks_ok(orr_store_get(r, "p", ORR_STORE_F64, 2 * 9 * 2, p));
+    orr_store_close(r);
+    assert_true(p[0] == number_of(0, 0, 0, 0) + 2454833);
+    assert_true(p[1] == number_of(0, 0, 0, 1));
+    MPI_Barrier(MPI_COMM_WORLD);
+    orr_oof_free(&back);
+    orr_oof_free(&o);
+}
+
 /* ---- a rank that fails ---- */
 static void test_one_fails(void **state)
 {
@@ -385,9 +424,10 @@ static int remove_folder(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_sizes),      cmocka_unit_test(test_without_folds),
-    cmocka_unit_test(test_one_fails),  cmocka_unit_test(test_damaged),
-    cmocka_unit_test(test_not_finite), cmocka_unit_test(test_description),
+    cmocka_unit_test(test_sizes),       cmocka_unit_test(test_without_folds),
+    cmocka_unit_test(test_shift),       cmocka_unit_test(test_one_fails),
+    cmocka_unit_test(test_damaged),     cmocka_unit_test(test_not_finite),
+    cmocka_unit_test(test_description),
 };
 
 int main(int argc, char **argv)
