@@ -1,5 +1,6 @@
 /* core/file.c - paths, whole-file reads, and writes that appear whole or not at all. */
 #include "core/file.h"
+#include "core/lock.h"
 #include "core/memory.h"
 #include "core/stop.h"
 
@@ -150,17 +151,19 @@ static orr_status write_all(int fd, const char *path, const char *data, size_t b
 
 orr_status orr_write_file(const char *path, const void *data, size_t bytes)
 {
+    orr_lock lock = ORR_LOCK_INIT;
     orr_status st = ORR_OK;
     char tmp[ORR_PATH_MAX];
     int fd;
 
     ORR_TRY(orr_tmp_path(tmp, path));
+    ORR_TRY(orr_lock_tmp(&lock, tmp));
     fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) return fail_errno("cannot create", tmp);
-    st = write_all(fd, tmp, data, bytes);
-    if (close(fd) != 0 && st == ORR_OK) st = fail_errno("cannot write", tmp);
+    st = fd < 0 ? fail_errno("cannot create", tmp) : write_all(fd, tmp, data, bytes);
+    if (fd >= 0 && close(fd) != 0 && st == ORR_OK) st = fail_errno("cannot write", tmp);
     if (st == ORR_OK) st = orr_commit_file(tmp, path);
     if (st != ORR_OK) (void)unlink(tmp);
+    orr_lock_release(&lock);
     return st;
 }
 

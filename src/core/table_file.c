@@ -7,12 +7,14 @@
 
 orr_status orr_table_file_open(orr_table_file *t, const char *path)
 {
-    *t = (orr_table_file){ 0 };
+    *t = (orr_table_file){ .lock = ORR_LOCK_INIT };
     ORR_TRY(orr_path_join(t->path, "", path));
     ORR_TRY(orr_tmp_path(t->tmp, path));
-    if (!(t->f = fopen(t->tmp, "wb")))
-        return orr_fail(ORR_ERR_IO, "%s: %s", t->tmp, strerror(errno));
-    return ORR_OK;
+    ORR_TRY(orr_lock_tmp(&t->lock, t->tmp));
+    if ((t->f = fopen(t->tmp, "wb"))) return ORR_OK;
+    (void)orr_fail(ORR_ERR_IO, "%s: %s", t->tmp, strerror(errno));
+    orr_lock_release(&t->lock);
+    return ORR_ERR_IO;
 }
 
 void orr_table_file_end_row(orr_table_file *t)
@@ -37,5 +39,6 @@ orr_status orr_table_file_close(orr_table_file *t, orr_status so_far)
     t->f = NULL;
     if (st == ORR_OK) st = orr_commit_file(t->tmp, t->path);
     if (st != ORR_OK) unlink(t->tmp);
+    orr_lock_release(&t->lock);
     return st;
 }

@@ -5,6 +5,7 @@
 #define ORR_CORE_TABLE_FILE_H
 
 #include "core/file.h"
+#include "core/lock.h"
 #include "core/text.h"
 
 #include <stdio.h>
@@ -13,9 +14,10 @@ typedef struct orr_table_file {
     FILE *f;
     orr_text row;
     char path[ORR_PATH_MAX], tmp[ORR_PATH_MAX];
+    orr_lock lock; /* of tmp */
 } orr_table_file;
 
-/* Replaces what is there, at the end.  ORR_ERR_IO. */
+/* Replaces what is there, at the end.  ORR_ERR_IO; ORR_ERR_EXISTS: another job is writing it. */
 orr_status orr_table_file_open(orr_table_file *t, const char *path);
 /* Writes the row and empties it; failures are told at the close. */
 void orr_table_file_end_row(orr_table_file *t);

@@ -145,6 +145,10 @@ orr_status orr_index_write(const char *dir, int n_shards, const orr_schema *s,
 /* Makes dir for a new set: ORR_ERR_EXISTS when it holds an index (or anything else, unless it is an
  * unfinished set and overwrite is set: then its shards are removed). */
 orr_status orr_set_create(const char *dir, int overwrite);
+/* Removes the files of a set from dir; ORR_ERR_EXISTS, and nothing is removed, when it holds
+ * others.
+ */
+orr_status orr_set_clear(const char *dir);
 /* May a set appear under path?  ORR_ERR_EXISTS unless nothing is there, or an empty folder, or
  * (overwrite) a folder that holds a set and nothing else. */
 orr_status orr_set_check_output(const char *path, int overwrite);

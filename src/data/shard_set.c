@@ -75,6 +75,18 @@ orr_status orr_set_create(const char *dir, int overwrite)
     return n > 0 ? look(dir, foreign, &n, 1) : ORR_OK;
 }
 
+orr_status orr_set_clear(const char *dir)
+{
+    char foreign[256];
+    int n;
+
+    ORR_TRY(look(dir, foreign, &n, 0));
+    if (foreign[0])
+        return orr_fail(ORR_ERR_EXISTS, "%s: is not empty (it holds %s); choose another folder",
+                        dir, foreign);
+    return look(dir, foreign, &n, 1);
+}
+
 orr_status orr_set_check_output(const char *path, int overwrite)
 {
     char foreign[256];

@@ -137,17 +137,17 @@ static void test_torn(void **state)
 
 static void test_lock(void **state)
 {
-    int a, b;
+    orr_lock a, b;
 
     (void)state;
     assert_int_equal(orr_manifest_lock(&a, folder), ORR_OK);
     assert_int_equal(orr_manifest_lock(&b, folder), ORR_ERR_EXISTS);
-    assert_int_equal(b, -1);
+    assert_int_equal(b.fd, -1);
     assert_non_null(strstr(orr_error_text(), folder));
-    orr_manifest_unlock(a);
+    orr_lock_release(&a);
     assert_int_equal(orr_manifest_lock(&b, folder), ORR_OK);
-    orr_manifest_unlock(b);
-    orr_manifest_unlock(-1);
+    orr_lock_release(&b);
+    orr_lock_release(&b);
 }
 
 static void test_bad(void **state)

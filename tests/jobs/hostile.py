@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import unittest
 import zipfile
@@ -126,7 +127,7 @@ class Hostile(unittest.TestCase):
         for text in ("[" * (4 << 20), "{a: " * (1 << 20), "- " * (2 << 20), "- &a x\n" * 600000):
             r = bounded("import", o.write("deep.yaml", text))
             self.refused(r, "deep.yaml:", code=2)
-            self.assertLess(r.seconds, 2)
+            self.assertLess(r.seconds, 6)
         with open(o.tmp("huge.yaml"), "wb") as f:
             f.truncate(GIB)
         self.refused(bounded("import", o.tmp("huge.yaml")), "huge.yaml: 1073741824 bytes", code=2)
@@ -164,6 +165,38 @@ class Hostile(unittest.TestCase):
             for more in ((), ("input.other_files=true",)):
                 self.refused(self.imports(o.tmp(name), *more), name)
 
+    # ---- two at once ----
+    def test_two_into_one(self):
+        """The second is refused and harms nothing; what a killed one left is in nobody's way."""
+        csv = o.write("two.csv", "a,b,y\n" + "".join(f"{i},{i % 5}.5,{i % 2}\n" for i in range(200)))
+        words = ("import", "out=" + o.tmp("two"), "input.files=" + csv, "input.label=y", "input.features=a,b", "shard_mib=0.001")
+        held = o.Hold(csv)
+        self.addCleanup(held.restore)
+        def start():
+            return subprocess.Popen(o.argv(0, *words), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, cwd=o.tmp(), env=o.holding())
+        p = start()
+        held.wait(p)
+        p.kill()
+        p.communicate()
+        held.restore()
+        held = o.Hold(csv)
+        p = start()
+        held.wait(p)
+        for ranks in (0, 2) if o.MPIRUN else (0,):
+            for more in ((), ("overwrite=true",)):
+                r = o.orrery(*words, *more, ranks=ranks, code=1)
+                self.assertIn("two.tmp: another orrery is at work on it", r.err.splitlines()[-1] if not ranks else r.err)
+        held.release()
+        self.assertEqual(p.wait(timeout=60), 0, p.stderr.read())
+        p.stderr.close()
+        o.orrery("info", o.tmp("two"))
+        for both in range(6):  # whoever comes first makes it whole; the other is refused
+            shutil.rmtree(o.tmp("two"))
+            pair = [subprocess.Popen(o.argv(0, *words), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, cwd=o.tmp()) for _ in range(2)]
+            errors = [p.communicate(timeout=60)[1] for p in pair]
+            self.assertEqual(sorted(p.returncode for p in pair), [0, 1], errors)
+            self.assertIn("200 in", o.orrery("info", o.tmp("two")).out)
+
     # ---- what a fuzzer found ----
     def damaged(self, folder):
         where = os.path.join(DAMAGED, folder)
@@ -176,7 +209,7 @@ class Hostile(unittest.TestCase):
             for name in ("x", "y", "id", "aux", "X"):
                 r = self.imports(path, "input.format=hdf5", "input.features=" + name)
                 self.refused(r, os.path.basename(path))
-                self.assertLess(r.seconds, 2)
+                self.assertLess(r.seconds, 6)
 
     def test_damaged_index(self):
         """In the place of an index, of a shard, of a model."""
@@ -189,11 +222,12 @@ class Hostile(unittest.TestCase):
                 shutil.copyfile(path, os.path.join(o.tmp("hurt"), place))
                 r = bounded("info", o.tmp("hurt"))
                 self.refused(r, place)
-                self.assertLess(r.seconds, 2)  # of which 0.3 s are the processor's
+                self.assertLess(r.seconds, 6)  # of which 0.3 s are the processor's
             r = bounded("evaluate", path, o.tmp("set"))
             self.refused(r)
-            self.assertLess(r.seconds, 2)
+            self.assertLess(r.seconds, 6)
 
 
 if __name__ == "__main__":
+    o.HOLD = sys.argv.pop(1)
     unittest.main()

@@ -440,6 +440,9 @@ orr_status orr_h5_open_write(hid_t *out, hid_t *transfer, const char *path,
 
     *transfer = H5Pcreate(H5P_DATASET_XFER);
     H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V110);
+#if H5_VERSION_GE(1, 10, 7)
+    H5Pset_file_locking(fapl, 0, 1); /* the writer has a lock of its own on it (core/lock.h) */
+#endif
 #ifdef H5_HAVE_PARALLEL
     if (ranks) {
         H5Pset_fapl_mpio(fapl, *(const MPI_Comm *)ranks->comm, *(const MPI_Info *)ranks->info);

@@ -87,7 +87,8 @@ size_t orr_store_row_bytes(const orr_store_array *a); /* of a row; no overflow i
 typedef struct orr_store_writer orr_store_writer;
 typedef struct orr_store_image orr_store_image;
 
-/* Begins a summed file.  *out is NULL after a failure. */
+/* Begins a summed file.  *out is NULL after a failure.  Whose .tmp another job is writing is told
+ * so (ORR_ERR_EXISTS) when this one would be put on the disk. */
 orr_status orr_store_begin(orr_store_writer **out, const char *path, const char *format);
 /* The same for a file of about `bytes`, so that it is not copied as it grows, in the memory of an
  * earlier image: *spare is taken over and becomes NULL (spare NULL, or *spare NULL: none). */

@@ -1,5 +1,6 @@
 /* data/storage/write.c - files from their first attribute to their name.
  * Cut into what all files share, plain files, summed files, and images of them. */
+#include "core/lock.h"
 #include "core/memory.h"
 #include "core/text.h"
 #include "data/storage/hdf5_access.h"
@@ -30,6 +31,7 @@ struct orr_store_writer {
     hid_t id;
     int plain, in_memory; /* neither: a summed file that was paused, on the disk */
     char path[ORR_PATH_MAX], tmp[ORR_PATH_MAX];
+    orr_lock lock; /* of tmp, once there is one */
     /* summed files */
     orr_h5_memory memory;
     orr_sha256 *sum;   /* over names and contents, in the order of the calls */
@@ -73,6 +75,7 @@ static void destroy(orr_store_writer *w)
     if (!w) return;
     if (w->id >= 0) H5Fclose(w->id);
     if (w->fd >= 0) close(w->fd);
+    orr_lock_release(&w->lock);
     free_memory(&w->memory);
     orr_sha256_destroy(w->sum);
     orr_text_free(&w->names);
@@ -90,6 +93,7 @@ static orr_status create(orr_store_writer **out, const char *path)
     if (!w) return orr_fail(ORR_ERR_NOMEM, "out of memory: %s", path);
     w->id = -1;
     w->fd = -1;
+    w->lock = (orr_lock)ORR_LOCK_INIT;
     st = orr_path_join(w->path, "", path);
     if (st == ORR_OK) st = orr_tmp_path(w->tmp, path);
     if (st == ORR_OK)
@@ -262,6 +266,11 @@ orr_status orr_store_begin_plain(orr_store_writer **out, const char *path, size_
     ORR_TRY(create(out, path));
     w = *out;
     w->plain = 1;
+    if ((st = orr_lock_tmp(&w->lock, w->tmp)) != ORR_OK) {
+        destroy(w);
+        *out = NULL;
+        return st;
+    }
     w->fd = open(w->tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (w->fd < 0) {
         st = orr_fail(ORR_ERR_IO, "%s: cannot create: %s", w->tmp, strerror(errno));
@@ -558,6 +567,7 @@ orr_status orr_store_pause(orr_store_writer *w)
 
     orr_h5_silence();
     st = close_memory(w);
+    if (st == ORR_OK) st = orr_lock_tmp(&w->lock, w->tmp);
     if (st == ORR_OK) st = write_memory(&w->memory, w->tmp, w->path);
     free_memory(&w->memory);
     return st;
@@ -607,7 +617,7 @@ static orr_status commit_on_disk(orr_store_writer *w, orr_status so_far)
     }
     if (st == ORR_OK) st = check_on_disk(w, sum);
     if (st == ORR_OK) st = orr_commit_file(w->tmp, w->path);
-    if (st != ORR_OK) unlink(w->tmp);
+    if (st != ORR_OK && w->lock.fd >= 0) unlink(w->tmp); /* else it is another job's */
     destroy(w);
     return st;
 }
@@ -735,13 +745,16 @@ static orr_status check_written(orr_store_image *image, const char *tmp, const c
 
 orr_status orr_store_image_write(orr_store_image *image, const char *path)
 {
+    orr_lock lock = ORR_LOCK_INIT;
     char tmp[ORR_PATH_MAX];
     orr_status st;
 
     ORR_TRY(orr_tmp_path(tmp, path));
+    ORR_TRY(orr_lock_tmp(&lock, tmp));
     st = write_memory(&image->memory, tmp, path);
     if (st == ORR_OK) st = check_written(image, tmp, path);
     if (st == ORR_OK) st = orr_commit_file(tmp, path);
     if (st != ORR_OK) unlink(tmp);
+    orr_lock_release(&lock);
     return st;
 }

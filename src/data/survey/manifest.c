@@ -13,7 +13,6 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -54,25 +53,17 @@ orr_status orr_manifest_path(char out[ORR_PATH_MAX], const char *folder, const c
     return orr_path_join(out, dir, name);
 }
 
-orr_status orr_manifest_lock(int *lock, const char *folder)
+orr_status orr_manifest_lock(orr_lock *lock, const char *folder)
 {
     char path[ORR_PATH_MAX];
+    orr_status st;
 
-    *lock = -1;
+    *lock = (orr_lock)ORR_LOCK_INIT;
     ORR_TRY(orr_manifest_path(path, folder, "lock"));
-    *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (*lock < 0) return fail_errno(path, "cannot create");
-    if (flock(*lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
-        return ORR_OK; /* a file system without locks: then users must know what they do */
-    close(*lock);
-    *lock = -1;
+    st = orr_lock_take(lock, path, &(orr_lock_opts){ .kind = ORR_LOCK_FILE });
+    if (st != ORR_ERR_EXISTS) return st;
     return orr_fail(ORR_ERR_EXISTS, "%s: another orrery job is at work in this folder; wait for it",
                     folder);
-}
-
-void orr_manifest_unlock(int lock)
-{
-    if (lock >= 0) close(lock);
 }
 
 /* ---- the SQLite file ---- */

@@ -14,6 +14,7 @@
 #define ORR_DATA_SURVEY_MANIFEST_H
 
 #include "core/file.h"
+#include "core/lock.h"
 #include "core/status.h"
 
 #include <stdint.h>
@@ -41,8 +42,7 @@ typedef struct orr_manifest orr_manifest;
 orr_status orr_manifest_path(char out[ORR_PATH_MAX], const char *folder, const char *name);
 /* One job at a time in a folder: ORR_ERR_EXISTS when another has it.  The lock ends with the
  * process. */
-orr_status orr_manifest_lock(int *lock, const char *folder);
-void orr_manifest_unlock(int lock); /* < 0 is fine */
+orr_status orr_manifest_lock(orr_lock *lock, const char *folder);
 /* Takes all journals in and writes manifest.csv anew if that changed anything. */
 orr_status orr_manifest_merge(const char *folder);
 /* After a merge.  Each rank once, with its own number. */

@@ -20,12 +20,14 @@ orr_status orr_synth_folder(const char *dir, const char *const *names, int overw
 
 orr_status orr_synth_out_open(orr_synth_out *out, const char *dir, const char *name)
 {
-    *out = (orr_synth_out){ 0 };
+    *out = (orr_synth_out){ .lock = ORR_LOCK_INIT };
     ORR_TRY(orr_path_join(out->path, dir, name));
     ORR_TRY(orr_tmp_path(out->tmp, out->path));
-    if (!(out->file = fopen(out->tmp, "we")))
-        return orr_fail(ORR_ERR_IO, "%s: cannot be written: %s", out->tmp, strerror(errno));
-    return ORR_OK;
+    ORR_TRY(orr_lock_tmp(&out->lock, out->tmp));
+    if ((out->file = fopen(out->tmp, "we"))) return ORR_OK;
+    (void)orr_fail(ORR_ERR_IO, "%s: cannot be written: %s", out->tmp, strerror(errno));
+    orr_lock_release(&out->lock);
+    return ORR_ERR_IO;
 }
 
 orr_status orr_synth_out_add(orr_synth_out *out, const char *text, size_t n)
@@ -42,5 +44,6 @@ orr_status orr_synth_out_close(orr_synth_out *out, orr_status st)
     out->file = NULL;
     if (st == ORR_OK) st = orr_commit_file(out->tmp, out->path);
     if (st != ORR_OK) unlink(out->tmp);
+    orr_lock_release(&out->lock);
     return st;
 }

@@ -4,6 +4,7 @@
 #define ORR_DATA_SYNTH_OUT_H
 
 #include "core/file.h"
+#include "core/lock.h"
 #include "core/status.h"
 
 #include <stdio.h>
@@ -15,6 +16,7 @@ extern "C" {
 typedef struct orr_synth_out {
     FILE *file;
     char path[ORR_PATH_MAX], tmp[ORR_PATH_MAX];
+    orr_lock lock; /* of tmp */
 } orr_synth_out;
 
 /* Makes the folder; ORR_ERR_EXISTS when one of the names (NULL-ended) is there and overwrite is not

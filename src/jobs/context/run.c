@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,22 +21,17 @@ orr_status orr_run_path(const orr_run *r, char out[ORR_PATH_MAX], const char *na
     return orr_path_join(out, r->dir, name);
 }
 
-static orr_status take_lock(orr_run *r, int how)
+static orr_status take_lock(orr_run *r, int shared)
 {
     char path[ORR_PATH_MAX];
+    orr_status st;
 
     ORR_TRY(orr_run_path(r, path, ".lock"));
-    r->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (r->lock < 0) return orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
-    if (flock(r->lock, how | LOCK_NB) == 0) return ORR_OK;
-    if (errno == EWOULDBLOCK)
-        return orr_fail(ORR_ERR_EXISTS,
-                        "%s: another job is running here; wait for it, or give another run folder",
-                        r->dir);
-    r->unlocked = 1;
-    orr_log(ORR_WARN, "run", "%s: %s: nothing keeps a second job out of this folder", path,
-            strerror(errno));
-    return ORR_OK;
+    st = orr_lock_take(&r->lock, path, &(orr_lock_opts){ .shared = shared });
+    if (st != ORR_ERR_EXISTS) return st;
+    return orr_fail(ORR_ERR_EXISTS,
+                    "%s: another job is running here; wait for it, or give another run folder",
+                    r->dir);
 }
 
 /* ---- job.yaml ---- */
@@ -99,17 +93,17 @@ static orr_status check_job(orr_run *r, const char *job)
     return st;
 }
 
-static orr_status open_folder(orr_run *r, const char *dir, const char *job, int how)
+static orr_status open_folder(orr_run *r, const char *dir, const char *job, int shared)
 {
     orr_status st;
 
-    *r = (orr_run){ .lock = -1 };
+    *r = (orr_run)ORR_RUN_INIT;
     ORR_TRY(orr_path_join(r->dir, "", dir));
     if (orr_path_exists(dir) && !orr_path_is_dir(dir))
         return orr_fail(ORR_ERR_EXISTS, "%s is a file; give a folder for the run", dir);
     ORR_TRY(orr_make_dirs(dir));
-    st = take_lock(r, how);
-    if (st == ORR_OK && how == LOCK_EX && !r->unlocked) remove_leftovers(r);
+    st = take_lock(r, shared);
+    if (st == ORR_OK && !shared && !r->lock.none) remove_leftovers(r);
     if (st == ORR_OK) st = check_job(r, job);
     if (st != ORR_OK) orr_run_close(r);
     return st;
@@ -119,7 +113,7 @@ orr_status orr_run_open(orr_run *r, const char *dir, const char *job, int *resum
 {
     char path[ORR_PATH_MAX];
 
-    ORR_TRY(open_folder(r, dir, job, LOCK_EX));
+    ORR_TRY(open_folder(r, dir, job, 0));
     if (orr_run_path(r, path, "checkpoint-last.h5") != ORR_OK) {
         orr_run_close(r);
         return ORR_ERR_ARG;
@@ -130,26 +124,19 @@ orr_status orr_run_open(orr_run *r, const char *dir, const char *job, int *resum
 
 orr_status orr_run_share(orr_run *r, const char *dir, const char *job)
 {
-    return open_folder(r, dir, job, LOCK_SH);
+    return open_folder(r, dir, job, 1);
 }
 
 orr_status orr_run_claim(orr_run *r, double seconds)
 {
-    const struct timespec pause = { .tv_nsec = 50000000 };
-    double end = orr_now() + seconds;
+    char others[128];
+    orr_status st;
 
-    if (r->unlocked) return ORR_OK;
-    flock(r->lock, LOCK_UN); /* two that both wait to be alone would wait for each other */
-    while (flock(r->lock, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return orr_fail(ORR_ERR_IO, "%s: cannot be locked: %s", r->dir, strerror(errno));
-        if (orr_now() > end)
-            return orr_fail(ORR_ERR_EXISTS, "%s: other jobs have been at work here for %.0f s",
-                            r->dir, seconds);
-        nanosleep(&pause, NULL);
-    }
-    remove_leftovers(r);
-    return ORR_OK;
+    if (r->lock.none) return ORR_OK;
+    snprintf(others, sizeof others, "other jobs have been at work here for %.0f s", seconds);
+    st = orr_lock_alone(&r->lock, r->dir, &(orr_lock_opts){ .seconds = seconds, .busy = others });
+    if (st == ORR_OK) remove_leftovers(r);
+    return st;
 }
 
 /* ---- tables ---- */
@@ -373,7 +360,7 @@ orr_status orr_run_sizes(orr_run *r, int64_t *metrics_bytes, int64_t *history_by
 {
     ORR_TRY(check_name(r, fileno(r->metrics), "metrics.jsonl"));
     ORR_TRY(check_name(r, fileno(r->history), "history.csv"));
-    ORR_TRY(check_name(r, r->lock, ".lock"));
+    ORR_TRY(check_name(r, r->lock.fd, ".lock"));
     *metrics_bytes = lseek(fileno(r->metrics), 0, SEEK_END);
     *history_bytes = lseek(fileno(r->history), 0, SEEK_END);
     if (*metrics_bytes < 0 || *history_bytes < 0)
@@ -387,6 +374,6 @@ void orr_run_close(orr_run *r)
     if (r->history) fclose(r->history);
     if (r->timing) fclose(r->timing);
     orr_free(r->history_columns);
-    if (r->lock >= 0) close(r->lock);
-    *r = (orr_run){ .lock = -1 };
+    orr_lock_release(&r->lock);
+    *r = (orr_run)ORR_RUN_INIT;
 }

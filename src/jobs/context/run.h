@@ -19,6 +19,7 @@
 #define ORR_JOBS_CONTEXT_RUN_H
 
 #include "core/file.h"
+#include "core/lock.h"
 #include "core/status.h"
 
 #include <stdint.h>
@@ -26,8 +27,7 @@
 
 typedef struct orr_run {
     char dir[ORR_PATH_MAX];
-    int lock;     /* descriptor, -1 = none */
-    int unlocked; /* the file system has no locks */
+    orr_lock lock;
     FILE *metrics, *history, *timing;
     const char *history_header; /* as this version has it ... */
     char *history_columns; /* ... and as the file has it, when that is another; NULL: it is not */
@@ -53,6 +53,9 @@ orr_status orr_run_append(orr_run *r, const char *metrics_line, const char *hist
  * race with it): what goes on there cannot be resumed. */
 orr_status orr_run_sizes(orr_run *r, int64_t *metrics_bytes, int64_t *history_bytes);
 void orr_run_close(orr_run *r);
+/* clang-format off */
+#define ORR_RUN_INIT { .lock = ORR_LOCK_INIT }
+/* clang-format on */
 /* dir/name */
 orr_status orr_run_path(const orr_run *r, char out[ORR_PATH_MAX], const char *name);
 

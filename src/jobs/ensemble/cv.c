@@ -161,7 +161,7 @@ static orr_status may_finish(const orr_cv *cv, orr_run *run, int *may)
 orr_status orr_cross_validate(orr_context *context, const orr_cv_job *job)
 {
     orr_cv cv = { .context = context, .job = job };
-    orr_run run = { .lock = -1 };
+    orr_run run = ORR_RUN_INIT;
     orr_oof like = { 0 };
     int may = 0;
     orr_status st = open_data(&cv);

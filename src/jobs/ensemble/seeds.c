@@ -382,7 +382,7 @@ orr_status orr_train_with_seeds(orr_context *context, const orr_train_job *job)
         orr_phase(context, NULL, f ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: seeds"));
 
     if (st != ORR_OK) return st;
-    *f = (family){ .context = context, .job = job, .run = { .lock = -1 } };
+    *f = (family){ .context = context, .job = job, .run = ORR_RUN_INIT };
     st = orr_phase(context, NULL, orr_train_seeds(&job->train, &f->seeds));
     if (st == ORR_OK) st = orr_splits_open(&f->parts, context, &job->data);
     if (st == ORR_OK) st = orr_phase(context, NULL, check(f));

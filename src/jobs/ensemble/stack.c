@@ -90,7 +90,7 @@ orr_status orr_stack(orr_context *context, const orr_stack_job *job)
 {
     orr_stack_data d = { 0 };
     orr_stack_fit f = { 0 };
-    orr_run r = { .lock = -1 };
+    orr_run r = ORR_RUN_INIT;
     int64_t span = orr_timeline_now();
     orr_status st;
 

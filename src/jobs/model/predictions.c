@@ -1,5 +1,6 @@
 /* jobs/model/predictions.c - one row a sample, as csv, npy or HDF5; and HDF5 read back. */
 #include "core/file.h"
+#include "core/lock.h"
 #include "core/memory.h"
 #include "core/options.h"
 #include "core/text.h"
@@ -203,12 +204,17 @@ static orr_status write_stream(const char *path, kind k, const orr_model *m,
                                const orr_samples *samples, const int64_t *rows, const orr_scores *s,
                                double threshold)
 {
+    orr_lock lock = ORR_LOCK_INIT;
     char tmp[ORR_PATH_MAX];
     FILE *f;
     int bad;
 
     ORR_TRY(orr_tmp_path(tmp, path));
-    if (!(f = fopen(tmp, "wb"))) return orr_fail(ORR_ERR_IO, "%s: %s", tmp, strerror(errno));
+    ORR_TRY(orr_lock_tmp(&lock, tmp));
+    if (!(f = fopen(tmp, "wb"))) {
+        orr_lock_release(&lock);
+        return orr_fail(ORR_ERR_IO, "%s: %s", tmp, strerror(errno));
+    }
     if (k == AS_CSV)
         write_csv(f, m, samples, rows, s, threshold);
     else
@@ -217,9 +223,10 @@ static orr_status write_stream(const char *path, kind k, const orr_model *m,
     if (bad) orr_fail(ORR_ERR_IO, "%s: %s; nothing was written", path, strerror(errno));
     if (fclose(f) != 0 && !bad)
         bad = orr_fail(ORR_ERR_IO, "%s: %s; nothing was written", path, strerror(errno));
-    if (!bad && orr_commit_file(tmp, path) == ORR_OK) return ORR_OK;
-    unlink(tmp);
-    return ORR_ERR_IO;
+    if (!bad && orr_commit_file(tmp, path) != ORR_OK) bad = 1;
+    if (bad) unlink(tmp);
+    orr_lock_release(&lock);
+    return bad ? ORR_ERR_IO : ORR_OK;
 }
 
 /* ---- HDF5: all numbers, and who they are of ---- */

@@ -6,6 +6,7 @@
  * not depend on ranks. */
 #include "jobs/sets/import.h"
 #include "core/file.h"
+#include "core/lock.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/progress.h"
@@ -21,6 +22,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MAX_TABLES = 16 };
 
@@ -62,7 +64,7 @@ typedef struct importer {
     const char *sum_texts[ORR_LIST_MAX * 2];
     char out[ORR_PATH_MAX]; /* the final folder, without a slash at its end */
     char tmp[ORR_PATH_MAX]; /* where the set is made, until it is whole */
-    int created;
+    orr_lock lock;          /* rank 0: of tmp, which is made and removed under it alone */
 } importer;
 
 /* ---- phase 1: tables ---- */
@@ -581,15 +583,6 @@ static orr_status write_shards(importer *im, orr_counter *counter)
     return st;
 }
 
-/* A folder beside the final one.  What a killed import left there goes; anything else is refused.
- */
-static orr_status make_folder(importer *im)
-{
-    ORR_TRY(orr_set_check_output(im->tmp, 1));
-    if (orr_path_is_dir(im->tmp)) ORR_TRY(orr_remove_dir(im->tmp));
-    return orr_set_create(im->tmp, 0);
-}
-
 static orr_status publish(importer *im)
 {
     orr_provenance p = provenance(im);
@@ -635,8 +628,6 @@ static orr_status write_set(importer *im)
     orr_counter *counter = NULL;
     orr_status st;
 
-    ORR_TRY(orr_phase_root(im->context, NULL, make_folder(im)));
-    im->created = 1;
     ORR_TRY(orr_phase_joint(im->context, orr_counter_create(&counter, im->context->world)));
     st = orr_phase(im->context, "write shards", write_shards(im, counter));
     orr_counter_destroy(counter);
@@ -657,20 +648,42 @@ static orr_status describe_job(importer *im)
     return orr_text_status(&im->job);
 }
 
-/* An output that is there is found out before the work. */
+/* A folder beside the final one, for this job alone.  What a killed import left there goes;
+ * anything else is refused. */
+static orr_status make_folder(importer *im)
+{
+    ORR_TRY(orr_set_check_output(im->out, im->o->overwrite));
+    ORR_TRY(orr_make_dirs(im->tmp));
+    ORR_TRY(orr_lock_take(&im->lock, im->tmp, &(orr_lock_opts){ .kind = ORR_LOCK_FOLDER }));
+    ORR_TRY(orr_set_check_output(im->out, im->o->overwrite)); /* whoever had it has ended */
+    return orr_set_clear(im->tmp);
+}
+
+/* What is half made goes; a set that was there before stays until the new one is whole. */
+static orr_status give_up(importer *im, orr_status st)
+{
+    orr_error why;
+
+    if (im->lock.fd < 0) return st;
+    orr_error_take(&why, st);
+    if (orr_lock_holds(&im->lock, im->tmp) && orr_set_clear(im->tmp) == ORR_OK)
+        (void)rmdir(im->tmp);
+    return orr_error_raise(&why);
+}
+
 static orr_status name_folders(importer *im)
 {
     ORR_TRY(orr_path_trim(im->out, im->o->out));
-    ORR_TRY(orr_tmp_path(im->tmp, im->out));
-    return im->context->rank == 0 ? orr_set_check_output(im->out, im->o->overwrite) : ORR_OK;
+    return orr_tmp_path(im->tmp, im->out);
 }
 
 static orr_status make_set(importer *im)
 {
     int64_t most[2] = { -1, 0 };
-    orr_status st;
 
     ORR_TRY(orr_phase(im->context, NULL, name_folders(im)));
+    /* an output that is there, or being made, is found out before the work */
+    ORR_TRY(orr_phase_root(im->context, NULL, make_folder(im)));
     ORR_TRY(orr_phase(im->context, NULL, read_tables(im)));
     ORR_TRY(orr_phase(im->context, NULL, describe_job(im)));
     for (int i = 0; i < im->n_tables; i++) {
@@ -690,15 +703,7 @@ static orr_status make_set(importer *im)
     im->n_shards = (int)((im->n_rows + im->rows_per_shard - 1) / im->rows_per_shard);
     ORR_TRY(orr_phase(im->context, NULL, orr_census_create(&im->census, &im->schema)));
     ORR_TRY(hash_inputs(im));
-    st = write_set(im);
-    /* what is half made goes; a set that was there before stays until the new one is whole */
-    if (st != ORR_OK && im->created && im->context->rank == 0) {
-        orr_error why;
-        orr_error_take(&why, st);
-        (void)orr_remove_dir(im->tmp);
-        st = orr_error_raise(&why);
-    }
-    return st;
+    return write_set(im);
 }
 
 orr_status orr_import(orr_context *context, const orr_import_opts *o, const orr_config *config)
@@ -710,13 +715,16 @@ orr_status orr_import(orr_context *context, const orr_import_opts *o, const orr_
     im->context = context;
     im->o = o;
     im->config = config;
+    im->lock = (orr_lock)ORR_LOCK_INIT;
     st = make_set(im);
+    if (st != ORR_OK) st = give_up(im, st);
     if (st == ORR_OK)
         orr_context_print(context, "%s: %lld samples of %d x %d x %d in %d shards\n", o->out,
                           (long long)im->n_rows, im->schema.h, im->schema.w, im->schema.c,
                           im->n_shards);
     for (int i = 0; i < im->n_tables; i++)
         orr_table_close(im->tables[i]);
+    orr_lock_release(&im->lock);
     orr_census_destroy(im->census);
     orr_free(im->kept);
     orr_text_free(&im->job);

@@ -164,7 +164,7 @@ static orr_status crop_all(orr_crop *c)
     orr_catalogue_close(c->catalogue);
     orr_archive_destroy(c->archive);
     orr_text_free(&c->job);
-    if (c->lock >= 0) close(c->lock);
+    orr_lock_release(&c->lock);
     return st;
 }
 
@@ -183,7 +183,7 @@ orr_status orr_crop_run(orr_context *context, const orr_crop_opts *o)
     orr_status st = orr_phase(context, NULL, get_ready(c, o, &downloads));
 
     if (st == ORR_OK) {
-        *c = (orr_crop){ .context = context, .o = o, .lock = -1 };
+        *c = (orr_crop){ .context = context, .o = o, .lock = ORR_LOCK_INIT };
         st = crop_all(c);
     }
     if (downloads) orr_download_end_all();

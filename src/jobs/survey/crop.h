@@ -14,6 +14,7 @@
 #define ORR_JOBS_SURVEY_CROP_H
 
 #include "core/file.h"
+#include "core/lock.h"
 #include "data/shard.h"
 #include "data/survey/archive.h"
 #include "data/survey/catalogue.h"
@@ -57,7 +58,7 @@ typedef struct orr_crop {
     orr_text job;        /* the job without places: provenance */
     char catalogue_sha[ORR_SHA256_HEX];
     int made;               /* out holds what this job makes: there is nothing to do */
-    int lock;               /* rank 0: the folder tmp, locked; -1 elsewhere */
+    orr_lock lock;          /* rank 0: of the folder tmp */
     orr_run_status *status; /* rank 0's */
     orr_standing standing;
 } orr_crop;
@@ -71,7 +72,7 @@ typedef struct orr_crop_result {
     orr_crop_piece *pieces; /* in order */
 } orr_crop_result;
 
-/* c->context, o and lock = -1 are set; the rest is zero.  Collective. */
+/* c->context, o and lock (none) are set; the rest is zero.  Collective. */
 orr_status orr_crop_plan(orr_crop *c);
 /* Collective.  r->pieces is the caller's to orr_free, whatever came back. */
 orr_status orr_crop_parts(orr_crop *c, orr_crop_result *r);

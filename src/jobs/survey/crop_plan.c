@@ -8,19 +8,18 @@
 #include "jobs/survey/crop.h"
 
 #include <cjson/cJSON.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
     CUBES_BYTES = 24 << 20, /* of cubes in memory at once */
-    LOCK_TRIES = 20,
-    LOCK_PAUSE_US = 100000
+    LOCK_SECONDS = 2
 };
 
 static orr_status name_folders(orr_crop *c)
@@ -75,19 +74,23 @@ static orr_status describe_job(orr_crop *c)
 /* Waits a little for a start that was killed and has not ended yet. */
 static orr_status lock_folder(orr_crop *c)
 {
-    int taken, tries = 0;
+    return orr_lock_take(&c->lock, c->tmp,
+                         &(orr_lock_opts){ .kind = ORR_LOCK_FOLDER,
+                                           .seconds = LOCK_SECONDS,
+                                           .busy = "another orrery crop is at work here; wait for "
+                                                   "it, or choose another out" });
+}
 
-    c->lock = open(c->tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (c->lock < 0) return orr_fail(ORR_ERR_IO, "%s: %s", c->tmp, strerror(errno));
-    while ((taken = flock(c->lock, LOCK_EX | LOCK_NB)) != 0 && errno == EWOULDBLOCK &&
-           tries++ < LOCK_TRIES)
-        usleep(LOCK_PAUSE_US);
-    if (taken != 0 && errno == EWOULDBLOCK)
-        return orr_fail(ORR_ERR_EXISTS,
-                        "%s: another orrery crop is at work here; wait for it, or choose another "
-                        "out",
-                        c->tmp);
-    return ORR_OK; /* file systems without locks do without */
+static int is_empty(const char *dir)
+{
+    DIR *d = opendir(dir);
+    const struct dirent *e;
+    int n = 0;
+
+    while (d && (e = readdir(d)))
+        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    if (d) closedir(d);
+    return d && n == 0;
 }
 
 /* Makes tmp, or finds one that a crop has left. */
@@ -97,16 +100,14 @@ static orr_status make_folder(orr_crop *c)
 
     ORR_TRY(orr_path_join(job, c->tmp, "job.yaml"));
     ORR_TRY(orr_tmp_path(half, job));
-    if (orr_path_exists(c->tmp) && !orr_path_exists(job)) {
-        (void)unlink(half);
-        if (rmdir(c->tmp) != 0) /* not even an empty one */
-            return orr_fail(ORR_ERR_EXISTS,
-                            "%s: is there and is no unfinished crop; remove it, or choose another "
-                            "out",
-                            c->tmp);
-    }
     ORR_TRY(orr_make_dirs(c->tmp));
-    return lock_folder(c);
+    ORR_TRY(lock_folder(c));
+    if (orr_path_exists(job)) return ORR_OK;
+    (void)unlink(half);
+    if (is_empty(c->tmp)) return ORR_OK;
+    return orr_fail(ORR_ERR_EXISTS,
+                    "%s: is there and is no unfinished crop; remove it, or choose another out",
+                    c->tmp);
 }
 
 /* What makes two jobs one: the catalogue's content, the crop, and how it is cut into parts. */

@@ -54,7 +54,7 @@ typedef struct fetch {
     orr_manifest *manifest;
     orr_strings bands;
     int64_t n_tasks; /* fields x bands */
-    int lock;
+    orr_lock lock;   /* rank 0 */
     orr_meeting *meeting;
     orr_counter *deal, *frames, *bytes; /* next frame; done, for the progress line */
     orr_counter *bad[3];    /* missing, failed, tries beyond the first: for the status */
@@ -712,7 +712,7 @@ static void close_all(fetch *f)
         orr_counter_destroy(all[i]);
     orr_meeting_destroy(f->meeting);
     orr_manifest_close(f->manifest);
-    orr_manifest_unlock(f->lock);
+    orr_lock_release(&f->lock);
     orr_catalogue_close(f->catalogue);
     orr_archive_destroy(f->archive);
     orr_free(f);
@@ -725,7 +725,7 @@ orr_status orr_fetch_run(orr_context *context, const orr_fetch_opts *o)
         orr_phase(context, NULL, f ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: fetch"));
 
     if (st == ORR_OK) {
-        *f = (fetch){ .context = context, .o = o, .lock = -1, .field_number = -1 };
+        *f = (fetch){ .context = context, .o = o, .lock = ORR_LOCK_INIT, .field_number = -1 };
         f->folder = *o->archive.folder ? o->archive.folder : ".";
         f->bands = orr_catalogue_bands(&o->catalogue);
         f->standing = (orr_standing)ORR_STANDING_INIT;

@@ -286,7 +286,7 @@ static orr_status open_files(trainer *t)
 /* Rank 0 says where the run stands; all ranks read the same checkpoint. */
 static orr_status open_run(trainer *t)
 {
-    t->run.lock = -1;
+    t->run = (orr_run)ORR_RUN_INIT;
     ORR_TRY(orr_phase_root(
         t->context, NULL, orr_run_open(&t->run, t->job->run, t->training.job_text.s, &t->resumed)));
     ORR_TRY(orr_comm_bcast(t->context->world, &t->resumed, sizeof t->resumed, 0));
@@ -729,7 +729,7 @@ orr_status orr_train_parts(orr_context *context, const orr_train_job *job, const
     if (st != ORR_OK) goto done;
     t->context = context;
     t->job = job;
-    t->run.lock = -1;
+    t->run = (orr_run)ORR_RUN_INIT;
     st = set_up(t, parts);
     if (st == ORR_OK) {
         describe_start(t);

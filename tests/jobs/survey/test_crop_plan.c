@@ -67,7 +67,7 @@ static void job_open(job *j, const char *const *changes)
     for (; changes && *changes; changes += 2)
         set(j->config, changes[0], changes[1]);
     assert_ok(orr_options_read(&j->opts, orr_crop_options, orr_config_root(j->config), ""));
-    j->crop = (orr_crop){ .context = &j->context, .o = &j->opts, .lock = -1 };
+    j->crop = (orr_crop){ .context = &j->context, .o = &j->opts, .lock = ORR_LOCK_INIT };
 }
 
 static void job_close(job *j)
@@ -75,7 +75,7 @@ static void job_close(job *j)
     orr_catalogue_close(j->crop.catalogue);
     orr_archive_destroy(j->crop.archive);
     orr_text_free(&j->crop.job);
-    if (j->crop.lock >= 0) close(j->crop.lock);
+    orr_lock_release(&j->crop.lock);
     orr_config_destroy(j->config);
     orr_comm_destroy(j->context.world);
 }
