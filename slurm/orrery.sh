@@ -114,7 +114,7 @@ orrery_silent() { # NAME ...
 orrery_leave_out() {
     local lost='' i names=() slots=()
     [ "${#orrery_names[@]}" -gt 1 ] || return 1
-    [ ! -s "$orrery_note" ] || lost=$(<"$orrery_note")
+    [ -z "$orrery_note" ] || [ ! -s "$orrery_note" ] || lost=$(<"$orrery_note")
     [ -n "$lost" ] || lost=$(orrery_silent "${orrery_names[@]}")
     [ -n "$lost" ] || return 1
     lost=" ${lost//$'\n'/ } "
@@ -158,11 +158,29 @@ orrery_quote() { # WORD ...: as a shell reads them
     for word; do printf "'%s' " "${word//\'/\'\\\'\'}"; done
 }
 
+# A file for nodes that are lost, not there yet, where nobody else can put one: a folder of our own.
+orrery_new_note() {
+    if [ -n "$orrery_note" ]; then
+        rm -f "$orrery_note"
+        return
+    fi
+    orrery_note=$(mktemp -d "${TMPDIR:-/tmp}/orrery-XXXXXXXXXX")/lost || {
+        orrery_note=
+        orrery_say "no folder can be made in ${TMPDIR:-/tmp}"
+        return 1
+    }
+}
+
+orrery_forget_note() {
+    [ -z "$orrery_note" ] || rm -rf "${orrery_note%/lost}"
+    orrery_note=
+}
+
 orrery_mpirun() { # sets orrery_start
     local each=$OMP_NUM_THREADS
     orrery_start=(mpirun)
     if [ "${#orrery_names[@]}" -gt 1 ]; then
-        rm -f "$orrery_note"
+        orrery_new_note || return
         orrery_start=(bash "$orrery_folder/start.sh" "$orrery_note" mpirun)
     fi
     # Daemons behind a shell: a SIGTERM from Slurm to a step must have its ranks save, not kill
@@ -342,24 +360,24 @@ orrery_run() {
     trap 'orrery_forward USR1' USR1
     trap 'orrery_forward USR2' USR2
     trap 'orrery_forward TERM' TERM
-    orrery_note=${TMPDIR:-/tmp}/orrery-${SLURM_JOB_ID:-0}.$$
+    orrery_note=
     orrery_environment
     orrery_count || exit 2
     orrery_places
-    { orrery_find && orrery_launcher; } || exit 2
+    { orrery_find && orrery_launcher; } || { orrery_forget_note; exit 2; }
     orrery_dump "$@"
     orrery_guard start
     orrery_launch "${orrery_words[@]}" "$@"
     # A node that is gone for good: launch cannot start there again, what is left may.
     while [ "$orrery_code" -ne 0 ] && [ "$orrery_code" -ne 2 ] && [ -z "$orrery_signalled" ] && orrery_leave_out; do
-        orrery_launcher || exit 2
+        orrery_launcher || { orrery_forget_note; exit 2; }
         orrery_guard start
         orrery_launch "${orrery_words[@]}" "$@"
         [ "$orrery_code" -ne 2 ] || orrery_code=76 # the job wants more ranks than are left
     done
     orrery_guard end
     trap '' USR1 USR2 TERM # requeued, this script is told to end
-    [ ! -e "$orrery_note" ] || rm -f "$orrery_note"
+    orrery_forget_note
     orrery_end
     case $orrery_code in # the launcher, too, has its say before this
     1) orrery_say 'exit 1: it failed, as told above (by a line that begins with orrery, or by the launcher)' ;;

@@ -23,6 +23,32 @@ from supervised import PLACE, Job, check_named, environ, launch, launch_json, mp
 KILL, STOP, CONT = signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT
 
 
+def listening(pid):
+    """The addresses at which a process listens, in numbers as the kernel writes them."""
+    own = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+    found = []
+    for table in ("tcp", "tcp6"):
+        with open(f"/proc/{pid}/net/{table}") as f:
+            rows = [line.split() for line in f][1:]
+        found += [r[1].rpartition(":")[0] for r in rows if r[3] == "0A" and f"socket:[{r[9]}]" in own]
+    return found
+
+
+class Ports(unittest.TestCase):
+    def test_one_machine(self):
+        """Nothing of ours can be reached from outside when all ranks are here.  (mpirun of Open MPI
+        4 has ports of its own.)"""
+        train, test = o.small_kepler()
+        job = o.job("ports.yaml", train, test, "  checkpoint_steps: 17", data="  epoch_length: 72000")
+        for own in (["ranks=2"], ["hosts=localhost:2"], [f"hosts={socket.gethostname()}:1,127.0.0.1:1"]):
+            j = launch(o.tmp("ports"), job, *own, n=2)
+            j.training(2)
+            self.assertEqual([listening(pid) for pid in j.ranks().values()], [[], []], own)
+            self.assertEqual(listening(j.p.pid), ["0100007F"], own)
+            j.p.send_signal(signal.SIGTERM)
+            self.assertEqual(j.wait(), 75, j.err())
+
+
 class Faults(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

@@ -549,7 +549,7 @@ class Slurm(unittest.TestCase):
         self.held("first")
         jobs = [(2, "epochz", self.submit("train.sbatch", self.job, "run=" + o.tmp("wrong"), "train.epochz=1", name="wrong", on=on), "wrong"),
                 (2, "there is no program", self.train("without", on=on, env={"ORRERY": o.tmp("nowhere")}), "without"),
-                (2, "nowhere.yaml: cannot open", self.submit("train.sbatch", "nowhere.yaml", name="no file", on=on), "no file"),
+                (2, "nowhere.yaml: ", self.submit("train.sbatch", "nowhere.yaml", name="no file", on=on), "no file"),
                 (2, "cv.only: 3 is not a fold; they are 0 to 2", self.submit("cv-array.sbatch", self.folds, "run=" + o.tmp("fourth"), name="fourth", on=on,
                                                                              options=["--array=3"]), "fourth"),
                 (2, "set ORRERY_HOME", self.submit(shutil.copy(os.path.join(SCRIPTS, "train.sbatch"), o.tmp("mine.sh")), self.job, name="copied", on=on), "copied"),

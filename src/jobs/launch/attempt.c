@@ -338,6 +338,13 @@ static int hurry_launcher(void)
            setenv("PRTE_MCA_odls_base_sigkill_timeout", "0", 0) == 0;
 }
 
+/* Ranks of one machine talk by its memory, and need no ports that the world can reach. */
+static int close_ports(const orr_attempt *a)
+{
+    return !a->is_local || (setenv("OMPI_MCA_btl", "^tcp,ofi,openib,usnic", 0) == 0 &&
+                            setenv("OMPI_MCA_pml", "ob1", 0) == 0);
+}
+
 static orr_status set_environment(const orr_attempt *a)
 {
     char grace[32];
@@ -345,7 +352,7 @@ static orr_status set_environment(const orr_attempt *a)
     snprintf(grace, sizeof grace, "%g", a->grace);
     if (setenv("ORR_HEARTBEAT", orr_supervisor_where(a->supervisor), 1) != 0 ||
         setenv(key_name, orr_supervisor_key(a->supervisor), 1) != 0 ||
-        setenv("ORR_HEARTBEAT_GRACE", grace, 1) != 0 || !hurry_launcher())
+        setenv("ORR_HEARTBEAT_GRACE", grace, 1) != 0 || !hurry_launcher() || !close_ports(a))
         return orr_fail(ORR_ERR_NOMEM, "out of memory: the environment");
     return ORR_OK;
 }

@@ -17,6 +17,7 @@ typedef struct orr_attempt {
     int again;               /* it is not the job's first start: what ran once can run */
     double grace; /* seconds: ranks end by themselves when nobody speaks to them for so long */
     const char *address; /* that the ranks call */
+    int is_local;        /* all ranks are on this machine */
     orr_verdict_opts limits;
     int is_rank;             /* argv is the one rank itself, without a launcher */
     int (*signals)(void);    /* how many asked to stop so far */

@@ -11,6 +11,7 @@
 #include "jobs/context/job_config.h"
 #include "jobs/context/signals.h"
 #include "jobs/launch/attempt.h"
+#include "jobs/launch/here.h"
 #include "jobs/launch/launch_status.h"
 
 #include <cjson/cJSON.h>
@@ -30,6 +31,8 @@ enum { HOSTS_MAX = 1024, RANKS_MAX = 100000, TOLD_MAX = 4096 };
 #else
 #define default_mpirun "none"
 #endif
+
+static const char loopback[] = "127.0.0.1";
 
 const orr_option orr_launch_options[] = {
     ORR_OPTION_INT(orr_launch_opts, ranks, "0", 0, RANKS_MAX,
@@ -51,9 +54,11 @@ const orr_option orr_launch_options[] = {
     ORR_OPTION_STRING(orr_launch_opts, hosts, "",
                       "hosts and their slots, a:4,b:4, as mpirun's --host has them; a lost one is "
                       "left out"),
-    ORR_OPTION_STRING(orr_launch_opts, address, "",
-                      "what ranks call this machine; default: 127.0.0.1, with hosts or under a "
-                      "batch system its host name"),
+    ORR_OPTION_STRING(
+        orr_launch_opts, address, "",
+        "what ranks call this machine, where launch listens; default: 127.0.0.1; with "
+        "hosts the address from which all of them are reached, where there is one; "
+        "else, and under a batch system, its host name, and all addresses"),
     ORR_OPTION_STRING(orr_launch_opts, status, "",
                       "file that says once a second, as JSON, what every rank does; default: "
                       "launch.json in the folder of the command's run, if it makes one; none"),
@@ -344,6 +349,7 @@ static orr_status run_once(launch *l)
                         .ranks = l->ranks,
                         .grace = l->o.grace,
                         .address = l->o.address[0] ? l->o.address : l->here,
+                        .is_local = !l->o.address[0] && strcmp(l->here, loopback) == 0,
                         .limits = ORR_VERDICT_OPTS_INIT,
                         .signals = count_signals,
                         .is_rank = l->words.we_wordc == 0,
@@ -429,12 +435,17 @@ static orr_status run_all(launch *l, int *code)
 }
 
 /* ---- the command ---- */
-/* Does the job reach beyond this machine? */
-static int is_wide(const launch *l)
+/* Where it listens, unless it is told to: beyond this machine only for a job that goes there. */
+static void find_here(launch *l)
 {
-    const char *nodes = getenv("SLURM_JOB_NUM_NODES");
+    const char *nodes = getenv("SLURM_JOB_NUM_NODES"), *names[HOSTS_MAX];
 
-    return l->n_hosts > 0 || (nodes && strcmp(nodes, "1") != 0);
+    for (int i = 0; i < l->n_hosts; i++)
+        names[i] = l->hosts[i].name;
+    if (l->n_hosts > 0 || (nodes && strcmp(nodes, "1") != 0))
+        orr_here(l->here, names, l->n_hosts);
+    else
+        snprintf(l->here, sizeof l->here, "%s", loopback);
 }
 
 static orr_status set_up(launch *l)
@@ -457,8 +468,7 @@ static orr_status set_up(launch *l)
     if (l->ranks < l->o.min_ranks)
         return orr_fail(ORR_ERR_OPTION, "ranks=%d is less than min_ranks=%d", l->ranks,
                         l->o.min_ranks);
-    if (!is_wide(l) || gethostname(l->here, sizeof l->here - 1) != 0)
-        snprintf(l->here, sizeof l->here, "127.0.0.1");
+    find_here(l);
     return ORR_OK;
 }
 
