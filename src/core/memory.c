@@ -1,9 +1,11 @@
 /* core/memory.c - aligned, counted allocation. */
 #include "core/memory.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static atomic_int_fast64_t alloc_calls;
 static atomic_int_fast64_t fail_at = -1; /* -1: the environment was not read yet; 0: never */
@@ -21,6 +23,40 @@ static int must_fail(int64_t call)
     return at > 0 && call == at;
 }
 
+/* A number in the first line of a small file; SIZE_MAX when there is none ("max"). */
+static size_t number_in(const char *path)
+{
+    char text[32] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    char *end;
+    unsigned long long v;
+
+    if (fd >= 0) close(fd);
+    if (n <= 0) return SIZE_MAX;
+    v = strtoull(text, &end, 10);
+    return end == text || v == 0 ? SIZE_MAX : (size_t)v;
+}
+
+size_t orr_memory_most(void)
+{
+    static atomic_size_t known; /* 0: not asked yet */
+    size_t most = atomic_load(&known);
+    long pages, bytes;
+
+    if (most) return most;
+    pages = sysconf(_SC_PHYS_PAGES);
+    bytes = sysconf(_SC_PAGESIZE);
+    most = pages > 0 && bytes > 0 ? (size_t)pages * (size_t)bytes : SIZE_MAX;
+    for (int i = 0; i < 2; i++) {
+        size_t group = number_in(i ? "/sys/fs/cgroup/memory/memory.limit_in_bytes"
+                                   : "/sys/fs/cgroup/memory.max");
+        if (group < most) most = group;
+    }
+    atomic_store(&known, most);
+    return most;
+}
+
 void *orr_alloc(size_t n, size_t size)
 {
     int64_t call = atomic_fetch_add(&alloc_calls, 1) + 1;
@@ -30,6 +66,7 @@ void *orr_alloc(size_t n, size_t size)
     if (must_fail(call) || __builtin_mul_overflow(n, size, &bytes)) return NULL;
     if (__builtin_add_overflow(bytes, ORR_ALIGN - 1, &bytes)) return NULL;
     bytes &= ~(size_t)(ORR_ALIGN - 1);
+    if (bytes > orr_memory_most()) return NULL;
     if (bytes == 0) bytes = ORR_ALIGN;
     if (!(p = aligned_alloc(ORR_ALIGN, bytes))) return NULL;
     return memset(p, 0, bytes);

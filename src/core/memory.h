@@ -14,12 +14,16 @@ extern "C" {
 
 enum { ORR_ALIGN = 64 }; /* bytes: a cache line and an AVX-512 register */
 
-/* n * size zeroed bytes for the caller to orr_free; NULL when there are none (or n * size
- * overflows).  n = 0 gives a block that may be freed. */
+/* n * size zeroed bytes for the caller to orr_free; NULL when there are none, n * size overflows,
+ * or is more than orr_memory_most: the system would promise that, and end the process later.  n = 0
+ * gives a block that may be freed. */
 void *orr_alloc(size_t n, size_t size);
 /* Grows (or shrinks) a block from old_n to n elements, new ones zeroed; on failure NULL and the old
  * block stays. */
 void *orr_realloc(void *p, size_t old_n, size_t n, size_t size);
+/* Bytes of memory that this machine has, or that its control group (as a container sees it) may
+ * have. */
+size_t orr_memory_most(void);
 char *orr_strdup(const char *s);   /* s NULL gives NULL */
 void orr_free(void *p);            /* NULL is fine */
 int64_t orr_alloc_count(void);     /* orr_alloc and orr_realloc calls of this process so far */

@@ -12,9 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* When there is something to put there: how many there are a model's file only says. */
 static orr_status alloc_stats(orr_step *s)
 {
-    if (s->n_stats == 0) return ORR_OK;
+    if (s->n_stats == 0 || s->stats) return ORR_OK;
     s->stats = orr_alloc(s->n_stats * (size_t)s->kind->n_saved, sizeof *s->stats);
     s->state = orr_alloc(s->n_stats, s->kind->state_bytes);
     if (!s->stats || !s->state)
@@ -92,7 +93,7 @@ static orr_status add_step(orr_transform *t, const orr_node *item, orr_sample_sh
         if (t->step[i].kind->make) s->schema = NULL;
     if (s->kind->init) ORR_TRY(s->kind->init(s, where));
     t->n_steps++;
-    return alloc_stats(s);
+    return ORR_OK;
 }
 
 static void measure(orr_transform *t)
@@ -321,6 +322,7 @@ orr_status orr_transform_fit_end(orr_transform *t, const double *total, int64_t 
 
     if (at == t->n_steps || rows < 1)
         return orr_fail(ORR_ERR_ARG, "transforms: nothing left to fit, or no training rows");
+    ORR_TRY(alloc_stats(s));
     ORR_TRY(s->kind->fit_end(s, pass, total, rows));
     if (pass == s->passes - 1) ORR_TRY(s->kind->learned(s));
     t->passes++;
@@ -373,6 +375,7 @@ orr_status orr_transform_set_numbers(orr_transform *t, const double *in, size_t 
         orr_step *s = &t->step[i];
 
         if (s->n_stats == 0) continue;
+        ORR_TRY(alloc_stats(s));
         memcpy(s->stats, in, saved(s) * sizeof *in);
         ORR_TRY(s->kind->learned(s));
         in += saved(s);

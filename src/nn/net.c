@@ -4,6 +4,7 @@
 #include "core/memory.h"
 #include "nn/net_private.h"
 
+#include <math.h>
 #include <string.h>
 
 void *orr_layer_scratch(orr_layer *l, orr_backend *be, size_t n, size_t size)
@@ -125,11 +126,30 @@ static orr_status make_inputs(orr_net *net)
     return get_reals(&net->own_aux, net, samples * aux, "numbers beside the samples");
 }
 
+/* Layers may make more of a sample than any file holds (a join of joins): all of it must be what a
+ * machine can have. */
+static orr_status check_activations(const orr_net *net, size_t samples)
+{
+    size_t all = 0, n;
+    int fits = 1;
+
+    for (int i = 0; i < net->plan.n_slots; i++)
+        fits &= !__builtin_mul_overflow(samples * sizeof(orr_real), net->plan.slot[i], &n) &&
+                !__builtin_add_overflow(all, n, &all);
+    if (fits && all <= orr_memory_most()) return ORR_OK;
+    return orr_fail(ORR_ERR_NOMEM,
+                    "net: activations of %zu samples take %.1f GiB, this machine has %.1f GiB: a "
+                    "smaller batch, or a smaller net",
+                    samples, fits ? (double)all / (1 << 30) : (double)INFINITY,
+                    (double)orr_memory_most() / (1 << 30));
+}
+
 static orr_status make_activations(orr_net *net)
 {
     size_t samples = (size_t)net->limits.max_samples, n;
 
     ORR_TRY(orr_plan_make(&net->plan, net->g, &net->limits));
+    ORR_TRY(check_activations(net, samples));
     if (!(net->slots = orr_alloc((size_t)net->plan.n_slots, sizeof *net->slots)))
         return orr_fail(ORR_ERR_NOMEM, "net: %d buffers", net->plan.n_slots);
     for (int i = 0; i < net->plan.n_slots; i++) {

@@ -51,7 +51,7 @@ const orr_option orr_optimiser_options[] = {
                     "adam, adamw: memory of the gradient's mean, below 1"),
     ORR_OPTION_REAL(orr_optimiser_opts, beta2, "0.999", 0, 1,
                     "adam, adamw: memory of its square, below 1"),
-    ORR_OPTION_REAL(orr_optimiser_opts, epsilon, "1e-8", 0, 1e6,
+    ORR_OPTION_REAL(orr_optimiser_opts, epsilon, "1e-8", 1e-37, 1e6,
                     "adam, adamw: added to the denominator"),
     ORR_OPTION_CHOICE(
         orr_optimiser_opts, epsilon_form, "torch", "torch|keras",

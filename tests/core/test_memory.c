@@ -35,6 +35,17 @@ static void sizes_that_do_not_exist(void **state)
     assert_null(orr_realloc(NULL, 0, SIZE_MAX / 2, 4));
 }
 
+/* The system would promise it. */
+static void more_than_the_machine_has(void **state)
+{
+    size_t most = orr_memory_most();
+
+    (void)state;
+    assert_in_range(most, (size_t)64 << 20, (size_t)1 << 50);
+    assert_null(orr_alloc(most + 1, 1));
+    assert_null(orr_alloc(most / 8 + 9, 8));
+}
+
 static void grows_and_shrinks(void **state)
 {
     int *p = orr_alloc(3, sizeof *p), *q;
@@ -147,6 +158,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(zeroed_and_aligned),
         cmocka_unit_test(sizes_that_do_not_exist),
+        cmocka_unit_test(more_than_the_machine_has),
         cmocka_unit_test(grows_and_shrinks),
         cmocka_unit_test(copies_text),
         cmocka_unit_test(counts),

@@ -7,6 +7,8 @@
 #include "data/half.h"
 #include "data/transform.h"
 
+#include <sys/resource.h>
+
 static orr_schema plain(int h, int w, int c)
 {
     return (orr_schema){ .x_type = ORR_X_F32, .n_dims = h > 1 ? 3 : 2, .h = h, .w = w, .c = c };
@@ -394,6 +396,25 @@ static void test_rows(void **state)
     assert_in_range(n, 7, 64);
 }
 
+/* A model's file says how many channels there are, and has their statistics or not: until these are
+ * there nothing is taken for them. */
+static void test_many_channels(void **state)
+{
+    const orr_schema s = { .x_type = ORR_X_F32, .n_dims = 1, .h = 1, .w = 1, .c = INT32_MAX };
+    double few[2] = { 0, 1 };
+    struct rusage before, after;
+    orr_transform *t;
+
+    (void)state;
+    getrusage(RUSAGE_SELF, &before);
+    assert_ok(chain(&t, &s, "- standardise: {per: train_channel}\n"));
+    assert_true(orr_transform_n_numbers(t) >= 2 * (size_t)INT32_MAX);
+    assert_int_equal(orr_transform_set_numbers(t, few, 2), ORR_ERR_SHAPE);
+    orr_transform_destroy(t);
+    getrusage(RUSAGE_SELF, &after);
+    assert_true(after.ru_maxrss - before.ru_maxrss < 1 << 16); /* KiB */
+}
+
 static void test_no_memory(void **state)
 {
     orr_schema s = plain(1, 6, 1);
@@ -461,6 +482,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_dump),
         cmocka_unit_test(test_shared_deviations),
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_many_channels),
         cmocka_unit_test(test_no_memory),
     };
 

@@ -165,6 +165,34 @@ class Hostile(unittest.TestCase):
             for more in ((), ("input.other_files=true",)):
                 self.refused(self.imports(o.tmp(name), *more), name)
 
+    # ---- numbers that pass an end ----
+    def test_row_numbers(self):
+        """Ids that int64 cannot hold are refused; they would be negative."""
+        csv = o.write("ids.csv", "a,b,y\n" + "".join(f"{i},{i % 5}.5,{i % 2}\n" for i in range(10)))
+        last = 2**63 - 1
+        for more in ((), ("input.where={a: [1, 9]}",), ("input.skip_rows=2",)):
+            r = self.imports(csv, "input.label=y", "input.features=a,b", f"input.id_start={last - 9}", *more)
+            self.refused(r, "input.id_start", code=2)
+        out = o.tmp("ids")
+        self.assertEqual(bounded("import", "out=" + out, "input.files=" + csv, "input.label=y", "input.features=a,b", f"input.id_start={last - 10}").code, 0)
+        with h5py.File(out + "/shard-00000.h5") as f:
+            self.assertEqual(f["id"][:].tolist(), list(range(last - 10, last)))
+        two = o.write("two.yaml", f"out: {o.tmp('out')}\ninputs:\n" + "".join(
+            f"  - {{files: [{csv}], label: y, features: \"a,b\", id_start: {last - 15}}}\n" for _ in range(2)))
+        self.refused(bounded("import", two), "more than an id can be", code=2)
+
+    def test_a_job_is_no_machine(self):
+        """What a job brings about by itself is not a fault of the machine for ever."""
+        csv = o.write("moons.csv", "a,b,y\n" + "".join(f"{i * 7 % 11}e36,{i * 5 % 13},{i % 2}\n" for i in range(64)))
+        o.orrery("import", "out=" + o.tmp("moons"), "input.files=" + csv, "input.label=y", "input.features=a,b")
+        job = o.write("rate.yaml", f"run: {o.tmp('rate')}\ndata: {{train: {o.tmp('moons')}, validation_fraction: 0.25}}\n"
+                                   "model: {layers: [flatten, linear: {units: 1}]}\ntrain: {epochs: 1, batch: 48, optimiser: {kind: sgd}, lr: 1000, max_steps: 20}\n"
+                                   "runtime: {threads: 1, progress: false}\n")
+        self.refused(bounded("train", job, "train.optimiser={kind: adam, epsilon: 0}"), "epsilon", code=2)
+        first, again = bounded("train", job), bounded("train", job)
+        self.assertEqual(first.code, 77, first.err)
+        self.refused(again, "weights are not finite", "it is the job, not a machine", "train.lr")
+
     # ---- two at once ----
     def test_two_into_one(self):
         """The second is refused and harms nothing; what a killed one left is in nobody's way."""

@@ -158,6 +158,11 @@ orr_status orr_table_set_rows(orr_table *t, int64_t file_rows, int64_t all_rows)
     t->all_rows = all_rows;
     if (all_rows == 0 && t->where.n)
         return orr_fail(ORR_ERR_FORMAT, "%s: no row passes input.where", t->inputs[0]);
+    if (!t->has_id && t->id_start > INT64_MAX - file_rows)
+        return orr_fail(ORR_ERR_OPTION,
+                        "input.id_start: %lld and %lld rows: the last ids are more than an id can "
+                        "be (%lld)",
+                        (long long)t->id_start, (long long)file_rows, (long long)INT64_MAX);
     if (t->skip >= all_rows)
         return orr_fail(ORR_ERR_OPTION, "input.skip_rows: %lld of %lld rows leaves none",
                         (long long)t->skip, (long long)all_rows);

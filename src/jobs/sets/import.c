@@ -330,6 +330,11 @@ static orr_status count_rows(importer *im)
     for (int i = 0; i < im->n_tables; i++) {
         im->first_row[i + 1] = im->first_row[i] + orr_table_rows(im->tables[i]);
         im->first_id[i + 1] = im->first_id[i] + orr_table_file_rows(im->tables[i]);
+        if (im->schema.id_is_row && im->table_opts[i].id_start > INT64_MAX - im->first_id[i + 1])
+            return orr_fail(ORR_ERR_OPTION,
+                            "%s: row numbers from input.id_start on, after those of the tables "
+                            "before it, are more than an id can be",
+                            orr_table_input(im->tables[i], 0));
     }
     rows = im->n_rows = im->first_row[im->n_tables];
     if (rows == 0)

@@ -47,6 +47,23 @@ static void pack(orr_train_state *s, int64_t counts[N_COUNTS], double numbers[N_
     }
 }
 
+/* A checkpoint's sum may be right, and its numbers another program's: with larger ones steps and
+ * epochs would overflow. */
+static orr_status check_counts(const int64_t counts[N_COUNTS], int64_t optimiser_steps,
+                               const char *path)
+{
+    const int64_t most = (int64_t)1 << 40;
+    int good = optimiser_steps >= 0 && optimiser_steps <= most;
+
+    for (int i = 0; i < N_COUNTS; i++)
+        good &= counts[i] >= -1 && counts[i] <= most; /* -1: no best epoch yet */
+    if (good) return ORR_OK;
+    return orr_fail(ORR_ERR_FORMAT,
+                    "%s: its counts of epochs, steps and bytes make no sense; remove it, and start "
+                    "again",
+                    path);
+}
+
 /* Slabs by number: ORR_SLAB_PARAMS and ORR_SLAB_STATE are the net's, from 0 on the optimiser's. */
 static size_t slab_count(const orr_checkpoint *c, int slab)
 {
@@ -264,6 +281,7 @@ static orr_status load_parts(const orr_checkpoint *c, orr_store_reader *f, orr_t
     ORR_TRY_GOTO(st, done, orr_store_get(f, "optimiser_steps", ORR_STORE_I64, 1, &steps));
     for (int i = 0; i < orr_optimiser_n_slabs(c->optimiser); i++)
         ORR_TRY_GOTO(st, done, get_slab(f, c, i, !weights_only));
+    ORR_TRY_GOTO(st, done, check_counts(counts, steps, orr_store_reader_path(f)));
     ORR_TRY_GOTO(st, done, orr_transform_set_numbers(c->transform, fitted, n_fitted));
     if (!weights_only) orr_optimiser_set_steps(c->optimiser, steps);
     pack(state, counts, numbers, 1);
@@ -309,6 +327,7 @@ orr_status orr_checkpoint_peek(const char *path, orr_train_state *state, char **
     if (st == ORR_OK) st = orr_store_get_text(f, "job", job);
     if (st == ORR_OK) st = orr_store_get(f, "counts", ORR_STORE_I64, N_COUNTS, counts);
     if (st == ORR_OK) st = orr_store_get(f, "numbers", ORR_STORE_F64, N_NUMBERS, numbers);
+    if (st == ORR_OK) st = check_counts(counts, 0, path);
     if (st == ORR_OK) {
         pack(state, counts, numbers, 1);
         *n_params = orr_store_count(f, "params");

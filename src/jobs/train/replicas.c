@@ -114,13 +114,14 @@ static orr_status check_finite(const weights *w, int64_t step)
 }
 
 orr_status orr_replicas_check(orr_context *context, orr_net *net, orr_optimiser *optimiser,
-                              int64_t step)
+                              int64_t step, int *not_finite)
 {
     replica mine = { 0 }, *all = orr_alloc((size_t)context->size, sizeof *all);
     size_t *bytes = orr_alloc((size_t)context->size, sizeof *bytes);
     weights w = { net, optimiser, orr_alloc(WINDOW, sizeof *w.window) };
     orr_status st;
 
+    *not_finite = 0;
     snprintf(mine.host, sizeof mine.host, "%s", orr_comm_host(context->world));
     ORR_TRY_GOTO(st, done,
                  orr_phase(context, NULL,
@@ -132,7 +133,10 @@ orr_status orr_replicas_check(orr_context *context, orr_net *net, orr_optimiser 
         bytes[r] = sizeof mine;
     ORR_TRY_GOTO(st, done, orr_comm_allgather(context->world, &mine, all, bytes));
     st = judge(all, context->size, step);
-    if (st == ORR_OK) st = check_finite(&w, step);
+    if (st == ORR_OK) {
+        st = check_finite(&w, step);
+        *not_finite = st == ORR_ERR_MACHINE;
+    }
     if (st != ORR_OK) orr_phase_same(context, st); /* all saw the same digests */
 done:
     orr_free(w.window);

@@ -6,7 +6,8 @@
  * the steps since the last one.  Where the faulty rank's digest is outvoted the sentence names it;
  * of two that differ it names both.  What flipped before the sums were taken is in all of them, and
  * is not seen, unless it has made weights or moments that are not finite: with these there would be
- * no going on.   ORR_ERR_MACHINE, the same on all ranks.   Collective. */
+ * no going on.  *not_finite says so, since a job may bring that about, too (a rate too large): then
+ * it comes again.   ORR_ERR_MACHINE, the same on all ranks.   Collective. */
 #ifndef ORR_JOBS_TRAIN_REPLICAS_H
 #define ORR_JOBS_TRAIN_REPLICAS_H
 
@@ -15,6 +16,6 @@
 #include "nn/optimiser.h"
 
 orr_status orr_replicas_check(orr_context *context, orr_net *net, orr_optimiser *optimiser,
-                              int64_t step);
+                              int64_t step, int *not_finite);
 
 #endif

@@ -43,6 +43,7 @@ typedef struct trainer {
     int best_kept;   /* in `best` is an epoch that no file has yet */
     double saved_at; /* seconds */
     int resumed;
+    int64_t began;                    /* the step that this start goes on from */
     int64_t compared;                 /* the step after which the ranks' weights were found equal */
     double epoch_started, first_step; /* seconds */
     orr_train_watch watch;
@@ -176,12 +177,53 @@ static orr_status keep_best(trainer *t)
     return ORR_OK;
 }
 
+/* Of this start: from which step on it went, and whether the start before found the same from
+ * there. A machine does that once. */
+static orr_status note_not_finite(trainer *t, int *again)
+{
+    char path[ORR_PATH_MAX], now[32];
+    char *before = NULL;
+    size_t n;
+
+    ORR_TRY(orr_run_path(&t->run, path, ".not-finite"));
+    snprintf(now, sizeof now, "%lld\n", (long long)t->began);
+    if (orr_path_exists(path) && orr_read_file(&before, &n, path, sizeof now) == ORR_OK)
+        *again = strcmp(before, now) == 0;
+    orr_error_clear();
+    orr_free(before);
+    return orr_write_file(path, now, strlen(now));
+}
+
+/* Weights that are not finite though all steps were: the machine's fault, until they come again. */
+static orr_status blame_not_finite(trainer *t, orr_status st)
+{
+    int again = 0;
+    orr_error machine;
+
+    orr_error_take(&machine, st);
+    ORR_TRY(orr_phase_root(t->context, NULL, note_not_finite(t, &again)));
+    ORR_TRY(orr_comm_bcast(t->context->world, &again, sizeof again, 0));
+    if (!again) return orr_phase_same(t->context, orr_error_raise(&machine));
+    st = orr_fail(ORR_ERR_NUMERIC,
+                  "weights are not finite after step %lld, as they were when the run went on from "
+                  "step %lld the last time: it is the job, not a machine; lower train.lr, or set "
+                  "train.clip_norm",
+                  (long long)t->state.steps, (long long)t->began);
+    return orr_phase_same(t->context, st);
+}
+
 /* A machine's fault must not be put down to samples, metrics or the learning rate, nor saved. */
 static orr_status compare_ranks(trainer *t)
 {
-    if (t->compared != t->state.steps)
-        ORR_TRY(
-            orr_replicas_check(t->context, t->training.net, t->training.optimiser, t->state.steps));
+    int not_finite = 0;
+
+    if (t->compared != t->state.steps) {
+        orr_status st = orr_replicas_check(t->context, t->training.net, t->training.optimiser,
+                                           t->state.steps, &not_finite);
+
+        if (not_finite) st = blame_not_finite(t, st);
+        ORR_TRY(st);
+    }
     t->compared = t->state.steps;
     return ORR_OK;
 }
@@ -292,6 +334,7 @@ static orr_status open_run(trainer *t)
     ORR_TRY(orr_comm_bcast(t->context->world, &t->resumed, sizeof t->resumed, 0));
     ORR_TRY(orr_phase(t->context, NULL, load_last(t)));
     if (t->resumed) t->training.schedule.state = t->state.schedule;
+    t->began = t->state.steps;
     return orr_phase_root(t->context, NULL, open_files(t));
 }
 

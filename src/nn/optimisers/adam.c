@@ -4,6 +4,7 @@
  *   keras  rate = lr sqrt(1 - b2^t) / (1 - b1^t), root = 1 */
 #include "nn/optimisers/kinds.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -18,8 +19,8 @@ static orr_status check(const orr_optimiser_opts *o)
     if (!(o->beta1 >= 0 && o->beta1 < 1) || !(o->beta2 >= 0 && o->beta2 < 1))
         return orr_fail(ORR_ERR_OPTION, "optimiser %s: beta1 %g and beta2 %g must lie in [0, 1)",
                         o->kind, o->beta1, o->beta2);
-    if (!(o->epsilon >= 0) || isinf(o->epsilon))
-        return orr_fail(ORR_ERR_OPTION, "optimiser %s: epsilon %g must not be below 0", o->kind,
+    if (!((float)o->epsilon >= FLT_MIN) || isinf(o->epsilon)) /* a weight without gradients: 0/0 */
+        return orr_fail(ORR_ERR_OPTION, "optimiser %s: epsilon %g must be 1e-37 at least", o->kind,
                         o->epsilon);
     if (strcmp(o->epsilon_form, "torch") != 0 && strcmp(o->epsilon_form, "keras") != 0)
         return orr_fail(ORR_ERR_OPTION, "optimiser %s: epsilon_form \"%s\" must be torch or keras",
