@@ -165,6 +165,33 @@ class Hostile(unittest.TestCase):
             for more in ((), ("input.other_files=true",)):
                 self.refused(self.imports(o.tmp(name), *more), name)
 
+    # ---- files that change ----
+    def test_shrinks(self):
+        """A mapped file that becomes shorter is named, on all ranks; it would be SIGBUS."""
+        big, small = o.tmp("shrinks.csv"), o.tmp("waits.csv")
+        row = "1,2.5,0\n2,3.5,1\n"
+        for ranks in (0, 2) if o.MPIRUN else (0,):
+            for kind in ("csv", "npy"):
+                if kind == "csv":
+                    big, small = o.write("shrinks.csv", "a,b,y\n" + row * (1 << 18)), o.write("waits.csv", "a,b,y\n" + row)
+                    more = ", label: y, features: \"a,b\""
+                else:
+                    big, small, more = o.tmp("shrinks.npy"), o.tmp("waits.npy"), ""
+                    np.save(big, np.ones((1 << 18, 4), np.float32))
+                    np.save(small, np.ones((2, 4), np.float32))
+                held = o.Hold(small)
+                self.addCleanup(held.restore)
+                p = subprocess.Popen(o.argv(ranks, "import", "out=" + o.tmp("out"), "inputs=[" + ", ".join(f"{{files: [{path}]{more}}}" for path in (big, small)) + "]"), stderr=subprocess.PIPE,
+                                     stdout=subprocess.DEVNULL, text=True, cwd=o.tmp(), env=o.holding())
+                held.wait(p)
+                time.sleep(0.3 if ranks else 0)  # both ranks have mapped the first
+                os.truncate(big, 1 << 16)
+                held.release()
+                err = p.communicate(timeout=60)[1]
+                self.assertEqual(p.returncode, 1, err)
+                self.assertIn(os.path.basename(big) + ": became shorter while it was read", err)
+                self.assertFalse(os.path.exists(o.tmp("out")) or os.path.exists(o.tmp("out.tmp")))
+
     # ---- numbers that pass an end ----
     def test_row_numbers(self):
         """Ids that int64 cannot hold are refused; they would be negative."""

@@ -3,7 +3,7 @@
  * (RFC 1952, section 2.3.1).  The others are libarchive's, which hands blocks to libbz2, liblzma
  * and libzstd with their checksums, and checks those of a zip itself. */
 #include "data/formats/bytes.h"
-#include "core/file.h"
+#include "core/mapped.h"
 #include "core/stop.h"
 #include "core/text.h"
 
@@ -22,7 +22,10 @@ enum { READ_BLOCK = 1 << 18, PASSED_BLOCK = 8 << 20, MOST_LAYERS = 8, USUAL_RATI
 
 void orr_bytes_close(orr_bytes *b)
 {
-    if (b->mapped) munmap((void *)b->p, b->mapped);
+    if (b->is_file)
+        orr_mapped_close(b->p, b->mapped);
+    else if (b->mapped)
+        munmap((void *)b->p, b->mapped);
     *b = (orr_bytes){ 0 };
 }
 
@@ -46,23 +49,12 @@ size_t orr_unpacked_most(size_t packed, int64_t asked)
 
 static orr_status map_file(orr_bytes *out, const char *path)
 {
-    int64_t bytes = 0;
-    size_t size;
-    void *p;
-    int fd;
+    const void *p;
+    size_t n;
 
-    ORR_TRY(orr_open_input(&fd, &bytes, path));
-    if (bytes == 0) {
-        close(fd);
-        return orr_fail(ORR_ERR_FORMAT, "%s: the file is empty", path);
-    }
-    size = (size_t)bytes;
-    p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-    close(fd);
-    if (p == MAP_FAILED)
-        return orr_fail(ORR_ERR_IO, "%s: cannot map %zu bytes: %s", path, size, strerror(errno));
-    madvise(p, size, MADV_WILLNEED);
-    *out = (orr_bytes){ .p = p, .n = size, .mapped = size, .is_file = 1 };
+    ORR_TRY(orr_mapped_open(&p, &n, path));
+    madvise((void *)(uintptr_t)p, n, MADV_WILLNEED);
+    *out = (orr_bytes){ .p = p, .n = n, .mapped = n, .is_file = 1 };
     return ORR_OK;
 }
 
@@ -283,6 +275,11 @@ static orr_status unpack_layer(const unpacking *u, const orr_bytes *packed)
 
     *u->out = (orr_bytes){ 0 };
     st = packings[packing].filter ? unpack_archive(u, packed, packing) : gunzip(u, packed, packing);
+    if (packed->is_file && (st == ORR_OK || st == ORR_ERR_FORMAT)) {
+        orr_status shrunk = orr_mapped_check();
+
+        if (shrunk != ORR_OK) st = shrunk;
+    }
     if (st == ORR_OK && u->out->n == 0)
         st = orr_fail(ORR_ERR_FORMAT, "%s: the file is empty", u->path);
     if (st != ORR_OK) orr_bytes_close(u->out);
@@ -379,6 +376,7 @@ orr_status orr_bytes_member(orr_bytes *out, const char *path, const char *name,
                      orr_fail(ORR_ERR_FORMAT, "%s: no array %s; it holds: %.700s", path, name,
                               names.s ? names.s : "nothing"));
     ORR_TRY_GOTO(st, done, unpack(&u, a, "zip"));
+    st = orr_mapped_check();
 done:
     orr_text_free(&names);
     archive_read_free(a);

@@ -7,6 +7,8 @@
  * What is handed out is proved: all of a packed file was decoded, every checksum and length in it
  * compared (gzip CRC-32 and length of each member, bzip2 each block and the stream, xz and zip
  * CRC, zstd's xxHash where the file has one), and nothing but zeros follows the last stream.
+ * A mapped file that becomes shorter reads as zeros from there on, and whoever uses its bytes asks
+ * core/mapped.h before anything comes of them.
  * Before that nothing is handed out, but to orr_bytes_open_head, which is for telling formats
  * apart.   Not collective; after opening read only.   Errors: ORR_ERR_IO (missing, unreadable),
  * ORR_ERR_FORMAT (empty, truncated, damaged, followed by other bytes, larger than allowed),

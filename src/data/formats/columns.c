@@ -1,5 +1,6 @@
 /* data/formats/columns.c - a table as named columns: rows of text or records. */
 #include "data/formats/columns.h"
+#include "core/mapped.h"
 #include "core/memory.h"
 #include "data/formats/csv.h"
 #include "data/formats/list.h"
@@ -329,10 +330,14 @@ static orr_status read_records(orr_columns *c, const orr_column_request *request
 orr_status orr_columns_next(orr_columns *c, const orr_column_request *requests, int n_requests,
                             int64_t max_rows, int64_t *first, int64_t *n)
 {
+    orr_status st;
+
     *first = c->row;
     *n = 0;
-    ORR_TRY(c->is_text ? read_text(c, requests, n_requests, max_rows, n)
-                       : read_records(c, requests, n_requests, max_rows, n));
+    st = c->is_text ? read_text(c, requests, n_requests, max_rows, n)
+                    : read_records(c, requests, n_requests, max_rows, n);
+    if (st == ORR_OK || orr_is_data_fault(st)) ORR_TRY(orr_mapped_check()); /* else it is no news */
+    ORR_TRY(st);
     c->row += *n;
     return ORR_OK;
 }

@@ -1,5 +1,6 @@
 /* data/formats/look.c - what a table's columns look like, before they are samples: features that
  * may be row numbers or ids, and labels that say which classes there are. */
+#include "core/mapped.h"
 #include "core/memory.h"
 #include "data/formats/choice.h"
 #include "data/formats/number.h"
@@ -291,7 +292,8 @@ orr_status orr_table_learn(const orr_table *t, int64_t first, int64_t n, orr_cla
     if (first < 0 || n < 0 || first > t->rows - n)
         return orr_fail(ORR_ERR_ARG, "table: rows %lld to %lld of %lld", (long long)first,
                         (long long)(first + n), (long long)t->rows);
-    return n == 0 ? ORR_OK : t->ops->learn(t, t->skip + first, n, values);
+    if (n > 0) ORR_TRY(t->ops->learn(t, t->skip + first, n, values));
+    return orr_mapped_check();
 }
 
 static orr_status refuse_labels(const orr_table *t, const char *more, int n, int64_t rows)

@@ -1,6 +1,7 @@
 /* data/formats/table.c - the options of a table of samples, the way to the format at hand, and use.
  */
 #include "core/file.h"
+#include "core/mapped.h"
 #include "core/memory.h"
 #include "data/formats/list.h"
 #include "data/formats/table_private.h"
@@ -194,8 +195,13 @@ orr_status orr_table_open_parts(orr_table **out, const orr_table_opts *o, const 
     orr_status st;
 
     *out = NULL;
-    ORR_TRY(open_kind(out, o, dir, part_bytes));
+    st = open_kind(out, o, dir, part_bytes);
+    if (st != ORR_OK) {
+        if (orr_is_data_fault(st)) ORR_TRY(orr_mapped_check()); /* that is why */
+        return st;
+    }
     st = check_target_kind(*out);
+    if (st == ORR_OK) st = orr_mapped_check();
     if (st == ORR_OK) return ORR_OK;
     orr_table_close(*out);
     *out = NULL;
@@ -214,6 +220,14 @@ void orr_table_close(orr_table *t)
 
 /* ---- use ---- */
 
+/* What came of a mapped file is something if it was there all the time; what is wrong with one that
+ * was not is that. */
+static orr_status whole(orr_status st)
+{
+    if (st == ORR_OK || orr_is_data_fault(st)) ORR_TRY(orr_mapped_check());
+    return st;
+}
+
 int orr_table_n_parts(const orr_table *t)
 {
     return t->n_parts;
@@ -224,12 +238,12 @@ orr_status orr_table_scan_part(const orr_table *t, int part, orr_scan *out)
     *out = (orr_scan){ 0 };
     if (part < 0 || part >= t->n_parts)
         return orr_fail(ORR_ERR_ARG, "table: part %d of %d", part, t->n_parts);
-    return t->ops->scan_part(t, part, out);
+    return whole(t->ops->scan_part(t, part, out));
 }
 
 orr_status orr_table_scan_end(orr_table *t, const orr_scan *parts)
 {
-    return t->ops->scan_end ? t->ops->scan_end(t, parts) : ORR_OK;
+    return whole(t->ops->scan_end ? t->ops->scan_end(t, parts) : ORR_OK);
 }
 
 orr_status orr_table_scan(orr_table *t)
@@ -285,7 +299,7 @@ orr_status orr_table_label_range(const orr_table *t, int64_t first, int64_t n, i
     *max_id_bytes = 0;
     ORR_TRY(check_range(t, first, n));
     if (n == 0) return ORR_OK;
-    return t->ops->label_range(t, t->skip + first, n, max_label, max_id_bytes);
+    return whole(t->ops->label_range(t, t->skip + first, n, max_label, max_id_bytes));
 }
 
 orr_status orr_table_set_label_range(orr_table *t, int32_t max_label, int max_id_bytes)
@@ -334,7 +348,7 @@ orr_status orr_table_read(const orr_table *t, int64_t first, int64_t n, orr_rows
         for (int64_t i = 0; i < n; i++)
             ((int64_t *)rows->id)[i] = t->id_start + t->skip + first + i;
     if (n == 0) return ORR_OK;
-    ORR_TRY(t->ops->read(t, t->skip + first, n, rows, threads > 0 ? threads : 1));
+    ORR_TRY(whole(t->ops->read(t, t->skip + first, n, rows, threads > 0 ? threads : 1)));
     if (rows->gaps && orr_table_policy(t) != ORR_MISSING_DROP) memset(rows->gaps, 0, (size_t)n);
     return ORR_OK;
 }
