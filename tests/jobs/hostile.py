@@ -192,6 +192,27 @@ class Hostile(unittest.TestCase):
                 self.assertIn(os.path.basename(big) + ": became shorter while it was read", err)
                 self.assertFalse(os.path.exists(o.tmp("out")) or os.path.exists(o.tmp("out.tmp")))
 
+    def test_close_fails(self):
+        """Each close of a file that is written may say that it is not: a sentence, and no crash at
+        the end of the process."""
+        csv = o.write("close.csv", "id,a,b,y\n" + "".join(f"{i},{i * 7 % 13},{i % 5}.5,{i % 2}\n" for i in range(60)))
+        words = ["import", "input.files=" + csv, "input.id=id", "input.label=y"]
+        o.orrery(*words, "out=" + o.tmp("close-set"))
+        job = o.write("close.yaml", f"run: {o.tmp('close-run')}\ndata: {{train: {o.tmp('close-set')}, validation_fraction: 0.25}}\n"
+                                    "model: {layers: [flatten, linear: {units: 1}]}\ntrain: {epochs: 1, batch: 48}\nruntime: {threads: 1, progress: false}\n")
+        for command, end in ((words + ["out=" + o.tmp("out")], "shard-00000.h5.tmp"), (words + ["out=" + o.tmp("out")], "index.h5.tmp"),
+                             (["train", job], ".h5.tmp"), (["train", job], "report.json.tmp")):
+            for k in range(1, 12):
+                shutil.rmtree(o.tmp("close-run"), ignore_errors=True)
+                shutil.rmtree(o.tmp("out"), ignore_errors=True)
+                r = o.orrery(*command, code=None, env={"LD_PRELOAD": o.HOLD, "ORR_CLOSE_FAILS": end, "ORR_CLOSE_FROM": str(k)})
+                if r.code == 0:
+                    break
+                self.refused(r, end[:-4])
+            self.assertEqual(r.code, 0)
+            self.assertGreater(k, 1)
+        shutil.rmtree(o.tmp("out"), ignore_errors=True)
+
     # ---- numbers that pass an end ----
     def test_row_numbers(self):
         """Ids that int64 cannot hold are refused; they would be negative."""

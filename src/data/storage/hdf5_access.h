@@ -20,8 +20,8 @@
 extern "C" {
 #endif
 
-/* HDF5 prints its error stack unless told otherwise, each thread anew: first in every function that
- * others call. */
+/* HDF5 prints its error stack unless told otherwise, each thread anew, and does things at the end
+ * of the process: first in every function that others call. */
 void orr_h5_silence(void);
 
 /* orr_fail with HDF5's own innermost reason after the text.  Call it right after the call that
