@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* ---- the mask ---- */
@@ -160,7 +161,7 @@ int orr_cores_usable(void)
 /* Seconds that the mask's cores were busy since the system's start; < 0: it does not tell. */
 static double busy_seconds(const orr_core_room *r)
 {
-    enum { IDLE = 3, IOWAIT = 4, FIELDS = 8 }; /* guests are within user and nice */
+    enum { NICE = 1, IDLE = 3, IOWAIT = 4, FIELDS = 8 }; /* guests are within user and nice */
     double ticks = 0;
     int seen = 0;
     char line[512];
@@ -177,7 +178,7 @@ static double busy_seconds(const orr_core_room *r)
         seen++;
         for (int i = 0; i < FIELDS; i++) {
             double x = strtod(p, &p);
-            if (i != IDLE && i != IOWAIT) ticks += x;
+            if (i != IDLE && i != IOWAIT && (i != NICE || r->is_nice)) ticks += x;
         }
     }
     fclose(f);
@@ -189,6 +190,7 @@ void orr_core_room_start(orr_core_room *r, const char *root)
     *r = (orr_core_room){ .at = -1 };
     read_mask(&r->mask);
     r->cores = r->room = orr_cores_allowed();
+    r->is_nice = getpriority(PRIO_PROCESS, 0) > 0;
     if (snprintf(r->path, sizeof r->path, "%s/proc/stat", root) >= (int)sizeof r->path)
         r->path[0] = '\0';
 }

@@ -4,7 +4,8 @@
  * default), the quotas of the control groups that the process is in (containers, Slurm, systemd:
  * cpu.max of version 2, cpu.cfs_quota_us of version 1; each group's and its parents'), and other
  * work on the same cores.  The first two hold for the whole run.  The third comes and goes: busy
- * time of the allowed cores in /proc/stat, less this process's own.
+ * time of the allowed cores in /proc/stat, less this process's own; not that of work which gives
+ * way (nice), unless this process is such work, too.
  *
  * `root` goes before every path that is read ("" = the system's own; tests pretend).
  * Not collective. */
@@ -40,6 +41,7 @@ typedef struct orr_core_room {
     orr_core_mask mask;
     char path[ORR_PATH_MAX]; /* of the system's times; "" = they cannot be read */
     int cores;               /* of the mask */
+    int is_nice;             /* as nice counts in the system's times */
     int room;                /* of these, without what others use: 1 to cores */
     double others;           /* cores' worth of others' work, as last seen */
     double at, busy, own;    /* seconds, when last looked */

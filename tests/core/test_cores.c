@@ -158,7 +158,8 @@ static void threads_follow_the_quota(void **state)
     }
 }
 
-/* Four cores' times in ticks: `each` seconds of user and of system time, the rest idle. */
+/* Four cores' times in ticks: `each` seconds of user and system time, more of what is nice, the
+ * rest idle. */
 static void put_stat(const double each[4])
 {
     const double tick = (double)sysconf(_SC_CLK_TCK);
@@ -166,8 +167,8 @@ static void put_stat(const double each[4])
 
     for (int i = 0; i < 4; i++)
         (void)snprintf(text + strlen(text), sizeof text - strlen(text),
-                       "cpu%d %.0f 0 %.0f 99999 777 0 0 0 %.0f 0\n", i, each[i] / 2 * tick,
-                       each[i] / 2 * tick, each[i] * tick);
+                       "cpu%d %.0f %.0f %.0f 99999 777 0 0 0 %.0f 0\n", i, each[i] / 2 * tick,
+                       7 * each[i] * tick, each[i] / 2 * tick, each[i] * tick);
     (void)snprintf(text + strlen(text), sizeof text - strlen(text), "intr 1 2 3\n");
     put("/proc/stat", text);
 }
@@ -181,6 +182,7 @@ static orr_core_room four_cores(void)
     for (int i = 0; i < 4; i++)
         CPU_SET_S(i, sizeof r.mask, r.mask.set);
     r.cores = r.room = 4;
+    r.is_nice = 0;
     return r;
 }
 
@@ -222,6 +224,21 @@ static void others_take_cores(void **state)
     }
 }
 
+/* Who is nice has to count the nice ones, too. */
+static void one_of_the_nice(void **state)
+{
+    orr_core_room r = four_cores();
+    double busy[4] = { 0 }, now = orr_now();
+
+    (void)state;
+    r.is_nice = 1;
+    put_stat(busy);
+    assert_int_equal(orr_core_room_at(&r, now, 0), 4);
+    busy[0] = 0.125; /* and 7 times as much that is nice */
+    put_stat(busy);
+    assert_int_equal(orr_core_room_at(&r, now + 1, 0), 3);
+}
+
 static void times_that_cannot_be_read(void **state)
 {
     orr_core_room r = four_cores();
@@ -248,6 +265,7 @@ int main(void)
         cmocka_unit_test_setup(quotas_of_version_1, empty),
         cmocka_unit_test_setup(threads_follow_the_quota, empty),
         cmocka_unit_test_setup(others_take_cores, empty),
+        cmocka_unit_test_setup(one_of_the_nice, empty),
         cmocka_unit_test_setup(times_that_cannot_be_read, empty),
     };
     int failed;

@@ -114,7 +114,8 @@ class Status(unittest.TestCase):
         for ranks in (0, 3) if o.MPIRUN else (0,):
             with self.subTest(ranks=ranks):
                 run, folder = o.tmp(f"traced-{ranks}"), o.tmp(f"timeline-{ranks}")
-                o.orrery("train", self.job, "run=" + run, "runtime.timeline=" + folder, "runtime.timeline_share=1", ranks=ranks)
+                o.orrery("train", self.job, "run=" + run, "runtime.timeline=" + folder, "runtime.timeline_share=1", "runtime.checkpoint_seconds=0",
+                         ranks=ranks)
                 self.assertEqual(o.results(run), self.whole, "tracing changed a result")
                 events = timeline(os.path.join(folder, "timeline.json"))
                 names = {(e["pid"], e["tid"]): e["args"]["name"] for e in events if e["name"] == "thread_name"}
@@ -200,7 +201,7 @@ class Status(unittest.TestCase):
             for victim in range(ranks):
                 for point, cause in causes if ranks == 3 else causes[:2]:
                     run = o.tmp(f"slow-{ranks}-{victim}-{point}")
-                    r = o.orrery("train", self.job, "run=" + run, ranks=ranks, env=slow(point, victim, 25))
+                    r = o.orrery("train", self.job, "run=" + run, ranks=ranks, env=slow(point, victim, 15))
                     what = f"{point} of rank {victim} of {ranks}"
                     self.assertEqual(o.results(run), self.whole, what)
                     with open(os.path.join(run, "timing.csv")) as f:

@@ -63,7 +63,7 @@ def tidy(build, path, command, tool, folder):
         return None
     done = subprocess.run(["clang-tidy", "--quiet", "-p", build, path], capture_output=True, text=True)
     if done.returncode != 0:
-        return done.stdout.strip() or done.stderr.strip()
+        return done.stdout.strip() or done.stderr.strip() or f"{path}: clang-tidy ended with {done.returncode}, and said nothing"
     if note and key(command, tool) == note:  # nobody has edited it meanwhile
         with open(os.path.join(folder, note), "w", encoding="utf-8"):
             pass

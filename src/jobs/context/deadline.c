@@ -11,16 +11,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const double least = 60; /* seconds */
+static double from_environment(const char *name, double otherwise)
+{
+    const char *text = getenv(name);
+    double seconds;
+
+    return text && *text && orr_parse_real(&seconds, text) == ORR_OK ? seconds : otherwise;
+}
 
 static double limit(void)
 {
     const orr_comm_opts defaults = ORR_COMM_OPTS_INIT;
-    const char *text = getenv("ORR_WAIT");
-    double seconds = defaults.deadline;
+    const double least = from_environment("ORR_WAIT_LEAST", 60);
 
-    if (text && *text && orr_parse_real(&seconds, text) != ORR_OK) seconds = least;
-    return fmin(fmax(seconds, least), 1e9);
+    return fmin(fmax(from_environment("ORR_WAIT", defaults.deadline), least), 1e9);
 }
 
 /* The main thread is stuck and may hold any lock, stdio's as well. */

@@ -2,8 +2,9 @@
  * MPI_Abort, MPI's own ways to make communicators, HDF5's collective writes.
  *
  * A thread (core/watchdog.h) ends the process by _exit when the call has not come back within
- * ORR_WAIT seconds, or within a minute where ORR_WAIT is less: a start and a disk take their time,
- * and what waits for data has deadlines of its own (comm/comm.h).   Not collective. */
+ * ORR_WAIT seconds, or within a minute where ORR_WAIT is less (for tests: ORR_WAIT_LEAST seconds):
+ * a start and a disk take their time, and what waits for data has deadlines of its own
+ * (comm/comm.h). Not collective. */
 #ifndef ORR_JOBS_CONTEXT_DEADLINE_H
 #define ORR_JOBS_CONTEXT_DEADLINE_H
 
