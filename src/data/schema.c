@@ -79,9 +79,9 @@ orr_status orr_schema_check(const orr_schema *s)
     if (s->y_type == ORR_Y_CLASS && (s->n_classes < 1 || s->n_classes > ORR_MAX_CLASSES))
         return orr_fail(ORR_ERR_SHAPE, "%d classes; 1 to %d are possible", s->n_classes,
                         ORR_MAX_CLASSES);
-    if (s->y_type == ORR_Y_VALUE && (s->y_width < 1 || s->y_width > 65536))
-        return orr_fail(ORR_ERR_SHAPE, "targets of %d numbers; 1 to 65536 are possible",
-                        s->y_width);
+    if (s->y_type == ORR_Y_VALUE && (s->y_width < 1 || s->y_width > ORR_MAX_TARGETS))
+        return orr_fail(ORR_ERR_SHAPE, "targets of %d numbers; 1 to %d are possible", s->y_width,
+                        ORR_MAX_TARGETS);
     if (s->id_type == ORR_ID_TEXT && (s->id_bytes < 1 || s->id_bytes > ORR_ID_TEXT_MAX))
         return orr_fail(ORR_ERR_SHAPE, "ids of %d bytes; 1 to %d are possible", s->id_bytes,
                         ORR_ID_TEXT_MAX);

@@ -39,6 +39,7 @@ enum {
     ORR_MAX_CLASSES = 1000,
     ORR_MAX_CHANNELS = 64,
     ORR_MAX_AUX = 64,
+    ORR_MAX_TARGETS = 65536, /* numbers of a sample */
     ORR_MAX_TARGET_NAMES = 16,
     ORR_DATA_NAME_MAX = 64,
     ORR_FEATURE_NAMES_MAX = 60000, /* bytes; a text attribute holds less than 64 KiB */

@@ -29,10 +29,10 @@ static orr_status crashes(void *ctx)
 
 static orr_status recurses(volatile int depth)
 {
-    volatile char room[4096];
+    volatile char room[4096] = { 0 };
 
     room[depth % 4096] = (char)depth;
-    return depth < 0 ? ORR_OK : (orr_status)(recurses(depth + 1) + room[0] * 0);
+    return depth < 0 || recurses(depth + 1) != ORR_OK ? ORR_OK : (orr_status)(room[1] * 0);
 }
 
 static orr_status overflows(void *ctx)

@@ -5,6 +5,7 @@ nothing left, and no end of time, memory or disk in sight but one that is near.
 import bz2
 import gzip
 import io
+import json
 import os
 import resource
 import shutil
@@ -122,6 +123,37 @@ class Hostile(unittest.TestCase):
             for cards in (head, table):
                 f.write("".join(c.ljust(80) for c in cards).ljust(2880).encode())
         self.refused(self.imports(o.tmp("lie.fits")), "lie.fits")
+        with h5py.File(o.tmp("text.h5"), "w") as f:
+            f["x"], f["long"], f["longer"] = X, np.array([b"a"] * 20, "S5000"), np.array(["a" * 5000] * 20, h5py.string_dtype())
+        for name in ("long", "longer"):
+            self.refused(self.imports(o.tmp("text.h5"), "input.id=" + name), "text.h5: " + name, "4096")
+
+    def test_models_that_lie(self):
+        """What a model says of its samples takes no memory before the numbers for it are there."""
+        csv = o.write("lie.csv", "id,a,b,y\n" + "".join(f"{i},{i * 7 % 13},{i % 5}.5,{i % 2}\n" for i in range(60)))
+        o.orrery("import", "out=" + o.tmp("lie-set"), "input.files=" + csv, "input.id=id", "input.label=y")
+        run = o.tmp("lie-run")
+        job = o.write("lie.yaml", f"run: {run}\ndata: {{train: {o.tmp('lie-set')}, validation_fraction: 0.25, transforms: [standardise: {{per: train_channel}}]}}\n"
+                                  "model: {layers: [flatten, linear: {units: 1}]}\ntrain: {epochs: 1, batch: 48}\nruntime: {threads: 1, progress: false}\n")
+        o.orrery("train", job)
+        for keys, value in ((("channels",), 2**31 - 1), (("height", "width", "channels"), 2**31 - 1), (("width",), 2**30), (("y_width",), 2**31 - 1),
+                            (("bins",), 2**31 - 1), (("channels",), 2**40), (("classes",), 2**31 - 1)):
+            path = o.tmp("lie.h5")
+            shutil.copyfile(run + "/model.h5", path)
+            with h5py.File(path, "r+") as f:
+                samples = json.loads(f["samples"][0])
+                samples.update({k: value for k in keys})
+                del f["samples"]
+                f["samples"] = np.array([json.dumps(samples).encode()])
+            r = bounded("evaluate", path, o.tmp("lie-set"))
+            self.refused(r, "lie.h5")
+            self.assertLess(r.seconds, 5)
+        for name, value in (("epoch", 2**62), ("steps", -(2**62))):
+            shutil.copyfile(run + "/checkpoint-last.h5", run + "/kept")
+            with h5py.File(run + "/checkpoint-last.h5", "r+") as f:
+                f["counts"][0 if name == "epoch" else 2] = value
+            self.refused(bounded("train", job), "checkpoint-last.h5", "make no sense")
+            os.rename(run + "/kept", run + "/checkpoint-last.h5")
 
     def test_yaml(self):
         for text in ("[" * (4 << 20), "{a: " * (1 << 20), "- " * (2 << 20), "- &a x\n" * 600000):

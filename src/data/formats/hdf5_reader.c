@@ -245,6 +245,7 @@ typedef struct {
 } links;
 
 /* Called before an external link is followed: a negative answer ends it. */
+/* NOLINTBEGIN(readability-non-const-parameter): as the library declares it */
 static herr_t refuse_link(const char *file, const char *group, const char *other_file,
                           const char *object, unsigned *flags, hid_t fapl, void *ctx)
 {
@@ -257,6 +258,7 @@ static herr_t refuse_link(const char *file, const char *group, const char *other
     snprintf(l->refused, sizeof l->refused, "%s in %.120s", object, other_file);
     return -1;
 }
+/* NOLINTEND(readability-non-const-parameter) */
 
 /* l must not move until it was closed. */
 static void open_links(links *l, const orr_trust *trust)

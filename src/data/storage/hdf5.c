@@ -385,6 +385,7 @@ static const H5FD_class_t bounded_class = {
     .fl_map = H5FD_FLMAP_DICHOTOMY,
 };
 
+/* NOLINTBEGIN(readability-non-const-parameter): as the library declares it */
 static herr_t refuse_link(const char *file, const char *group, const char *other_file,
                           const char *object, unsigned *flags, hid_t fapl, void *ctx)
 {
@@ -397,6 +398,7 @@ static herr_t refuse_link(const char *file, const char *group, const char *other
     (void)ctx;
     return -1;
 }
+/* NOLINTEND(readability-non-const-parameter) */
 
 hid_t orr_h5_within(void)
 {

@@ -523,7 +523,7 @@ static orr_status read_description(orr_model *m, const char *text, const char *p
     x_type = whole(o, "x_type", ORR_X_U8);
     y_type = whole(o, "y_type", ORR_Y_VALUE);
     s->n_classes = whole(o, "classes", ORR_MAX_CLASSES);
-    s->y_width = whole(o, "y_width", INT32_MAX);
+    s->y_width = whole(o, "y_width", ORR_MAX_TARGETS);
     m->threshold = orr_json_get(o, "threshold", 0);
     l->pos_weight = orr_json_get(o, "pos_weight", 0);
     l->bins = (orr_bins){ whole(o, "bins", INT32_MAX), orr_json_get(o, "bins_min", 0),
@@ -545,7 +545,8 @@ static orr_status read_description(orr_model *m, const char *text, const char *p
         l->options = orr_strdup(orr_json_text(o, "loss_options", NULL));
     cJSON_Delete(o);
     if (s->h < 1 || s->w < 1 || s->c < 1 || s->n_dims < 0 || x_type < 0 || y_type < 0 ||
-        s->n_classes < 0 || s->y_width < 0 || l->bins.count < 0)
+        s->n_classes < 0 || s->y_width < 0 || l->bins.count < 0 ||
+        (int64_t)s->h * s->w > INT32_MAX / s->c) /* as orr_schema_check_shape has it */
         return orr_fail(ORR_ERR_FORMAT, "%s: its description of samples makes no sense", path);
     s->x_type = (orr_x_type)x_type;
     s->y_type = (orr_y_type)y_type;
@@ -641,7 +642,9 @@ static orr_status read_loss(orr_model *m, const orr_read_loss *l, const char *pa
 
     if (l->options) ORR_TRY_GOTO(st, done, orr_config_parse(&config, l->options, path));
     if (config) kind.options = orr_config_root(config);
-    ORR_TRY_GOTO(st, done, choose_loss(m, &kind, l->pos_weight, &l->bins));
+    st = choose_loss(m, &kind, l->pos_weight, &l->bins);
+    if (st == ORR_ERR_OPTION) st = orr_fail_prefix(ORR_ERR_FORMAT, "%s: ", path);
+    ORR_TRY_GOTO(st, done, st);
     st = orr_loss_check_net(&m->loss, m->graph, &m->remarks);
     if (st == ORR_ERR_OPTION) {
         orr_log0(ORR_WARN, "model", "%s was trained with answers that are squashed twice: %s", path,
