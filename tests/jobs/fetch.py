@@ -500,4 +500,4 @@ class Fetch(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1] + sys.argv[2:])
+    o.main_beside(sys.argv[:1] + sys.argv[2:])

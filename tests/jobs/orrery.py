@@ -1,5 +1,6 @@
 """What the tests of whole commands share: running orrery, small surveys, comparing runs."""
 import atexit
+import concurrent.futures
 import hashlib
 import os
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest
 
 ORRERY = os.environ["ORRERY"]
 MPIRUN = os.environ.get("ORRERY_MPIRUN") or ""
@@ -29,6 +31,30 @@ def shared_data():
         if path and os.path.isdir(path):
             return os.path.abspath(path)
     return None
+
+
+class Beside(unittest.TestSuite):
+    """The tests of a class, AT_ONCE at a time: for those that mostly wait, in folders of their own."""
+    AT_ONCE = 3
+
+    def run(self, result, debug=False):
+        cases = list(self)
+        if not cases or not all(isinstance(c, unittest.TestCase) for c in cases):
+            return super().run(result, debug)
+        kind = type(cases[0])
+        kind.setUpClass()
+        with concurrent.futures.ThreadPoolExecutor(self.AT_ONCE) as pool:
+            list(pool.map(lambda case: case.run(result), cases))
+        kind.tearDownClass()
+        kind.doClassCleanups()
+        return result
+
+
+def main_beside(argv=None):
+    """unittest.main, with tests of a class beside one another."""
+    loader = unittest.TestLoader()
+    loader.suiteClass = Beside
+    unittest.main(argv=argv, testLoader=loader)
 
 
 def skip(reason):
