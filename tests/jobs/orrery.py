@@ -34,7 +34,8 @@ def shared_data():
 
 
 class Beside(unittest.TestSuite):
-    """The tests of a class, AT_ONCE at a time: for those that mostly wait, in folders of their own."""
+    """The tests of a class, AT_ONCE at a time: for those that mostly wait, in folders of their
+    own."""
     AT_ONCE = 3
 
     def run(self, result, debug=False):

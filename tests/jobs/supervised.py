@@ -61,14 +61,18 @@ def processes(word):
     return found
 
 
+def parent(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return int(f.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
+
+
 def ranks(word):
-    """{rank: pid} of a job's ranks."""
-    found = {}
-    for pid in processes(word):
-        e = environ(pid)
-        if "OMPI_COMM_WORLD_RANK" in e:
-            found[int(e["OMPI_COMM_WORLD_RANK"])] = pid
-    return found
+    """{rank: pid} of a job's ranks, and not of what a rank has started to look at a file."""
+    of = {pid: environ(pid).get("OMPI_COMM_WORLD_RANK") for pid in processes(word)}
+    return {int(rank): pid for pid, rank in of.items() if rank and of.get(parent(pid)) != rank}
 
 
 def mpirun_of(word):
