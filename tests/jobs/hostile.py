@@ -16,6 +16,7 @@ import sys
 import time
 import unittest
 import zipfile
+import zlib
 
 import h5py
 import numpy as np
@@ -95,6 +96,11 @@ class Hostile(unittest.TestCase):
 
     def test_unpacks_without_end(self):
         self.bombs()
+        with h5py.File(o.tmp("chunk.h5"), "w") as f:
+            d = f.create_dataset("x", (4096, 4), "f4", chunks=(2048, 4), compression="gzip")
+            d[:2048] = 1
+            d.id.write_direct_chunk((2048, 0), zlib.compress(bytes(100 << 20), 1))
+        self.refused(self.imports(o.tmp("chunk.h5")), "chunk.h5: x", "packed bytes, that are to become 32768")
         for name in ("b.csv.gz", "b.csv.bz2", "b.npz", "b.h5"):
             r = self.imports(o.tmp(name))
             self.refused(r, name, "more than the 268435456 that are allowed", "max_unpacked")

@@ -559,6 +559,15 @@ static void add_steps(orr_text *text, const char *key, const char *list)
     orr_text_printf(text, "%s:%s%s\n", key, list[0] == '[' ? " " : "\n", list);
 }
 
+/* What a job file would be told is wrong with the file here, and named with it. */
+static orr_status of_file(orr_status st, const char *path)
+{
+    if (st != ORR_ERR_OPTION) return st;
+    if (strncmp(orr_error_text(), path, strlen(path)) == 0)
+        return orr_fail_prefix(ORR_ERR_FORMAT, "%s", "");
+    return orr_fail_prefix(ORR_ERR_FORMAT, "%s: ", path);
+}
+
 /* The transforms' texts are YAML lists; their trees live as long as the model. */
 static orr_status read_texts(orr_model *m, const char *graph, const char *transforms,
                              const char *aux_transforms, const char *path)
@@ -640,11 +649,11 @@ static orr_status read_loss(orr_model *m, const orr_read_loss *l, const char *pa
     orr_config *config = NULL;
     orr_status st = ORR_OK;
 
-    if (l->options) ORR_TRY_GOTO(st, done, orr_config_parse(&config, l->options, path));
+    if (l->options) st = orr_config_parse(&config, l->options, path);
+    ORR_TRY_GOTO(st, done, of_file(st, path));
     if (config) kind.options = orr_config_root(config);
     st = choose_loss(m, &kind, l->pos_weight, &l->bins);
-    if (st == ORR_ERR_OPTION) st = orr_fail_prefix(ORR_ERR_FORMAT, "%s: ", path);
-    ORR_TRY_GOTO(st, done, st);
+    ORR_TRY_GOTO(st, done, of_file(st, path));
     st = orr_loss_check_net(&m->loss, m->graph, &m->remarks);
     if (st == ORR_ERR_OPTION) {
         orr_log0(ORR_WARN, "model", "%s was trained with answers that are squashed twice: %s", path,
@@ -667,7 +676,8 @@ static orr_status read_parts(orr_model *m, orr_store_reader *f, orr_read_loss *l
     ORR_TRY_GOTO(st, done, read_description(m, samples, orr_store_reader_path(f), l));
     ORR_TRY_GOTO(st, done, orr_store_get_text(f, "transforms", &transforms));
     ORR_TRY_GOTO(st, done, orr_store_get_text(f, "aux_transforms", &aux));
-    ORR_TRY_GOTO(st, done, read_texts(m, graph, transforms, aux, orr_store_reader_path(f)));
+    st = read_texts(m, graph, transforms, aux, orr_store_reader_path(f));
+    ORR_TRY_GOTO(st, done, of_file(st, orr_store_reader_path(f)));
     ORR_TRY_GOTO(st, done, read_numbers(m->transform, f, "transform_numbers"));
     st = read_numbers(m->aux_transform, f, "aux_transform_numbers");
 done:
