@@ -69,7 +69,8 @@ class AnyTime(unittest.TestCase):
         o.orrery("train", o.tmp("whole.yaml"))
         p = start("train", job("killed", self.train, self.test, 300, runtime=", checkpoint_seconds: 0"))
         wait_for(lambda: os.path.exists(f"{run}/model.h5"), p)
-        with h5py.File(f"{run}/model.h5") as f:  # before the end
+        # before the end; copied, since the next one may be getting its name
+        with h5py.File(shutil.copy(f"{run}/model.h5", o.tmp("early.h5"))) as f:
             self.assertIn("checkpoint", json.loads(f["record"][0]))
         os.killpg(p.pid, 9)
         p.communicate()
@@ -94,6 +95,64 @@ class AnyTime(unittest.TestCase):
         # and on, to the same bytes
         o.orrery("train", o.tmp("killed.yaml"), ranks=2 if o.MPIRUN else 0)
         self.assertEqual(o.results(run), o.results(whole))
+
+    def test_overwrite(self):
+        run = o.tmp("again")
+        first, other = job("again", self.train, self.test, 3), job("other", self.train, self.test, 2, ", seed: 4")
+        fresh, keep = o.tmp("fresh"), os.path.join(run, "notes.txt")
+        o.orrery("train", other, "run=" + fresh)
+        o.orrery("train", first)
+        before = o.tree(run)
+        with open(keep, "w") as f:
+            f.write("mine")
+        refused = o.orrery("train", other, "run=" + run, code=2)
+        self.assertIn("overwrite=true", refused.err)
+        # a job that is not valid removes nothing
+        o.orrery("train", other, "run=" + run, "overwrite=true", "train.select=rmse", code=2)
+        o.orrery("train", other, "run=" + run, "overwrite=true", "data.train=" + o.tmp("nowhere"), code=1)
+        self.assertEqual({k: v for k, v in o.tree(run).items() if k in o.RESULTS}, {k: v for k, v in before.items() if k in o.RESULTS})
+        o.orrery("train", other, "run=" + run, "overwrite=true", ranks=2 if o.MPIRUN else 0)
+        self.assertEqual(o.results(run), o.results(fresh))
+        with open(keep) as f:
+            self.assertEqual(f.read(), "mine")
+        # the same job is left as it is, another training set is another run
+        o.orrery("train", other, "run=" + run, "overwrite=true")
+        self.assertEqual(o.results(run), o.results(fresh))
+        less = table("less", 150, 7, classes=2, names=("galaxy", "star"))
+        moved = o.tmp("moved")
+        shutil.copytree(less, moved)
+        o.orrery("train", other, "run=" + run, "overwrite=true", "data.train=" + moved)
+        shutil.rmtree(moved)
+        shutil.copytree(self.train, moved)
+        refused = o.orrery("train", other, "run=" + run, "data.train=" + moved, code=1)
+        self.assertIn("training set has changed", refused.err)
+        o.orrery("train", other, "run=" + run, "overwrite=true", "data.train=" + moved)
+        self.assertNotEqual(o.results(run)["model.h5"], o.results(fresh)["model.h5"], "data.train is in it")
+        self.assertTrue(np.array_equal(answers(run, self.test), answers(fresh, self.test)))
+        # a live run, and what is none of train's
+        p = start("train", job("live", self.train, self.test, 100000))
+        wait_for(lambda: os.path.exists(o.tmp("live/model.h5")), p)
+        refused = o.orrery("train", other, "run=" + o.tmp("live"), "overwrite=true", code=1)
+        self.assertIn("another job is running here", refused.err)
+        os.killpg(p.pid, 9)
+        p.communicate()
+        os.makedirs(o.tmp("cv"))
+        shutil.copy(o.write("cv-job.yaml", "cv:\n  folds: 3\n"), o.tmp("cv/job.yaml"))
+        refused = o.orrery("train", other, "run=" + o.tmp("cv"), "overwrite=true", code=1)
+        self.assertIn("another command", refused.err)
+
+    def test_overwrite_folds(self):
+        run, fresh = o.tmp("folds"), o.tmp("folds-fresh")
+        text = f"data: {{train: {self.train}, validation_fraction: 0.3}}\nmodel: {net(6, 1)}\ntrain: {{epochs: 1, batch: 32, lr: 0.02}}\nruntime: {{threads: 1, progress: false}}\n"
+        cv = o.write("folds.yaml", f"run: {run}\ncv: {{folds: 3}}\n" + text)
+        o.orrery("cv", cv)
+        o.orrery("cv", cv, "run=" + fresh, "cv.folds=2", "train.lr=0.05")
+        refused = o.orrery("cv", cv, "cv.folds=2", "train.lr=0.05", code=2)
+        self.assertIn("overwrite=true", refused.err)
+        o.orrery("cv", cv, "cv.folds=2", "train.lr=0.05", "overwrite=true", ranks=2 if o.MPIRUN else 0)
+        self.assertEqual(sorted(os.listdir(run + "/tasks")), sorted(os.listdir(fresh + "/tasks")))
+        for name in ("oof.h5", "oof.csv", "report.json"):
+            self.assertEqual(o.sha(f"{run}/{name}"), o.sha(f"{fresh}/{name}"), name)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
+static int is_key(const char *word, const orr_option *rows)
+{
+    for (const orr_option *o = rows; o->type != ORR_OPT_END; o++)
+        if (strcmp(word, o->key) == 0) return 1;
+    return 0;
+}
+
 /* Is this "key=value" one of the command's own, or, being no key of a job, most like one?  Such a
  * one is refused with the right word. */
 static int is_own(const char *assignment)
@@ -17,8 +24,8 @@ static int is_own(const char *assignment)
     int n = 0;
 
     snprintf(word, sizeof word, "%.*s", (int)strcspn(assignment, "="), assignment);
-    for (const orr_option *o = orr_train_job_options; o->type != ORR_OPT_END; o++)
-        if (strcmp(word, o->key) == 0) return 0;
+    if (is_key(word, orr_lr_range_options)) return 1;
+    if (is_key(word, orr_train_job_options)) return 0;
     for (const orr_option *o = orr_lr_range_options; o->type != ORR_OPT_END && n < 32; o++)
         names[n++] = o->key;
     return orr_nearest(word, names, n) != NULL;

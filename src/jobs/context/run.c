@@ -77,8 +77,129 @@ static void remove_leftovers(const orr_run *r)
     if (d) closedir(d);
 }
 
+/* ---- what is removed for another job ---- */
+static const char *const results[] = { "metrics.jsonl",
+                                       "history.csv",
+                                       "timing.csv",
+                                       "status.json",
+                                       "checkpoint-last.h5",
+                                       "checkpoint-best.h5",
+                                       "model.h5",
+                                       "report.json",
+                                       "log.txt",
+                                       "statistics.h5",
+                                       "oof.h5",
+                                       "oof.csv",
+                                       "test.csv",
+                                       "folds.csv",
+                                       "seeds.h5",
+                                       "weights.csv",
+                                       "stop.json" };
+
+static int begins(const char *s, const char *with)
+{
+    return strncmp(s, with, strlen(with)) == 0;
+}
+
+static int ends(const char *s, const char *with)
+{
+    size_t n = strlen(s), m = strlen(with);
+
+    return n >= m && strcmp(s + n - m, with) == 0;
+}
+
+/* A name that a command gives to a result, or to one that is not whole yet. */
+static int is_ours(const char *name)
+{
+    char plain[256];
+
+    snprintf(plain, sizeof plain, "%s", name);
+    if (ends(plain, ".tmp")) plain[strlen(plain) - 4] = '\0';
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++)
+        if (strcmp(plain, results[i]) == 0) return 1;
+    return (begins(plain, "predictions-") && (ends(plain, ".csv") || ends(plain, ".h5"))) ||
+           (begins(plain, "timing.") && ends(plain, ".csv")) ||
+           (begins(plain, "status-fold-") && ends(plain, ".json"));
+}
+
+static orr_status remove_ours(const char *dir, int all)
+{
+    char path[ORR_PATH_MAX];
+    DIR *d = opendir(dir);
+    const struct dirent *e;
+    orr_status st = ORR_OK;
+
+    while (st == ORR_OK && d && (e = readdir(d))) {
+        int goes = is_ours(e->d_name) ||
+                   (all && (strcmp(e->d_name, job_name) == 0 || strcmp(e->d_name, ".lock") == 0));
+        if (!goes || orr_path_join(path, dir, e->d_name) != ORR_OK) continue;
+        if (unlink(path) != 0 && errno != ENOENT)
+            st = orr_fail(ORR_ERR_IO, "%s: cannot be removed: %s", path, strerror(errno));
+    }
+    if (d) closedir(d);
+    return st;
+}
+
+/* A training of a larger job: a folder in tasks that has a job. */
+static orr_status remove_task(const char *tasks, const char *name)
+{
+    char dir[ORR_PATH_MAX], job[ORR_PATH_MAX];
+
+    ORR_TRY(orr_path_join(dir, tasks, name));
+    ORR_TRY(orr_path_join(job, dir, job_name));
+    if (!orr_path_exists(job)) return ORR_OK;
+    ORR_TRY(remove_ours(dir, 1));
+    (void)rmdir(dir); /* what else is in it stays */
+    return ORR_OK;
+}
+
+orr_status orr_run_clear(const char *dir)
+{
+    char tasks[ORR_PATH_MAX];
+    const struct dirent *e;
+    DIR *d;
+    orr_status st = ORR_OK;
+
+    ORR_TRY(remove_ours(dir, 0));
+    ORR_TRY(orr_path_join(tasks, dir, "tasks"));
+    d = opendir(tasks);
+    while (st == ORR_OK && d && (e = readdir(d)))
+        if (e->d_name[0] != '.') st = remove_task(tasks, e->d_name);
+    if (d) closedir(d);
+    (void)rmdir(tasks);
+    return st;
+}
+
+static orr_status replace(const orr_run *r, const orr_run_offer *offer, const char *then)
+{
+    if (!begins(then, offer->mark))
+        return orr_fail(ORR_ERR_EXISTS,
+                        "%s holds a run of another command, which overwrite=true does not remove; "
+                        "give another run folder",
+                        r->dir);
+    if (r->lock.none)
+        return orr_fail(ORR_ERR_EXISTS,
+                        "%s: no locks there, so it cannot be told whether a job is at work in it; "
+                        "remove the folder yourself, or give another",
+                        r->dir);
+    orr_log(ORR_INFO, "run", "%s: results of another job are removed (overwrite=true)", r->dir);
+    return orr_run_clear(r->dir);
+}
+
+/* ---- the folder and its job ---- */
+/* Another job than the folder's. */
+static orr_status judge_job(orr_run *r, const orr_run_offer *offer, const char *then, int alone)
+{
+    if (offer->judge) ORR_TRY(offer->judge(offer->job, then, r->dir, &r->longer));
+    if (r->longer) return ORR_OK;
+    if (offer->overwrite && alone) return replace(r, offer, then);
+    return orr_same_job(offer->job, then, r->dir, "a run",
+                        offer->mark ? "give another run folder, the same job, or overwrite=true"
+                                    : "give another run folder, or the same job");
+}
+
 /* Compares with, or writes, job.yaml. */
-static orr_status check_job(orr_run *r, const char *job)
+static orr_status check_job(orr_run *r, const orr_run_offer *offer, int alone)
 {
     char path[ORR_PATH_MAX];
     char *then = NULL;
@@ -86,14 +207,19 @@ static orr_status check_job(orr_run *r, const char *job)
     orr_status st;
 
     ORR_TRY(orr_run_path(r, path, job_name));
-    if (!orr_path_exists(path)) ORR_TRY(write_job(path, job));
+    if (!orr_path_exists(path)) ORR_TRY(write_job(path, offer->job));
     ORR_TRY(orr_read_file(&then, &bytes, path, (size_t)16 << 20));
-    st = orr_same_job(job, then, r->dir, "a run", "give another run folder, or the same job");
+    st = orr_same_job(offer->job, then, r->dir, "a run", "");
+    if (st != ORR_OK) {
+        orr_error_clear();
+        st = judge_job(r, offer, then, alone);
+        if (st == ORR_OK) st = write_job(path, offer->job);
+    }
     orr_free(then);
     return st;
 }
 
-static orr_status open_folder(orr_run *r, const char *dir, const char *job, int shared)
+static orr_status open_folder(orr_run *r, const char *dir, const orr_run_offer *offer, int shared)
 {
     orr_status st;
 
@@ -104,16 +230,16 @@ static orr_status open_folder(orr_run *r, const char *dir, const char *job, int 
     ORR_TRY(orr_make_dirs(dir));
     st = take_lock(r, shared);
     if (st == ORR_OK && !shared && !r->lock.none) remove_leftovers(r);
-    if (st == ORR_OK) st = check_job(r, job);
+    if (st == ORR_OK) st = check_job(r, offer, !shared);
     if (st != ORR_OK) orr_run_close(r);
     return st;
 }
 
-orr_status orr_run_open(orr_run *r, const char *dir, const char *job, int *resume)
+orr_status orr_run_take(orr_run *r, const char *dir, const orr_run_offer *offer, int *resume)
 {
     char path[ORR_PATH_MAX];
 
-    ORR_TRY(open_folder(r, dir, job, 0));
+    ORR_TRY(open_folder(r, dir, offer, 0));
     if (orr_run_path(r, path, "checkpoint-last.h5") != ORR_OK) {
         orr_run_close(r);
         return ORR_ERR_ARG;
@@ -122,9 +248,18 @@ orr_status orr_run_open(orr_run *r, const char *dir, const char *job, int *resum
     return ORR_OK;
 }
 
+orr_status orr_run_open(orr_run *r, const char *dir, const char *job, int *resume)
+{
+    const orr_run_offer offer = { .job = job };
+
+    return orr_run_take(r, dir, &offer, resume);
+}
+
 orr_status orr_run_share(orr_run *r, const char *dir, const char *job)
 {
-    return open_folder(r, dir, job, 1);
+    const orr_run_offer offer = { .job = job };
+
+    return open_folder(r, dir, &offer, 1);
 }
 
 orr_status orr_run_claim(orr_run *r, double seconds)

@@ -28,11 +28,29 @@
 typedef struct orr_run {
     char dir[ORR_PATH_MAX];
     orr_lock lock;
+    int longer; /* orr_run_take: job.yaml was that of a run that goes on as this job */
     FILE *metrics, *history, *timing;
     const char *history_header; /* as this version has it ... */
     char *history_columns; /* ... and as the file has it, when that is another; NULL: it is not */
 } orr_run;
 
+/* A job that asks for a folder. */
+typedef struct orr_run_offer {
+    const char *job;  /* resolved */
+    const char *mark; /* how resolved jobs of its kind begin: of others nothing is removed */
+    int overwrite;    /* results of another job give way */
+    /* *goes_on = may the run of `then` go on as this job (trained longer)?  NULL: no other may. */
+    orr_status (*judge)(const char *now, const char *then, const char *dir, int *goes_on);
+} orr_run_offer;
+
+/* As orr_run_open; another job than job.yaml's goes on with its run where `judge` says so (then
+ * r->longer), or begins anew where it may overwrite: its results are removed under the lock, so
+ * not while it runs; files that are none of ours stay.  ORR_ERR_EXISTS: a run of another kind, or
+ * no locks to tell whether it runs. */
+orr_status orr_run_take(orr_run *r, const char *dir, const orr_run_offer *offer, int *resume);
+/* Removes what commands write into a run folder and into its tasks/NAME, but job.yaml and the lock.
+ * Whoever calls has the lock. */
+orr_status orr_run_clear(const char *dir);
 /* Makes or opens the folder; an existing one must hold the same job. *resume = 1 when there is a
  * checkpoint to go on from.  ORR_ERR_EXISTS when another job has it.  What starts that were killed
  * while they wrote job.yaml have left goes. */

@@ -89,12 +89,19 @@ static orr_status keep_log(const orr_cv *cv)
 static orr_status open_run(const orr_cv *cv, orr_run *run)
 {
     orr_text job = ORR_TEXT_INIT;
+    orr_run_offer offer = { .mark = "cv:\n", .overwrite = cv->job->overwrite };
     int resume, shared = cv->job->cv.only.n > 0;
     orr_status st = orr_cv_job_dump(cv->job, &job);
 
-    if (st == ORR_OK)
-        st = shared ? orr_run_share(run, cv->job->run, job.s)
-                    : orr_run_open(run, cv->job->run, job.s, &resume);
+    offer.job = job.s;
+    if (st == ORR_OK && shared && !cv->job->overwrite)
+        st = orr_run_share(run, cv->job->run, job.s);
+    else if (st == ORR_OK)
+        st = orr_run_take(run, cv->job->run, &offer, &resume);
+    if (st == ORR_OK && shared && cv->job->overwrite) { /* nobody else was at work there */
+        orr_run_close(run);
+        st = orr_run_share(run, cv->job->run, job.s);
+    }
     if (st == ORR_OK) st = keep_log(cv);
     orr_text_free(&job);
     return st;

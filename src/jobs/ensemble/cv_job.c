@@ -47,6 +47,9 @@ static const orr_option cv_options[] = {
 
 const orr_option orr_cv_job_options[] = {
     ORR_OPTION_STRING(orr_cv_job, run, NULL, "folder of the run; an existing one is resumed"),
+    ORR_OPTION_BOOL(orr_cv_job, overwrite, "false",
+                    "replace another cross-validation, or what was trained on other data, in the "
+                    "folder, once this one is known to be valid; the same job is resumed"),
     ORR_OPTION_STRING(orr_cv_job, job, "",
                       "training job that all configurations share, a file beside this one"),
     ORR_OPTION_SECTION(orr_cv_job, cv, cv_options, "folds and seeds"),

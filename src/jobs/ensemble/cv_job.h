@@ -38,6 +38,7 @@ typedef struct orr_cv_configuration {
 
 typedef struct orr_cv_job {
     const char *run, *job;
+    int overwrite; /* another cross-validation, or one of other data, in that folder */
     orr_cv_opts cv;
     const orr_node *configurations, *data, *model, *train;
     orr_runtime_opts runtime;

@@ -101,7 +101,7 @@ static orr_fold_rows rows_of(const orr_cv *cv, const orr_cv_task *t)
 
 /* A training that is done was done on this set with these folds, or its answers are of other
  * samples. */
-static orr_status check_done(const orr_cv *cv, int i)
+static orr_status check_done(const orr_cv *cv, int i, int *done)
 {
     orr_cv_task t = orr_cv_task_of(cv, i);
     const orr_fold_rows rows = rows_of(cv, &t);
@@ -111,9 +111,10 @@ static orr_status check_done(const orr_cv *cv, int i)
 
     ORR_TRY(orr_cv_task_path(cv, i, "", path));
     ORR_TRY(orr_splits_of_fold(&parts, &rows, &cv->job->c[t.configuration].job.data));
-    st = orr_ledger_check(path, parts.identity,
-                          "on another training set or on other folds; remove its folder, or give "
-                          "this cross-validation a run of its own");
+    st = orr_ledger_judge(path, parts.identity,
+                          "on another training set or on other folds; remove its folder, say "
+                          "overwrite=true, or give this cross-validation a run of its own",
+                          cv->job->overwrite, done);
     orr_splits_close(&parts);
     return st;
 }
@@ -143,7 +144,7 @@ static orr_status look_at_all(ledger *l, double *cost, int32_t *done)
     ORR_TRY(weigh(cv, cost));
     for (int i = 0; cv->context->rank == 0 && i < cv->n_tasks; i++) {
         ORR_TRY(is_done(cv, i, &done[i]));
-        if (done[i]) ORR_TRY(check_done(cv, i));
+        if (done[i]) ORR_TRY(check_done(cv, i, &done[i]));
     }
     return ORR_OK;
 }
@@ -195,6 +196,7 @@ static orr_status train_fold(void *ctx, orr_context *group, int i)
     orr_status st;
 
     job.run = run;
+    job.overwrite = cv->job->overwrite;
     job.train.seed = t.seed;
     job.train.seeds = NULL;
     job.runtime = cv->job->runtime;

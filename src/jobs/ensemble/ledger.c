@@ -2,7 +2,9 @@
 #include "jobs/ensemble/ledger.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "core/memory.h"
+#include "jobs/context/run.h"
 
 #include <string.h>
 
@@ -31,4 +33,16 @@ orr_status orr_ledger_check(const char *dir, const char *identity, const char *w
     cJSON_Delete(report);
     orr_free(text);
     return st;
+}
+
+orr_status orr_ledger_judge(const char *dir, const char *identity, const char *why, int overwrite,
+                            int *done)
+{
+    orr_status st = orr_ledger_check(dir, identity, why);
+
+    if (st != ORR_ERR_EXISTS || !overwrite) return st;
+    orr_error_clear();
+    orr_log(ORR_INFO, "run", "%s: done %s; its results are removed (overwrite=true)", dir, why);
+    *done = 0;
+    return orr_run_clear(dir);
 }

@@ -91,11 +91,13 @@ static void stand(family *f)
 static orr_status open_run(family *f)
 {
     orr_text job = ORR_TEXT_INIT;
+    orr_run_offer offer = { .mark = orr_train_job_mark, .overwrite = f->job->overwrite };
     char path[ORR_PATH_MAX];
     int resume;
     orr_status st = orr_train_job_dump(f->job, &job);
 
-    if (st == ORR_OK) st = orr_run_open(&f->run, f->job->run, job.s, &resume);
+    offer.job = job.s;
+    if (st == ORR_OK) st = orr_run_take(&f->run, f->job->run, &offer, &resume);
     orr_text_free(&job);
     ORR_TRY(st);
     ORR_TRY(keep_log(f));
@@ -116,9 +118,10 @@ static orr_status look(const family *f, int32_t done[ORR_LIST_MAX])
         ORR_TRY(task_path(f, i, "", dir));
         ORR_TRY(orr_ledger_is_done(dir, &done[i]));
         if (done[i])
-            ORR_TRY(orr_ledger_check(dir, f->parts.identity,
+            ORR_TRY(orr_ledger_judge(dir, f->parts.identity,
                                      "on another training set; give these seeds a run of their "
-                                     "own"));
+                                     "own, or say overwrite=true",
+                                     f->job->overwrite, &done[i]));
     }
     return ORR_OK;
 }

@@ -138,6 +138,9 @@ static const orr_option train_options[] = {
 
 const orr_option orr_train_job_options[] = {
     ORR_OPTION_STRING(orr_train_job, run, NULL, "folder of the run; an existing run is resumed"),
+    ORR_OPTION_BOOL(orr_train_job, overwrite, "false",
+                    "replace a run of another job, or of other data, in the folder, once this one "
+                    "is known to be valid; the same job is resumed"),
     ORR_OPTION_SECTION(orr_train_job, data, data_options, "samples"),
     ORR_OPTION_SECTION(orr_train_job, model, model_options, "network"),
     ORR_OPTION_SECTION(orr_train_job, train, train_options, "training"),
@@ -247,13 +250,17 @@ orr_status orr_train_job_read(orr_train_job *job, const orr_config *c)
     return ORR_OK;
 }
 
+const char orr_train_job_mark[] = "data:\n";
+
 orr_status orr_train_job_dump(const orr_train_job *job, orr_text *out)
 {
     orr_option rows[8];
     int n = 0;
 
     for (const orr_option *o = orr_train_job_options; o->type != ORR_OPT_END; o++)
-        if (strcmp(o->key, "runtime") != 0 && strcmp(o->key, "run") != 0) rows[n++] = *o;
+        if (strcmp(o->key, "runtime") != 0 && strcmp(o->key, "run") != 0 &&
+            strcmp(o->key, "overwrite") != 0)
+            rows[n++] = *o;
     rows[n] = (orr_option)ORR_OPTION_END;
     return orr_options_dump(job, rows, out, 0);
 }

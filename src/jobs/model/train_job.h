@@ -71,6 +71,7 @@ typedef struct orr_train_opts {
 
 typedef struct orr_train_job {
     const char *run;
+    int overwrite; /* a run of another job, or of other data, in that folder */
     orr_data_opts data;
     orr_model_opts model;
     orr_train_opts train;
@@ -84,8 +85,9 @@ orr_status orr_train_job_read(orr_train_job *job, const orr_config *c);
 /* train.seeds: a number N is seed, seed + 1, ... N of them; a list is these.  ORR_ERR_OPTION: not
  * whole, twice, more than ORR_LIST_MAX. */
 orr_status orr_train_seeds(const orr_train_opts *o, orr_seeds *out);
-/* The resolved job as YAML, without `run` and `runtime`: no result depends on them, and a run's
- * folder may be moved. */
+extern const char orr_train_job_mark[]; /* how a resolved job begins */
+/* The resolved job as YAML, without `run`, `overwrite` and `runtime`: no result depends on them,
+ * and a run's folder may be moved. */
 orr_status orr_train_job_dump(const orr_train_job *job, orr_text *out);
 
 #endif

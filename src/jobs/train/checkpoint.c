@@ -265,12 +265,15 @@ static orr_status load_parts(const orr_checkpoint *c, orr_store_reader *f, orr_t
     if (!fitted) return orr_fail(ORR_ERR_NOMEM, "out of memory: checkpoint");
     ORR_TRY_GOTO(
         st, done,
-        expect_string(f, "job", c->job, "a checkpoint of another job; give another run folder"));
+        expect_string(
+            f, "job", c->job,
+            "a checkpoint of another job; give another run folder, or say overwrite=true"));
     ORR_TRY_GOTO(
         st, done,
         expect_string(
             f, "data", c->data,
-            "the training set has changed since this checkpoint; give another run folder"));
+            "the training set has changed since this checkpoint; give another run folder, or say "
+            "overwrite=true"));
     ORR_TRY_GOTO(st, done, orr_model_pass_parts(f));
     ORR_TRY_GOTO(st, done, orr_store_pass(f, "optimiser_slabs"));
     ORR_TRY_GOTO(st, done, orr_store_get(f, "counts", ORR_STORE_I64, N_COUNTS, counts));
@@ -313,6 +316,19 @@ orr_status orr_checkpoint_load_weights(const orr_checkpoint *c, const char *path
                                        orr_train_state *of)
 {
     return load(c, path, 1, of);
+}
+
+void orr_checkpoint_is_of_other(const char *path, const char *data, int *other)
+{
+    orr_store_reader *f;
+    char *have = NULL;
+    orr_status st = orr_store_open(&f, path, orr_checkpoint_format);
+
+    if (st == ORR_OK) st = orr_store_get_text(f, "data", &have);
+    *other = st == ORR_OK && strcmp(have, data) != 0;
+    if (st != ORR_OK) orr_error_clear();
+    orr_store_close(f);
+    orr_free(have);
 }
 
 orr_status orr_checkpoint_peek(const char *path, orr_train_state *state, char **job,

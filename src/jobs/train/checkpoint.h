@@ -63,6 +63,9 @@ orr_status orr_checkpoint_load(const orr_checkpoint *c, const char *path);
  * when they were saved. */
 orr_status orr_checkpoint_load_weights(const orr_checkpoint *c, const char *path,
                                        orr_train_state *of);
+/* Is the checkpoint of this training set?  *other = 0 where it cannot be read: whoever loads it
+ * says why. */
+void orr_checkpoint_is_of_other(const char *path, const char *data, int *other);
 /* What a checkpoint says of itself, for people: where it stands, its job (the caller's to
  * orr_free), its parameters. */
 orr_status orr_checkpoint_peek(const char *path, orr_train_state *state, char **job,

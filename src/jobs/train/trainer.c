@@ -325,12 +325,31 @@ static orr_status open_files(trainer *t)
     return orr_saver_create(&t->saver, t->job->runtime.checkpoint_async);
 }
 
+/* Rank 0: the folder, with what may be gone on from in it. */
+static orr_status take_folder(trainer *t)
+{
+    const orr_run_offer offer = { .job = t->training.job_text.s,
+                                  .mark = orr_train_job_mark,
+                                  .overwrite = t->job->overwrite };
+    char path[ORR_PATH_MAX];
+    int other = 0;
+
+    ORR_TRY(orr_run_take(&t->run, t->job->run, &offer, &t->resumed));
+    if (!t->resumed || !t->job->overwrite) return ORR_OK;
+    ORR_TRY(orr_run_path(&t->run, path, "checkpoint-last.h5"));
+    orr_checkpoint_is_of_other(path, t->training.parts->identity, &other);
+    if (!other) return ORR_OK;
+    orr_log(ORR_INFO, "train", "%s: results of another training set are removed (overwrite=true)",
+            t->run.dir);
+    t->resumed = 0;
+    return orr_run_clear(t->run.dir);
+}
+
 /* Rank 0 says where the run stands; all ranks read the same checkpoint. */
 static orr_status open_run(trainer *t)
 {
     t->run = (orr_run)ORR_RUN_INIT;
-    ORR_TRY(orr_phase_root(
-        t->context, NULL, orr_run_open(&t->run, t->job->run, t->training.job_text.s, &t->resumed)));
+    ORR_TRY(orr_phase_root(t->context, NULL, take_folder(t)));
     ORR_TRY(orr_comm_bcast(t->context->world, &t->resumed, sizeof t->resumed, 0));
     ORR_TRY(orr_phase(t->context, NULL, load_last(t)));
     if (t->resumed) t->training.schedule.state = t->state.schedule;

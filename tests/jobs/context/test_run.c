@@ -50,6 +50,58 @@ static void test_holds_one_job(void **state)
     orr_run_close(&r);
 }
 
+static void put(const char *name)
+{
+    char path[ORR_PATH_MAX];
+
+    assert_ok(orr_path_join(path, dir, name));
+    assert_ok(orr_write_file(path, "x", 1));
+}
+
+static int is_there(const char *name)
+{
+    char path[ORR_PATH_MAX];
+
+    assert_ok(orr_path_join(path, dir, name));
+    return orr_path_exists(path);
+}
+
+static void test_gives_way(void **state)
+{
+    static const char *const goes[] = { "checkpoint-last.h5",   "model.h5",
+                                        "predictions-test.csv", "timing.2.csv",
+                                        "metrics.jsonl",        "model.h5.tmp" };
+    orr_run_offer offer = { .job = "lr: 0.2\n", .mark = "lr:", .overwrite = 1 };
+    orr_run r, other;
+    int resume;
+
+    (void)state;
+    assert_ok(orr_run_open(&r, dir, job, &resume));
+    for (size_t i = 0; i < sizeof goes / sizeof *goes; i++)
+        put(goes[i]);
+    put("notes.txt");
+    put("my-model.h5");
+    assert_int_equal(orr_run_take(&other, dir, &offer, &resume), ORR_ERR_EXISTS); /* it is live */
+    orr_run_close(&r);
+    offer.mark = "cv:";
+    assert_int_equal(orr_run_take(&r, dir, &offer, &resume),
+                     ORR_ERR_EXISTS); /* another command's */
+    assert_file("job.yaml", job);
+    assert_true(is_there("model.h5"));
+    offer.mark = "lr:";
+    assert_ok(orr_run_take(&r, dir, &offer, &resume));
+    assert_int_equal(resume, 0);
+    assert_file("job.yaml", "lr: 0.2\n");
+    for (size_t i = 0; i < sizeof goes / sizeof *goes; i++)
+        assert_false(is_there(goes[i]));
+    assert_true(is_there("notes.txt") && is_there("my-model.h5"));
+    put("checkpoint-last.h5");
+    orr_run_close(&r);
+    assert_ok(orr_run_take(&r, dir, &offer, &resume)); /* the same job goes on */
+    assert_int_equal(resume, 1);
+    orr_run_close(&r);
+}
+
 static void test_keeps_a_second_start_out(void **state)
 {
     orr_run a, b;
@@ -122,7 +174,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_A_FOLDER(test_holds_one_job),         IN_A_FOLDER(test_keeps_a_second_start_out),
         IN_A_FOLDER(test_is_shared_and_claimed), IN_A_FOLDER(test_tables_are_cut_back),
-        IN_A_FOLDER(test_removed_under_it),
+        IN_A_FOLDER(test_removed_under_it),      IN_A_FOLDER(test_gives_way),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
