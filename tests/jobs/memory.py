@@ -57,14 +57,15 @@ runtime: {{threads: 1, progress: false}}
     def settled(self, run, ranks):
         """What the ranks hold once it grows no more: on a busy machine the first pass over the
         samples takes seconds."""
-        before, last = -3 * MEBI, 0
+        last, looks = 0, 0
         deadline = time.monotonic() + 60
-        while last > before + 2 * MEBI and time.monotonic() < deadline:
-            before = last
-            time.sleep(1.5)
+        while looks < 4 and time.monotonic() < deadline:  # without more than 2 MiB between them
+            time.sleep(0.3)
             found = pss(run)
             self.assertEqual(len(found), ranks)
-            last = max(before, sum(found.values()))
+            now = sum(found.values())
+            looks = looks + 1 if now <= last + 2 * MEBI else 0
+            last = max(last, now)
         return last
 
     def test_once_a_node(self):
