@@ -170,7 +170,7 @@ static void log_line(orr_log_level level, const char *component, const char *for
     while (n > head && line[n - 1] == '\n')
         n--;
     for (size_t i = head; i < n; i++)
-        if (line[i] == '\n' || line[i] == '\r') line[i] = ' ';
+        if ((unsigned char)line[i] < ' ' || line[i] == 0x7f) line[i] = ' ';
     line[n++] = '\n';
     if (on_terminal(level, component)) write_line(STDERR_FILENO, line, n);
     if (level <= ORR_INFO && fd >= 0) write_line(fd, line, n);

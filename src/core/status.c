@@ -8,6 +8,13 @@
 static _Thread_local char error_text[ORR_ERROR_MAX];
 static _Thread_local char error_where[ORR_WHERE_MAX];
 
+/* A sentence quotes names out of strangers' files: they do not speak to the terminal. */
+static void make_printable(char *s)
+{
+    for (; *s; s++)
+        if (((unsigned char)*s < ' ' && *s != '\n') || *s == 0x7f) *s = '?';
+}
+
 orr_status orr_fail_at(const char *file, int line, orr_status code, const char *format, ...)
 {
     char text[ORR_ERROR_MAX] = ""; /* the arguments may point into error_text */
@@ -17,6 +24,7 @@ orr_status orr_fail_at(const char *file, int line, orr_status code, const char *
     va_start(ap, format);
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
+    make_printable(text);
     memcpy(error_text, text, sizeof text);
     snprintf(error_where, sizeof error_where, "%s:%d", slash ? slash + 1 : file, line);
     return code;

@@ -2,8 +2,8 @@
  * A function returns ORR_OK (0), an error (< 0), or ORR_PENDING (> 0, only where the prototype says
  * so).  orr_fail() stores the sentence and where it was detected in thread-local memory and returns
  * the code.  The sentence says what, where, and what to do; it is set where the fault is detected,
- * passed up untouched, and printed once, by jobs.  No allocation, so that reporting out-of-memory
- * cannot fail.
+ * passed up untouched, and printed once, by jobs.  Control characters but line ends become '?'.  No
+ * allocation, so that reporting out-of-memory cannot fail.
  *
  * Who has something to do between a failure and its return (give back, go on beside others, hand it
  * to another thread) makes it a value: orr_error_take, and orr_error_raise where it goes on. Nobody

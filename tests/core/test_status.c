@@ -18,6 +18,15 @@ static void says_what_and_where(void **state)
     assert_string_equal(orr_error_where(), "");
 }
 
+/* Names out of files do not speak to the terminal. */
+static void control_characters_are_no_part(void **state)
+{
+    (void)state;
+    orr_fail(ORR_ERR_FORMAT, "%s: no array\tx", "a\x1b[2J\r\x7f");
+    assert_string_equal(orr_error_text(), "a?[2J??: no array?x");
+    orr_error_clear();
+}
+
 static void arguments_may_be_the_old_sentence(void **state)
 {
     (void)state;
@@ -189,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(says_what_and_where),
+        cmocka_unit_test(control_characters_are_no_part),
         cmocka_unit_test(arguments_may_be_the_old_sentence),
         cmocka_unit_test(long_sentences_are_cut),
         cmocka_unit_test(prefix_keeps_the_place),
