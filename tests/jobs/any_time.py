@@ -154,6 +154,54 @@ class AnyTime(unittest.TestCase):
         for name in ("oof.h5", "oof.csv", "report.json"):
             self.assertEqual(o.sha(f"{run}/{name}"), o.sha(f"{fresh}/{name}"), name)
 
+    def test_asked_to_end(self):
+        run, text = o.tmp("asked"), job("asked", self.train, self.test, 100000)
+        self.assertIn("there is no such run", o.orrery("stop", o.tmp("nowhere"), code=1).err)
+        p = start("train", text, ranks=2 if o.MPIRUN else 0)
+        wait_for(lambda: len(epochs_of(run)) > 1, p)
+        self.assertIn("it ends after epoch", o.orrery("stop", run).out)
+        out, err = p.communicate(timeout=60)
+        self.assertEqual(p.returncode, 0, err)
+        lines = epochs_of(run)
+        n = len(lines)
+        self.assertEqual([line.get("ended_early") for line in lines], [None] * (n - 1) + ["orrery stop"])
+        self.assertIn(f"ended early at epoch {n} of 100000", err)
+        with open(f"{run}/report.json") as f:
+            self.assertEqual(json.load(f)["ended_early"], {"epoch": n, "epochs": 100000, "by": "orrery stop"})
+        self.assertFalse(os.path.exists(f"{run}/stop.json"))
+        self.assertNotIn("warn", o.orrery("evaluate", run, self.test, o.KERNELS).err)
+        self.assertIn("nothing is asked", o.orrery("stop", run, code=1).err)
+        # the net of a run that had asked for so many epochs; and it stays ended
+        short = o.tmp("just")
+        o.orrery("train", job("just", self.train, self.test, n))
+        self.assertTrue(np.array_equal(answers(run, self.test), answers(short, self.test)))
+        before = o.results(run)
+        o.orrery("train", text)
+        self.assertEqual(o.results(run), before)
+        # and on: one epoch more than was asked, of a job that ended at n
+        o.orrery("train", text, f"train.epochs={n + 2}", "run=" + short, ranks=3 if o.MPIRUN else 0)
+        whole = o.tmp("two-more")
+        o.orrery("train", text, f"train.epochs={n + 2}", "run=" + whole)
+        for name in ("metrics.jsonl", "history.csv", "model.h5", "report.json", "predictions-test.csv", "job.yaml", "checkpoint-last.h5"):
+            self.assertEqual(o.sha(f"{short}/{name}"), o.sha(f"{whole}/{name}"), name)
+
+    def test_longer(self):
+        run, whole, text = o.tmp("stopped"), o.tmp("patient"), job("stopped", self.train, self.test, 400, ", patience: 2")
+        o.orrery("train", text, "train.lr=0.1")
+        n = len(epochs_of(run))
+        self.assertLess(n, 400, "patience never ran out")
+        o.orrery("train", text, "train.lr=0.1", "train.patience=6")
+        self.assertGreater(len(epochs_of(run)), n)
+        o.orrery("train", text, "train.lr=0.1", "train.patience=6", "run=" + whole)
+        for name in ("metrics.jsonl", "model.h5", "report.json", "checkpoint-last.h5"):
+            self.assertEqual(o.sha(f"{run}/{name}"), o.sha(f"{whole}/{name}"), name)
+        # shorter, or otherwise, is another job; a schedule over all epochs cannot be stretched
+        self.assertIn("another job", o.orrery("train", text, "train.lr=0.1", "train.patience=3", code=2).err)
+        self.assertIn("another job", o.orrery("train", text, "train.lr=0.2", "train.patience=8", code=2).err)
+        cycle = job("cycle", self.train, self.test, 2, ", schedule: {kind: onecycle}")
+        o.orrery("train", cycle)
+        self.assertIn("spread over all epochs", o.orrery("train", cycle, "train.epochs=3", code=2).err)
+
 
 if __name__ == "__main__":
     unittest.main(argv=["any_time"])

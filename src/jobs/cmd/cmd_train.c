@@ -86,7 +86,10 @@ const orr_command orr_cmd_train = {
     .details =
         "Trains data-parallel on all ranks and writes a run folder: job.yaml, metrics.jsonl, "
         "history.csv, checkpoints, model.h5, report.json, predictions-*.csv.  On an existing run "
-        "it resumes from the last checkpoint, on any number of ranks, to the same bytes.  With "
+        "it resumes from the last checkpoint, on any number of ranks, to the same bytes; so it "
+        "does "
+        "with a higher train.epochs, train.max_steps or train.patience, also after its end (not "
+        "epochs of a schedule that is spread over all of them).  With "
         "train.seeds it trains the same job once a seed, as many at a time as ranks allow, in "
         "tasks/seed-S; evaluate, predict and stack take the folder as the mean of them.",
     .options = orr_train_job_options,

@@ -17,7 +17,8 @@
     X(evaluate) \
     X(predict) \
     X(launch) \
-    X(status)
+    X(status) \
+    X(stop)
 /* clang-format on */
 
 #define DECLARE(name) extern const orr_command orr_cmd_##name;

@@ -7,6 +7,7 @@
  *   timing.1.csv, ...     what versions of orrery wrote there that had other columns, the first
  *                         first
  *   status.json           what it is doing now (jobs/context/run_status.h)
+ *   stop.json             asks it to end (jobs/context/stop_request.h)
  *   checkpoint-last.h5, checkpoint-best.h5, model.h5, predictions-*.csv, report.json, log.txt
  * Only rank 0 writes; a lock file keeps a second job out, but on file systems without locks, where
  * users must know what they do.   Not collective, unless said.

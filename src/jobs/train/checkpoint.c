@@ -1,6 +1,7 @@
 /* jobs/train/checkpoint.c - all state of a run, slab by slab. */
 #include "jobs/train/checkpoint.h"
 #include "core/memory.h"
+#include "jobs/train/longer.h"
 
 #include <string.h>
 
@@ -253,6 +254,26 @@ static orr_status expect_string(orr_store_reader *f, const char *name, const cha
     return st;
 }
 
+/* The job itself, or one that asked for less of the same. */
+static orr_status expect_job(const orr_checkpoint *c, orr_store_reader *f)
+{
+    char *have = NULL;
+    int goes_on = 0;
+    orr_status st = orr_store_get_text(f, "job", &have);
+
+    if (st == ORR_OK && strcmp(have, c->job) != 0) {
+        st = orr_train_goes_on(c->job, have, orr_store_reader_path(f), &goes_on);
+        if (st == ORR_OK && !goes_on)
+            st = orr_fail(ORR_ERR_FORMAT,
+                          "%s: a checkpoint of another job; give another run folder, or say "
+                          "overwrite=true",
+                          orr_store_reader_path(f));
+    }
+    if (c->longer) *c->longer = goes_on;
+    orr_free(have);
+    return st;
+}
+
 static orr_status load_parts(const orr_checkpoint *c, orr_store_reader *f, orr_train_state *state,
                              int weights_only)
 {
@@ -263,11 +284,7 @@ static orr_status load_parts(const orr_checkpoint *c, orr_store_reader *f, orr_t
     orr_status st;
 
     if (!fitted) return orr_fail(ORR_ERR_NOMEM, "out of memory: checkpoint");
-    ORR_TRY_GOTO(
-        st, done,
-        expect_string(
-            f, "job", c->job,
-            "a checkpoint of another job; give another run folder, or say overwrite=true"));
+    ORR_TRY_GOTO(st, done, expect_job(c, f));
     ORR_TRY_GOTO(
         st, done,
         expect_string(

@@ -22,7 +22,7 @@ typedef struct orr_train_state {
     int64_t has_best, best_epoch, bad_evaluations;
     double best; /* of the selecting metric */
     int64_t nonfinite_in_a_row;
-    int64_t finished; /* training is over: epochs, max_steps or patience */
+    int64_t finished; /* training is over: 1 epochs, max_steps or patience; 2 it was asked to end */
     int64_t metrics_bytes, history_bytes;
     orr_schedule_state schedule;
 } orr_train_state;
@@ -36,10 +36,11 @@ typedef struct orr_checkpoint {
     orr_optimiser *optimiser;
     orr_transform *transform;
     orr_train_state *state;
-    const orr_model *model;   /* written along, so that the file can answer */
-    const cJSON *record;      /* of such a model; to write */
-    const char *job;          /* resolved job */
-    const char *data;         /* identity of the training set: its path and index sha256 */
+    const orr_model *model; /* written along, so that the file can answer */
+    const cJSON *record;    /* of such a model; to write */
+    const char *job;        /* resolved job */
+    const char *data;       /* identity of the training set: its path and index sha256 */
+    int *longer;            /* loading: set where it is that of a shorter job (longer.h); or NULL */
     const orr_snapshot *kept; /* an image is of what was kept; NULL: of the parts as they are */
 } orr_checkpoint;
 

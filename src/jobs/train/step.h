@@ -52,7 +52,11 @@ orr_status orr_stepper_create(orr_stepper **out, orr_context *context, const orr
 void orr_stepper_destroy(orr_stepper *s);
 /* On rank 0, whose clock decides: the next step tells all ranks `asked`, so that they may meet
  * after it.  Adds to what was asked since the last step.  Not collective. */
-enum { ORR_ASKS_SECONDS = 1 /* of the ranks, for the status */, ORR_ASKS_SAVE = 2 };
+enum {
+    ORR_ASKS_SECONDS = 1 /* of the ranks, for the status */,
+    ORR_ASKS_SAVE = 2,
+    ORR_ASKS_END = 4
+};
 void orr_step_ask(orr_stepper *s, int what);
 orr_status orr_step(orr_stepper *s, const orr_loaded *batch, double lr, orr_step_result *out);
 

@@ -10,11 +10,13 @@
 #include "data/loader.h"
 #include "jobs/context/phase.h"
 #include "jobs/context/run.h"
+#include "jobs/context/stop_request.h"
 #include "jobs/model/predictor.h"
 #include "jobs/model/report.h"
 #include "jobs/model/scores.h"
 #include "jobs/train/cautions.h"
 #include "jobs/train/checkpoint.h"
+#include "jobs/train/longer.h"
 #include "jobs/train/replicas.h"
 #include "jobs/train/saver.h"
 #include "jobs/train/train_watch.h"
@@ -26,6 +28,9 @@
 
 static const char timing_header[] =
     "epoch,ranks,threads,seconds,samples_per_second,loader_wait_seconds" ORR_WATCH_COLUMNS "\n";
+
+enum { ASKED = 2 }; /* orr_train_state.finished */
+static const char asked_by[] = "orrery stop";
 
 typedef struct trainer {
     orr_context *context;
@@ -43,6 +48,8 @@ typedef struct trainer {
     int best_kept;   /* in `best` is an epoch that no file has yet */
     double saved_at; /* seconds */
     int resumed;
+    int ends;                         /* this epoch is the last: the run was asked to end */
+    double looked_at;                 /* for a request, seconds */
     int64_t began;                    /* the step that this start goes on from */
     int64_t compared;                 /* the step after which the ranks' weights were found equal */
     double epoch_started, first_step; /* seconds */
@@ -274,6 +281,15 @@ static orr_status save_epoch(trainer *t, const orr_step_result *r, int best)
 }
 
 /* Rank 0 has a clock. */
+static void ask_for_end(trainer *t)
+{
+    const double now = orr_now(), every = 0.5;
+
+    if (t->context->rank != 0 || t->context->quiet || t->ends || now - t->looked_at < every) return;
+    t->looked_at = now;
+    if (orr_stop_request_stands(t->run.dir)) orr_step_ask(t->training.stepper, ORR_ASKS_END);
+}
+
 static void ask_for_save(trainer *t)
 {
     const double every = t->job->runtime.checkpoint_seconds;
@@ -303,13 +319,29 @@ static orr_status name_columns(const orr_model *m, orr_text *out)
     return orr_text_status(out);
 }
 
+/* Has the training, with that many epochs complete, come to a bound of its job? */
+static int is_over(const trainer *t, int64_t epochs)
+{
+    const orr_train_opts *o = &t->job->train;
+
+    return epochs >= o->epochs || (o->patience && t->state.bad_evaluations >= o->patience) ||
+           (o->max_steps && t->state.steps >= o->max_steps);
+}
+
 static orr_status load_last(trainer *t)
 {
     char path[ORR_PATH_MAX];
     orr_checkpoint c = checkpoint_of(t);
+    int longer = 0;
 
+    if (!t->resumed) return ORR_OK;
+    c.longer = &longer;
     ORR_TRY(orr_path_join(path, t->job->run, "checkpoint-last.h5"));
-    return t->resumed ? orr_checkpoint_load(&c, path) : ORR_OK;
+    ORR_TRY(orr_checkpoint_load(&c, path));
+    if (longer) t->state.finished = is_over(t, t->state.epoch);
+    if (longer)
+        orr_log0(ORR_INFO, "train", "%s goes on for longer than was first asked", t->job->run);
+    return ORR_OK;
 }
 
 /* Rank 0: what is written while it goes on. */
@@ -330,11 +362,17 @@ static orr_status take_folder(trainer *t)
 {
     const orr_run_offer offer = { .job = t->training.job_text.s,
                                   .mark = orr_train_job_mark,
+                                  .judge = t->context->quiet ? NULL : orr_train_goes_on,
                                   .overwrite = t->job->overwrite };
     char path[ORR_PATH_MAX];
     int other = 0;
 
     ORR_TRY(orr_run_take(&t->run, t->job->run, &offer, &t->resumed));
+    if (t->run.longer && !t->resumed)
+        orr_log(ORR_WARN, "train",
+                "%s: there is no checkpoint-last.h5 for the longer job to go on from; it begins "
+                "from the start",
+                t->run.dir);
     if (!t->resumed || !t->job->overwrite) return ORR_OK;
     ORR_TRY(orr_run_path(&t->run, path, "checkpoint-last.h5"));
     orr_checkpoint_is_of_other(path, t->training.parts->identity, &other);
@@ -417,6 +455,7 @@ static orr_status write_epoch(trainer *t, const orr_scores *v, double lr, int be
     orr_json_put(o, "skipped_steps", (double)s->epoch_skipped);
     if (v) cJSON_AddItemToObject(o, "validation", orr_scores_line(v, &t->training.model.schema));
     cJSON_AddBoolToObject(o, "best", best);
+    if (t->ends && !is_over(t, s->epoch + 1)) cJSON_AddStringToObject(o, "ended_early", asked_by);
     text = cJSON_PrintUnformatted(o);
     cJSON_Delete(o);
     orr_text_printf(&line, "%s\n", text ? text : "{}");
@@ -468,7 +507,7 @@ static orr_status end_epoch(trainer *t, const orr_step_result *r, double lr)
 {
     orr_train_state *s = &t->state;
     const orr_train_opts *o = &t->job->train;
-    int last = s->epoch + 1 == o->epochs, best = 0;
+    int last = s->epoch + 1 == o->epochs || t->ends, best = 0;
     int evaluates = t->training.parts->part[ORR_VALIDATION].n &&
                     ((s->epoch + 1) % o->evaluate_every == 0 || last);
     orr_scores v = { 0 };
@@ -488,8 +527,7 @@ static orr_status end_epoch(trainer *t, const orr_step_result *r, double lr)
     s->epoch_loss = s->epoch_norm = 0;
     t->epoch_started = orr_now();
     t->waited = orr_loader_waited(t->loader);
-    s->finished = last || (o->patience && s->bad_evaluations >= o->patience) ||
-                  (o->max_steps && s->steps >= o->max_steps);
+    s->finished = is_over(t, s->epoch) ? 1 : t->ends ? ASKED : 0;
     return save_epoch(t, r, best);
 }
 
@@ -532,6 +570,7 @@ static orr_status after_step(trainer *t, const orr_step_result *r, double lr)
     orr_train_state *s = &t->state;
     const orr_train_opts *o = &t->job->train;
 
+    t->ends |= (r->asked & ORR_ASKS_END) != 0;
     if (s->epoch_step == t->training.steps_per_epoch) {
         ORR_TRY(end_epoch(t, r, lr));
     } else {
@@ -576,6 +615,7 @@ static orr_status train_loop(trainer *t)
             goto done;
         }
         ask_for_save(t);
+        ask_for_end(t);
         ORR_TRY_GOTO(st, done, orr_step(t->training.stepper, batch, lr, &r));
         orr_context_alive(t->context);
         if (t->first_step == 0) {
@@ -642,7 +682,9 @@ static orr_status write_results(trainer *t, cJSON *record)
 
     ORR_TRY(orr_json_write(record, t->run.dir, "report.json"));
     ORR_TRY(orr_run_path(&t->run, path, "model.h5"));
-    return orr_model_save(&t->training.model, t->training.net, path, record);
+    ORR_TRY(orr_model_save(&t->training.model, t->training.net, path, record));
+    orr_stop_request_remove(t->run.dir);
+    return ORR_OK;
 }
 
 /* The map of train.calibrate, fitted on what the chosen weights answer for the validation split:
@@ -684,6 +726,21 @@ static orr_status load_best(trainer *t)
     return ORR_OK;
 }
 
+static void note_early_end(const trainer *t, cJSON *record)
+{
+    cJSON *o;
+
+    if (t->state.finished != ASKED) return;
+    o = cJSON_AddObjectToObject(record, "ended_early");
+    cJSON_AddNumberToObject(o, "epoch", (double)t->state.epoch);
+    cJSON_AddNumberToObject(o, "epochs", (double)t->job->train.epochs);
+    cJSON_AddStringToObject(o, "by", asked_by);
+    orr_log0(ORR_INFO, "train",
+             "%s: ended early at epoch %lld of %lld, as %s asked; a higher train.epochs goes on "
+             "from there",
+             t->job->run, (long long)t->state.epoch, (long long)t->job->train.epochs, asked_by);
+}
+
 /* The best epoch's weights make the model; it is evaluated once more on what it was chosen by, and
  * once on the test split. */
 static orr_status finish(trainer *t)
@@ -694,6 +751,7 @@ static orr_status finish(trainer *t)
     ORR_TRY_GOTO(st, done, settle(t));
     ORR_TRY_GOTO(st, done, orr_phase(t->context, NULL, t->state.has_best ? load_best(t) : ORR_OK));
     record = record_of(t, &t->state, t->state.has_best ? t->state.best_epoch : t->state.epoch);
+    note_early_end(t, record);
     ORR_TRY_GOTO(st, done, calibrate(t, record));
     for (int i = 1; i < ORR_N_SPLITS; i++)
         ORR_TRY_GOTO(st, done, finish_part(t, i, record));
