@@ -68,19 +68,26 @@ static void forget_handlers(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+void orr_guard_extend(double seconds)
+{
+    struct itimerval t;
+
+    if (getitimer(ITIMER_PROF, &t) != 0) return;
+    seconds += (double)t.it_value.tv_sec + 1e-6 * (double)t.it_value.tv_usec;
+    t = (struct itimerval){ .it_value = { .tv_sec = (time_t)seconds } };
+    t.it_value.tv_usec = (suseconds_t)((seconds - (double)t.it_value.tv_sec) * 1e6);
+    setitimer(ITIMER_PROF, &t, NULL);
+}
+
 static void be_bounded(orr_guard_bounds b)
 {
-    const struct itimerval limit = {
-        .it_value = { (time_t)b.seconds,
-                      (suseconds_t)((b.seconds - (double)(time_t)b.seconds) * 1e6) }
-    };
     size_t most = address_space() + b.bytes;
     int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
     if (!WATCHED && most > b.bytes) setrlimit(RLIMIT_AS, &(struct rlimit){ most, most });
-    setitimer(ITIMER_PROF, &limit, NULL);
+    orr_guard_extend(b.seconds);
     if (nowhere >= 0) dup2(nowhere, STDERR_FILENO);
     if (nowhere >= 0) dup2(nowhere, STDOUT_FILENO);
     (void)orr_log_init("off", 0, 1);

@@ -34,6 +34,8 @@ typedef struct orr_guard_bounds {
 /* For files of so many bytes in all: 0.3 s and what reading them takes at 16 MiB/s, 1 GiB
  * and twice their bytes. */
 orr_guard_bounds orr_guard_bounds_of(int64_t bytes);
+/* Within the call: so many seconds of the processor more, for what is known to take them. */
+void orr_guard_extend(double seconds);
 /* path: for the sentence. */
 orr_status orr_guard(const char *path, orr_guard_bounds bounds, orr_status (*call)(void *ctx),
                      void *ctx);

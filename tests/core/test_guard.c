@@ -4,6 +4,7 @@
 #include "core/memory.h"
 
 #include <signal.h>
+#include <time.h>
 
 static const orr_guard_bounds small = { .seconds = 0.2, .bytes = (size_t)64 << 20 };
 
@@ -49,6 +50,15 @@ static orr_status loops(void *ctx)
     return ORR_OK;
 }
 
+static orr_status takes_longer(void *ctx)
+{
+    (void)ctx;
+    orr_guard_extend(5);
+    while (clock() < 2 * CLOCKS_PER_SEC / 5) { /* of the processor, of this child */
+    }
+    return ORR_OK;
+}
+
 static orr_status takes_memory(void *ctx)
 {
     size_t n = (size_t)1 << 40;
@@ -82,6 +92,7 @@ static void bounds(void **state)
                    "x.h5: damaged: the library that reads it crashed on it (Segmentation fault, in "
                    "a process of its own); fetch or make the file again");
     assert_int_equal(orr_guard("x.h5", small, overflows, NULL), ORR_ERR_FORMAT);
+    assert_ok(orr_guard("x.h5", small, takes_longer, NULL));
     assert_failure(orr_guard("x.h5", small, loops, NULL), ORR_ERR_FORMAT,
                    "x.h5: damaged: the library that reads it found no end in 0.2 s; fetch or make "
                    "the file again");
