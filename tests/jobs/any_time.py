@@ -202,6 +202,57 @@ class AnyTime(unittest.TestCase):
         o.orrery("train", cycle)
         self.assertIn("spread over all epochs", o.orrery("train", cycle, "train.epochs=3", code=2).err)
 
+    def test_warm_start(self):
+        other, first = table("wo", 160, 5, classes=2, names=("galaxy", "star")), o.tmp("first")
+        o.orrery("train", job("first", other, self.test, 3))
+        layers = "model.layers=[linear: {units: 6}, batch_norm, tanh, linear: {units: 1}]"
+        source, run = o.tmp("source"), o.tmp("warm")
+        o.orrery("train", o.tmp("first.yaml"), "run=" + source, layers)
+        # no step is made at a rate of 0: what was taken is what there is, running moments included
+        text = job("warm", self.train, self.test, 1, ", optimiser: {kind: sgd}")
+        o.orrery("train", text, layers, "train.lr=0", "model.weights=" + source)
+        with h5py.File(f"{source}/model.h5") as a, h5py.File(f"{run}/model.h5") as b:
+            for name in a["weights"]:
+                if "running" not in name:
+                    self.assertTrue(np.array_equal(a["weights"][name][:], b["weights"][name][:]), name)
+            record = json.loads(b["record"][0])["weights"]
+        self.assertEqual(record["sha256"], o.sha(f"{source}/model.h5"))
+        self.assertEqual(record["path"], f"{source}/model.h5")
+        self.assertEqual((record["fresh"], record["left"]), ([], []))
+        self.assertIn("bn1.running_mean" if "bn1.running_mean" in record["taken"] else "batch_norm1.running_mean", record["taken"])
+        # the same bytes on any number of ranks; killed, it goes on without the file
+        text = job("tuned", self.train, self.test, 3)
+        r = o.orrery("train", text, "model.weights=" + first)
+        self.assertRegex(r.err, r"weights of .*first/model.h5: 4 of 4 tensors taken, 0 fresh, 0 left")
+        cold = o.tmp("cold")
+        o.orrery("train", text, "run=" + cold)
+        self.assertNotEqual(o.results(cold)["history.csv"], o.results(o.tmp("tuned"))["history.csv"])
+        gone = shutil.copytree(first, o.tmp("gone"))
+        p = start("train", job("half", self.train, self.test, 200, runtime=", checkpoint_seconds: 0"), "model.weights=" + gone, ranks=2 if o.MPIRUN else 0)
+        wait_for(lambda: len(epochs_of(o.tmp("half"))) > 2, p)
+        o.orrery("stop", o.tmp("half"))
+        p.communicate(timeout=60)
+        n = len(epochs_of(o.tmp("half")))
+        shutil.rmtree(gone)
+        o.orrery("train", o.tmp("half.yaml"), "model.weights=" + gone, f"train.epochs={max(201, n + 1)}")
+        shutil.copytree(first, gone)
+        o.orrery("train", o.tmp("half.yaml"), "model.weights=" + gone, f"train.epochs={max(201, n + 1)}", "run=" + o.tmp("all"), ranks=3 if o.MPIRUN else 0)
+        for name in ("model.h5", "report.json", "predictions-test.csv"):
+            self.assertEqual(o.sha(o.tmp("all/" + name)), o.sha(o.tmp("half/" + name)), name)
+        # another head, and what does not fit
+        three = table("wt", 150, 8, classes=3)
+        r = o.orrery("train", job("three", three, "''", 1), "model.weights=" + first, "model.layers=[linear: {units: 6}, tanh, linear: {units: 3}]")
+        self.assertIn("2 of 4 tensors taken, 2 fresh, 2 left", r.err)
+        self.assertIn("the head: another number of classes", r.err)
+        swapped = table("ws", 150, 9, classes=2, names=("star", "galaxy"))
+        self.assertIn("the head: other classes", o.orrery("train", job("swapped", swapped, "''", 1), "model.weights=" + first).err)
+        bad = o.tmp("bad")
+        self.assertIn("none of the tensors", o.orrery("train", text, "run=" + bad, "model.weights=" + first, "model.layers=[linear: {units: 7, name: q}, tanh, linear: {units: 1, name: r}]", code=1).err)
+        self.assertIn("no such file", o.orrery("train", text, "run=" + bad, "model.weights=" + o.tmp("none.h5"), code=1).err.lower())
+        self.assertFalse(os.path.exists(bad))
+        # whose test is not new to the weights
+        self.assertRegex(o.orrery("train", job("leaks", self.train, other, 1), "model.weights=" + first).err, r"samples of the test split trained .*first/model.h5: scores")
+
 
 if __name__ == "__main__":
     unittest.main(argv=["any_time"])

@@ -453,16 +453,21 @@ orr_status orr_model_put_parts(const orr_model *m, const cJSON *record, orr_stor
     return orr_seen_write(&m->seen, f);
 }
 
-orr_status orr_model_pass_parts(orr_store_reader *f)
+orr_status orr_model_pass_parts(orr_store_reader *f, cJSON **record)
 {
     static const char *const parts[] = {
         "graph",          "samples",           "transforms",
-        "aux_transforms", "transform_numbers", "aux_transform_numbers",
-        "record"
+        "aux_transforms", "transform_numbers", "aux_transform_numbers"
     };
+    char *text = NULL;
 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         ORR_TRY(orr_store_pass(f, parts[i]));
+    if (record) *record = NULL;
+    if (orr_store_count(f, "record") < 0) return ORR_OK; /* older than this */
+    ORR_TRY(orr_store_get_text(f, "record", &text));
+    if (record) *record = cJSON_Parse(text);
+    orr_free(text);
     return orr_seen_pass(f);
 }
 

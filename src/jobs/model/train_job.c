@@ -72,6 +72,10 @@ static const orr_option model_options[] = {
                     "cpu: oneDNN, OpenBLAS and own loops; cpu-bf16: products of bfloat16 numbers, "
                     "sums and weights float32; check: plain C, slow, the oracle; "
                     "fenced: check on memory that the host cannot touch, for tests"),
+    ORR_OPTION_STRING(orr_model_opts, weights, "",
+                      "begin with the weights of this model (a model.h5, a checkpoint or a run's "
+                      "folder), layer by layer where name and shapes are the same; others, and a "
+                      "head for other classes or targets, are fresh; \"\" = all are"),
     ORR_OPTION_END,
 };
 
@@ -255,6 +259,7 @@ const char orr_train_job_mark[] = "data:\n";
 orr_status orr_train_job_dump(const orr_train_job *job, orr_text *out)
 {
     orr_option rows[8];
+    orr_train_job j = *job;
     int n = 0;
 
     for (const orr_option *o = orr_train_job_options; o->type != ORR_OPT_END; o++)
@@ -262,5 +267,6 @@ orr_status orr_train_job_dump(const orr_train_job *job, orr_text *out)
             strcmp(o->key, "overwrite") != 0)
             rows[n++] = *o;
     rows[n] = (orr_option)ORR_OPTION_END;
-    return orr_options_dump(job, rows, out, 0);
+    if (!j.model.weights || !j.model.weights[0]) j.model.weights = NULL; /* as without the key */
+    return orr_options_dump(&j, rows, out, 0);
 }

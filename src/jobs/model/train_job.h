@@ -36,6 +36,7 @@ typedef struct orr_model_opts {
     const orr_node *blocks;
     int outputs;         /* built-in: units of its last layer; 0 = as published */
     const char *kernels; /* of a back end, nn/backend.h */
+    const char *weights; /* model to begin with (jobs/train/warm_start.h); "" = none */
 } orr_model_opts;
 
 /* Seeds that the same training is to be done with; n = 0: train.seed alone. */

@@ -4,6 +4,7 @@
 #include "jobs/context/phase.h"
 #include "jobs/train/cautions.h"
 #include "jobs/train/lr_range.h"
+#include "jobs/train/warm_start.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -194,14 +195,17 @@ orr_status orr_lr_range_test(orr_context *context, const orr_train_job *job,
     orr_splits parts = { 0 };
     orr_training t = { 0 };
     orr_lr_range r = { 0 };
+    cJSON *weights = NULL;
     orr_status st;
 
     ORR_TRY_GOTO(st, done, orr_splits_open(&parts, context, &job->data));
     ORR_TRY_GOTO(st, done, orr_training_open(&t, context, job, &parts));
+    if (job->model.weights[0]) ORR_TRY_GOTO(st, done, orr_warm_start(&t, &weights));
     orr_cautions_say(&t.cautions, "lr-range");
     ORR_TRY_GOTO(st, done, orr_lr_range_run(&r, &t, o));
     st = orr_phase_root(context, NULL, output(&r, o, &t));
 done:
+    cJSON_Delete(weights);
     orr_lr_range_free(&r);
     orr_training_close(&t);
     orr_splits_close(&parts);

@@ -21,6 +21,7 @@
 #include "jobs/train/saver.h"
 #include "jobs/train/train_watch.h"
 #include "jobs/train/training.h"
+#include "jobs/train/warm_start.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -41,6 +42,7 @@ typedef struct trainer {
     orr_predictor *predictor;
     orr_real *logits; /* of the largest part that is predicted */
     orr_train_state state;
+    cJSON *weights; /* what it began with (warm_start.h); NULL: drawn from the seed */
     orr_run run;
     orr_text history_header;
     orr_saver *saver; /* rank 0's, as all of the next three */
@@ -89,6 +91,7 @@ static cJSON *record_of(const trainer *t, const orr_train_state *s, int64_t epoc
     cJSON_AddNumberToObject(record, "training_samples",
                             (double)t->training.parts->part[ORR_TRAIN].n);
     orr_json_put_lines(record, "cautions", t->training.cautions.s);
+    if (t->weights) cJSON_AddItemToObject(record, "weights", cJSON_Duplicate(t->weights, 1));
     return record;
 }
 
@@ -332,12 +335,17 @@ static orr_status load_last(trainer *t)
 {
     char path[ORR_PATH_MAX];
     orr_checkpoint c = checkpoint_of(t);
+    cJSON *begun = NULL;
     int longer = 0;
 
     if (!t->resumed) return ORR_OK;
     c.longer = &longer;
+    c.begun = &begun;
     ORR_TRY(orr_path_join(path, t->job->run, "checkpoint-last.h5"));
     ORR_TRY(orr_checkpoint_load(&c, path));
+    cJSON_Delete(t->weights);
+    t->weights = cJSON_DetachItemFromObjectCaseSensitive(begun, "weights");
+    cJSON_Delete(begun);
     if (longer) t->state.finished = is_over(t, t->state.epoch);
     if (longer)
         orr_log0(ORR_INFO, "train", "%s goes on for longer than was first asked", t->job->run);
@@ -791,6 +799,7 @@ static void describe_start(trainer *t)
 static void destroy(trainer *t)
 {
     orr_saver_destroy(t->saver);
+    cJSON_Delete(t->weights);
     orr_snapshot_free(t->best);
     orr_predictor_destroy(t->predictor);
     orr_training_close(&t->training);
@@ -831,10 +840,34 @@ static orr_status make_predictor(trainer *t, size_t most)
                      : orr_fail(ORR_ERR_NOMEM, "out of memory: answers for %zu samples", most);
 }
 
+/* Rank 0: is there a run that this one could go on with? */
+static orr_status find_checkpoint(const trainer *t, int *there)
+{
+    char path[ORR_PATH_MAX];
+
+    ORR_TRY(orr_path_join(path, t->job->run, "checkpoint-last.h5"));
+    *there = orr_path_exists(path);
+    return ORR_OK;
+}
+
+/* Before the folder is touched, so that a wrong file costs nothing; a run that goes on has its
+ * weights, and does not need the file any more. */
+static orr_status take_weights(trainer *t)
+{
+    int there = 0;
+
+    if (!t->job->model.weights[0]) return ORR_OK;
+    ORR_TRY(orr_phase_root(t->context, NULL, find_checkpoint(t, &there)));
+    ORR_TRY(orr_comm_bcast(t->context->world, &there, sizeof there, 0));
+    if (there && !t->job->overwrite) return ORR_OK;
+    return orr_warm_start(&t->training, &t->weights);
+}
+
 static orr_status set_up(trainer *t, const orr_splits *parts)
 {
     ORR_TRY(orr_training_open(&t->training, t->context, t->job, parts));
     ORR_TRY(orr_phase(t->context, NULL, make_predictor(t, (size_t)orr_splits_most(parts))));
+    ORR_TRY(take_weights(t));
     ORR_TRY(open_run(t));
     ORR_TRY(orr_train_watch_open(&t->watch, &t->training, &t->run, &t->state, t->resumed));
     return write_statistics(t);
