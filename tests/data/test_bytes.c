@@ -94,7 +94,7 @@ static void test_limit(void **state)
         orr_bytes_close(&b);
         snprintf(message, sizeof message,
                  "%s: %zu bytes unpack to more than the %d that are allowed for it: unpack it on "
-                 "the disk when that is meant, or raise max_unpacked",
+                 "the disk when that is meant (import: or raise input.max_unpacked)",
                  path, packed, ZEROS - 1);
         assert_int_equal(cases[i].open(&b, path, &less), ORR_ERR_FORMAT);
         assert_string_equal(orr_error_text(), message);

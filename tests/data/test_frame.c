@@ -344,8 +344,9 @@ static void test_max_unpacked(void **state)
 
         if (st == ORR_OK) st = orr_frame_read(f, 0, H - 1, 1, 1, &v); /* bzip2: as far as it goes */
         expect(st, ORR_ERR_FORMAT, "bomb: ");
-        assert_non_null(strstr(orr_error_text(),
-                               "become more than the 100000 that are allowed (max_unpacked)"));
+        assert_non_null(
+            strstr(orr_error_text(),
+                   "become more than the 100000 that are allowed (archive.max_unpacked)"));
         orr_frame_close(f);
         ok(orr_frame_open(&f, packed[i].p, packed[i].n, &enough, "bomb"));
         ok(orr_frame_read(f, 0, H - 1, 1, 1, &v));

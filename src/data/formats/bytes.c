@@ -113,7 +113,7 @@ static orr_status check_most(const unpacking *u)
     if (u->out->n <= u->most) return ORR_OK;
     return orr_fail(ORR_ERR_FORMAT,
                     "%s: %zu bytes unpack to more than the %zu that are allowed for it: unpack it "
-                    "on the disk when that is meant, or raise max_unpacked",
+                    "on the disk when that is meant (import: or raise input.max_unpacked)",
                     u->path, u->packed, u->most);
 }
 

@@ -178,8 +178,8 @@ static void accept(orr_unpack *u, size_t done)
     u->ready = done < u->limit ? done : u->limit;
     if (done > u->most)
         stop(u, ORR_ERR_FORMAT,
-             "%zu packed bytes become more than the %zu that are allowed (max_unpacked)", u->n,
-             u->most);
+             "%zu packed bytes become more than the %zu that are allowed (archive.max_unpacked)",
+             u->n, u->most);
 }
 
 /* The next stream: what stands behind the last one may also be its end. */
