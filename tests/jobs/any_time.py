@@ -250,6 +250,10 @@ class AnyTime(unittest.TestCase):
         self.assertIn("none of the tensors", o.orrery("train", text, "run=" + bad, "model.weights=" + first, "model.layers=[linear: {units: 7, name: q}, tanh, linear: {units: 1, name: r}]", code=1).err)
         self.assertIn("no such file", o.orrery("train", text, "run=" + bad, "model.weights=" + o.tmp("none.h5"), code=1).err.lower())
         self.assertFalse(os.path.exists(bad))
+        # what the weights have learned from, the model has, too, also after it was resumed
+        for name in ("tuned", "half"):
+            seen = json.loads(o.orrery("evaluate", o.tmp(name), other, o.KERNELS, "format=json").out)["seen_in_training"]
+            self.assertEqual(seen["trained"], 112, name)
         # whose test is not new to the weights
         self.assertRegex(o.orrery("train", job("leaks", self.train, other, 1), "model.weights=" + first).err, r"samples of the test split trained .*first/model.h5: scores")
 

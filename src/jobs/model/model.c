@@ -453,8 +453,11 @@ orr_status orr_model_put_parts(const orr_model *m, const cJSON *record, orr_stor
     return orr_seen_write(&m->seen, f);
 }
 
-orr_status orr_model_pass_parts(orr_store_reader *f, cJSON **record)
+orr_status orr_model_pass_parts(orr_store_reader *f, cJSON **record, orr_seen *seen)
 {
+    orr_seen passed;
+    orr_status st;
+
     static const char *const parts[] = {
         "graph",          "samples",           "transforms",
         "aux_transforms", "transform_numbers", "aux_transform_numbers"
@@ -464,11 +467,14 @@ orr_status orr_model_pass_parts(orr_store_reader *f, cJSON **record)
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         ORR_TRY(orr_store_pass(f, parts[i]));
     if (record) *record = NULL;
+    if (seen) *seen = (orr_seen){ .known = 0 };
     if (orr_store_count(f, "record") < 0) return ORR_OK; /* older than this */
     ORR_TRY(orr_store_get_text(f, "record", &text));
     if (record) *record = cJSON_Parse(text);
     orr_free(text);
-    return orr_seen_pass(f);
+    st = orr_seen_read(seen ? seen : &passed, f);
+    if (!seen) orr_seen_free(&passed);
+    return st;
 }
 
 static void get_names(const cJSON *o, const char *key, char names[][ORR_DATA_NAME_MAX], int max)

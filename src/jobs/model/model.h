@@ -80,7 +80,8 @@ void orr_model_tell_state(const orr_model *m, const char *component); /* a warni
 /* A checkpoint holds a model file's parts but job, calibration and weights, in one place; reading
  * it to go on passes them over (older ones have none). */
 orr_status orr_model_put_parts(const orr_model *m, const cJSON *record, orr_store_writer *f);
-orr_status orr_model_pass_parts(orr_store_reader *f, cJSON **record); /* the caller's; or NULL */
+/* *record and *seen: the caller's, also after a failure; either may be NULL. */
+orr_status orr_model_pass_parts(orr_store_reader *f, cJSON **record, orr_seen *seen);
 
 /* The net of a loaded model, with its weights. */
 orr_status orr_model_net(orr_net **out, orr_model *m, const orr_limits *limits);

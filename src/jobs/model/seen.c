@@ -141,6 +141,51 @@ orr_status orr_seen_make(orr_seen *s, orr_context *context, const orr_split *tra
     return ORR_OK;
 }
 
+/* Both lists in one, each number once. */
+static orr_status unite(uint64_t **v, int64_t *n, const uint64_t *more, int64_t n_more)
+{
+    uint64_t *all = orr_alloc((size_t)(*n + n_more) + 1, sizeof *all);
+    int64_t kept = 0, total = *n + n_more;
+
+    if (!all) return orr_fail(ORR_ERR_NOMEM, "out of memory: %lld samples", (long long)total);
+    if (*n) memcpy(all, *v, (size_t)*n * sizeof *all);
+    if (n_more) memcpy(all + *n, more, (size_t)n_more * sizeof *all);
+    qsort(all, (size_t)total, sizeof *all, by_value);
+    for (int64_t i = 0; i < total; i++)
+        if (i == 0 || all[i] != all[i - 1]) all[kept++] = all[i];
+    orr_free(*v);
+    *v = all;
+    *n = kept;
+    return ORR_OK;
+}
+
+static void thin_all(orr_seen *s, int thinning)
+{
+    s->thinning = thinning;
+    for (int i = 0; i < ORR_N_SEEN; i++) {
+        orr_seen_list *l = &s->list[i];
+        l->n_ids = thin(l->ids, l->n_ids, thinning);
+        l->n_content = thin(l->content, l->n_content, thinning);
+    }
+}
+
+orr_status orr_seen_add(orr_seen *s, const orr_seen *more)
+{
+    int thinning = more->thinning > s->thinning ? more->thinning : s->thinning;
+
+    if (!s->known || !more->known) return ORR_OK;
+    for (int i = 0; i < ORR_N_SEEN; i++) {
+        orr_seen_list *l = &s->list[i];
+        const orr_seen_list *m = &more->list[i];
+        ORR_TRY(unite(&l->ids, &l->n_ids, m->ids, m->n_ids));
+        ORR_TRY(unite(&l->content, &l->n_content, m->content, m->n_content));
+    }
+    thin_all(s, thinning);
+    while (s->list[ORR_SEEN_TRAINED].n_content > (int64_t)1 << MOST_LOG2)
+        thin_all(s, s->thinning + 1);
+    return ORR_OK;
+}
+
 /* ---- in a file ---- */
 static orr_status put(orr_store_writer *f, int how, const char *what, const uint64_t *v, int64_t n)
 {
@@ -205,15 +250,6 @@ orr_status orr_seen_read(orr_seen *s, orr_store_reader *f)
     }
     s->known = 1;
     return ORR_OK;
-}
-
-orr_status orr_seen_pass(orr_store_reader *f)
-{
-    orr_seen s;
-    orr_status st = orr_seen_read(&s, f);
-
-    orr_seen_free(&s);
-    return st;
 }
 
 /* ---- looking ---- */

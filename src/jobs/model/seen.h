@@ -32,11 +32,13 @@ typedef struct orr_seen {
 orr_status orr_seen_make(orr_seen *s, orr_context *context, const orr_split *train,
                          const orr_split *validation);
 void orr_seen_free(orr_seen *s); /* zeroed is fine */
+/* Those of `more`, too, in the same lists: a model that began with another's weights has seen what
+ * that one has.  Nothing where either is not known.   Not collective. */
+orr_status orr_seen_add(orr_seen *s, const orr_seen *more);
 size_t orr_seen_bytes(const orr_seen *s);
 /* In a model file, group "seen"; reading one without leaves s zeroed.  Not collective. */
 orr_status orr_seen_write(const orr_seen *s, orr_store_writer *f);
 orr_status orr_seen_read(orr_seen *s, orr_store_reader *f);
-orr_status orr_seen_pass(orr_store_reader *f); /* into the sum alone */
 
 /* The bits of a part's samples, in the order of its rows. */
 typedef struct orr_seen_keys {

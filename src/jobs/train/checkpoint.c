@@ -291,7 +291,7 @@ static orr_status load_parts(const orr_checkpoint *c, orr_store_reader *f, orr_t
             f, "data", c->data,
             "the training set has changed since this checkpoint; give another run folder, or say "
             "overwrite=true"));
-    ORR_TRY_GOTO(st, done, orr_model_pass_parts(f, c->begun));
+    ORR_TRY_GOTO(st, done, orr_model_pass_parts(f, c->begun, c->seen));
     ORR_TRY_GOTO(st, done, orr_store_pass(f, "optimiser_slabs"));
     ORR_TRY_GOTO(st, done, orr_store_get(f, "counts", ORR_STORE_I64, N_COUNTS, counts));
     ORR_TRY_GOTO(st, done, orr_store_get(f, "numbers", ORR_STORE_F64, N_NUMBERS, numbers));

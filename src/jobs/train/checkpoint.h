@@ -41,6 +41,7 @@ typedef struct orr_checkpoint {
     const char *job;        /* resolved job */
     const char *data;       /* identity of the training set: its path and index sha256 */
     cJSON **begun;          /* loading: its record, the caller's; or NULL */
+    orr_seen *seen;         /* likewise */
     int *longer;            /* loading: set where it is that of a shorter job (longer.h); or NULL */
     const orr_snapshot *kept; /* an image is of what was kept; NULL: of the parts as they are */
 } orr_checkpoint;

@@ -244,8 +244,9 @@ static orr_status note_seen(trainer *t)
     const orr_split *part = t->training.parts->part;
 
     if (t->training.model.seen.known) return ORR_OK;
-    return orr_seen_make(&t->training.model.seen, t->context, &part[ORR_TRAIN],
-                         &part[ORR_VALIDATION]);
+    ORR_TRY(orr_seen_make(&t->training.model.seen, t->context, &part[ORR_TRAIN],
+                          &part[ORR_VALIDATION]));
+    return orr_phase(t->context, NULL, orr_seen_add(&t->training.model.seen, &t->training.earlier));
 }
 
 static orr_status save(trainer *t, int best)
@@ -336,16 +337,22 @@ static orr_status load_last(trainer *t)
     char path[ORR_PATH_MAX];
     orr_checkpoint c = checkpoint_of(t);
     cJSON *begun = NULL;
+    orr_seen seen = { .known = 0 };
+    orr_status st;
     int longer = 0;
 
     if (!t->resumed) return ORR_OK;
     c.longer = &longer;
     c.begun = &begun;
     ORR_TRY(orr_path_join(path, t->job->run, "checkpoint-last.h5"));
-    ORR_TRY(orr_checkpoint_load(&c, path));
+    c.seen = &seen;
+    st = orr_checkpoint_load(&c, path);
     cJSON_Delete(t->weights);
     t->weights = cJSON_DetachItemFromObjectCaseSensitive(begun, "weights");
     cJSON_Delete(begun);
+    orr_seen_free(&t->training.model.seen);
+    t->training.model.seen = seen;
+    ORR_TRY(st);
     if (longer) t->state.finished = is_over(t, t->state.epoch);
     if (longer)
         orr_log0(ORR_INFO, "train", "%s goes on for longer than was first asked", t->job->run);

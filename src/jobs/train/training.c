@@ -305,6 +305,7 @@ void orr_training_close(orr_training *t)
     orr_order_destroy(t->order);
     orr_augment_destroy(t->augment);
     orr_model_destroy(&t->model);
+    orr_seen_free(&t->earlier);
     orr_free(t->train_labels);
     orr_text_free(&t->job_text);
     orr_text_free(&t->cautions);

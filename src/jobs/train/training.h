@@ -28,6 +28,7 @@ typedef struct orr_training {
     int32_t *train_labels;        /* of the training rows, for balanced sampling */
     int aux_columns[ORR_MAX_AUX]; /* of the training set */
     orr_model model;
+    orr_seen earlier; /* what the weights that it began with had seen (warm_start.h) */
     orr_leaf_plan plan;
     orr_order *order;
     orr_augment *augment;

@@ -395,6 +395,8 @@ static orr_status start(warm *w, cJSON **record)
     for (int i = 1; w->model.seen.known && i < ORR_N_SPLITS; i++)
         if (part[i].n && (i != ORR_FOLD || part[i].rows != part[ORR_VALIDATION].rows))
             ORR_TRY(tell_seen(w, &part[i]));
+    w->t->earlier = w->model.seen; /* handed over */
+    w->model.seen = (orr_seen){ .known = 0 };
     return ORR_OK;
 }
 
