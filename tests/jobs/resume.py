@@ -13,6 +13,7 @@ import sys
 import time
 import unittest
 
+import h5py
 import orrery as o
 
 SHIM = os.path.abspath(sys.argv[1])
@@ -96,6 +97,19 @@ class Resume(unittest.TestCase):
             self.assertFalse(os.path.exists(os.path.join(run, "report.json")), "it was not killed")
             o.orrery("train", job, "run=" + run)
             self.assertEqual(o.results(run), whole, (ranks, seconds))
+
+    def test_diverged(self):
+        """The best epoch before it is not lost with the memory it was in."""
+        train, test = o.small_kepler()
+        run = o.tmp("diverged")
+        job = o.job("diverged.yaml", train, test, "  nonfinite_limit: 1\n  schedule: {kind: onecycle, pct: 1, div: 1.0e8}\n  optimiser: {kind: sgd}",
+                    layers="[flatten, linear: {units: 8}, linear: {units: 8}, linear: {units: 1}]")
+        o.orrery("train", job, "run=" + run, "train.epochs=600", "train.lr=1000", "train.clip_norm=0", "train.select=loss", code=1)
+        with open(os.path.join(run, "history.csv")) as f:
+            best = [int(row["epoch"]) for row in csv.DictReader(f) if row["best"] == "1"][-1]
+        self.assertGreater(best, 1, "the best epoch was saved anyhow")
+        with h5py.File(os.path.join(run, "checkpoint-best.h5")) as f:
+            self.assertEqual(f["counts"][0], best)
 
     def saves_at(self, number, run):
         p = start(0, "train", self.job, "run=" + run)
