@@ -543,6 +543,13 @@ orr_status orr_schema_same_layout(const orr_schema *set, const orr_schema *s, co
     return ORR_OK;
 }
 
+static int same_shifts(const orr_schema *a, const orr_schema *b)
+{
+    for (int i = 0; i < ORR_MAX_TARGET_NAMES; i++)
+        if (a->y_shift[i] != b->y_shift[i]) return 0;
+    return 1;
+}
+
 orr_status orr_schema_same(const orr_schema *set, const orr_schema *s, const char *path)
 {
     ORR_TRY(orr_schema_same_layout(set, s, path));
@@ -555,8 +562,7 @@ orr_status orr_schema_same(const orr_schema *set, const orr_schema *s, const cha
                         path);
     if (set->target_kind != s->target_kind ||
         !same_names(set->y_names, s->y_names, n_target_names(s)) ||
-        !same_names(set->y_units, s->y_units, n_target_names(s)) ||
-        memcmp(set->y_shift, s->y_shift, sizeof s->y_shift) != 0 ||
+        !same_names(set->y_units, s->y_units, n_target_names(s)) || !same_shifts(set, s) ||
         !same_names(set->aux_names, s->aux_names, s->n_aux))
         return orr_fail(
             ORR_ERR_FORMAT,

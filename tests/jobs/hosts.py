@@ -15,8 +15,7 @@ import cv as validation
 import fetch as fetching
 import orrery as o
 import web
-from launch import validation_progress
-from supervised import PLACE, Lag, TwoHosts, check_named, no_namespaces, processes, send
+from supervised import PLACE, Lag, TwoHosts, check_named, no_namespaces, processes, send, validation_progress
 
 
 class Hosts(unittest.TestCase):

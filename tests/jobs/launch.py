@@ -18,9 +18,16 @@ import cv as validation
 import fetch as fetching
 import orrery as o
 import web
-from supervised import PLACE, Job, check_named, environ, launch, launch_json, mpirun_of, processes, ranks, saved, send
+from supervised import PLACE, Job, check_named, environ, launch, launch_json, mpirun_of, processes, ranks, saved, send, validation_progress
 
 KILL, STOP, CONT = signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT
+DELAY = os.path.abspath(sys.argv.pop(1))
+
+
+def slow_start(rank):
+    """The environment in which a rank, once it can be heard, takes a second and a half before it
+    begins with MPI."""
+    return {"LD_PRELOAD": DELAY, "ORR_DELAY": f"MPI_Init_thread:{rank}:1500"}
 
 
 def listening(pid):
@@ -305,7 +312,7 @@ class Commands(unittest.TestCase):
             words = [command, o.tmp("model/model.h5"), train, *out]
             if out:
                 o.orrery(*words[:-1], "out=" + o.tmp("predicted-whole.csv"))
-            j = Job([o.ORRERY, "launch", "ranks=2", "start=10", *words], train)
+            j = Job([o.ORRERY, "launch", "ranks=2", "start=10", *words], train, slow_start(1))
             # the one that speaks for it; MPI has not begun yet
             j.until(lambda j=j: threads(j.ranks().get(1)) > 1)
             time.sleep(0.05)
@@ -319,14 +326,6 @@ class Commands(unittest.TestCase):
 def threads(pid):
     try:
         return len(os.listdir(f"/proc/{pid}/task"))
-    except OSError:
-        return 0
-
-
-def validation_progress(run):
-    """Changes with every checkpoint of any of its trainings."""
-    try:
-        return sum(saved(os.path.join(run, "tasks", t)) for t in os.listdir(os.path.join(run, "tasks")))
     except OSError:
         return 0
 
@@ -424,7 +423,7 @@ exec mpirun --oversubscribe --bind-to none $own sh -c 'if [ $OMPI_COMM_WORLD_RAN
 """)
         train, test = o.small_kepler()
         run = o.tmp("late")
-        j = launch(run, o.job("late.yaml", train, test), "mpirun=" + path, words=["train.max_steps=3"])
+        j = launch(run, o.job("late.yaml", train, test), "mpirun=" + path, words=["train.max_steps=3"], env=slow_start(1))
         j.until(lambda: threads(j.ranks().get(0)) > 1 and 1 in j.ranks())
         time.sleep(0.5)
         send(STOP, j.p.pid)

@@ -172,6 +172,14 @@ def launch_json(run):
         return json.load(f)
 
 
+def validation_progress(run):
+    """Changes with every checkpoint of any of its trainings."""
+    try:
+        return sum(saved(os.path.join(run, "tasks", t)) for t in os.listdir(os.path.join(run, "tasks")))
+    except OSError:
+        return 0
+
+
 def check_named(test, jobs, pattern, fault, alone=True):
     """Makes the fault, and waits until launch has named it in every job (how soon is printed;
     bench/jobs/faults.py measures it).  Returns when it was made."""
