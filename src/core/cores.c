@@ -1,6 +1,6 @@
 /* core/cores.c - affinity mask, quotas of control groups, and others' work. */
 #include "core/cores.h"
-#include "core/text.h"
+#include "core/cgroup.h"
 #include "core/threads.h"
 
 #include <math.h>
@@ -41,110 +41,42 @@ uint64_t orr_affinity_key(void)
 }
 
 /* ---- quotas ---- */
-/* Version 2 has one tree, version 1 one for each controller, at one of these places. */
-static const char *const trees[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
-static const char *const old_trees[] = { "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/cpu" };
-
-/* The first line of root + dir + name; 0 = there is none. */
-static int read_line(const char *root, const char *dir, const char *name, char path[ORR_PATH_MAX],
-                     char line[64])
-{
-    int n = snprintf(path, ORR_PATH_MAX, "%s%s/%s", root, dir, name), got;
-    FILE *f = n < ORR_PATH_MAX ? fopen(path, "re") : NULL;
-
-    if (!f) return 0;
-    got = fgets(line, 64, f) != NULL;
-    fclose(f);
-    return got;
-}
+typedef struct {
+    double cores;
+    char *where;
+} quotas;
 
 /* cores = quota / period, when that is narrower. */
-static void narrow(double quota, double period, const char *path, double *cores,
-                   char where[ORR_PATH_MAX])
+static void narrow(quotas *q, double quota, double period, const char *folder, const char *name)
 {
-    if (!(quota > 0) || !(period > 0) || quota / period >= *cores) return;
-    *cores = quota / period;
-    (void)snprintf(where, ORR_PATH_MAX, "%s", path);
+    if (!(quota > 0) || !(period > 0) || quota / period >= q->cores) return;
+    q->cores = quota / period;
+    (void)snprintf(q->where, ORR_PATH_MAX, "%s/%s", folder, name);
 }
 
-/* "max 100000" or "150000 100000". */
-static void look_new(const char *root, const char *dir, double *cores, char where[ORR_PATH_MAX])
+/* "max 100000" or "150000 100000" in one file; of version 1 microseconds in two, where -1 is no
+ * quota. */
+static void look_at(void *ctx, const char *folder, int is_old)
 {
-    char path[ORR_PATH_MAX], line[64], *end;
+    static const char new_name[] = "cpu.max", old_name[] = "cpu.cfs_quota_us";
+    char line[64], period[64], *end;
     double quota;
 
-    if (!read_line(root, dir, "cpu.max", path, line)) return;
+    if (is_old && orr_cgroup_line(folder, old_name, line) &&
+        orr_cgroup_line(folder, "cpu.cfs_period_us", period))
+        narrow(ctx, strtod(line, NULL), strtod(period, NULL), folder, old_name);
+    if (is_old || !orr_cgroup_line(folder, new_name, line)) return;
     quota = strtod(line, &end);
-    if (end != line) narrow(quota, strtod(end, NULL), path, cores, where);
-}
-
-/* Microseconds in two files; -1 is no quota. */
-static void look_old(const char *root, const char *dir, double *cores, char where[ORR_PATH_MAX])
-{
-    char path[ORR_PATH_MAX], other[ORR_PATH_MAX], quota[64], period[64];
-
-    if (read_line(root, dir, "cpu.cfs_quota_us", path, quota) &&
-        read_line(root, dir, "cpu.cfs_period_us", other, period))
-        narrow(strtod(quota, NULL), strtod(period, NULL), path, cores, where);
-}
-
-/* The group and its parents, up to the top of the tree.  In a container the path is the host's, and
- * the tree begins at the container: then the top alone is there. */
-static void climb(const char *root, const char *tree, const char *group, int old, double *cores,
-                  char where[ORR_PATH_MAX])
-{
-    char dir[ORR_PATH_MAX];
-    int n = snprintf(dir, sizeof dir, "%s%s", tree, group);
-    size_t top = strlen(tree);
-
-    if (n >= (int)sizeof dir) return;
-    for (;;) {
-        char *slash;
-
-        (old ? look_old : look_new)(root, dir, cores, where);
-        slash = strrchr(dir + top, '/');
-        if (!slash) return;
-        *slash = '\0';
-    }
-}
-
-/* Is the controller "cpu" in "cpu,cpuacct"? */
-static int has_cpu(const char *names)
-{
-    for (const char *p = names; (p = strstr(p, "cpu")); p += 3)
-        if ((p == names || p[-1] == ',') && (p[3] == ',' || p[3] == '\0')) return 1;
-    return 0;
-}
-
-/* A line of /proc/self/cgroup, "4:cpu,cpuacct:/job/step"; version 2 has "0::/job/step". */
-static void look_line(const char *root, char *line, double *cores, char where[ORR_PATH_MAX])
-{
-    char *names = strchr(line, ':'), *group = names ? strchr(names + 1, ':') : NULL;
-    int old;
-
-    if (!group) return;
-    *group++ = '\0';
-    group[strcspn(group, "\n")] = '\0';
-    names++;
-    old = *names != '\0';
-    if (old && !has_cpu(names)) return;
-    for (int i = 0; i < 2; i++)
-        climb(root, old ? old_trees[i] : trees[i], group, old, cores, where);
+    if (end != line) narrow(ctx, quota, strtod(end, NULL), folder, new_name);
 }
 
 double orr_cores_quota(const char *root, char where[ORR_PATH_MAX])
 {
-    double cores = HUGE_VAL;
-    char path[ORR_PATH_MAX], line[ORR_PATH_MAX];
-    FILE *f;
+    quotas q = { HUGE_VAL, where };
 
     where[0] = '\0';
-    if (snprintf(path, sizeof path, "%s/proc/self/cgroup", root) >= (int)sizeof path) return cores;
-    if (!(f = fopen(path, "re"))) return cores;
-    while (fgets(line, sizeof line, f))
-        look_line(root, line, &cores, where);
-    fclose(f);
-    return cores;
+    orr_cgroup_each(root, "cpu", look_at, &q);
+    return q.cores;
 }
 
 int orr_cores_usable(void)

@@ -1,7 +1,7 @@
 /* core/memory.c - aligned, counted allocation. */
 #include "core/memory.h"
+#include "core/cgroup.h"
 
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,36 +23,34 @@ static int must_fail(int64_t call)
     return at > 0 && call == at;
 }
 
-/* A number in the first line of a small file; SIZE_MAX when there is none ("max"). */
-static size_t number_in(const char *path)
+/* "max", or bytes. */
+static void look_at(void *ctx, const char *folder, int is_old)
 {
-    char text[32] = "";
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    char *end;
+    size_t *most = ctx;
+    char line[64], *end;
     unsigned long long v;
 
-    if (fd >= 0) close(fd);
-    if (n <= 0) return SIZE_MAX;
-    v = strtoull(text, &end, 10);
-    return end == text || v == 0 ? SIZE_MAX : (size_t)v;
+    if (!orr_cgroup_line(folder, is_old ? "memory.limit_in_bytes" : "memory.max", line)) return;
+    v = strtoull(line, &end, 10);
+    if (end != line && v > 0 && v < *most) *most = (size_t)v;
+}
+
+size_t orr_memory_limit(const char *root)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
+    size_t most = pages > 0 && bytes > 0 ? (size_t)pages * (size_t)bytes : SIZE_MAX;
+
+    orr_cgroup_each(root, "memory", look_at, &most);
+    return most;
 }
 
 size_t orr_memory_most(void)
 {
     static atomic_size_t known; /* 0: not asked yet */
     size_t most = atomic_load(&known);
-    long pages, bytes;
 
     if (most) return most;
-    pages = sysconf(_SC_PHYS_PAGES);
-    bytes = sysconf(_SC_PAGESIZE);
-    most = pages > 0 && bytes > 0 ? (size_t)pages * (size_t)bytes : SIZE_MAX;
-    for (int i = 0; i < 2; i++) {
-        size_t group = number_in(i ? "/sys/fs/cgroup/memory/memory.limit_in_bytes"
-                                   : "/sys/fs/cgroup/memory.max");
-        if (group < most) most = group;
-    }
+    most = orr_memory_limit("");
     atomic_store(&known, most);
     return most;
 }

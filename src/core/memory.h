@@ -21,8 +21,9 @@ void *orr_alloc(size_t n, size_t size);
 /* Grows (or shrinks) a block from old_n to n elements, new ones zeroed; on failure NULL and the old
  * block stays. */
 void *orr_realloc(void *p, size_t old_n, size_t n, size_t size);
-/* Bytes of memory that this machine has, or that its control group (as a container sees it) may
- * have. */
+/* Bytes of memory that this machine has, or that the control groups of this process may have, if
+ * that is less; and the same as it was when first asked.  root: as core/cgroup.h has it. */
+size_t orr_memory_limit(const char *root);
 size_t orr_memory_most(void);
 char *orr_strdup(const char *s);   /* s NULL gives NULL */
 void orr_free(void *p);            /* NULL is fine */

@@ -4,17 +4,12 @@
 #ifndef ORR_CORE_TABLE_FILE_H
 #define ORR_CORE_TABLE_FILE_H
 
-#include "core/file.h"
-#include "core/lock.h"
+#include "core/out_file.h"
 #include "core/text.h"
 
-#include <stdio.h>
-
 typedef struct orr_table_file {
-    FILE *f;
+    orr_out_file out;
     orr_text row;
-    char path[ORR_PATH_MAX], tmp[ORR_PATH_MAX];
-    orr_lock lock; /* of tmp */
 } orr_table_file;
 
 /* Replaces what is there, at the end.  ORR_ERR_IO; ORR_ERR_EXISTS: another job is writing it. */

@@ -3,9 +3,9 @@
  * consumer: cell i is free for the ticket t = i, i + N, ... when its turn is t, and full when it is
  * t + 1. */
 #include "core/timeline.h"
-#include "core/file.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/out_file.h"
 #include "core/threads.h"
 
 #include <cjson/cJSON.h>
@@ -598,35 +598,32 @@ static orr_status copy_events(FILE *to, const char *path, char *buffer, size_t c
     return st;
 }
 
+static orr_status merge_into(orr_out_file *to, const char *folder, int n, char *buffer, size_t cap,
+                             int *found)
+{
+    static const char head[] = "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[", tail[] = "\n]}\n";
+    char one[ORR_PATH_MAX];
+
+    ORR_TRY(orr_out_file_add(to, head, sizeof head - 1));
+    for (int r = 0; r < n; r++) {
+        ORR_TRY(rank_path(one, folder, r, ""));
+        ORR_TRY(copy_events(to->f, one, buffer, cap, found));
+    }
+    return orr_out_file_add(to, tail, sizeof tail - 1);
+}
+
 orr_status orr_timeline_merge(const char *folder, int n, int *found)
 {
     const size_t cap = (size_t)1 << 18;
-    char path[ORR_PATH_MAX], tmp[ORR_PATH_MAX], one[ORR_PATH_MAX];
+    char path[ORR_PATH_MAX];
     char *buffer = orr_alloc(cap, 1);
-    FILE *to = NULL;
+    orr_out_file to;
     orr_status st = buffer ? ORR_OK : orr_fail(ORR_ERR_NOMEM, "out of memory: timeline");
 
     *found = 0;
     if (st == ORR_OK) st = orr_path_join(path, folder, "timeline.json");
-    if (st == ORR_OK) st = orr_tmp_path(tmp, path);
-    ORR_TRY_GOTO(st, done, st);
-    if (!(to = fopen(tmp, "we"))) {
-        st = orr_fail(ORR_ERR_IO, "%s: %s", tmp, strerror(errno));
-        goto done;
-    }
-    if (fputs("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[", to) == EOF)
-        st = orr_fail(ORR_ERR_IO, "%s: %s", tmp, strerror(errno));
-    for (int r = 0; st == ORR_OK && r < n; r++) {
-        st = rank_path(one, folder, r, "");
-        if (st == ORR_OK) st = copy_events(to, one, buffer, cap, found);
-    }
-    if (st == ORR_OK && fputs("\n]}\n", to) == EOF)
-        st = orr_fail(ORR_ERR_IO, "%s: %s", tmp, strerror(errno));
-    if (fclose(to) != 0 && st == ORR_OK) st = orr_fail(ORR_ERR_IO, "%s: %s", tmp, strerror(errno));
-    if (st == ORR_OK && rename(tmp, path) != 0)
-        st = orr_fail(ORR_ERR_IO, "%s: %s", path, strerror(errno));
-    if (st != ORR_OK) (void)unlink(tmp);
-done:
+    if (st == ORR_OK) st = orr_out_file_open(&to, path);
+    if (st == ORR_OK) st = orr_out_file_close(&to, merge_into(&to, folder, n, buffer, cap, found));
     orr_free(buffer);
     return st;
 }

@@ -1,8 +1,9 @@
-/* tests/core/test_cores.c - the mask, quotas of pretended control groups, and others' work as a
+/* tests/core/test_cores.c - the mask, bounds of pretended control groups, and others' work as a
  * pretended /proc/stat tells it. */
 #include "core/core_test.h"
 #include "core/cores.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "core/threads.h"
 
 #include <math.h>
@@ -256,6 +257,24 @@ static void times_that_cannot_be_read(void **state)
     assert_true(r.busy > 0);
 }
 
+/* Bytes that the groups allow: least of the group's and its parents', of both versions. */
+static void memory_of_groups(void **state)
+{
+    const size_t machine = orr_memory_limit(root);
+
+    (void)state;
+    put("/proc/self/cgroup", "9:cpu:/job\n5:memory:/job/step\n0::/job\n");
+    assert_true(orr_memory_limit(root) == machine); /* none says anything */
+    put("/sys/fs/cgroup/memory/job/step/memory.limit_in_bytes", "9223372036854771712\n");
+    put("/sys/fs/cgroup/unified/job/memory.max", "max\n");
+    assert_true(orr_memory_limit(root) == machine);
+    put("/sys/fs/cgroup/memory/job/memory.limit_in_bytes", "3000000\n");
+    put("/sys/fs/cgroup/cpu/job/memory.limit_in_bytes", "7\n"); /* another controller's tree */
+    assert_int_equal(orr_memory_limit(root), 3000000);
+    put("/sys/fs/cgroup/unified/job/memory.max", "2000000\n");
+    assert_int_equal(orr_memory_limit(root), 2000000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +282,7 @@ int main(void)
         cmocka_unit_test_setup(no_quota, empty),
         cmocka_unit_test_setup(quotas_of_version_2, empty),
         cmocka_unit_test_setup(quotas_of_version_1, empty),
+        cmocka_unit_test_setup(memory_of_groups, empty),
         cmocka_unit_test_setup(threads_follow_the_quota, empty),
         cmocka_unit_test_setup(others_take_cores, empty),
         cmocka_unit_test_setup(one_of_the_nice, empty),

@@ -1,8 +1,7 @@
 /* tests/core/test_file.c - whole or not at all, also when the disk is full; paths; checksums. */
-#include "core/core_test.h"
-#include "core/file.h"
 #include "core/memory.h"
 #include "core/stop.h"
+#include "core/test_folder.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -11,14 +10,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-
-static char folder[] = ORRERY_BINARY_DIR "/file-XXXXXX";
-
-static const char *in_folder(char buf[ORR_PATH_MAX], const char *name)
-{
-    assert_ok(orr_path_join(buf, folder, name));
-    return buf;
-}
 
 static void check_content(const char *path, const char *text)
 {
@@ -320,18 +311,6 @@ static void checksums(void **state)
     assert_int_equal(orr_sha256_file(out, path), ORR_ERR_IO);
     assert_int_equal(orr_sha256_file(out, folder), ORR_ERR_IO);
     orr_free(a);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return rmdir(folder); /* fails when a test left something */
 }
 
 int main(void)

@@ -1,21 +1,12 @@
 /* tests/core/test_lock.c - one at a time, and the end of whoever had it. */
-#include "core/core_test.h"
-#include "core/file.h"
 #include "core/lock.h"
 #include "core/table_file.h"
+#include "core/test_folder.h"
 #include "core/threads.h"
 
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-
-static char folder[] = ORRERY_BINARY_DIR "/lock-XXXXXX";
-
-static const char *in_folder(char buf[ORR_PATH_MAX], const char *name)
-{
-    assert_ok(orr_path_join(buf, folder, name));
-    return buf;
-}
 
 /* A child that has the lock until it is killed. */
 static pid_t have_lock(const char *path, const orr_lock_opts *o)
@@ -117,18 +108,6 @@ static void files_under_construction(void **state)
     free(got);
     assert_ok(orr_write_file(path, "second", 6));
     unlink(path);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return rmdir(folder); /* fails when a test left something */
 }
 
 int main(void)

@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/options.h"
+#include "core/out_file.h"
 #include "core/text.h"
 
 #include <dirent.h>
@@ -215,18 +216,10 @@ static orr_status write_rows(merger *m, FILE *f)
 
 static orr_status write_csv(merger *m, const char *path)
 {
-    char tmp[ORR_PATH_MAX];
-    orr_status st;
-    FILE *f;
+    orr_out_file out;
 
-    ORR_TRY(orr_tmp_path(tmp, path));
-    if (!(f = fopen(tmp, "w"))) return fail_errno(tmp, "cannot create");
-    st = write_rows(m, f);
-    if (st == ORR_OK && (ferror(f) || fflush(f) != 0)) st = fail_errno(tmp, "cannot write");
-    if (fclose(f) != 0 && st == ORR_OK) st = fail_errno(tmp, "cannot write");
-    if (st == ORR_OK) st = orr_commit_file(tmp, path);
-    if (st != ORR_OK) (void)unlink(tmp);
-    return st;
+    ORR_TRY(orr_out_file_open(&out, path));
+    return orr_out_file_close(&out, write_rows(m, out.f));
 }
 
 static orr_status merge(merger *m)

@@ -109,17 +109,17 @@ orr_status orr_synth_kepler_star(int64_t seed, int64_t star, int64_t samples, do
     return ORR_OK;
 }
 
-static orr_status write_header(orr_synth_out *out, int64_t samples)
+static orr_status write_header(orr_out_file *out, int64_t samples)
 {
-    orr_status st = orr_synth_out_add(out, "LABEL", 5);
+    orr_status st = orr_out_file_add(out, "LABEL", 5);
 
     for (int64_t i = 1; st == ORR_OK && i <= samples; i++) {
         char name[32];
         int n = snprintf(name, sizeof name, ",FLUX.%lld", (long long)i);
 
-        st = orr_synth_out_add(out, name, (size_t)n);
+        st = orr_out_file_add(out, name, (size_t)n);
     }
-    return st == ORR_OK ? orr_synth_out_add(out, "\n", 1) : st;
+    return st == ORR_OK ? orr_out_file_add(out, "\n", 1) : st;
 }
 
 /* One line of text; returns its length. */
@@ -137,7 +137,7 @@ static size_t print_star(char *text, const double *v, int64_t n, int label)
 }
 
 /* Stars [first, first + n) to a file; blocks are made by all threads and written in order. */
-static orr_status write_stars(orr_synth_out *out, const orr_synth_kepler_opts *o, int64_t first,
+static orr_status write_stars(orr_out_file *out, const orr_synth_kepler_opts *o, int64_t first,
                               int64_t n)
 {
     size_t line = (size_t)o->samples * FLUX_TEXT + LABEL_TEXT, lengths[BLOCK_STARS];
@@ -160,7 +160,7 @@ static orr_status write_stars(orr_synth_out *out, const orr_synth_kepler_opts *o
             lengths[i] = print_star(text + (size_t)i * line, flux, o->samples, label);
         }
         for (int i = 0; i < stars; i++)
-            ORR_TRY_GOTO(st, done, orr_synth_out_add(out, text + (size_t)i * line, lengths[i]));
+            ORR_TRY_GOTO(st, done, orr_out_file_add(out, text + (size_t)i * line, lengths[i]));
     }
 done:
     orr_free(text);
@@ -171,14 +171,14 @@ done:
 static orr_status write_file(const orr_synth_kepler_opts *o, const char *name, int64_t first,
                              int64_t n)
 {
-    orr_synth_out out;
+    orr_out_file out;
     orr_status st = ORR_OK;
 
-    ORR_TRY(orr_synth_out_open(&out, o->out, name));
+    ORR_TRY(orr_synth_open(&out, o->out, name));
     ORR_TRY_GOTO(st, done, write_header(&out, o->samples));
     ORR_TRY_GOTO(st, done, write_stars(&out, o, first, n));
 done:
-    return orr_synth_out_close(&out, st);
+    return orr_out_file_close(&out, st);
 }
 
 orr_status orr_synth_kepler(const orr_synth_kepler_opts *o)

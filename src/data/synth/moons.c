@@ -60,10 +60,10 @@ static void make_points(const orr_synth_moons_opts *o, point *points, int64_t *o
 static orr_status write_points(const orr_synth_moons_opts *o, const char *name, const point *points,
                                const int64_t *order, int64_t n)
 {
-    orr_synth_out out;
+    orr_out_file out;
     orr_status st = ORR_OK;
 
-    ORR_TRY(orr_synth_out_open(&out, o->out, name));
+    ORR_TRY(orr_synth_open(&out, o->out, name));
     for (int64_t i = 0; i < n && st == ORR_OK; i++) {
         const point *p = &points[order[i]];
         char line[2 * ORR_NUMBER_TEXT + 8], *end = line;
@@ -74,9 +74,9 @@ static orr_status write_points(const orr_synth_moons_opts *o, const char *name, 
         *end++ = ',';
         end += orr_number_print_double(end, p->y);
         *end++ = '\n';
-        st = orr_synth_out_add(&out, line, (size_t)(end - line));
+        st = orr_out_file_add(&out, line, (size_t)(end - line));
     }
-    return orr_synth_out_close(&out, st);
+    return orr_out_file_close(&out, st);
 }
 
 orr_status orr_synth_moons(const orr_synth_moons_opts *o)

@@ -179,7 +179,7 @@ static void add_bands(line *l, int decimals, const double *values, double plus)
         add(l, decimals, values[b] + plus);
 }
 
-static orr_status add_row(orr_synth_out *out, const orr_sdss_field *f, const orr_sdss_object *q,
+static orr_status add_row(orr_out_file *out, const orr_sdss_field *f, const orr_sdss_object *q,
                           double z)
 {
     line l;
@@ -195,11 +195,11 @@ static orr_status add_row(orr_synth_out *out, const orr_sdss_field *f, const orr
     add_bands(&l, 4, q->y, 0.5);
     add_bands(&l, 4, q->x, 0.5);
     l.text[l.n++] = '\n';
-    return orr_synth_out_add(out, l.text, l.n);
+    return orr_out_file_add(out, l.text, l.n);
 }
 
 /* One object of each field in turn: the rows of a table that was never sorted by field. */
-static orr_status deal(orr_synth_out *out, const orr_sdss_field *fields, int n, int64_t objects,
+static orr_status deal(orr_out_file *out, const orr_sdss_field *fields, int n, int64_t objects,
                        int twins)
 {
     for (int64_t i = 0; i < objects; i++)
@@ -212,7 +212,7 @@ static orr_status deal(orr_synth_out *out, const orr_sdss_field *fields, int n, 
     return ORR_OK;
 }
 
-static orr_status add_fields(orr_synth_out *out, const orr_synth_sdss_opts *o, int64_t first, int n)
+static orr_status add_fields(orr_out_file *out, const orr_synth_sdss_opts *o, int64_t first, int n)
 {
     orr_sdss_field fields[DEALT];
     orr_status st = ORR_OK;
@@ -231,14 +231,14 @@ done:
 orr_status orr_synth_sdss_catalogue(const orr_synth_sdss_opts *o)
 {
     const char *const names[] = { "catalogue.csv", NULL };
-    orr_synth_out out;
+    orr_out_file out;
     orr_status st;
 
     ORR_TRY(check(o));
     ORR_TRY(orr_synth_folder(o->out, names, o->overwrite));
-    ORR_TRY(orr_synth_out_open(&out, o->out, names[0]));
-    st = orr_synth_out_add(&out, HEADER, sizeof HEADER - 1);
+    ORR_TRY(orr_synth_open(&out, o->out, names[0]));
+    st = orr_out_file_add(&out, HEADER, sizeof HEADER - 1);
     for (int64_t at = 0; st == ORR_OK && at < o->fields; at += DEALT)
         st = add_fields(&out, o, at, o->fields - at < DEALT ? (int)(o->fields - at) : DEALT);
-    return orr_synth_out_close(&out, st);
+    return orr_out_file_close(&out, st);
 }

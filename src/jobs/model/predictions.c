@@ -1,16 +1,13 @@
 /* jobs/model/predictions.c - one row a sample, as csv, npy or HDF5; and HDF5 read back. */
-#include "core/file.h"
-#include "core/lock.h"
 #include "core/memory.h"
 #include "core/options.h"
+#include "core/out_file.h"
 #include "core/text.h"
 #include "data/storage/storage.h"
 #include "jobs/model/report.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char format[] = "orrery-predictions-1";
 enum { ID_BYTES = ORR_ID_TEXT_MAX + 1 };
@@ -204,29 +201,14 @@ static orr_status write_stream(const char *path, kind k, const orr_model *m,
                                const orr_samples *samples, const int64_t *rows, const orr_scores *s,
                                double threshold)
 {
-    orr_lock lock = ORR_LOCK_INIT;
-    char tmp[ORR_PATH_MAX];
-    FILE *f;
-    int bad;
+    orr_out_file out;
 
-    ORR_TRY(orr_tmp_path(tmp, path));
-    ORR_TRY(orr_lock_tmp(&lock, tmp));
-    if (!(f = fopen(tmp, "wb"))) {
-        orr_lock_release(&lock);
-        return orr_fail(ORR_ERR_IO, "%s: %s", tmp, strerror(errno));
-    }
+    ORR_TRY(orr_out_file_open(&out, path));
     if (k == AS_CSV)
-        write_csv(f, m, samples, rows, s, threshold);
+        write_csv(out.f, m, samples, rows, s, threshold);
     else
-        write_npy(f, m, s);
-    bad = ferror(f) | (fflush(f) != 0);
-    if (bad) orr_fail(ORR_ERR_IO, "%s: %s; nothing was written", path, strerror(errno));
-    if (fclose(f) != 0 && !bad)
-        bad = orr_fail(ORR_ERR_IO, "%s: %s; nothing was written", path, strerror(errno));
-    if (!bad && orr_commit_file(tmp, path) != ORR_OK) bad = 1;
-    if (bad) unlink(tmp);
-    orr_lock_release(&lock);
-    return bad ? ORR_ERR_IO : ORR_OK;
+        write_npy(out.f, m, s);
+    return orr_out_file_close(&out, ORR_OK);
 }
 
 /* ---- HDF5: all numbers, and who they are of ---- */

@@ -3,6 +3,7 @@
  * depends on their number and the schema alone. */
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/out_file.h"
 #include "core/progress.h"
 #include "data/shard_shared.h"
 #include "jobs/context/deadline.h"
@@ -14,7 +15,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { BLOCK_BYTES = 8 << 20 /* of a rank in one round of a shared shard */ };
 
@@ -267,20 +267,17 @@ static orr_status copy_lists(const orr_crop *c, FILE *f)
 
 static orr_status write_list(const orr_crop *c)
 {
-    char path[ORR_PATH_MAX], tmp[ORR_PATH_MAX];
+    static const char head[] = "id,row,reason\n";
+    char path[ORR_PATH_MAX];
+    orr_out_file out;
     orr_status st;
-    FILE *f;
 
     ORR_TRY(orr_path_join(path, c->set, "quarantine.csv"));
-    ORR_TRY(orr_tmp_path(tmp, path));
-    if (!(f = fopen(tmp, "we"))) return orr_fail(ORR_ERR_IO, "%s: %m", tmp);
-    st = fputs("id,row,reason\n", f) == EOF ? orr_fail(ORR_ERR_IO, "%s: %m", tmp) : ORR_OK;
-    if (st == ORR_OK) st = orr_catalogue_aside(c->catalogue, list_row, f);
-    if (st == ORR_OK) st = copy_lists(c, f);
-    if (fclose(f) != 0 && st == ORR_OK) st = orr_fail(ORR_ERR_IO, "%s: %m", tmp);
-    if (st == ORR_OK) st = orr_commit_file(tmp, path);
-    if (st != ORR_OK) unlink(tmp);
-    return st;
+    ORR_TRY(orr_out_file_open(&out, path));
+    st = orr_out_file_add(&out, head, sizeof head - 1);
+    if (st == ORR_OK) st = orr_catalogue_aside(c->catalogue, list_row, out.f);
+    if (st == ORR_OK) st = copy_lists(c, out.f);
+    return orr_out_file_close(&out, st);
 }
 
 /* ---- all of it ---- */
