@@ -389,22 +389,23 @@ static const H5FD_class_t bounded_class = {
 static herr_t refuse_link(const char *file, const char *group, const char *other_file,
                           const char *object, unsigned *flags, hid_t fapl, void *ctx)
 {
+    char *refused = ctx;
+
     (void)file;
     (void)group;
-    (void)other_file;
-    (void)object;
     (void)flags;
     (void)fapl;
-    (void)ctx;
+    if (refused) snprintf(refused, ORR_H5_LINK_MAX, "%s in %.120s", object, other_file);
     return -1;
 }
 /* NOLINTEND(readability-non-const-parameter) */
 
-hid_t orr_h5_within(void)
+hid_t orr_h5_within(char *refused)
 {
     hid_t list = H5Pcreate(H5P_DATASET_ACCESS); /* is one of access to links, too */
 
-    if (list >= 0) H5Pset_elink_cb(list, refuse_link, NULL);
+    if (refused) refused[0] = '\0';
+    if (list >= 0) H5Pset_elink_cb(list, refuse_link, refused);
     return list;
 }
 

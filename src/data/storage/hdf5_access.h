@@ -39,8 +39,11 @@ typedef struct orr_h5_file {
 } orr_h5_file;
 orr_status orr_h5_open(orr_h5_file *f, const char *path);
 void orr_h5_close(orr_h5_file *f);
-/* A list of access to datasets that does not follow external links, to close with H5Pclose. */
-hid_t orr_h5_within(void);
+/* A list of access to datasets that does not follow external links, to close with H5Pclose.
+ * refused[ORR_H5_LINK_MAX] (NULL: nobody asks) gets where the last one that was not followed leads,
+ * "" before there is one, and must stay where it is until then. */
+enum { ORR_H5_LINK_MAX = 256 };
+hid_t orr_h5_within(char *refused);
 /* A new file in memory, and closing it: then m->data holds the bytes that orr_h5_create would have
  * left on the disk, the caller's to orr_free.  m stays where it is until then; name is for
  * messages.  A file that is given up is closed with H5Fclose, and m->data freed all the same.

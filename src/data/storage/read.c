@@ -206,7 +206,7 @@ orr_status orr_store_open_checked(orr_store_reader **out, const char *path, cons
     ORR_TRY_GOTO(st, done, orr_sha256_begin(&r->sum));
     ORR_TRY_GOTO(st, done, orr_h5_open(&r->file, path));
     r->id = r->file.id;
-    r->within = orr_h5_within();
+    r->within = orr_h5_within(NULL);
     r->bytes = stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
     if (format) ORR_TRY_GOTO(st, done, check_format(r, format));
     *out = r;
@@ -437,7 +437,7 @@ static orr_status open_rows(orr_store_reader *r, const char *name)
     close_rows(r);
     if (!(r->name = orr_strdup(name)))
         return orr_fail(ORR_ERR_NOMEM, "%s: no memory to read /%s", r->path, name);
-    dapl = orr_h5_within();
+    dapl = orr_h5_within(NULL);
     H5Pset_chunk_cache(dapl, 1009, CHUNK_CACHE_BYTES, 1.0);
     r->rows = H5Dopen2(r->id, name, dapl);
     H5Pclose(dapl);
