@@ -19,6 +19,13 @@ void *orr_layer_scratch(orr_layer *l, orr_backend *be, size_t n, size_t size)
 
 /* ---- create ---- */
 
+static const int one_sample[] = { 1 };
+const orr_limits orr_limits_least = { .max_samples = 1,
+                                      .max_leaves = 1,
+                                      .max_segments = 1,
+                                      .n_leaf_sizes = 1,
+                                      .leaf_sizes = one_sample };
+
 static orr_status check_limits(const orr_limits *l)
 {
     if (l->max_samples < 1 || l->max_leaves < 1 || l->max_segments < 1 ||

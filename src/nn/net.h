@@ -26,6 +26,7 @@ extern "C" {
 typedef struct orr_net orr_net;
 
 orr_status orr_net_create(orr_net **out, orr_graph *g, orr_backend *be, const orr_limits *limits);
+extern const orr_limits orr_limits_least; /* of one sample: for who wants the tensors alone */
 void orr_net_destroy(orr_net *net);
 
 /* Draws all parameters: torch's default init unless the layer says otherwise (init: glorot, he;

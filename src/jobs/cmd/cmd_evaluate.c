@@ -10,12 +10,7 @@
 static const orr_option options[] = {
     ORR_OPTION_CHOICE(orr_apply_opts, format, "table", "table|json", "what standard output gets"),
     ORR_OPTION_STRING(orr_apply_opts, out, "", "also write the JSON to this file"),
-    ORR_OPTION_STRING(orr_apply_opts, model, "",
-                      "of a cross-validation: the configuration to take; \"\" = the mean of all"),
-    ORR_OPTION_CHOICE(orr_apply_opts, state, "auto", "auto|best|last",
-                      "of a training's folder: auto: its model.h5 (before the end the best epoch "
-                      "so far), else its best checkpoint, else its last; best: the best epoch; "
-                      "last: checkpoint-last.h5"),
+    ORR_APPLY_MODEL_ROWS,
     ORR_OPTION_REAL(orr_apply_opts, threshold, "-1", -1, 1,
                     "probability above which the positive class is named; -1 = the model's, of a "
                     "stack 0.5"),

@@ -94,7 +94,8 @@ static const char *const results[] = { "metrics.jsonl",
                                        "folds.csv",
                                        "seeds.h5",
                                        "weights.csv",
-                                       "stop.json" };
+                                       "stop.json",
+                                       ".not-finite" };
 
 static int begins(const char *s, const char *with)
 {

@@ -60,6 +60,16 @@ static orr_status make_grouping(orr_grouping *g, const orr_scores *s, const orr_
     return st;
 }
 
+/* By the default alone nobody asked for groups. */
+static orr_status check_unasked(const orr_strings *by)
+{
+    if (by->n == 0 || (by->n == 1 && strcmp(by->v[0], "target") == 0)) return ORR_OK;
+    return orr_fail(ORR_ERR_OPTION,
+                    "by: \"%s\": redshifts and densities are scored in groups, and this model "
+                    "answers with neither; leave by out",
+                    by->v[0]);
+}
+
 orr_status orr_groupings_create(orr_groupings *out, const orr_scores *s, const orr_samples *samples,
                                 const int64_t *rows, const orr_strings *by, int n_groups,
                                 double outlier)
@@ -67,7 +77,8 @@ orr_status orr_groupings_create(orr_groupings *out, const orr_scores *s, const o
     orr_status st = ORR_OK;
 
     *out = (orr_groupings){ 0 };
-    if (!s->has_truth || (!s->is_redshift && s->output_type != ORR_OUTPUT_DENSITY)) return ORR_OK;
+    if (!s->has_truth) return ORR_OK;
+    if (!s->is_redshift && s->output_type != ORR_OUTPUT_DENSITY) return check_unasked(by);
     if (by->n > ORR_MAX_GROUPINGS)
         return orr_fail(ORR_ERR_OPTION, "by: at most %d names", ORR_MAX_GROUPINGS);
     for (int i = 0; st == ORR_OK && i < by->n; i++) {

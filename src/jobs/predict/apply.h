@@ -8,7 +8,8 @@
 #include "jobs/predict/ensemble.h"
 #include "jobs/predict/submission.h"
 
-/* Options of both commands; each has its own table over them. */
+/* Options of both commands; each has its own table over them, in which the rows of which models
+ * answer are the same (ORR_APPLY_MODEL_ROWS). */
 typedef struct orr_apply_opts {
     const char *out, *format, *kernels, *model, *state;
     const char *submission, *submission_as;
@@ -21,6 +22,15 @@ typedef struct orr_apply_opts {
     int overwrite;
     orr_runtime_opts runtime;
 } orr_apply_opts;
+/* clang-format off */
+#define ORR_APPLY_MODEL_ROWS                                                                       \
+    ORR_OPTION_STRING(orr_apply_opts, model, "",                                                   \
+                      "of a cross-validation: the configuration to take; \"\" = the mean of all"), \
+    ORR_OPTION_CHOICE(orr_apply_opts, state, "auto", "auto|best|last",                             \
+                      "of a training's folder: auto: its model.h5 (before the end the best epoch " \
+                      "so far), else its best checkpoint, else its last; best: the best epoch; "   \
+                      "last: checkpoint-last.h5")
+/* clang-format on */
 
 typedef struct orr_applied {
     orr_model model; /* an ensemble's first, which stands for all */

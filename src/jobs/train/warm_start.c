@@ -346,15 +346,11 @@ static orr_status match_all(warm *w)
 /* Not collective; every rank does the same. */
 static orr_status take(warm *w, cJSON **record)
 {
-    static const int one[] = { 1 };
-    static const orr_limits limits = {
-        .max_samples = 1, .max_leaves = 1, .max_segments = 1, .n_leaf_sizes = 1, .leaf_sizes = one
-    };
     const orr_train_job *job = w->t->job;
 
     ORR_TRY(orr_model_load(&w->model, job->model.weights, job->model.kernels));
     ORR_TRY(compare_inputs(&w->t->model, &w->model));
-    ORR_TRY(orr_model_net(&w->net, &w->model, &limits));
+    ORR_TRY(orr_model_net(&w->net, &w->model, &orr_limits_least));
     ORR_TRY(match_all(w));
     ORR_TRY(put_weights(w));
     return make_record(w, record);

@@ -70,7 +70,8 @@ static void test_gives_way(void **state)
 {
     static const char *const goes[] = { "checkpoint-last.h5",   "model.h5",
                                         "predictions-test.csv", "timing.2.csv",
-                                        "metrics.jsonl",        "model.h5.tmp" };
+                                        "metrics.jsonl",        "model.h5.tmp",
+                                        ".not-finite" };
     orr_run_offer offer = { .job = "lr: 0.2\n", .mark = "lr:", .overwrite = 1 };
     orr_run r, other;
     int resume;

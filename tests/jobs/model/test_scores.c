@@ -357,6 +357,25 @@ static void groups_of_redshifts(void **state)
     end(&f, &s);
 }
 
+static void groups_of_what_has_none(void **state)
+{
+    static const orr_real logits[8] = { 0 };
+    const orr_strings given = { .n = 1, .v = { "colour" } }, usual = { .n = 1, .v = { "target" } };
+    fixture f;
+    orr_scores s;
+    orr_groupings g;
+
+    (void)state;
+    begin(&f, 8, ORR_Y_VALUE, "y", "mse", 1, 0);
+    assert_ok(orr_scores_create(&s, &f.model, &f.samples, rows, 8, logits, 0.5));
+    assert_int_equal(s.is_redshift, 0);
+    assert_fails(orr_groupings_create(&g, &s, &f.samples, rows, &given, 2, 0.05), ORR_ERR_OPTION,
+                 "by: \"colour\": redshifts and densities");
+    assert_ok(orr_groupings_create(&g, &s, &f.samples, rows, &usual, 2, 0.05));
+    assert_int_equal(g.n, 0);
+    end(&f, &s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +390,7 @@ int main(void)
         cmocka_unit_test(predictions_that_are_known_have_no_loss),
         cmocka_unit_test(a_report_has_the_rows),
         cmocka_unit_test(groups_of_redshifts),
+        cmocka_unit_test(groups_of_what_has_none),
         cmocka_unit_test(each_target_and_their_mean),
     };
 
